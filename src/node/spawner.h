@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* node/spawner.h - starts, watches, limits and accounts command tasks
+ *
+ * A process of its own, forked before MPI_Init and before any thread, so that
+ * the rank never forks beside MPI's pinned memory and never waits for a
+ * process start.  It leaves the rank's session and closes its stdio, is the
+ * subreaper of all tasks, and when the rank dies (its pipe closes) it kills
+ * every task process, descendants that left their group included, and goes.
+ *
+ *   fork      dtx_spawner_fork(): early, cheap
+ *   configure dtx_spawner_configure(): once, before the first run
+ *   run       dtx_spawner_run(): hands over a command; the spawner starts it
+ *             as soon as enough slots are free, first come first served.
+ *             Handing over slightly more than fits hides the way between two
+ *             tasks; what has not started can be recalled at once.
+ *   ended     dtx_spawner_poll(): one ended attempt at a time; the bell given
+ *             to fork() is rung when there is something
+ *   capture   stdout and stderr go into unlinked files; a result with output
+ *             names a capture that the rank copies (any thread) and then
+ *             releases
+ *
+ * All calls except dtx_spawner_capture_fds come from one thread.
+ */
+#ifndef DTX_NODE_SPAWNER_H
+#define DTX_NODE_SPAWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "task/outcome.h"
+
+struct dtx_bell;
+struct dtx_error;
+struct dtx_spawner;
+
+/* One slot: the processing units (OS indices) its tasks are bound to.
+ * npus 0: not bound. Slots near each other in the array are near each other
+ * in the machine. */
+struct dtx_slot_cpus {
+    const uint32_t *pus;
+    uint32_t npus;
+};
+
+struct dtx_spawner_config {
+    uint32_t nslots;
+    uint32_t first_slot; /* number of slot 0 on the node, from 1 */
+    const struct dtx_slot_cpus *slots; /* nslots rows, or NULL: never bind */
+    bool bind_single;    /* bind tasks of one slot too, not only wider ones */
+    uint32_t rank;
+    const char *shell;   /* e.g. "/bin/sh" */
+    const char *cwd;     /* absolute; where tasks without their own run */
+    const char *run_dir; /* absolute; DTX_RUN_DIR */
+    const char *tmp_dir; /* where captures live, or NULL to choose:
+                            $TMPDIR, /tmp, /var/tmp, else run_dir; file systems
+                            that are memory (tmpfs) are passed over */
+    bool capture;        /* false: tasks' output goes to /dev/null */
+    int64_t grace_ns;    /* between TERM and KILL */
+    int64_t deadline_ns; /* wall clock since 1970 for DTX_REMAINING_SECONDS,
+                            0 = none: the variable is not set */
+    /* The environment tasks start from: pass environ. Variables of the
+     * launcher (OMPI_*, PMIX_*, PMI_*, ...) and of an outer job (DTX_*) are
+     * taken out here. */
+    char *const *env;
+};
+
+struct dtx_spawn_request {
+    uint32_t task, attempt;
+    uint32_t cpus;       /* 1 .. nslots */
+    int64_t timeout_ns;  /* 0 = none */
+    const char *command; /* 'len' bytes */
+    size_t len;
+    const char *cwd;     /* NULL = config.cwd; relative to it otherwise */
+    const char *name;    /* DTX_TASK_NAME, NULL = not set */
+};
+
+struct dtx_spawn_result {
+    struct dtx_outcome outcome; /* all but rank-wide output place and checksum:
+                                   out_len and err_len are set, out_off and
+                                   out_crc are not */
+    int32_t capture; /* >= 0: holds the output, to be released; -1: no output */
+};
+
+/* Fork it. Call from a process with one thread. The bell is borrowed for the
+ * spawner's life. */
+int dtx_spawner_fork(struct dtx_bell *bell, struct dtx_spawner **out,
+                     struct dtx_error *err);
+/* Everything is copied. DTX_ELIMIT when it does not fit. */
+int dtx_spawner_configure(struct dtx_spawner *s,
+                          const struct dtx_spawner_config *c,
+                          struct dtx_error *err);
+/* 0; DTX_EAGAIN when the queue is full for now (the caller keeps it and tries
+ * again after the next result); DTX_ELIMIT when it can never fit (treated by
+ * the caller as an attempt that could not be executed). */
+int dtx_spawner_run(struct dtx_spawner *s, const struct dtx_spawn_request *r);
+/* Take back what has not started: true when it will not start. */
+bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
+/* TERM to the task's group, KILL after the grace; its result comes with status
+ * KILLED. Nothing when it has ended already. If it has not started it ends at
+ * once as KILLED. */
+void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
+/* The same for all, waiting ones included; 'now' means KILL without TERM. */
+void dtx_spawner_kill_all(struct dtx_spawner *s, bool now);
+/* One ended attempt: true and '*out' filled. */
+bool dtx_spawner_poll(struct dtx_spawner *s, struct dtx_spawn_result *out);
+/* The files of a capture, for pread: 0, or an error when it is not known. Thread
+ * safe. The fds stay the spawner library's. Output of this result is
+ * [out_start, out_start + out_len) and [err_start, err_start + err_len). */
+int dtx_spawner_capture_fds(struct dtx_spawner *s, int32_t capture, int *out_fd,
+                            int64_t *out_start, int *err_fd,
+                            int64_t *err_start);
+/* The output has been copied: the capture may be used again. */
+void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
+/* Is it alive? When false, the node's tasks are lost: give up the rank. */
+bool dtx_spawner_alive(struct dtx_spawner *s);
+/* Its process id, for tests and messages. */
+int dtx_spawner_pid(const struct dtx_spawner *s);
+/* End it: kills what runs, waits for it (bounded). NULL is allowed. */
+void dtx_spawner_stop(struct dtx_spawner *s);
+
+#endif

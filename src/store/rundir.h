@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* store/rundir.h - the run directory: who may write in it, and what lies where
+ *
+ *     journal         the truth (store/journal.h)
+ *     lease           who runs the job, and since when it was last alive
+ *     out/            packed outputs (store/output.h) and their index
+ *     stop            a request to drain, made by "distributex stop"
+ *
+ * The lease is a small text file, replaced atomically: session epoch, host,
+ * boot id, pid, the process's start time, a beat count.  It guards the
+ * directory where flock does not work and after a node died: an owner on this
+ * host is judged by pid, start time and boot id; on another host by its beat:
+ * if that does not move for DTX_LEASE_STALE_NS of watching, the owner is gone.
+ * A later session writes a larger epoch; an owner that sees one must stop
+ * (DTX_ESTALE from _beat).
+ */
+#ifndef DTX_STORE_RUNDIR_H
+#define DTX_STORE_RUNDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dtx_buf;
+struct dtx_error;
+struct dtx_rundir;
+
+#define DTX_LEASE_BEAT_NS INT64_C(2000000000)
+#define DTX_LEASE_STALE_NS INT64_C(15000000000)
+#define DTX_LATEST_LINK "distributex-latest"
+
+/* The default name: "distributex-<job id>", or "distributex-<UTC time>-<pid>"
+ * when job_id is NULL or empty; with -2, -3 ... when taken. Makes the
+ * directory and returns its absolute path in 'path'. */
+int dtx_rundir_make_default(const char *parent, const char *job_id,
+                            struct dtx_buf *path, struct dtx_error *err);
+/* Make (parents not included; may exist and be empty of a job) the directory
+ * 'name', return its absolute path in 'path'. '*has_job' tells whether it holds
+ * a journal. */
+int dtx_rundir_make(const char *name, struct dtx_buf *path, bool *has_job,
+                    struct dtx_error *err);
+/* Find the directory meant by 'name' (NULL: the link distributex-latest in the
+ * current directory); absolute path in 'path'. Error when it holds no job. */
+int dtx_rundir_find(const char *name, struct dtx_buf *path,
+                    struct dtx_error *err);
+/* Point ./distributex-latest at 'path', atomically. Failure is only worth a
+ * warning. Never replaces something that is not a symbolic link. */
+int dtx_rundir_link_latest(const char *path, struct dtx_error *err);
+
+/* Take the lease; waits up to DTX_LEASE_STALE_NS and some when an owner on
+ * another host must be watched ('waiting' (if not NULL) is called once with a
+ * sentence for the user). DTX_EBUSY names the owner. '*epoch' is this session's
+ * number: one more than the last. Makes out/ too. */
+int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
+                    void (*waiting)(void *ctx, const char *text), void *ctx,
+                    struct dtx_rundir **out, uint32_t *epoch,
+                    struct dtx_error *err);
+/* Renew it: call every DTX_LEASE_BEAT_NS. DTX_ESTALE: a newer session owns the
+ * directory; this one must write no more. */
+int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err);
+/* Give it up and free. The lease file stays, marked as released. */
+void dtx_rundir_release(struct dtx_rundir *d); /* NULL is allowed */
+
+/* Ask the job in 'path' to drain; true in '*running' when somebody holds the
+ * lease. */
+int dtx_rundir_request_stop(const char *path, bool *running,
+                            struct dtx_error *err);
+/* Has somebody asked? Cheap. */
+bool dtx_rundir_stop_requested(const char *path);
+/* Forget an old request (at the start of a session). */
+void dtx_rundir_clear_stop(const char *path);
+
+#endif

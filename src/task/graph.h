@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* task/graph.h - which task waits for which
+ *
+ * Nodes 0 .. ntasks-1 are the tasks.  Nodes from ntasks on are gates: a gate
+ * stands for "all of these tasks" wherever one after= names a range or a name
+ * shared by many, so that a thousand tasks after a thousand others cost two
+ * thousand edges and not a million.  A gate opens when all its predecessors
+ * succeeded; it fails when one of them failed.
+ *
+ * Build: dtx_graph_init, _gate and _edge as often as needed, then _seal, which
+ * finds cycles and makes the successor lists.
+ */
+#ifndef DTX_TASK_GRAPH_H
+#define DTX_TASK_GRAPH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DTX_MAX_EDGES 2000000000u
+
+struct dtx_graph {
+    uint32_t ntasks, nnodes;
+    /* after _seal: the successors of n are succ[start[n]] .. succ[start[n+1]-1];
+     * both NULL when there is no edge at all */
+    uint32_t *start, *succ;
+    uint32_t *indegree; /* NULL when there is no edge at all */
+    /* before _seal */
+    uint32_t *edge; /* pairs before, after */
+    size_t nedges, cap_edges;
+};
+
+void dtx_graph_init(struct dtx_graph *g, uint32_t ntasks);
+void dtx_graph_fini(struct dtx_graph *g);
+/* A new gate's node number in '*node'. 0 or DTX_ELIMIT. */
+int dtx_graph_gate(struct dtx_graph *g, uint32_t *node);
+/* 'after' waits for 'before'. 0, DTX_ENOMEM or DTX_ELIMIT. */
+int dtx_graph_edge(struct dtx_graph *g, uint32_t before, uint32_t after);
+/* 0 or DTX_ENOMEM; DTX_EINVAL when there is a cycle: then '*cycle' is a task
+ * on it and '*cycle_next' a task on it that waits for '*cycle' (possibly
+ * through a gate). */
+int dtx_graph_seal(struct dtx_graph *g, uint32_t *cycle, uint32_t *cycle_next);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* task/task.h - the list of tasks of a job
+ *
+ * A task is 24 bytes beside its text: its attributes are shared, since most
+ * lines of a file have the same.  Tasks are numbered from 0 inside the
+ * program; people see the id, which is the ordinal from 1 (dtx_task_id).
+ *
+ * Fill a list with task/taskfile.h, or by hand: dtx_tasklist_init, _attr,
+ * _add; then read list->task[i], _text, _name, list->attr[task.attr].
+ */
+#ifndef DTX_TASK_TASK_H
+#define DTX_TASK_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+
+struct dtx_error;
+
+/* Limits; the parser enforces them with a message. */
+#define DTX_MAX_TASKS 100000000u   /* in one job */
+#define DTX_MAX_COMMAND (1u << 20) /* bytes of one command */
+#define DTX_MAX_NAME 255u          /* bytes of one name= */
+#define DTX_MAX_CWD 4096u          /* bytes of one cwd= */
+#define DTX_MAX_CPUS 65535u
+#define DTX_MAX_RETRIES 1000u
+#define DTX_MAX_PRIO 1000000
+
+#define DTX_NO_TASK UINT32_MAX
+#define DTX_NO_TEXT UINT32_MAX
+
+struct dtx_task_attr {
+    uint32_t cpus;      /* slots it needs, at least 1 */
+    int32_t prio;       /* larger first */
+    uint32_t retries;   /* attempts in all, at least 1; 0 = the job's default */
+    uint32_t cwd;       /* into 'pool', DTX_NO_TEXT = the job's */
+    int64_t timeout_ns; /* 0 = the job's default, -1 = none */
+};
+
+struct dtx_task {
+    uint64_t text;  /* command: offset into 'text' */
+    uint32_t len;   /* bytes of the command, no NUL inside */
+    uint32_t attr;  /* index into 'attr' */
+    uint32_t line;  /* where it stood in its file, from 1; 0 = nowhere */
+    uint32_t name;  /* into 'pool', DTX_NO_TEXT = none */
+};
+
+struct dtx_tasklist {
+    struct dtx_task *task;
+    size_t ntasks, cap_tasks;
+    struct dtx_task_attr *attr; /* attr[0] is the default */
+    size_t nattrs, cap_attrs;
+    struct dtx_buf text;        /* commands, not separated by NULs */
+    struct dtx_buf pool;        /* names and directories, each ends in NUL */
+    struct dtx_keymap interned; /* hash of a pool text -> its offset */
+    struct dtx_keymap attr_of;  /* hash of an attr -> its index */
+};
+
+int dtx_tasklist_init(struct dtx_tasklist *l);
+void dtx_tasklist_fini(struct dtx_tasklist *l);
+
+/* The offset in 'pool' of this text, put there if it was not; DTX_NO_TEXT when
+ * out of memory or the pool is full. */
+uint32_t dtx_tasklist_intern(struct dtx_tasklist *l, const char *s, size_t len);
+/* The index of these attributes, added when new. 0 or DTX_ENOMEM. */
+int dtx_tasklist_attr(struct dtx_tasklist *l, const struct dtx_task_attr *a,
+                      uint32_t *index);
+/* Add a task whose command is copied. 0, DTX_ENOMEM or DTX_ELIMIT. */
+int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
+                     uint32_t attr, uint32_t line, uint32_t name);
+
+/* The command's bytes (not NUL-terminated, t->len of them); borrowed. */
+const char *dtx_tasklist_text(const struct dtx_tasklist *l,
+                              const struct dtx_task *t);
+/* A pool text, or NULL for DTX_NO_TEXT; borrowed. */
+const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off);
+const struct dtx_task_attr *dtx_tasklist_attr_of(const struct dtx_tasklist *l,
+                                                 uint32_t task);
+
+/* What users call task number 'i'. */
+static inline uint64_t dtx_task_id(uint32_t i)
+{
+    return (uint64_t)i + 1;
+}
+
+#endif
