@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* engine/event.h - what goes into the engine and what comes out
+ *
+ * The engine is two state machines: the master (rank 0) and the worker (every
+ * rank, rank 0 included).  A driver - the real loop or the simulator - feeds
+ * events and carries out the actions.  The contract:
+ *
+ *  - every event carries the time; the engine asks nobody else for it;
+ *  - actions are carried out in the order of the array;
+ *  - a RECORD is handed to the store, which answers later with RECORDED(n) for
+ *    all records up to n; whatever must not run ahead of the record (showing a
+ *    result, releasing a successor, FINISH) is held back by the engine itself;
+ *  - frames between two ranks arrive in the order in which they were sent;
+ *    between different pairs anything may happen; frames to oneself count;
+ *  - actions and their bytes are borrowed until the next step on the same
+ *    'struct dtx_actions';
+ *  - the same seed and the same events give the same actions, byte for byte.
+ */
+#ifndef DTX_ENGINE_EVENT_H
+#define DTX_ENGINE_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "task/outcome.h"
+
+/* How a job is asked to stop. */
+enum dtx_stop {
+    DTX_STOP_DRAIN = 1, /* start nothing new, let running tasks finish */
+    DTX_STOP_KILL = 2   /* end running tasks too; they are not finished */
+};
+
+enum dtx_event_kind {
+    DTX_EV_START,      /* both: the first event */
+    DTX_EV_FRAME,      /* both: a frame has arrived */
+    DTX_EV_TASK_ENDED, /* worker: an attempt handed over by RUN has ended */
+    DTX_EV_RECALLED,   /* worker: the answer to RECALL */
+    DTX_EV_TIMER,      /* both: the time asked for by WAKE_AT has come */
+    DTX_EV_RECORDED,   /* master: the store has written records */
+    DTX_EV_RANK_LOST,  /* master: a rank is dead or counts as dead */
+    DTX_EV_STOP        /* both: somebody asks to stop */
+};
+
+struct dtx_event {
+    enum dtx_event_kind kind;
+    int64_t now_ns; /* monotonic, of this rank */
+    bool more;      /* further events are waiting already: batched work (grants,
+                       reports) may be put off to the last of them */
+    union {
+        struct {
+            uint32_t from;
+            const void *data;
+            size_t len;
+        } frame;
+        const struct dtx_outcome *ended;
+        struct {
+            uint32_t task, attempt;
+            bool taken_back; /* it will not start */
+        } recalled;
+        uint64_t recorded; /* the largest record number that is written */
+        uint32_t lost;     /* rank */
+        enum dtx_stop stop;
+    } u;
+};
+
+enum dtx_action_kind {
+    DTX_ACT_RECORD,  /* master: append to the journal */
+    DTX_ACT_SEND,    /* both: a frame to a rank (the worker sends to 0) */
+    DTX_ACT_RUN,     /* worker: hand an attempt to the executor */
+    DTX_ACT_RECALL,  /* worker: take it back if it has not started; answered by
+                        RECALLED */
+    DTX_ACT_KILL,    /* worker: end it; its end comes with status KILLED */
+    DTX_ACT_WAKE_AT, /* both: send TIMER at this time (replaces older ones) */
+    DTX_ACT_SHOW,    /* master: this attempt's result may be shown */
+    DTX_ACT_FINISH   /* both: nothing more will be asked */
+};
+
+struct dtx_action {
+    enum dtx_action_kind kind;
+    size_t at, len; /* RECORD, SEND: bytes in dtx_actions.bytes; RUN: an encoded
+                       work item there */
+    union {
+        struct {
+            uint64_t number; /* from 1, by ones */
+            uint32_t task;
+            bool urgent;     /* somebody waits for it */
+        } record;
+        uint32_t to; /* SEND */
+        struct {
+            uint32_t task, attempt;
+        } ref; /* RECALL, KILL */
+        int64_t wake_at_ns;
+        struct {
+            struct dtx_outcome outcome;
+            bool final; /* no further attempt follows */
+        } show;
+    } u;
+};
+
+struct dtx_actions {
+    struct dtx_action *list;
+    size_t count, cap;
+    struct dtx_buf bytes;
+    bool failed; /* out of memory: the step's result is not to be used */
+};
+
+#define DTX_ACTIONS_INIT {NULL, 0, 0, DTX_BUF_INIT, false}
+
+/* The driver's use. */
+void dtx_actions_clear(struct dtx_actions *a);
+void dtx_actions_free(struct dtx_actions *a);
+const void *dtx_action_bytes(const struct dtx_actions *a,
+                             const struct dtx_action *act);
+
+/* The engine's use: a new action at the end, or NULL (and failed). Bytes that
+ * follow belong to it once dtx_actions_close is called. */
+struct dtx_action *dtx_actions_add(struct dtx_actions *a,
+                                   enum dtx_action_kind kind);
+/* The open action's bytes are all of a->bytes behind its start. */
+void dtx_actions_close(struct dtx_actions *a);
+
+/* Called for what the engine does and why, one line each, when set. */
+typedef void (*dtx_trace_f)(void *ctx, const char *line);
+
+#endif

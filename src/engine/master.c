@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: MIT */
+/* The master hears events, checks that frames are from whom they say and of
+ * this session, and keeps the count.  It decides nothing about placement
+ * (master_grant.c) nor about what follows from an end (master_flow.c). */
+#include "engine/master.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "engine/master_state.h"
+
+#define DEFAULT_DEPTH_NS (20 * DTX_MSEC_NS)
+
+void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+
+    if (!m->c.trace)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    m->c.trace(m->c.trace_ctx, line);
+}
+
+const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,
+                                            uint32_t task)
+{
+    return &m->c.list->attr[m->c.list->task[task].attr];
+}
+
+bool dtx_master_spend(struct dtx_master *m)
+{
+    if (m->budget == 0)
+        return false;
+    m->budget--;
+    m->items++;
+    return true;
+}
+
+/* ---- life ---- */
+
+static int init_tasks(struct dtx_master *m)
+{
+    size_t n = m->ntasks, nodes = m->c.graph->nnodes, i;
+
+    m->state = calloc(nodes + 1, sizeof(*m->state));
+    m->owner = malloc((n + 1) * sizeof(*m->owner));
+    m->next = malloc((n + 1) * sizeof(*m->next));
+    m->prev = malloc((n + 1) * sizeof(*m->prev));
+    m->est_s = malloc((n + 1) * sizeof(*m->est_s));
+    m->attempt = malloc((n + 1) * sizeof(*m->attempt));
+    m->fails = calloc(n + 1, sizeof(*m->fails));
+    if (!m->state || !m->owner || !m->next || !m->prev || !m->est_s ||
+        !m->attempt || !m->fails)
+        return DTX_ENOMEM;
+    for (i = 0; i < n; i++) {
+        m->owner[i] = NO_RANK;
+        m->attempt[i] =
+            (uint16_t)((m->c.attempts ? m->c.attempts[i] : 0) + 1);
+        m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
+        if (!(m->est_s[i] >= 0))
+            m->est_s[i] = -1.0f;
+    }
+    return DTX_OK;
+}
+
+static int init(struct dtx_master *m)
+{
+    uint32_t r;
+
+    m->rank = calloc(m->c.nranks, sizeof(*m->rank));
+    if (!m->rank)
+        return DTX_ENOMEM;
+    for (r = 0; r < m->c.nranks; r++) {
+        m->rank[r].thief = NO_RANK;
+        m->rank[r].reserved = DTX_NO_TASK;
+        m->rank[r].head = DTX_NO_TASK;
+    }
+    if (init_tasks(m) || dtx_master_grant_init(m))
+        return DTX_ENOMEM;
+    return dtx_master_flow_init(m);
+}
+
+struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
+                                     struct dtx_error *err)
+{
+    struct dtx_master *m;
+    const struct dtx_policy *policy = dtx_policy_find(c->policy, err);
+
+    if (!policy)
+        return NULL;
+    if (c->nranks == 0 || c->graph->ntasks != c->list->ntasks) {
+        (void)dtx_error_set(err, DTX_EINVAL, "engine: inconsistent set-up");
+        return NULL;
+    }
+    m = calloc(1, sizeof(*m));
+    if (m) {
+        m->c = *c;
+        m->policy = policy;
+        m->armed_ns = NEVER;
+        m->ntasks = (uint32_t)c->list->ntasks;
+        if (m->c.depth_ns <= 0)
+            m->c.depth_ns = DEFAULT_DEPTH_NS;
+        if (m->c.retries == 0)
+            m->c.retries = 1;
+        dtx_rng_seed(&m->rng, c->seed);
+    }
+    if (!m || init(m)) {
+        dtx_master_destroy(m);
+        (void)dtx_error_set(err, DTX_ENOMEM,
+                            "engine: no memory for %zu tasks",
+                            c->list->ntasks);
+        return NULL;
+    }
+    return m;
+}
+
+void dtx_master_destroy(struct dtx_master *m)
+{
+    if (!m)
+        return;
+    dtx_master_grant_fini(m);
+    dtx_master_flow_fini(m);
+    free(m->state);
+    free(m->owner);
+    free(m->next);
+    free(m->prev);
+    free(m->est_s);
+    free(m->attempt);
+    free(m->fails);
+    free(m->rank);
+    free(m);
+}
+
+/* ---- sending ---- */
+
+bool dtx_master_open(struct dtx_master *m, uint32_t to,
+                     const struct dtx_msg *msg)
+{
+    struct dtx_action *a = dtx_actions_add(m->out, DTX_ACT_SEND);
+    struct dtx_msg copy = *msg;
+
+    if (!a)
+        return false;
+    a->u.to = to;
+    copy.epoch = m->c.epoch;
+    copy.incarnation = m->rank[to].incarnation;
+    dtx_msg_encode(&m->out->bytes, &copy);
+    return true;
+}
+
+void dtx_master_sent(struct dtx_master *m)
+{
+    dtx_actions_close(m->out);
+    m->st.frames_out++;
+}
+
+void dtx_master_send(struct dtx_master *m, uint32_t to, struct dtx_msg msg)
+{
+    if (dtx_master_open(m, to, &msg))
+        dtx_master_sent(m);
+}
+
+/* ---- stopping ---- */
+
+void dtx_master_stop(struct dtx_master *m, enum dtx_stop how)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_STOP};
+    uint32_t r;
+
+    if (how <= m->stopping || m->finished)
+        return;
+    m->stopping = how;
+    dtx_master_trace(m, "stop %s", how == DTX_STOP_KILL ? "kill" : "drain");
+    msg.u.stop.mode = (uint8_t)how;
+    for (r = 0; r < m->c.nranks; r++) {
+        if (m->rank[r].alive)
+            dtx_master_send(m, r, msg);
+    }
+}
+
+/* ---- ranks ---- */
+
+static void lose_rank(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_rank *k = &m->rank[r];
+
+    if (!k->came && !k->absent) {
+        k->absent = true;
+        m->nabsent++;
+    }
+    if (!k->alive)
+        return;
+    dtx_master_trace(m, "rank %u lost with %llu tasks", r,
+                     (unsigned long long)k->count);
+    k->alive = false;
+    k->fenced = false;
+    m->nalive--;
+    m->slots_alive -= k->slots;
+    if (k->thief != NO_RANK) {
+        m->rank[k->thief].asking = false;
+        dtx_master_rank_changed(m, k->thief);
+        k->thief = NO_RANK;
+    }
+    k->yield_pending = k->asking = false;
+    dtx_master_rank_left(m, r);
+    if (k->head != DTX_NO_TASK)
+        dtx_master_take_back(m, k->head);
+    k->head = DTX_NO_TASK;
+    k->count = k->used = k->waiting = 0;
+    k->load_s = 0;
+}
+
+static void on_hello(struct dtx_master *m, uint32_t from,
+                     const struct dtx_msg *msg)
+{
+    struct dtx_rank *k = &m->rank[from];
+    size_t n = msg->u.hello.host.len;
+    struct dtx_msg stop = {.kind = DTX_MSG_STOP};
+
+    if (k->came && msg->incarnation <= k->incarnation)
+        return;
+    if (msg->u.hello.protocol != DTX_PROTOCOL || msg->u.hello.slots == 0 ||
+        msg->u.hello.slots > DTX_MAX_CPUS) {
+        m->st.refused++;
+        return;
+    }
+    if (k->alive)
+        lose_rank(m, from);
+    if (!k->came)
+        m->ncame++;
+    if (k->absent)
+        m->nabsent--;
+    k->absent = false;
+    k->came = k->alive = true;
+    k->incarnation = msg->incarnation;
+    k->slots = msg->u.hello.slots;
+    k->given = 0;
+    if (n >= sizeof(k->host))
+        n = sizeof(k->host) - 1;
+    memcpy(k->host, msg->u.hello.host.data, n);
+    k->host[n] = '\0';
+    m->nalive++;
+    m->slots_alive += k->slots;
+    dtx_master_trace(m, "rank %u came with %u slots", from, k->slots);
+    if (dtx_master_rank_joined(m, from))
+        m->nomem = true;
+    stop.u.stop.mode = (uint8_t)m->stopping;
+    if (m->stopping)
+        dtx_master_send(m, from, stop);
+}
+
+/* ---- frames ---- */
+
+/* Does the rank have this attempt, as far as the master knows? */
+static bool has_attempt(const struct dtx_master *m, uint32_t rank,
+                        uint32_t task, uint32_t attempt)
+{
+    return task < m->ntasks && m->state[task] == DTX_TASK_GRANTED &&
+           m->owner[task] == rank && m->attempt[task] == attempt;
+}
+
+/* What the rank said it has waiting, and what was under way to it then. */
+static void note_waiting(struct dtx_rank *k, uint64_t received,
+                         uint32_t waiting)
+{
+    uint64_t under_way = k->given > received ? k->given - received : 0;
+
+    k->waiting = waiting + under_way;
+    if (k->waiting > k->count)
+        k->waiting = k->count;
+}
+
+static int on_done(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
+{
+    struct dtx_item_outcome item;
+    struct dtx_outcome o;
+    int rc;
+
+    while ((rc = dtx_item_outcome_next(&msg->items, &item)) > 0) {
+        m->items++;
+        if (dtx_outcome_from_item(&item, &o))
+            return DTX_EPROTO;
+        if (!has_attempt(m, from, o.task, o.attempt)) {
+            m->st.refused++;
+            continue;
+        }
+        o.rank = from;
+        dtx_master_ended(m, &o);
+    }
+    if (rc < 0)
+        return rc;
+    note_waiting(&m->rank[from], msg->u.done.received, msg->u.done.waiting);
+    dtx_master_rank_changed(m, from);
+    dtx_master_settle(m, from);
+    return DTX_OK;
+}
+
+static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
+{
+    struct dtx_rank *k = &m->rank[from];
+    struct dtx_item_taskref ref;
+    uint32_t thief = k->thief, n = 0;
+    int rc;
+
+    while ((rc = dtx_item_taskref_next(&msg->items, &ref)) > 0) {
+        m->items++;
+        if (!has_attempt(m, from, ref.task, ref.attempt)) {
+            m->st.refused++;
+            continue;
+        }
+        dtx_master_unlink(m, ref.task);
+        dtx_master_make_ready(m, ref.task);
+        n++;
+    }
+    if (rc < 0)
+        return rc;
+    dtx_master_trace(m, "rank %u yielded %u", from, n);
+    note_waiting(k, msg->u.yielded.received, msg->u.yielded.waiting);
+    k->yield_pending = false;
+    k->thief = NO_RANK;
+    if (thief != NO_RANK) {
+        m->rank[thief].asking = false;
+        m->st.steals += n > 0;
+        m->st.stolen += n;
+        k->stolen_from += n;
+        m->rank[thief].stolen_by += n;
+        dtx_master_rank_changed(m, thief);
+    }
+    dtx_master_rank_changed(m, from);
+    dtx_master_settle(m, from);
+    return DTX_OK;
+}
+
+/* A frame of another session or of a rank that counts as dead: not believed;
+ * its sender is told once, so that it ends what it runs. */
+static void refuse(struct dtx_master *m, uint32_t from,
+                   const struct dtx_msg *msg)
+{
+    struct dtx_msg bye = {.kind = DTX_MSG_BYE};
+    uint32_t keep = m->rank[from].incarnation;
+
+    m->st.refused++;
+    dtx_master_trace(m, "refused %s of rank %u", dtx_msg_name(msg->kind),
+                     from);
+    if (msg->epoch != m->c.epoch || m->rank[from].fenced)
+        return;
+    m->rank[from].fenced = true;
+    m->rank[from].incarnation = msg->incarnation;
+    dtx_master_send(m, from, bye);
+    m->rank[from].incarnation = keep;
+}
+
+static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
+{
+    switch (msg->kind) {
+    case DTX_MSG_DONE:
+        return on_done(m, from, msg);
+    case DTX_MSG_YIELDED:
+        return on_yielded(m, from, msg);
+    case DTX_MSG_STOPREQ:
+        if (msg->u.stopreq.mode != DTX_STOP_DRAIN &&
+            msg->u.stopreq.mode != DTX_STOP_KILL)
+            return DTX_EPROTO;
+        dtx_master_stop(m, (enum dtx_stop)msg->u.stopreq.mode);
+        return DTX_OK;
+    case DTX_MSG_BYE:
+        lose_rank(m, from);
+        return DTX_OK;
+    default:
+        return DTX_EPROTO;
+    }
+}
+
+static void on_frame(struct dtx_master *m, const struct dtx_event *ev)
+{
+    uint32_t from = ev->u.frame.from;
+    struct dtx_msg msg;
+
+    if (from >= m->c.nranks)
+        return;
+    m->st.frames_in++;
+    if (dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &msg)) {
+        lose_rank(m, from);
+        return;
+    }
+    if (msg.kind == DTX_MSG_HELLO && msg.epoch == m->c.epoch) {
+        on_hello(m, from, &msg);
+        return;
+    }
+    if (msg.epoch != m->c.epoch || !m->rank[from].alive ||
+        msg.incarnation != m->rank[from].incarnation) {
+        refuse(m, from, &msg);
+        return;
+    }
+    if (on_message(m, from, &msg)) {
+        dtx_master_trace(m, "bad %s of rank %u", dtx_msg_name(msg.kind),
+                         from);
+        lose_rank(m, from);
+    }
+}
+
+/* ---- the step ---- */
+
+static bool all_over(const struct dtx_master *m)
+{
+    if (!m->started || m->pending_len > 0 || dtx_master_flow_busy(m))
+        return false;
+    if (m->nalive == 0 && dtx_master_all_came(m))
+        return true;
+    if (m->st.granted > 0)
+        return false;
+    if (m->stopping)
+        return true;
+    return m->retry_len == 0 && !dtx_master_placeable(m);
+}
+
+static void finish(struct dtx_master *m)
+{
+    struct dtx_msg bye = {.kind = DTX_MSG_BYE};
+    uint32_t r;
+
+    m->finished = true;
+    dtx_master_trace(m, "finish");
+    for (r = 0; r < m->c.nranks; r++) {
+        if (m->rank[r].alive)
+            dtx_master_send(m, r, bye);
+    }
+    (void)dtx_actions_add(m->out, DTX_ACT_FINISH);
+}
+
+static void arm_timer(struct dtx_master *m)
+{
+    int64_t due = dtx_master_flow_due(m);
+    struct dtx_action *a;
+
+    if (m->finished)
+        return;
+    if (dtx_master_flow_busy(m) || m->budget == 0)
+        due = m->now_ns;
+    if (due == NEVER || due == m->armed_ns)
+        return;
+    a = dtx_actions_add(m->out, DTX_ACT_WAKE_AT);
+    if (a)
+        a->u.wake_at_ns = due;
+    m->armed_ns = due;
+}
+
+int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
+                    struct dtx_actions *out)
+{
+    dtx_actions_clear(out);
+    m->out = out;
+    m->now_ns = ev->now_ns;
+    m->budget = DTX_MASTER_SLICE;
+    if (m->finished)
+        return DTX_OK;
+    switch (ev->kind) {
+    case DTX_EV_START:
+        m->started = true;
+        dtx_master_flow_start(m);
+        break;
+    case DTX_EV_FRAME:
+        on_frame(m, ev);
+        break;
+    case DTX_EV_RECORDED:
+        dtx_master_recorded(m, ev->u.recorded);
+        break;
+    case DTX_EV_RANK_LOST:
+        if (ev->u.lost < m->c.nranks)
+            lose_rank(m, ev->u.lost);
+        break;
+    case DTX_EV_STOP:
+        dtx_master_stop(m, ev->u.stop);
+        break;
+    case DTX_EV_TIMER:
+        m->armed_ns = NEVER;
+        break;
+    case DTX_EV_TASK_ENDED:
+    case DTX_EV_RECALLED:
+        break; /* the worker's */
+    }
+    dtx_master_flow(m);
+    if (!ev->more && !m->stopping)
+        dtx_master_dispatch(m);
+    if (all_over(m))
+        finish(m);
+    arm_timer(m);
+    return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM : DTX_OK;
+}
+
+/* ---- looking ---- */
+
+void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
+{
+    *s = m->st;
+    s->tasks = m->ntasks;
+    s->ready = m->ready.len + m->wide.len;
+    s->paused = m->retry_len;
+    s->left = s->tasks - s->ok - s->failed - s->skipped;
+    s->work = m->items + m->ready.compares + m->wide.compares +
+              m->low.compares + m->rich.compares + m->hungry.compares;
+    s->stopping = m->stopping;
+    s->halted = m->halted;
+    s->finished = m->finished;
+}
+
+void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
+                           struct dtx_rank_stats *s)
+{
+    const struct dtx_rank *k = &m->rank[rank];
+
+    memset(s, 0, sizeof(*s));
+    s->alive = k->alive;
+    s->came = k->came;
+    s->slots = k->slots;
+    memcpy(s->host, k->host, sizeof(s->host));
+    s->ended = k->ended;
+    s->granted = k->count;
+    s->given = k->given;
+    s->busy_ns = k->busy_ns;
+    s->stolen_from = k->stolen_from;
+    s->stolen_by = k->stolen_by;
+}
+
+enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
+                                          uint32_t task)
+{
+    return (enum dtx_task_state)m->state[task];
+}
+
+uint32_t dtx_master_skip_cause(const struct dtx_master *m, uint32_t task)
+{
+    return m->state[task] == DTX_TASK_SKIPPED ? m->owner[task] : DTX_NO_TASK;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* engine/master.h - rank 0's side of the job, as a state machine
+ *
+ * Owns the truth about every task while the job runs: who has it, which
+ * attempt, what it waits for.  Grants chunks as the policy says, brokers
+ * steals (YIELD to the victim, YIELDED back, GRANT to the thief), records
+ * outcomes before anything rests on them, releases or skips successors,
+ * retries, stops, and takes the tasks of a lost rank back.  A task belongs to
+ * the master or to exactly one rank at any time.
+ *
+ * No step costs more than the logarithm of ranks or tasks for each item it
+ * concerns; long cascades (a lost rank, a skipped subtree) are cut into slices
+ * of DTX_MASTER_SLICE items, between which other events are heard.
+ */
+#ifndef DTX_ENGINE_MASTER_H
+#define DTX_ENGINE_MASTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/event.h"
+
+struct dtx_error;
+struct dtx_graph;
+struct dtx_master;
+struct dtx_tasklist;
+
+#define DTX_MASTER_SLICE 4096u
+
+/* What is known of a task from earlier sessions. */
+enum dtx_prior {
+    DTX_PRIOR_NONE,   /* nothing: run it */
+    DTX_PRIOR_OK,     /* succeeded: stands */
+    DTX_PRIOR_FAILED, /* failed: stands, successors are skipped */
+    DTX_PRIOR_LEFT    /* leave it alone in this session */
+};
+
+enum dtx_task_state {
+    DTX_TASK_BLOCKED,   /* waits for others */
+    DTX_TASK_READY,     /* could run */
+    DTX_TASK_GRANTED,   /* a rank has it */
+    DTX_TASK_RECORDING, /* ended; its record is being written */
+    DTX_TASK_PAUSED,    /* failed; a further attempt follows after a pause */
+    DTX_TASK_OK,
+    DTX_TASK_FAILED,
+    DTX_TASK_SKIPPED, /* something it waits for failed or was skipped */
+    DTX_TASK_LEFT     /* DTX_PRIOR_LEFT */
+};
+
+struct dtx_halt {
+    enum dtx_stop how;  /* DRAIN: soon, KILL: now */
+    uint32_t failures;  /* stop at this many failed tasks, 0 = by percent */
+    double percent;     /* stop at this share of the tasks that ended, after at
+                           least three; 0 = never */
+};
+
+struct dtx_master_config {
+    uint32_t epoch;
+    uint32_t nranks;        /* ranks of the MPI job, rank 0 included */
+    const char *policy;     /* NULL = default */
+    uint64_t seed;
+    uint32_t retries;       /* attempts in all for tasks that do not say, >= 1 */
+    int64_t timeout_ns;     /* for tasks that do not say, 0 = none */
+    int64_t retry_pause_ns; /* before a further attempt */
+    int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
+    struct dtx_halt halt;
+    const struct dtx_tasklist *list; /* borrowed for the master's life */
+    const struct dtx_graph *graph;   /* sealed; borrowed for its life */
+    const uint8_t *prior;   /* enum dtx_prior per task, or NULL = none;
+                               borrowed up to and with the START step */
+    const uint16_t *attempts; /* attempts made before, per task, or NULL;
+                               borrowed for creation */
+    const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
+                               unknown), or NULL; borrowed for its life */
+    bool longest_first;     /* order ready tasks of one priority by cost_s */
+    dtx_trace_f trace;      /* may be NULL */
+    void *trace_ctx;
+};
+
+/* NULL and 'err' filled on failure. */
+struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
+                                     struct dtx_error *err);
+void dtx_master_destroy(struct dtx_master *m); /* NULL is allowed */
+
+/* 0, or DTX_ENOMEM (save and give up). A frame that is not the protocol's is
+ * answered by treating its sender as lost. 'out' is cleared first. */
+int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
+                    struct dtx_actions *out);
+
+struct dtx_master_stats {
+    uint64_t tasks;            /* in the list */
+    uint64_t ok, failed, skipped; /* earlier sessions included */
+    uint64_t prior_ok, prior_failed; /* of those, earlier sessions' */
+    uint64_t left;             /* neither */
+    uint64_t granted;          /* with a rank now */
+    uint64_t ready, paused;
+    uint64_t retried, lost;    /* attempts made again after failure, loss */
+    uint64_t steals;           /* YIELDs that brought something */
+    uint64_t yields;           /* YIELDs sent */
+    uint64_t stolen;           /* tasks that moved */
+    uint64_t grants, frames_in, frames_out, refused; /* messages */
+    uint64_t work;             /* items and comparisons, for the cost test */
+    enum dtx_stop stopping;    /* 0 = no */
+    bool halted;               /* by dtx_halt */
+    bool finished;
+};
+void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s);
+
+struct dtx_rank_stats {
+    bool alive, came;
+    uint32_t slots;
+    char host[64];
+    uint64_t ended;            /* attempts */
+    uint64_t granted;          /* has now */
+    uint64_t given;            /* tasks granted in all */
+    int64_t busy_ns;           /* sum of cpus times duration of its attempts */
+    uint64_t stolen_from, stolen_by; /* tasks */
+};
+/* 'rank' below config.nranks. */
+void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
+                           struct dtx_rank_stats *s);
+
+enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
+                                          uint32_t task);
+/* The failed task because of which a SKIPPED one was skipped. */
+uint32_t dtx_master_skip_cause(const struct dtx_master *m, uint32_t task);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* What follows from the end of an attempt: its record, and when that is
+ * written the release or skipping of successors, retries after a pause, and
+ * the return of a lost rank's tasks.  Long cascades are walked in slices. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/master_state.h"
+
+int dtx_master_flow_init(struct dtx_master *m)
+{
+    const struct dtx_graph *g = m->c.graph;
+
+    if (!g->indegree)
+        return DTX_OK;
+    m->blockers = malloc(((size_t)g->nnodes + 1) * sizeof(*m->blockers));
+    if (!m->blockers)
+        return DTX_ENOMEM;
+    memcpy(m->blockers, g->indegree, g->nnodes * sizeof(*m->blockers));
+    return DTX_OK;
+}
+
+void dtx_master_flow_fini(struct dtx_master *m)
+{
+    free(m->blockers);
+    free(m->pending);
+    free(m->walk);
+    free(m->retry);
+    free(m->lost);
+}
+
+static bool has_successors(const struct dtx_master *m, uint32_t node)
+{
+    const struct dtx_graph *g = m->c.graph;
+
+    return g->start && g->start[node] < g->start[node + 1];
+}
+
+/* Begin a cascade at a node whose fate is known. */
+static void begin_walk(struct dtx_master *m, uint32_t node, uint32_t cause)
+{
+    struct dtx_walk *p;
+
+    if (!has_successors(m, node))
+        return;
+    p = dtx_grow(m->walk, &m->cap_walks, m->nwalks + 1, sizeof(*p));
+    if (!p) {
+        m->nomem = true;
+        return;
+    }
+    m->walk = p;
+    m->walk[m->nwalks++] =
+        (struct dtx_walk){node, m->c.graph->start[node], cause};
+}
+
+static void release(struct dtx_master *m, uint32_t node)
+{
+    m->blockers[node]--;
+    if (m->blockers[node] > 0 || m->state[node] != DTX_TASK_BLOCKED)
+        return;
+    if (node < m->ntasks) {
+        dtx_master_make_ready(m, node);
+    } else {
+        m->state[node] = DTX_TASK_OK;
+        begin_walk(m, node, DTX_NO_TASK);
+    }
+}
+
+static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
+{
+    if (m->state[node] != DTX_TASK_BLOCKED)
+        return;
+    m->state[node] = DTX_TASK_SKIPPED;
+    if (node < m->ntasks) {
+        m->owner[node] = cause;
+        m->st.skipped++;
+    }
+    begin_walk(m, node, cause);
+}
+
+static void go_on_walking(struct dtx_master *m)
+{
+    const struct dtx_graph *g = m->c.graph;
+
+    while (m->nwalks > 0 && dtx_master_spend(m)) {
+        struct dtx_walk *w = &m->walk[m->nwalks - 1];
+        uint32_t cause = w->cause, node = g->succ[w->edge++];
+
+        if (w->edge == g->start[w->node + 1])
+            m->nwalks--; /* before a deeper walk is pushed */
+        if (cause == DTX_NO_TASK)
+            release(m, node);
+        else
+            skip(m, node, cause);
+    }
+}
+
+/* ---- the start ---- */
+
+static void start_task(struct dtx_master *m, uint32_t i)
+{
+    enum dtx_prior prior =
+        m->c.prior ? (enum dtx_prior)m->c.prior[i] : DTX_PRIOR_NONE;
+
+    switch (prior) {
+    case DTX_PRIOR_OK:
+        m->state[i] = DTX_TASK_OK;
+        m->st.ok++;
+        m->st.prior_ok++;
+        begin_walk(m, i, DTX_NO_TASK);
+        break;
+    case DTX_PRIOR_FAILED:
+        m->state[i] = DTX_TASK_FAILED;
+        m->st.failed++;
+        m->st.prior_failed++;
+        begin_walk(m, i, i);
+        break;
+    case DTX_PRIOR_LEFT:
+        m->state[i] = DTX_TASK_LEFT;
+        break;
+    case DTX_PRIOR_NONE:
+        if (!m->blockers || m->blockers[i] == 0)
+            dtx_master_make_ready(m, i);
+        break;
+    }
+}
+
+void dtx_master_flow_start(struct dtx_master *m)
+{
+    uint32_t i;
+
+    for (i = 0; i < m->ntasks; i++)
+        start_task(m, i);
+    m->c.prior = NULL; /* borrowed for creation and start alone */
+    m->c.attempts = NULL;
+}
+
+/* ---- rings ---- */
+
+/* Make room for one more in a ring of 'cap' items of 'size' bytes. */
+static void *ring_room(void *ring, size_t *at, size_t len, size_t *cap,
+                       size_t size)
+{
+    size_t n = *cap ? *cap * 2 : 64, first;
+    char *p;
+
+    if (len < *cap)
+        return ring;
+    p = malloc(n * size);
+    if (!p)
+        return NULL;
+    first = *cap - *at < len ? *cap - *at : len;
+    if (len > 0) {
+        memcpy(p, (char *)ring + *at * size, first * size);
+        memcpy(p + first * size, ring, (len - first) * size);
+    }
+    free(ring);
+    *at = 0;
+    *cap = n;
+    return p;
+}
+
+static void push_pending(struct dtx_master *m, const struct dtx_outcome *o,
+                         bool final)
+{
+    struct dtx_pending *p = ring_room(m->pending, &m->pending_at,
+                                      m->pending_len, &m->pending_cap,
+                                      sizeof(*p));
+
+    if (!p) {
+        m->nomem = true;
+        return;
+    }
+    m->pending = p;
+    p += (m->pending_at + m->pending_len++) % m->pending_cap;
+    p->outcome = *o;
+    p->final = final;
+}
+
+static void push_retry(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_retry *p = ring_room(m->retry, &m->retry_at, m->retry_len,
+                                    &m->retry_cap, sizeof(*p));
+
+    if (!p) {
+        m->nomem = true;
+        return;
+    }
+    m->retry = p;
+    p += (m->retry_at + m->retry_len++) % m->retry_cap;
+    p->task = task;
+    p->at_ns = m->now_ns + m->c.retry_pause_ns;
+}
+
+/* ---- ends ---- */
+
+static void measure(struct dtx_master *m, const struct dtx_outcome *o)
+{
+    struct dtx_rank *k = &m->rank[o->rank];
+    int64_t n;
+
+    k->ended++;
+    if (o->wall_ns < 0)
+        return;
+    k->busy_ns += o->wall_ns * (int64_t)dtx_master_attr(m, o->task)->cpus;
+    m->nmeasured++;
+    n = m->nmeasured < 64 ? (int64_t)m->nmeasured : 64;
+    m->mean_ns += (o->wall_ns - m->mean_ns) / n;
+    if (m->mean_ns <= 0)
+        m->mean_ns = 1;
+}
+
+/* May this task be tried once more, after so many failures? */
+static bool may_retry(const struct dtx_master *m, uint32_t task)
+{
+    uint32_t limit = dtx_master_attr(m, task)->retries;
+
+    return m->fails[task] < (limit ? limit : m->c.retries);
+}
+
+static void record(struct dtx_master *m, const struct dtx_outcome *o,
+                   bool final)
+{
+    struct dtx_rec rec = {.kind = DTX_REC_OUTCOME};
+    struct dtx_item_outcome item;
+    struct dtx_action *a = dtx_actions_add(m->out, DTX_ACT_RECORD);
+
+    if (!a)
+        return;
+    rec.u.outcome.epoch = m->c.epoch;
+    rec.u.outcome.final = final;
+    dtx_outcome_to_item(o, &item);
+    a->u.record.number = ++m->next_record;
+    a->u.record.task = o->task;
+    a->u.record.urgent =
+        has_successors(m, o->task) || m->stopping ||
+        (m->st.granted == 0 && m->ready.len + m->wide.len == 0);
+    dtx_rec_encode(&m->out->bytes, &rec);
+    dtx_item_outcome_encode(&m->out->bytes, &item);
+    dtx_actions_close(m->out);
+    push_pending(m, o, final);
+}
+
+static void next_attempt(struct dtx_master *m, uint32_t task)
+{
+    if (m->attempt[task] < UINT16_MAX)
+        m->attempt[task]++;
+}
+
+void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
+{
+    uint32_t i = o->task;
+    bool ok = o->status == DTX_STATUS_OK, again;
+
+    dtx_master_unlink(m, i);
+    if (!dtx_status_finished((enum dtx_status)o->status)) {
+        next_attempt(m, i);
+        dtx_master_make_ready(m, i);
+        return;
+    }
+    measure(m, o);
+    if (!ok && m->fails[i] < UINT16_MAX)
+        m->fails[i]++;
+    again = !ok && may_retry(m, i);
+    m->state[i] = again ? DTX_TASK_PAUSED : DTX_TASK_RECORDING;
+    record(m, o, !again);
+    if (again) {
+        next_attempt(m, i);
+        m->st.retried++;
+        push_retry(m, i);
+    }
+}
+
+static void check_halt(struct dtx_master *m)
+{
+    const struct dtx_halt *h = &m->c.halt;
+    uint64_t failed = m->st.failed - m->st.prior_failed;
+    uint64_t ended = failed + m->st.ok - m->st.prior_ok;
+    bool halt = h->failures > 0 && failed >= h->failures;
+
+    if (h->percent > 0 && ended >= 3)
+        halt |= (double)failed * 100.0 >= h->percent * (double)ended;
+    if (!halt || m->stopping)
+        return;
+    m->halted = true;
+    dtx_master_stop(m, h->how);
+}
+
+static void settle(struct dtx_master *m, const struct dtx_pending *p)
+{
+    uint32_t i = p->outcome.task;
+    struct dtx_action *a = dtx_actions_add(m->out, DTX_ACT_SHOW);
+
+    if (a) {
+        a->u.show.outcome = p->outcome;
+        a->u.show.final = p->final;
+    }
+    if (!p->final)
+        return;
+    if (p->outcome.status == DTX_STATUS_OK) {
+        m->state[i] = DTX_TASK_OK;
+        m->st.ok++;
+        begin_walk(m, i, DTX_NO_TASK);
+    } else {
+        m->state[i] = DTX_TASK_FAILED;
+        m->st.failed++;
+        begin_walk(m, i, i);
+        check_halt(m);
+    }
+}
+
+void dtx_master_recorded(struct dtx_master *m, uint64_t number)
+{
+    while (m->recorded < number && m->pending_len > 0) {
+        struct dtx_pending p = m->pending[m->pending_at];
+
+        m->items++;
+        m->recorded++;
+        m->pending_at = (m->pending_at + 1) % m->pending_cap;
+        m->pending_len--;
+        settle(m, &p);
+    }
+}
+
+/* ---- what goes back, and what comes again ---- */
+
+void dtx_master_take_back(struct dtx_master *m, uint32_t head)
+{
+    uint32_t *p =
+        dtx_grow(m->lost, &m->cap_lost, m->nlost + 1, sizeof(*p));
+
+    if (!p) {
+        m->nomem = true;
+        return;
+    }
+    m->lost = p;
+    m->lost[m->nlost++] = head;
+}
+
+static void go_on_taking_back(struct dtx_master *m)
+{
+    while (m->nlost > 0 && dtx_master_spend(m)) {
+        uint32_t i = m->lost[m->nlost - 1];
+
+        if (m->next[i] != DTX_NO_TASK)
+            m->lost[m->nlost - 1] = m->next[i];
+        else
+            m->nlost--;
+        m->st.granted--;
+        m->st.lost++;
+        next_attempt(m, i);
+        dtx_master_make_ready(m, i);
+    }
+}
+
+static void go_on_retrying(struct dtx_master *m)
+{
+    while (m->retry_len > 0 && !m->stopping &&
+           m->retry[m->retry_at].at_ns <= m->now_ns && dtx_master_spend(m)) {
+        uint32_t i = m->retry[m->retry_at].task;
+
+        m->retry_at = (m->retry_at + 1) % m->retry_cap;
+        m->retry_len--;
+        dtx_master_make_ready(m, i);
+    }
+}
+
+void dtx_master_flow(struct dtx_master *m)
+{
+    go_on_taking_back(m);
+    go_on_walking(m);
+    go_on_retrying(m);
+}
+
+bool dtx_master_flow_busy(const struct dtx_master *m)
+{
+    return m->nwalks > 0 || m->nlost > 0;
+}
+
+int64_t dtx_master_flow_due(const struct dtx_master *m)
+{
+    if (m->retry_len == 0 || m->stopping)
+        return NEVER;
+    return m->retry[m->retry_at].at_ns;
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/* Who works on what: ready tasks in order, ranks in the policy's order, chunks
+ * granted, slots kept free for wide tasks, steals brokered.  Every choice is
+ * the top of a heap; nothing here looks at all ranks or all tasks.
+ *
+ * A wide task (several cpus) is granted only to a rank whose slots are free
+ * for it, never queued ahead.  The one whose turn it is and which fits nowhere
+ * reserves the rank with most free slots: that rank gets no further narrow
+ * tasks in those slots, so that a wide task cannot starve. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "engine/master_state.h"
+
+/* A GRANT frame is sent when it has grown to this many bytes. */
+#define GRANT_BYTES 65536
+
+/* ---- orders ---- */
+
+static bool task_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+    int32_t pa = dtx_master_attr(m, a)->prio, pb = dtx_master_attr(m, b)->prio;
+
+    if (pa != pb)
+        return pa > pb;
+    if (m->c.longest_first && m->c.cost_s) {
+        /* unknown costs may be long: they come first */
+        float ca = m->c.cost_s[a], cb = m->c.cost_s[b];
+        bool ka = ca >= 0, kb = cb >= 0;
+
+        if (ka != kb)
+            return !ka;
+        if (ka && (ca < cb || ca > cb))
+            return ca > cb;
+    }
+    return a < b;
+}
+
+/* Slots of a rank that narrow tasks may have. */
+static uint32_t open_slots(const struct dtx_master *m, const struct dtx_rank *k)
+{
+    uint32_t keep = 0;
+
+    if (k->reserved != DTX_NO_TASK)
+        keep = dtx_master_attr(m, k->reserved)->cpus;
+    return k->slots > keep ? k->slots - keep : 0;
+}
+
+static bool low_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
+    uint64_t la = m->policy->by_given ? ra->given : ra->used;
+    uint64_t lb = m->policy->by_given ? rb->given : rb->used;
+    uint64_t x = la * open_slots(m, rb), y = lb * open_slots(m, ra);
+
+    return x != y ? x < y : a < b;
+}
+
+static bool rich_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
+    double x = ra->load_s * rb->slots, y = rb->load_s * ra->slots;
+
+    if (x < y || x > y)
+        return x > y;
+    return a < b;
+}
+
+static bool hungry_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
+    uint64_t x = ra->used * rb->slots, y = rb->used * ra->slots;
+
+    return x != y ? x < y : a < b;
+}
+
+static bool free_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+
+    if (m->rank[a].used != m->rank[b].used)
+        return m->rank[a].used < m->rank[b].used;
+    return a < b;
+}
+
+int dtx_master_grant_init(struct dtx_master *m)
+{
+    dtx_heap_init(&m->ready, task_before, m);
+    dtx_heap_init(&m->wide, task_before, m);
+    dtx_heap_init(&m->low, low_before, m);
+    dtx_heap_init(&m->rich, rich_before, m);
+    dtx_heap_init(&m->hungry, hungry_before, m);
+    return DTX_OK;
+}
+
+void dtx_master_grant_fini(struct dtx_master *m)
+{
+    size_t i;
+
+    dtx_heap_fini(&m->ready);
+    dtx_heap_fini(&m->wide);
+    dtx_heap_fini(&m->low);
+    dtx_heap_fini(&m->rich);
+    dtx_heap_fini(&m->hungry);
+    for (i = 0; i < m->ngroups; i++)
+        dtx_heap_fini(&m->group[i].free);
+    free(m->group);
+}
+
+bool dtx_master_all_came(const struct dtx_master *m)
+{
+    return m->ncame + m->nabsent >= m->c.nranks;
+}
+
+/* ---- ranks in their heaps ---- */
+
+/* Tasks of a rank that wait behind full slots: what one could steal. */
+static uint64_t spare(const struct dtx_rank *k)
+{
+    uint64_t queued = k->used > k->slots ? k->used - k->slots : 0;
+
+    return k->waiting < queued ? k->waiting : queued;
+}
+
+static void put(struct dtx_master *m, struct dtx_heap *h, uint32_t r, bool in)
+{
+    if (!in)
+        dtx_heap_remove(h, r);
+    else if (dtx_heap_has(h, r))
+        dtx_heap_fix(h, r);
+    else if (!dtx_heap_push(h, r))
+        m->nomem = true;
+}
+
+void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
+{
+    const struct dtx_rank *k = &m->rank[r];
+    uint32_t open = open_slots(m, k);
+
+    m->items++;
+    put(m, &m->low, r, k->alive && open > 0);
+    put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
+    put(m, &m->hungry, r, k->alive && !k->asking && k->used < open);
+    if (k->came)
+        put(m, &m->group[k->group].free, r,
+            k->alive && k->reserved == DTX_NO_TASK);
+}
+
+static int group_of(struct dtx_master *m, uint32_t slots, uint32_t *index)
+{
+    struct dtx_rank_group *p;
+    size_t i;
+
+    for (i = 0; i < m->ngroups; i++) {
+        if (m->group[i].slots == slots) {
+            *index = (uint32_t)i;
+            return DTX_OK;
+        }
+    }
+    p = dtx_grow(m->group, &m->cap_groups, m->ngroups + 1, sizeof(*p));
+    if (!p)
+        return DTX_ENOMEM;
+    m->group = p;
+    *index = (uint32_t)m->ngroups++;
+    p[*index].slots = slots;
+    p[*index].alive = 0;
+    dtx_heap_init(&p[*index].free, free_before, m);
+    return DTX_OK;
+}
+
+int dtx_master_rank_joined(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_rank *k = &m->rank[r];
+
+    if (group_of(m, k->slots, &k->group)) {
+        k->alive = k->came = false;
+        return DTX_ENOMEM;
+    }
+    m->group[k->group].alive++;
+    dtx_master_rank_changed(m, r);
+    return DTX_OK;
+}
+
+void dtx_master_rank_left(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_rank *k = &m->rank[r];
+    uint32_t task = k->reserved;
+
+    m->group[k->group].alive--;
+    k->reserved = DTX_NO_TASK;
+    dtx_master_rank_changed(m, r);
+    if (task != DTX_NO_TASK)
+        dtx_master_make_ready(m, task);
+}
+
+/* ---- tasks ---- */
+
+void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_heap *h =
+        dtx_master_attr(m, task)->cpus > 1 ? &m->wide : &m->ready;
+
+    m->state[task] = DTX_TASK_READY;
+    m->owner[task] = NO_RANK;
+    if (!dtx_heap_push(h, task))
+        m->nomem = true;
+}
+
+static double weight(const struct dtx_master *m, uint32_t task)
+{
+    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
+}
+
+static void link_task(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    struct dtx_rank *k = &m->rank[r];
+    bool known = m->c.cost_s && m->c.cost_s[task] >= 0;
+
+    m->state[task] = DTX_TASK_GRANTED;
+    m->owner[task] = r;
+    if (!known) /* what is assumed now is taken off again at the end */
+        m->est_s[task] =
+            m->mean_ns ? (float)((double)m->mean_ns / 1e9) : 1.0f;
+    m->prev[task] = DTX_NO_TASK;
+    m->next[task] = k->head;
+    if (k->head != DTX_NO_TASK)
+        m->prev[k->head] = task;
+    k->head = task;
+    k->count++;
+    k->given++;
+    k->waiting++;
+    k->used += dtx_master_attr(m, task)->cpus;
+    k->load_s += weight(m, task);
+    m->st.granted++;
+}
+
+void dtx_master_unlink(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_rank *k = &m->rank[m->owner[task]];
+
+    if (m->prev[task] != DTX_NO_TASK)
+        m->next[m->prev[task]] = m->next[task];
+    else
+        k->head = m->next[task];
+    if (m->next[task] != DTX_NO_TASK)
+        m->prev[m->next[task]] = m->prev[task];
+    k->count--;
+    k->used -= dtx_master_attr(m, task)->cpus;
+    k->load_s = k->count ? k->load_s - weight(m, task) : 0;
+    if (k->waiting > k->count)
+        k->waiting = k->count;
+    m->st.granted--;
+}
+
+/* ---- granting ---- */
+
+static void put_work(struct dtx_master *m, uint32_t task)
+{
+    const struct dtx_tasklist *l = m->c.list;
+    const struct dtx_task *t = &l->task[task];
+    const struct dtx_task_attr *a = dtx_master_attr(m, task);
+    struct dtx_item_work w;
+
+    w.task = task;
+    w.attempt = m->attempt[task];
+    w.cpus = a->cpus;
+    w.timeout_ns = a->timeout_ns ? a->timeout_ns : m->c.timeout_ns;
+    if (w.timeout_ns < 0)
+        w.timeout_ns = 0;
+    w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
+    w.name = dtx_str_of(dtx_tasklist_pool(l, t->name));
+    w.command = (struct dtx_str){dtx_tasklist_text(l, t), t->len};
+    dtx_item_work_encode(&m->out->bytes, &w);
+}
+
+static bool open_grant(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_GRANT};
+
+    return dtx_master_open(m, r, &msg);
+}
+
+/* Grant up to 'n' narrow tasks to a rank, as long as they come before the
+ * first wide one ('until', or none). Returns how many. */
+static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
+                      uint32_t until)
+{
+    uint64_t done = 0;
+    size_t begin;
+
+    if (!open_grant(m, r))
+        return 0;
+    begin = m->out->bytes.len;
+    while (done < n && m->ready.len > 0 && dtx_master_spend(m)) {
+        uint32_t task = dtx_heap_top(&m->ready);
+
+        if (until != DTX_NO_TASK && task_before(m, until, task))
+            break;
+        if (m->out->bytes.len - begin > GRANT_BYTES) {
+            dtx_master_sent(m);
+            if (!open_grant(m, r))
+                return done;
+            begin = m->out->bytes.len;
+        }
+        (void)dtx_heap_pop(&m->ready);
+        put_work(m, task);
+        link_task(m, r, task);
+        done++;
+    }
+    dtx_master_sent(m);
+    m->st.grants++;
+    dtx_master_trace(m, "grant %llu to rank %u", (unsigned long long)done, r);
+    dtx_master_rank_changed(m, r);
+    return done;
+}
+
+static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    m->rank[r].reserved = DTX_NO_TASK;
+    if (!open_grant(m, r))
+        return;
+    put_work(m, task);
+    link_task(m, r, task);
+    dtx_master_sent(m);
+    m->st.grants++;
+    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
+    dtx_master_rank_changed(m, r);
+}
+
+/* ---- stealing ---- */
+
+static void send_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
+                       uint32_t thief)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELD};
+
+    msg.u.yield.count = count;
+    m->rank[victim].yield_pending = true;
+    m->rank[victim].thief = thief;
+    m->st.yields++;
+    dtx_master_trace(m, "rank %u to yield %u", victim, count);
+    dtx_master_send(m, victim, msg);
+    dtx_master_rank_changed(m, victim);
+}
+
+static void steal(struct dtx_master *m)
+{
+    while (m->policy->steals && m->hungry.len > 0 && m->rich.len > 0 &&
+           dtx_master_spend(m)) {
+        uint32_t thief = dtx_heap_top(&m->hungry);
+        uint32_t victim = dtx_heap_top(&m->rich);
+        const struct dtx_rank *v = &m->rank[victim];
+
+        m->rank[thief].asking = true;
+        dtx_master_rank_changed(m, thief);
+        send_yield(m, victim,
+                   dtx_policy_loot(spare(v), v->slots, m->rank[thief].slots),
+                   thief);
+    }
+}
+
+/* ---- wide tasks ---- */
+
+/* The unreserved rank of at least 'cpus' slots with most of them free. */
+static uint32_t roomiest(const struct dtx_master *m, uint32_t cpus)
+{
+    uint32_t best = NO_RANK;
+    int64_t best_free = INT64_MIN;
+    size_t i;
+
+    for (i = 0; i < m->ngroups; i++) {
+        uint32_t r = dtx_heap_top(&m->group[i].free);
+        int64_t left;
+
+        if (m->group[i].slots < cpus || r == DTX_HEAP_NONE)
+            continue;
+        left = (int64_t)m->rank[r].slots - (int64_t)m->rank[r].used;
+        if (left > best_free || (left == best_free && r < best)) {
+            best = r;
+            best_free = left;
+        }
+    }
+    return best;
+}
+
+static bool fits(const struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    return m->rank[r].used + dtx_master_attr(m, task)->cpus <=
+           m->rank[r].slots;
+}
+
+/* Grant or reserve for the first wide task; false when no rank can take it at
+ * present. */
+static bool place_wide(struct dtx_master *m)
+{
+    uint32_t task = dtx_heap_top(&m->wide);
+    uint32_t r = roomiest(m, dtx_master_attr(m, task)->cpus);
+    struct dtx_rank *k;
+
+    if (r == NO_RANK || !dtx_master_spend(m))
+        return false;
+    (void)dtx_heap_pop(&m->wide);
+    if (fits(m, r, task)) {
+        grant_wide(m, r, task);
+        return true;
+    }
+    k = &m->rank[r];
+    k->reserved = task;
+    m->owner[task] = r;
+    dtx_master_trace(m, "rank %u reserved for wide task %u", r, task + 1);
+    dtx_master_rank_changed(m, r);
+    if (m->policy->steals && k->waiting > 0 && !k->yield_pending)
+        send_yield(m, r, UINT32_MAX, NO_RANK);
+    return true;
+}
+
+void dtx_master_settle(struct dtx_master *m, uint32_t r)
+{
+    uint32_t task = m->rank[r].reserved;
+
+    if (task != DTX_NO_TASK && !m->stopping && fits(m, r, task))
+        grant_wide(m, r, task);
+}
+
+/* ---- the whole ---- */
+
+static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
+{
+    const struct dtx_rank *k = &m->rank[r];
+
+    return (struct dtx_sched_view){
+        .ready = m->ready.len,
+        .nranks = m->nalive,
+        .slots_all = m->slots_alive,
+        .slots = open_slots(m, k),
+        .used = k->used,
+        .mean_ns = m->mean_ns,
+        .depth_ns = m->c.depth_ns,
+    };
+}
+
+/* Offer narrow tasks to the first rank; false when it wants none. */
+static bool offer(struct dtx_master *m, uint32_t until)
+{
+    uint32_t r = dtx_heap_top(&m->low);
+    struct dtx_sched_view v;
+    uint64_t n;
+
+    if (r == DTX_HEAP_NONE)
+        return false;
+    v = view_of(m, r);
+    n = m->policy->chunk(&m->policy_state, &v);
+    return n > 0 && grant(m, r, n, until) > 0;
+}
+
+void dtx_master_dispatch(struct dtx_master *m)
+{
+    bool wide_stuck = false;
+
+    if (m->policy->waits && !dtx_master_all_came(m))
+        return;
+    while (m->ready.len + m->wide.len > 0 && m->budget > 0) {
+        uint32_t wide = dtx_heap_top(&m->wide);
+        uint32_t ready = dtx_heap_top(&m->ready);
+
+        if (wide != DTX_HEAP_NONE && !wide_stuck &&
+            (ready == DTX_HEAP_NONE || task_before(m, wide, ready))) {
+            wide_stuck = !place_wide(m);
+            continue;
+        }
+        if (ready == DTX_HEAP_NONE ||
+            !offer(m, wide_stuck ? DTX_NO_TASK : wide))
+            break;
+    }
+    if (m->ready.len == 0)
+        steal(m);
+}
+
+bool dtx_master_placeable(const struct dtx_master *m)
+{
+    size_t i;
+    uint32_t wide = dtx_heap_top(&m->wide);
+
+    if (m->ready.len > 0 || !dtx_master_all_came(m))
+        return m->ready.len + m->wide.len > 0;
+    if (wide == DTX_HEAP_NONE)
+        return false;
+    for (i = 0; i < m->ngroups; i++) {
+        if (m->group[i].alive > 0 &&
+            m->group[i].slots >= dtx_master_attr(m, wide)->cpus)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* engine/master_state.h - what the master's own files share
+ *
+ * Private to engine/master*.c.  master.c hears events, master_grant.c decides
+ * who works on what, master_flow.c carries what follows from an end: records,
+ * successors, retries, lost ranks.
+ */
+#ifndef DTX_ENGINE_MASTER_STATE_H
+#define DTX_ENGINE_MASTER_STATE_H
+
+#include "base/heap.h"
+#include "base/rng.h"
+#include "engine/master.h"
+#include "sched/policy.h"
+#include "task/graph.h"
+#include "task/task.h"
+#include "wire/wire.h"
+
+#define NO_RANK UINT32_MAX
+#define NEVER INT64_MAX
+
+struct dtx_rank {
+    bool came;          /* has said HELLO once */
+    bool absent;        /* was lost before it came */
+    bool alive;         /* may be granted to */
+    bool fenced;        /* has been told that it is not believed any more */
+    bool yield_pending; /* a YIELD is unanswered */
+    bool asking;        /* a steal for it is under way */
+    uint32_t incarnation;
+    uint32_t slots;
+    uint32_t group;     /* index into dtx_master.group */
+    uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
+    uint32_t reserved;  /* the wide task it keeps slots free for, or none */
+    uint32_t head;      /* its granted tasks, linked by next and prev */
+    uint64_t count;     /* how many those are */
+    uint64_t used;      /* slots they ask for */
+    double load_s;      /* their estimated seconds times cpus */
+    uint64_t given;     /* tasks granted since it came */
+    uint64_t waiting;   /* granted tasks that may not have started, as known */
+    uint64_t ended, stolen_from, stolen_by;
+    int64_t busy_ns;
+    char host[64];
+};
+
+/* Ranks with the same number of slots, those with most free slots first. */
+struct dtx_rank_group {
+    uint32_t slots;
+    uint32_t alive;
+    struct dtx_heap free; /* alive and without a reservation */
+};
+
+/* A record on its way to the disk. */
+struct dtx_pending {
+    struct dtx_outcome outcome;
+    bool final;
+};
+
+/* A cascade's place: the next edge of a node to look at. */
+struct dtx_walk {
+    uint32_t node, edge;
+    uint32_t cause; /* DTX_NO_TASK: release; else skip because of this task */
+};
+
+struct dtx_retry {
+    uint32_t task;
+    int64_t at_ns;
+};
+
+struct dtx_master {
+    struct dtx_master_config c;
+    const struct dtx_policy *policy;
+    struct dtx_policy_state policy_state;
+    struct dtx_rng rng;
+    bool started, finished;
+    enum dtx_stop stopping;
+    bool halted;
+    uint32_t budget;  /* items left in this step */
+    int64_t armed_ns; /* the timer asked for, or NEVER */
+    int64_t mean_ns;  /* recent mean duration, 0 = unknown */
+    uint64_t nmeasured;
+    uint64_t items;
+
+    /* tasks and gates; arrays of list->ntasks unless said otherwise */
+    uint32_t ntasks;
+    uint8_t *state;      /* enum dtx_task_state; graph->nnodes of them */
+    uint32_t *blockers;  /* predecessors not done; nnodes, or NULL */
+    uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
+    uint32_t *next, *prev;
+    float *est_s;        /* predicted, or what the grant assumed */
+    uint16_t *attempt;   /* number of the present or next attempt */
+    uint16_t *fails;     /* failed attempts in this session */
+    struct dtx_heap ready, wide; /* of one slot, of several */
+
+    struct dtx_rank *rank;
+    uint32_t ncame, nabsent, nalive;
+    uint64_t slots_alive;
+    struct dtx_heap low;    /* alive ranks in the policy's order */
+    struct dtx_heap rich;   /* ranks one could steal from, slowest first */
+    struct dtx_heap hungry; /* ranks with free slots, nothing under way */
+    struct dtx_rank_group *group;
+    size_t ngroups, cap_groups;
+
+    struct dtx_pending *pending; /* a ring */
+    size_t pending_at, pending_len, pending_cap;
+    uint64_t next_record, recorded;
+    struct dtx_walk *walk;
+    size_t nwalks, cap_walks;
+    struct dtx_retry *retry; /* a ring, by time since the pause is constant */
+    size_t retry_at, retry_len, retry_cap;
+    uint32_t *lost; /* heads of lists whose rank is gone */
+    size_t nlost, cap_lost;
+
+    struct dtx_master_stats st;
+    struct dtx_actions *out; /* of the present step */
+    int64_t now_ns;
+    bool nomem;
+};
+
+/* ---- master.c ---- */
+void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,
+                                            uint32_t task);
+/* Open a frame to a rank; bytes may follow; dtx_master_sent ends it. */
+bool dtx_master_open(struct dtx_master *m, uint32_t to,
+                     const struct dtx_msg *msg);
+void dtx_master_sent(struct dtx_master *m);
+void dtx_master_send(struct dtx_master *m, uint32_t to, struct dtx_msg msg);
+void dtx_master_stop(struct dtx_master *m, enum dtx_stop how);
+/* Take one item of this step's budget; false when it is used up. */
+bool dtx_master_spend(struct dtx_master *m);
+
+/* ---- master_grant.c ---- */
+int dtx_master_grant_init(struct dtx_master *m);
+void dtx_master_grant_fini(struct dtx_master *m);
+/* Put a rank where it belongs in the heaps after anything about it changed. */
+void dtx_master_rank_changed(struct dtx_master *m, uint32_t r);
+int dtx_master_rank_joined(struct dtx_master *m, uint32_t r);
+void dtx_master_rank_left(struct dtx_master *m, uint32_t r);
+void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
+/* The task leaves its rank's list and load; its state is the caller's. */
+void dtx_master_unlink(struct dtx_master *m, uint32_t task);
+/* Grant, reserve and steal as far as the policy and the budget go. */
+void dtx_master_dispatch(struct dtx_master *m);
+/* Have all ranks come, or been lost before? */
+bool dtx_master_all_came(const struct dtx_master *m);
+/* Slots may have become free for the task a rank was reserved for. */
+void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* Is there anything that could be granted to a rank that is alive, now or
+ * when others have ended? */
+bool dtx_master_placeable(const struct dtx_master *m);
+
+/* ---- master_flow.c ---- */
+int dtx_master_flow_init(struct dtx_master *m);
+void dtx_master_flow_fini(struct dtx_master *m);
+void dtx_master_flow_start(struct dtx_master *m);
+/* An attempt has ended: its outcome is believed. */
+void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o);
+void dtx_master_recorded(struct dtx_master *m, uint64_t number);
+/* The tasks of a rank's list go back, in slices. */
+void dtx_master_take_back(struct dtx_master *m, uint32_t head);
+/* Go on with cascades, lost lists and retries that are due. */
+void dtx_master_flow(struct dtx_master *m);
+/* Is a cascade or a lost list unfinished? */
+bool dtx_master_flow_busy(const struct dtx_master *m);
+/* When the next retry is due, or NEVER. */
+int64_t dtx_master_flow_due(const struct dtx_master *m);
+
+#endif

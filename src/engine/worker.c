@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+/* A rank's side of the job; see worker.h.  It never chooses between tasks: what
+ * was granted first is handed over first, and what was granted last is given
+ * back first. */
+#include "engine/worker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "wire/wire.h"
+
+/* A DONE frame is sent when it has grown to this many bytes. */
+#define DONE_BYTES 32768
+#define NONE UINT32_MAX
+
+/* A granted task that has not been handed over. */
+struct queued {
+    uint32_t task, attempt, cpus;
+    size_t len; /* of the encoded work item behind this struct */
+};
+
+/* A task that has been handed over. Entries are linked twice: by age, and in
+ * the bucket of their task. */
+struct handed {
+    uint32_t task, attempt, cpus;
+    uint32_t older, newer;
+    uint32_t chain;
+    bool recalling; /* a RECALL is unanswered */
+};
+
+struct dtx_worker {
+    struct dtx_worker_config c;
+    char host[64];
+    bool finished;
+    enum dtx_stop stopping;
+    uint64_t received; /* tasks granted to us so far */
+
+    struct queued **queue; /* a ring */
+    size_t q_at, q_len, q_cap;
+
+    struct handed *entry;
+    size_t nentries, cap_entries;
+    uint32_t free_entry, newest, oldest;
+    uint32_t *bucket;
+    size_t nbuckets;
+    uint64_t count; /* entries in use */
+    uint64_t used;  /* cpus they ask for */
+
+    bool yielding;         /* a YIELD is being answered */
+    bool yield_all;        /* give everything back once that is answered */
+    bool kill_all;         /* and end what runs */
+    uint32_t recalls;      /* RECALLs unanswered */
+    struct dtx_buf given;  /* encoded taskrefs for YIELDED */
+    struct dtx_buf ended;  /* encoded outcomes for DONE */
+    struct dtx_actions *out;
+    bool nomem;
+};
+
+static void trace(struct dtx_worker *w, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void trace(struct dtx_worker *w, const char *fmt, ...)
+{
+    char line[160];
+    va_list ap;
+
+    if (!w->c.trace)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    w->c.trace(w->c.trace_ctx, line);
+}
+
+struct dtx_worker *dtx_worker_create(const struct dtx_worker_config *c)
+{
+    struct dtx_worker *w = calloc(1, sizeof(*w));
+    size_t i;
+
+    if (!w)
+        return NULL;
+    w->c = *c;
+    (void)snprintf(w->host, sizeof(w->host), "%s", c->host ? c->host : "");
+    w->free_entry = w->newest = w->oldest = NONE;
+    w->nbuckets = 64;
+    while (w->nbuckets < 4 * ((size_t)c->slots + c->ahead))
+        w->nbuckets *= 2;
+    w->bucket = malloc(w->nbuckets * sizeof(*w->bucket));
+    if (!w->bucket) {
+        free(w);
+        return NULL;
+    }
+    for (i = 0; i < w->nbuckets; i++)
+        w->bucket[i] = NONE;
+    return w;
+}
+
+void dtx_worker_destroy(struct dtx_worker *w)
+{
+    size_t i;
+
+    if (!w)
+        return;
+    for (i = 0; i < w->q_len; i++)
+        free(w->queue[(w->q_at + i) % w->q_cap]);
+    free(w->queue);
+    free(w->entry);
+    free(w->bucket);
+    dtx_buf_free(&w->given);
+    dtx_buf_free(&w->ended);
+    free(w);
+}
+
+/* ---- what has been handed over ---- */
+
+static uint32_t *bucket_of(struct dtx_worker *w, uint32_t task)
+{
+    return &w->bucket[(task * 2654435761u) & (w->nbuckets - 1)];
+}
+
+static struct handed *find(struct dtx_worker *w, uint32_t task,
+                           uint32_t attempt)
+{
+    uint32_t i = *bucket_of(w, task);
+
+    while (i != NONE &&
+           (w->entry[i].task != task || w->entry[i].attempt != attempt))
+        i = w->entry[i].chain;
+    return i == NONE ? NULL : &w->entry[i];
+}
+
+static bool remember(struct dtx_worker *w, const struct queued *q)
+{
+    struct handed *p;
+    uint32_t i = w->free_entry, *b = bucket_of(w, q->task);
+
+    if (i == NONE) {
+        p = dtx_grow(w->entry, &w->cap_entries, w->nentries + 1, sizeof(*p));
+        if (!p)
+            return false;
+        w->entry = p;
+        i = (uint32_t)w->nentries++;
+    } else {
+        w->free_entry = w->entry[i].chain;
+    }
+    w->entry[i] = (struct handed){q->task, q->attempt, q->cpus,
+                                  w->newest, NONE, *b, false};
+    *b = i;
+    if (w->newest != NONE)
+        w->entry[w->newest].newer = i;
+    else
+        w->oldest = i;
+    w->newest = i;
+    w->count++;
+    w->used += q->cpus;
+    return true;
+}
+
+static void forget(struct dtx_worker *w, struct handed *h)
+{
+    uint32_t i = (uint32_t)(h - w->entry), *b = bucket_of(w, h->task);
+
+    while (*b != i)
+        b = &w->entry[*b].chain;
+    *b = h->chain;
+    if (h->older != NONE)
+        w->entry[h->older].newer = h->newer;
+    else
+        w->oldest = h->newer;
+    if (h->newer != NONE)
+        w->entry[h->newer].older = h->older;
+    else
+        w->newest = h->older;
+    w->count--;
+    w->used -= h->cpus;
+    h->chain = w->free_entry;
+    w->free_entry = i;
+}
+
+/* ---- the queue ---- */
+
+static bool enqueue(struct dtx_worker *w, const struct dtx_item_work *item)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct queued *q, **p;
+    size_t cap = w->q_cap ? w->q_cap * 2 : 64, i;
+
+    if (w->q_len == w->q_cap) {
+        p = malloc(cap * sizeof(struct queued *));
+        if (!p)
+            return false;
+        for (i = 0; i < w->q_len; i++)
+            p[i] = w->queue[(w->q_at + i) % w->q_cap];
+        free(w->queue);
+        w->queue = p;
+        w->q_cap = cap;
+        w->q_at = 0;
+    }
+    dtx_item_work_encode(&b, item);
+    q = b.failed ? NULL : malloc(sizeof(*q) + b.len);
+    if (q) {
+        *q = (struct queued){item->task, item->attempt, item->cpus, b.len};
+        memcpy(q + 1, b.data, b.len);
+        w->queue[(w->q_at + w->q_len++) % w->q_cap] = q;
+    }
+    dtx_buf_free(&b);
+    return q != NULL;
+}
+
+static struct queued *dequeue(struct dtx_worker *w, bool from_end)
+{
+    struct queued *q;
+
+    if (w->q_len == 0)
+        return NULL;
+    w->q_len--;
+    if (from_end)
+        return w->queue[(w->q_at + w->q_len) % w->q_cap];
+    q = w->queue[w->q_at];
+    w->q_at = (w->q_at + 1) % w->q_cap;
+    return q;
+}
+
+/* Hand over as many as fit, in the order in which they were granted. */
+static void hand_over(struct dtx_worker *w)
+{
+    while (w->q_len > 0 && !w->stopping && !w->yielding) {
+        struct queued *q = w->queue[w->q_at];
+        struct dtx_action *a;
+
+        if (w->count > 0 && w->used + q->cpus >
+                                (uint64_t)w->c.slots + w->c.ahead)
+            return;
+        a = dtx_actions_add(w->out, DTX_ACT_RUN);
+        if (!a || !remember(w, q)) {
+            w->nomem = true;
+            return;
+        }
+        dtx_buf_append(&w->out->bytes, q + 1, q->len);
+        dtx_actions_close(w->out);
+        (void)dequeue(w, false);
+        free(q);
+    }
+}
+
+/* ---- sending ---- */
+
+/* Tasks that have not started, as far as this side knows. */
+static uint32_t waiting(const struct dtx_worker *w)
+{
+    uint64_t n = w->q_len;
+
+    if (w->used > w->c.slots) {
+        uint64_t ahead = w->used - w->c.slots;
+
+        n += ahead < w->count ? ahead : w->count;
+    }
+    return n > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)n;
+}
+
+static void send_msg(struct dtx_worker *w, struct dtx_msg msg,
+                     struct dtx_buf *list)
+{
+    struct dtx_action *a = dtx_actions_add(w->out, DTX_ACT_SEND);
+
+    if (!a || (list && list->failed)) {
+        w->nomem = true;
+        return;
+    }
+    a->u.to = 0;
+    msg.epoch = w->c.epoch;
+    msg.incarnation = w->c.incarnation;
+    dtx_msg_encode(&w->out->bytes, &msg);
+    if (list) {
+        dtx_buf_append(&w->out->bytes, list->data, list->len);
+        dtx_buf_clear(list);
+    }
+    dtx_actions_close(w->out);
+}
+
+static void send_done(struct dtx_worker *w)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_DONE};
+
+    if (w->ended.len == 0 && !w->ended.failed)
+        return;
+    msg.u.done.received = w->received;
+    msg.u.done.waiting = waiting(w);
+    send_msg(w, msg, &w->ended);
+}
+
+/* ---- yielding ---- */
+
+static void give_back(struct dtx_worker *w, uint32_t task, uint32_t attempt)
+{
+    struct dtx_item_taskref ref = {task, attempt};
+
+    dtx_item_taskref_encode(&w->given, &ref);
+}
+
+/* Answer the YIELD when every recall has been answered. */
+static void end_yield(struct dtx_worker *w)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
+
+    if (!w->yielding || w->recalls > 0)
+        return;
+    w->yielding = false;
+    send_done(w); /* what ended before is told before */
+    msg.u.yielded.received = w->received;
+    msg.u.yielded.waiting = waiting(w);
+    send_msg(w, msg, &w->given);
+}
+
+/* Give back up to 'n': first what is queued here, last come first; then ask
+ * back what was handed over beyond the slots. */
+static void begin_yield(struct dtx_worker *w, uint32_t n)
+{
+    uint64_t beyond;
+    uint32_t i;
+    struct queued *q;
+
+    w->yielding = true;
+    for (; n > 0 && (q = dequeue(w, true)); n--) {
+        give_back(w, q->task, q->attempt);
+        free(q);
+    }
+    beyond = w->used > w->c.slots ? w->used - w->c.slots : 0;
+    for (i = w->newest; i != NONE && n > 0 && beyond > 0;
+         i = w->entry[i].older) {
+        struct handed *h = &w->entry[i];
+        struct dtx_action *a;
+
+        if (h->recalling)
+            continue;
+        a = dtx_actions_add(w->out, DTX_ACT_RECALL);
+        if (!a)
+            return;
+        a->u.ref.task = h->task;
+        a->u.ref.attempt = h->attempt;
+        h->recalling = true;
+        w->recalls++;
+        n--;
+        beyond -= h->cpus < beyond ? h->cpus : beyond;
+    }
+    end_yield(w);
+}
+
+static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
+{
+    struct handed *h =
+        find(w, ev->u.recalled.task, ev->u.recalled.attempt);
+
+    /* it may have ended in between: then its entry is gone */
+    if (w->recalls > 0)
+        w->recalls--;
+    if (h && ev->u.recalled.taken_back) {
+        give_back(w, h->task, h->attempt);
+        forget(w, h);
+    } else if (h) {
+        h->recalling = false;
+    }
+    end_yield(w);
+}
+
+/* ---- events ---- */
+
+static void on_start(struct dtx_worker *w)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_HELLO};
+
+    msg.u.hello.protocol = DTX_PROTOCOL;
+    msg.u.hello.slots = w->c.slots;
+    msg.u.hello.host = dtx_str_of(w->host);
+    send_msg(w, msg, NULL);
+}
+
+static void kill_all(struct dtx_worker *w)
+{
+    uint32_t i;
+
+    for (i = w->newest; i != NONE; i = w->entry[i].older) {
+        struct dtx_action *a = dtx_actions_add(w->out, DTX_ACT_KILL);
+
+        if (!a)
+            return;
+        a->u.ref.task = w->entry[i].task;
+        a->u.ref.attempt = w->entry[i].attempt;
+    }
+}
+
+static void on_stop(struct dtx_worker *w, enum dtx_stop how)
+{
+    if (how <= w->stopping)
+        return;
+    w->stopping = how;
+    trace(w, "stop %s", how == DTX_STOP_KILL ? "kill" : "drain");
+    w->yield_all = true;
+    w->kill_all |= how == DTX_STOP_KILL;
+}
+
+static void on_bye(struct dtx_worker *w)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_BYE};
+
+    kill_all(w); /* nothing is left, unless we are not believed any more */
+    send_msg(w, msg, NULL);
+    (void)dtx_actions_add(w->out, DTX_ACT_FINISH);
+    w->finished = true;
+}
+
+static int on_grant(struct dtx_worker *w, struct dtx_msg *msg)
+{
+    struct dtx_item_work item;
+    int rc;
+
+    while ((rc = dtx_item_work_next(&msg->items, &item)) > 0) {
+        if (item.cpus == 0 || item.cpus > w->c.slots)
+            return DTX_EPROTO;
+        w->received++;
+        if (!enqueue(w, &item)) {
+            w->nomem = true;
+            return DTX_ENOMEM;
+        }
+    }
+    if (w->stopping) /* it crossed the STOP */
+        w->yield_all = true;
+    return rc;
+}
+
+static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
+{
+    struct dtx_msg msg;
+
+    if (dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &msg))
+        return DTX_EPROTO;
+    if (msg.epoch != w->c.epoch || msg.incarnation != w->c.incarnation ||
+        ev->u.frame.from != 0)
+        return DTX_OK;
+    switch (msg.kind) {
+    case DTX_MSG_GRANT:
+        return on_grant(w, &msg);
+    case DTX_MSG_YIELD:
+        if (!w->yielding)
+            begin_yield(w, msg.u.yield.count);
+        return DTX_OK;
+    case DTX_MSG_STOP:
+        if (msg.u.stop.mode != DTX_STOP_DRAIN &&
+            msg.u.stop.mode != DTX_STOP_KILL)
+            return DTX_EPROTO;
+        on_stop(w, (enum dtx_stop)msg.u.stop.mode);
+        return DTX_OK;
+    case DTX_MSG_BYE:
+        on_bye(w);
+        return DTX_OK;
+    default:
+        return DTX_EPROTO;
+    }
+}
+
+static void on_ended(struct dtx_worker *w, const struct dtx_event *ev)
+{
+    const struct dtx_outcome *o = ev->u.ended;
+    struct handed *h = find(w, o->task, o->attempt);
+    struct dtx_item_outcome item;
+
+    if (!h)
+        return;
+    forget(w, h);
+    dtx_outcome_to_item(o, &item);
+    item.rank = w->c.rank;
+    dtx_item_outcome_encode(&w->ended, &item);
+    if (w->ended.len > DONE_BYTES)
+        send_done(w);
+}
+
+static void ask_to_stop(struct dtx_worker *w, enum dtx_stop how)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_STOPREQ};
+
+    msg.u.stopreq.mode = (uint8_t)how;
+    send_msg(w, msg, NULL);
+}
+
+int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
+                    struct dtx_actions *out)
+{
+    int rc = DTX_OK;
+
+    dtx_actions_clear(out);
+    w->out = out;
+    if (w->finished)
+        return DTX_OK;
+    switch (ev->kind) {
+    case DTX_EV_START:
+        on_start(w);
+        break;
+    case DTX_EV_FRAME:
+        rc = on_frame(w, ev);
+        break;
+    case DTX_EV_TASK_ENDED:
+        on_ended(w, ev);
+        break;
+    case DTX_EV_RECALLED:
+        on_recalled(w, ev);
+        break;
+    case DTX_EV_STOP:
+        ask_to_stop(w, ev->u.stop);
+        break;
+    case DTX_EV_TIMER:
+    case DTX_EV_RECORDED:
+    case DTX_EV_RANK_LOST:
+        break;
+    }
+    if (!w->finished) {
+        if (w->yield_all && !w->yielding) {
+            w->yield_all = false;
+            begin_yield(w, UINT32_MAX);
+        }
+        if (w->kill_all) {
+            w->kill_all = false;
+            kill_all(w);
+        }
+        hand_over(w);
+        if (!ev->more)
+            send_done(w);
+    }
+    if (w->nomem || out->failed || out->bytes.failed)
+        return DTX_ENOMEM;
+    return rc;
+}
+
+uint64_t dtx_worker_tasks(const struct dtx_worker *w)
+{
+    return w->q_len + w->count;
+}
+
+bool dtx_worker_finished(const struct dtx_worker *w)
+{
+    return w->finished;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The policies and their table.  Formulas are cited at each function; none
+ * looks at anything but its snapshot. */
+#include "sched/policy.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+/* A queue never holds more than this many tasks per slot. */
+#define MAX_DEPTH 64
+
+static uint64_t divide_up(uint64_t a, uint64_t b)
+{
+    return b ? a / b + (a % b != 0) : a;
+}
+
+/* Is a slot of the rank without a task? */
+static bool has_free(const struct dtx_sched_view *v)
+{
+    return v->used < v->slots;
+}
+
+/* Static chunking: what is ready is cut once into as many parts as there are
+ * slots; what becomes ready later is cut the same way.  Kruskal and Weiss,
+ * "Allocating independent subtasks on parallel processors", IEEE TSE 11(10),
+ * 1985. */
+static uint64_t chunk_static(struct dtx_policy_state *s,
+                             const struct dtx_sched_view *v)
+{
+    if (s->left == 0) {
+        s->chunk = v->ready;
+        s->left = v->nranks;
+    }
+    s->left--;
+    return divide_up(s->chunk * v->slots, v->slots_all);
+}
+
+/* Self-scheduling: one task for each free slot.  Tang and Yew, "Processor
+ * self-scheduling for multiple-nested parallel loops", ICPP 1986. */
+static uint64_t chunk_self(struct dtx_policy_state *s,
+                           const struct dtx_sched_view *v)
+{
+    (void)s;
+    return has_free(v) ? v->slots - v->used : 0;
+}
+
+/* Guided self-scheduling: ceil(R / P).  Polychronopoulos and Kuck, IEEE TC
+ * 36(12), 1987. */
+static uint64_t chunk_guided(struct dtx_policy_state *s,
+                             const struct dtx_sched_view *v)
+{
+    (void)s;
+    return has_free(v) ? divide_up(v->ready, v->slots_all) : 0;
+}
+
+/* Factoring with x = 2: batches of P equal chunks, each batch half of what is
+ * left.  Flynn Hummel, Schonberg and Flynn, CACM 35(8), 1992. */
+static uint64_t chunk_factoring(struct dtx_policy_state *s,
+                                const struct dtx_sched_view *v)
+{
+    if (!has_free(v))
+        return 0;
+    if (s->left == 0) {
+        s->chunk = divide_up(v->ready, 2 * v->slots_all);
+        s->left = v->slots_all;
+    }
+    s->left--;
+    return s->chunk;
+}
+
+/* Work stealing through a master: queues as deep as a round trip needs, never
+ * more than a factoring share of what is left, and the rest is made good by
+ * steals.  The idea of stealing from the loaded by the idle: Blumofe and
+ * Leiserson, "Scheduling multithreaded computations by work stealing", JACM
+ * 46(5), 1999; the bound on a chunk: Flynn Hummel et al. 1992. */
+static uint64_t chunk_steal(struct dtx_policy_state *s,
+                            const struct dtx_sched_view *v)
+{
+    uint64_t deep = 1, share, target;
+
+    (void)s;
+    if (v->mean_ns > 0)
+        deep = divide_up((uint64_t)v->depth_ns, (uint64_t)v->mean_ns);
+    if (deep > MAX_DEPTH)
+        deep = MAX_DEPTH;
+    share = divide_up(v->ready, 2 * v->slots_all);
+    if (deep > share)
+        deep = share;
+    target = v->slots + deep * v->slots;
+    /* refill when half of what was queued ahead is gone */
+    if (v->used > v->slots + deep * v->slots / 2)
+        return 0;
+    return target > v->used ? target - v->used : 0;
+}
+
+static const struct dtx_policy table[] = {
+    {"steal",
+     "queues of a round trip's depth; idle ranks steal from the slowest",
+     "Blumofe and Leiserson, JACM 46(5), 1999", false, false, true,
+     chunk_steal},
+    {"self", "one task at a time for each free slot",
+     "Tang and Yew, ICPP 1986", false, false, false, chunk_self},
+    {"guided", "chunks of what is left divided by all slots",
+     "Polychronopoulos and Kuck, IEEE TC 36(12), 1987", false, false, false,
+     chunk_guided},
+    {"factoring", "batches of equal chunks, each half of what is left",
+     "Flynn Hummel, Schonberg and Flynn, CACM 35(8), 1992", false, false,
+     false, chunk_factoring},
+    {"static", "one equal part for each slot, at the start",
+     "Kruskal and Weiss, IEEE TSE 11(10), 1985", true, true, false,
+     chunk_static},
+};
+
+const struct dtx_policy *dtx_policy_table(size_t *count)
+{
+    *count = sizeof(table) / sizeof(table[0]);
+    return table;
+}
+
+const struct dtx_policy *dtx_policy_find(const char *name,
+                                         struct dtx_error *err)
+{
+    struct dtx_buf names = DTX_BUF_INIT;
+    size_t i, n = sizeof(table) / sizeof(table[0]);
+
+    if (!name)
+        return &table[0];
+    for (i = 0; i < n; i++) {
+        if (strcmp(name, table[i].name) == 0)
+            return &table[i];
+    }
+    for (i = 0; i < n; i++)
+        dtx_buf_printf(&names, "%s%s", i ? ", " : "", table[i].name);
+    (void)dtx_error_set(err, DTX_EINVAL,
+                        "unknown policy '%.60s'; there are: %s", name,
+                        names.failed ? "?" : names.data);
+    dtx_buf_free(&names);
+    return NULL;
+}
+
+uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
+                         uint32_t thief_slots)
+{
+    uint64_t n = divide_up(waiting * thief_slots,
+                           (uint64_t)victim_slots + thief_slots);
+
+    if (n == 0)
+        n = 1;
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* sched/policy.h - who gets the next tasks, and how many
+ *
+ * A policy is arithmetic over a snapshot: it reads how much is ready and what
+ * a rank has, and answers with a number.  It sends nothing, waits for nothing
+ * and asks nobody the time, so the engine and the simulator run the same code.
+ *
+ * The engine keeps the ranks in the order the policy asks for (least loaded
+ * first, or least given first), offers to the first, and goes on until the
+ * first one wants nothing.
+ */
+#ifndef DTX_SCHED_POLICY_H
+#define DTX_SCHED_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dtx_error;
+
+/* What a policy may look at. A slot is a place where one task runs. */
+struct dtx_sched_view {
+    uint64_t ready;     /* tasks that could be granted now */
+    uint32_t nranks;    /* ranks alive */
+    uint64_t slots_all; /* their slots together */
+    uint32_t slots;     /* this rank's slots, less what is reserved */
+    uint64_t used;      /* slots its granted and unfinished tasks ask for */
+    int64_t mean_ns;    /* mean duration of a task lately, 0 = unknown */
+    int64_t depth_ns;   /* how much work a queue should hold per slot, so that
+                           a round trip to the master is hidden */
+};
+
+/* A policy's own memory; part of the engine's state. */
+struct dtx_policy_state {
+    uint64_t chunk; /* size of the chunks of the current batch */
+    uint64_t left;  /* chunks left in it */
+};
+
+struct dtx_policy {
+    const char *name;
+    const char *help;   /* one line */
+    const char *source; /* the paper */
+    bool by_given;      /* offer to the rank that was given least, not to the
+                           one that has least */
+    bool waits;         /* grant nothing before all ranks have come */
+    bool steals;        /* take unstarted tasks back for ranks without work */
+    /* How many tasks the rank gets now; 0: it has enough. May exceed what is
+     * ready. */
+    uint64_t (*chunk)(struct dtx_policy_state *s,
+                      const struct dtx_sched_view *v);
+};
+
+/* The table of policies; *count rows. The first is the default. */
+const struct dtx_policy *dtx_policy_table(size_t *count);
+/* The policy called 'name' (NULL: the default); NULL and 'err' filled with the
+ * names there are when it is unknown. */
+const struct dtx_policy *dtx_policy_find(const char *name,
+                                         struct dtx_error *err);
+
+/* How many of a victim's 'waiting' unstarted tasks a thief asks for: its share
+ * by slots of victim and thief together, rounded up, at least one. */
+uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
+                         uint32_t thief_slots);
+
+#endif
