@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* run/options.h - the option table of "distributex run"
+ *
+ * One row per option (options_table.h): long name, letter, environment
+ * variable, type, range, default, help.  Command line, environment,
+ * configuration file, --help and the man page all come from it.  Order:
+ * command line, environment (DTX_RUN_DIR for --run-dir), file, default.
+ *
+ * Inside a task (dtx_where) the environment's option variables are the outer
+ * job's and are ignored.
+ */
+#ifndef DTX_RUN_OPTIONS_H
+#define DTX_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/master.h"
+
+struct dtx_buf;
+struct dtx_error;
+
+enum dtx_resume { DTX_RESUME_NO, DTX_RESUME, DTX_RESUME_FAILED,
+                  DTX_RETRY_FAILED };
+
+enum dtx_bind { DTX_BIND_AUTO, DTX_BIND_CORE, DTX_BIND_NONE };
+
+/* Texts are owned by the struct. Zero means "not given" where it can. */
+struct dtx_options {
+    uint32_t jobs;          /* -j: slots per node, 0 = its cores */
+    uint32_t ranks;         /* --ranks: launch mpirun with that many */
+    char *hostfile;         /* --hostfile: launch mpirun with it */
+    char *run_dir;          /* --run-dir */
+    enum dtx_resume resume; /* --resume, --resume-failed, --retry-failed */
+    char *policy;           /* --policy */
+    uint64_t seed;          /* --seed */
+    uint32_t retries;       /* --retries: attempts in all, default 1 */
+    int64_t retry_delay_ns; /* --retry-delay, default 1 s */
+    int64_t timeout_ns;     /* --timeout, 0 = none */
+    int64_t grace_ns;       /* --term-grace, between TERM and KILL, default 5 s */
+    struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
+    char *joblog;           /* --joblog FILE */
+    bool bar;               /* --bar: progress line even without a terminal */
+    bool quiet;             /* -q: no summary, no warnings */
+    bool verbose;           /* -v */
+    bool no_output;         /* --no-show: outputs go to out/ only, not to
+                               stdout */
+    char *shell;            /* --shell, default /bin/sh */
+    enum dtx_bind bind;     /* --bind auto|core|none */
+    char *tmp_dir;          /* --tmp-dir for captures */
+    char *mpirun;           /* --mpirun, default mpirun */
+    int64_t sync_ns;        /* --sync: journal fdatasync interval, default 1 s */
+    char *task_file;        /* the positional, NULL when none */
+};
+
+enum dtx_options_end {
+    DTX_OPTIONS_GO,   /* parsed */
+    DTX_OPTIONS_DONE, /* help was asked for: 'text' is to be printed, status 0 */
+    DTX_OPTIONS_BAD   /* usage error: 'err' is filled, status 102 */
+};
+
+/* Where environment variables come from: a callback, for tests. */
+typedef const char *(*dtx_getenv_f)(void *ctx, const char *name);
+
+struct dtx_options_input {
+    int argc;           /* words behind "run" */
+    char *const *argv;
+    dtx_getenv_f get;   /* NULL: no environment (inside a task) */
+    void *get_ctx;
+    const char *config; /* contents of the configuration file, or NULL */
+    size_t config_len;
+    const char *config_name;
+};
+
+enum dtx_options_end dtx_options_parse(const struct dtx_options_input *in,
+                                       struct dtx_options *out,
+                                       struct dtx_buf *text,
+                                       struct dtx_error *err);
+void dtx_options_fini(struct dtx_options *o);
+
+/* Read the configuration file: $DTX_CONFIG, else
+ * $XDG_CONFIG_HOME/distributex/config, else ~/.config/distributex/config; a
+ * missing default file is no error. Lines "name = value" with long names,
+ * '#' comments; flags take yes/no. 'name' and 'text' are filled. */
+int dtx_options_config(dtx_getenv_f get, void *ctx, struct dtx_buf *name,
+                       struct dtx_buf *text, struct dtx_error *err);
+
+/* The help text, and the options part of the man page (roff). */
+void dtx_options_help(struct dtx_buf *out);
+void dtx_options_man(struct dtx_buf *out);
+
+#endif
