@@ -20,11 +20,12 @@ struct dtx_buf;
 struct dtx_error;
 struct dtx_transport;
 
-#define DTX_MAX_FRAME (1u << 20) /* bytes of one frame */
+#define DTX_MAX_FRAME (2u << 20) /* bytes of one frame: a command and more */
 
 enum dtx_channel { DTX_CHANNEL_FRAMES, DTX_CHANNEL_BULK };
 
-/* MPI_Init_thread on a communicator of our own. */
+/* MPI_Init_thread (unless the program has done it: then MPI_Finalize is left to
+ * it too) and a communicator of our own. DTX_EMPI when MPI refuses. */
 int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err);
 int dtx_transport_rank(const struct dtx_transport *t);
 int dtx_transport_size(const struct dtx_transport *t);
@@ -34,23 +35,38 @@ int dtx_transport_size(const struct dtx_transport *t);
 int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
                             void *out);
 
-/* Copy the frame and send it. 0, DTX_ENOMEM or DTX_ELIMIT. */
+/* Copy the frame and send it: to any rank, this one included. 0, or DTX_ELIMIT
+ * (longer than DTX_MAX_FRAME), DTX_EINVAL (no such rank), DTX_ENOMEM,
+ * DTX_EMPI. What is under way is not limited here: bulk data needs the
+ * engine's credit. */
 int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
                        const void *frame, size_t len);
 /* 1 when a frame was appended to 'out' (which the caller clears before) and
- * '*from' set, 0 when there is none now, negative on failure. Looks twice, since
- * Open MPI makes progress after it has looked. */
+ * '*c', '*from' set, 0 when there is none now, negative on failure: DTX_ENOMEM
+ * (the frame stays, try again), DTX_EPROTO ('*from' sent one that is too long;
+ * it is never received, so its sender waits for ever), DTX_EMPI.
+ * Frames go before bulk data, and overtake it. Looks twice, since Open MPI
+ * makes progress after it has looked. Large ones that are still coming in are
+ * kept and asked again: up to 64 of them, or 16 MiB, per channel. */
 int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
                        struct dtx_buf *out);
 /* True when neither a send nor a receive is under way: one may sleep. */
 bool dtx_transport_quiet(struct dtx_transport *t);
 
-/* Leave: finish pending sends (bounded by 'grace_ns'), then MPI_Finalize when
- * 'clean' (everybody is known to come), else without it. Frees. */
-void dtx_transport_close(struct dtx_transport *t, bool clean, int64_t grace_ns);
+/* Leave, and free. Frames that still come in are thrown away.
+ * clean: everybody is known to come: waits until all ranks have closed and
+ * their sends are over, then MPI_Finalize. When that takes longer than
+ * 'grace_ns', as below: better to be ended by the launcher than to hang.
+ * Not clean: waits for the own pending sends, at most 'grace_ns'; without
+ * MPI_Finalize: the caller now leaves by _exit, no MPI call follows, and mpirun
+ * may complain. Buffers of sends and receives that never ended are not freed,
+ * since the other side may be reading or writing them directly.
+ * True when MPI was shut down in order. */
+bool dtx_transport_close(struct dtx_transport *t, bool clean, int64_t grace_ns);
 /* End the whole MPI job at once. Does not return. */
 void dtx_transport_abort(int status) __attribute__((noreturn));
-/* "Open MPI v4.1.4 ..." cut to the first line; works without init. */
+/* "Open MPI v4.1.4", the first line up to a comma; works without init. Returns
+ * 'buf'. */
 const char *dtx_transport_library(char *buf, size_t size);
 
 #endif

@@ -7,8 +7,13 @@
  * its seed: the same seed gives the same run, byte for byte on one machine.
  *
  * Of events due at the same time the tie order is: store answers, executor
- * ends, recall answers, frames, timers, faults; then the lower rank; then the
- * order in which they were made.
+ * ends, what a worker hears of them, recall answers, frames, timers, faults
+ * (ranks that come, stop requests, deaths, the notice of a death); then the
+ * master before the workers and these by rank; then the order in which they
+ * were made.
+ *
+ * While it runs the simulator keeps a model of its own of who may have which
+ * task, and compares every action with it.
  */
 #ifndef DTX_SIM_SIM_H
 #define DTX_SIM_SIM_H
@@ -22,17 +27,27 @@
 struct dtx_error;
 struct dtx_sim;
 
-/* A rank dies or hangs at a time. */
+enum dtx_sim_fault_kind {
+    DTX_SIM_DIE,     /* its frames stop, it is noticed after detect_ns */
+    DTX_SIM_HANG,    /* hears and says nothing for 'for_ns'; its tasks go on.
+                        Declared lost if that is not below detect_ns */
+    DTX_SIM_RESTART, /* dies, and comes again as a new incarnation after
+                        'for_ns', whether or not its death was noticed */
+    DTX_SIM_STOPREQ  /* somebody asks this rank to stop the job ('stop') */
+};
+
 struct dtx_sim_fault {
-    enum { DTX_SIM_DIE, DTX_SIM_HANG } kind;
-    uint32_t rank;      /* not 0 */
+    enum dtx_sim_fault_kind kind;
+    uint32_t rank; /* not 0, except for STOPREQ */
     int64_t at_ns;
-    int64_t hang_ns;    /* HANG: it wakes up after this long */
+    int64_t for_ns;
+    enum dtx_stop stop;
 };
 
 struct dtx_sim_config {
     uint64_t seed;
-    /* the job; list, graph and (optional) costs are borrowed */
+    /* the job; list, graph and (optional) costs are borrowed. Its trace is
+     * replaced by the one below */
     struct dtx_master_config master; /* epoch, nranks, policy, ... */
     const int64_t *duration_ns;   /* per task, at speed 1 */
     const uint8_t *failures;      /* per task: how many first attempts fail, or
@@ -42,10 +57,14 @@ struct dtx_sim_config {
     const double *speed;          /* per rank, or NULL = 1 */
     uint32_t ahead;               /* dtx_worker_config.ahead */
     int64_t start_spread_ns;      /* ranks come within this time */
-    int64_t delay_ns;             /* shortest way of a frame */
+    uint32_t never;               /* this rank never comes and is declared lost
+                                     after detect_ns; 0 = all come */
+    int64_t delay_ns;             /* shortest way of a frame; none to oneself */
     int64_t delay_spread_ns;      /* up to this much more, per frame; frames of
                                      one pair still keep their order */
     int64_t spawn_ns;             /* added to every attempt */
+    int64_t notice_ns;            /* until a worker hears of an end */
+    int64_t recall_ns;            /* until it hears the answer to a recall */
     int64_t store_delay_ns;       /* a group of records takes this long */
     int64_t store_spread_ns;
     int64_t detect_ns;            /* until a death or a hang is noticed */
@@ -56,8 +75,20 @@ struct dtx_sim_config {
     int64_t stop_at_ns;           /* STOP event at the master, 0 = never */
     enum dtx_stop stop;
     int64_t end_ns;               /* give up then (a bug): 0 = 1e6 s */
+    bool measure_idle;            /* find worst_idle; costs the number of ranks
+                                     for every start and end */
+    bool unchecked;               /* no model, for large worlds */
     dtx_trace_f trace;            /* every event, as text; may be NULL */
     void *trace_ctx;
+};
+
+/* The longest time a slot of a living, unfaulted rank was free while another
+ * such rank held, for all that time, a narrow task that had not started. */
+struct dtx_sim_idle {
+    int64_t ns;
+    uint64_t yields;  /* sent by the master in that time */
+    int64_t excess_ns; /* worst of: that time less what dtx_sim_idle_bound
+                          allows; at most 0 when the engine wakes in time */
 };
 
 struct dtx_sim_result {
@@ -67,11 +98,13 @@ struct dtx_sim_result {
     int64_t lower_bound_ns; /* max(total work / slots, longest task) */
     int64_t busy_ns;      /* slot time spent in attempts */
     int64_t lost_ns;      /* of that, in attempts that were lost */
-    uint64_t events, frames, steals;
-    int64_t worst_idle_ns; /* longest time a slot of a living, unfaulted rank was
-                              free while some other living rank had held, for all
-                              that time, a narrow unstarted task it could have
-                              had */
+    uint64_t events, frames;
+    uint64_t refused;     /* outcomes that reached the master and were not
+                             believed */
+    struct dtx_sim_idle idle;
+    uint64_t max_step_work; /* of the master: largest dtx_master_stats.work of
+                               one step */
+    uint64_t hash;        /* of all events and actions */
     struct dtx_master_stats stats;
 };
 
@@ -84,7 +117,7 @@ struct dtx_sim_record {
 /* NULL and 'err' filled on failure. Everything pointed to is borrowed. */
 struct dtx_sim *dtx_sim_create(const struct dtx_sim_config *c,
                                struct dtx_error *err);
-void dtx_sim_destroy(struct dtx_sim *s);
+void dtx_sim_destroy(struct dtx_sim *s); /* NULL is allowed */
 /* Run to the end. DTX_EINVAL with a sentence when an invariant of the engine's
  * contract is broken (a stale frame believed, a task with two owners, a record
  * twice, a wide task on too few slots, time running out, ...). */
@@ -95,5 +128,10 @@ const struct dtx_sim_record *dtx_sim_journal(const struct dtx_sim *s,
                                              size_t *count);
 /* The engine after the run, for its states and statistics: borrowed. */
 const struct dtx_master *dtx_sim_master(const struct dtx_sim *s);
+
+/* How long a slot may stay free beside stealable work when the master sent
+ * 'yields' YIELDs meanwhile: the news of the free slot and the way of the task
+ * that fills it are two frames, each YIELD in between is two and a recall. */
+int64_t dtx_sim_idle_bound(const struct dtx_sim_config *c, uint64_t yields);
 
 #endif

@@ -3,13 +3,21 @@
  *
  * A file of framed records: a 16-byte header ("DTXJRNL" NUL, u32 version,
  * u32 CRC of the first 12 bytes), then for each record u32 length, u32 CRC-32
- * of the payload, payload; integers little-endian.  What a payload means is
- * wire/record.h's business, not known here.
+ * of the payload, payload; integers little-endian.  A payload has at least one
+ * byte, since the zeros that some file systems leave at a torn end would read
+ * as empty records.  What a payload means is wire/record.h's business, not
+ * known here.
  *
  * A record is whole or it is not there: reading stops at the first frame that
  * is short or whose checksum is wrong, and opening to append cuts the file
  * there.  A file whose header is not ours, or of a newer version, is refused
- * (DTX_EFOREIGN) and never touched.
+ * (DTX_EFOREIGN) and never touched.  An empty file, or one that ends within a
+ * header of ours, is a journal whose making was cut off: no record, and
+ * opening to append completes it.
+ *
+ * Who has it open to append holds a lock where the file system knows locks
+ * (DTX_EBUSY otherwise); where it does not, the lease guards (store/rundir.h),
+ * and an append that finds bytes of somebody else fails with DTX_ESTALE.
  */
 #ifndef DTX_STORE_JOURNAL_H
 #define DTX_STORE_JOURNAL_H
@@ -46,7 +54,8 @@ uint64_t dtx_journal_size(const struct dtx_journal *j);
 void dtx_journal_close(struct dtx_journal *j); /* NULL is allowed */
 
 struct dtx_buf;
-/* Add 'payload' to 'b' as one framed record (b->failed on no memory). */
+/* Add 'payload' (1 .. DTX_JOURNAL_MAX_RECORD bytes) to 'b' as one framed
+ * record; b->failed on no memory or another length. */
 void dtx_journal_frame(struct dtx_buf *b, const void *payload, size_t len);
 
 /* Called for each whole record in order: its payload and the file offset of its

@@ -23,6 +23,11 @@ struct dtx_output;
 int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
                     struct dtx_output **out, struct dtx_error *err);
 void dtx_output_close(struct dtx_output *o); /* NULL is allowed */
+/* 'fn' (NULL: nothing) is called about once a MiB from within
+ * dtx_output_pack, so that a task's gigabytes hold up nothing else that the
+ * calling thread has to do. It must not call dtx_output_*. */
+void dtx_output_set_progress(struct dtx_output *o, void (*fn)(void *ctx),
+                             void *ctx);
 /* Copy o->out_len bytes at out_start of out_fd and err_len bytes at err_start
  * of err_fd behind the rest; sets out_off and out_crc. Bounded memory. When the
  * source is shorter than said, the lengths are cut to what was there. On
@@ -47,8 +52,8 @@ int dtx_output_read(struct dtx_output_reader *r, uint32_t epoch, uint32_t rank,
                     uint64_t off, void *buf, size_t len,
                     struct dtx_error *err);
 /* Give a task's whole output in pieces (stdout first) and check its sum at the
- * end: DTX_ECORRUPT when bytes are missing or wrong. fn may be NULL: only
- * check. */
+ * end: DTX_ECORRUPT when bytes are missing (then no piece was given) or wrong.
+ * fn may be NULL: only check. */
 int dtx_output_each(struct dtx_output_reader *r, uint32_t epoch,
                     const struct dtx_outcome *o, dtx_output_piece_f fn,
                     void *ctx, struct dtx_error *err);

@@ -6,11 +6,12 @@
  *     out/            packed outputs (store/output.h) and their index
  *     stop            a request to drain, made by "distributex stop"
  *
- * The lease is a small text file, replaced atomically: session epoch, host,
- * boot id, pid, the process's start time, a beat count.  It guards the
- * directory where flock does not work and after a node died: an owner on this
- * host is judged by pid, start time and boot id; on another host by its beat:
- * if that does not move for DTX_LEASE_STALE_NS of watching, the owner is gone.
+ * The lease is a small text file, replaced atomically when it changes hands:
+ * session epoch, host, boot id, pid namespace, pid, the process's start time, a
+ * beat count.  It guards the directory where flock does not work and after a
+ * node died: an owner on this host (same name, boot and pid namespace) is
+ * judged by pid and start time; any other by its beat: if that does not move
+ * for DTX_LEASE_STALE_NS of watching, the owner is gone.
  * A later session writes a larger epoch; an owner that sees one must stop
  * (DTX_ESTALE from _beat).
  */
@@ -62,7 +63,8 @@ int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err);
 void dtx_rundir_release(struct dtx_rundir *d); /* NULL is allowed */
 
 /* Ask the job in 'path' to drain; true in '*running' when somebody holds the
- * lease. */
+ * lease (on another host: has not given it up). When nobody does, no request
+ * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
 /* Has somebody asked? Cheap. */

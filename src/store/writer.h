@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* store/writer.h - the store thread: all slow writing of a rank
  *
- * One thread that takes jobs in order and never makes the caller wait:
- * packing outputs, appending to the journal (rank 0), renewing the lease and
- * syncing by time (rank 0).  Results are polled; 'notify' is called from the
- * thread when there is one.
+ * One thread that never makes the caller wait: packing outputs, appending to
+ * the journal (rank 0), renewing the lease and syncing by time (rank 0).
+ * Packs are done in order, and records are written in order; records do not
+ * wait behind packs, nor behind the gigabytes of one.
+ *
+ * Results are polled.  'notify' is called from the thread when the first one
+ * appears after _poll has said false, so poll until it says false.
  *
  * Records are written in groups: what has gathered is one write.  The thread
  * lets up to a millisecond gather when nobody is waiting ('urgent' false).
+ *
+ * When the journal cannot be written or the lease is lost, that is said once
+ * (FAILED); later records are dropped and later packs answered with the error.
+ *
+ * _pack and _record may be called from several threads, _poll from one.
  */
 #ifndef DTX_STORE_WRITER_H
 #define DTX_STORE_WRITER_H
@@ -42,6 +50,8 @@ struct dtx_pack {
     int out_fd, err_fd;
     int64_t out_start, err_start;
     int32_t capture;            /* handed back untouched */
+    bool lazy;                  /* may wait up to a millisecond for company:
+                                   saves waking the thread for each of many */
     int error;                  /* out: 0 or what went wrong */
 };
 
@@ -49,10 +59,11 @@ struct dtx_pack {
 struct dtx_writer_result {
     enum { DTX_WRITER_PACKED, DTX_WRITER_RECORDED, DTX_WRITER_FAILED } kind;
     struct dtx_pack pack;  /* PACKED */
-    uint64_t recorded;     /* RECORDED: all records up to this number are in the
+    uint64_t recorded;     /* RECORDED: all up to this number are in the
                               journal */
-    int error;             /* FAILED: the journal cannot be written, or the lease
-                              is lost (DTX_ESTALE); nothing more is written */
+    int error;             /* FAILED: the journal cannot be written, or the
+                              lease is lost (DTX_ESTALE); nothing more is
+                              written */
     char text[256];        /* FAILED: a sentence */
 };
 
@@ -60,12 +71,17 @@ int dtx_writer_start(const struct dtx_writer_config *c, struct dtx_writer **out,
                      struct dtx_error *err);
 /* 0 or DTX_ENOMEM. */
 int dtx_writer_pack(struct dtx_writer *w, const struct dtx_pack *p);
-/* Append one payload (copied, framed here). 'number' counts up by one from 1.
- * 'task' is its place in the index, or DTX_NO_TASK. */
-int dtx_writer_record(struct dtx_writer *w, uint64_t number, const void *payload,
-                      size_t len, uint32_t task, bool urgent);
+/* Append one payload (1 .. DTX_JOURNAL_MAX_RECORD bytes, copied, framed here).
+ * 'number' counts up by one from 1. 'task' is its place in the index, or
+ * DTX_NO_TASK. 0, DTX_ENOMEM, or DTX_EINVAL (length, number, no journal). */
+int dtx_writer_record(struct dtx_writer *w, uint64_t number,
+                      const void *payload, size_t len, uint32_t task,
+                      bool urgent);
+/* False when there is nothing (cheap: no lock). A RECORDED speaks for all
+ * numbers since the last. */
 bool dtx_writer_poll(struct dtx_writer *w, struct dtx_writer_result *out);
-/* Finish what was asked, sync, end the thread, free. 0 or the first failure. */
+/* Finish what was asked, sync, end the thread, free; results not yet polled go
+ * with it. 0 or the first failure. */
 int dtx_writer_stop(struct dtx_writer *w, struct dtx_error *err);
 
 #endif

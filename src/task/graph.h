@@ -20,8 +20,8 @@
 
 struct dtx_graph {
     uint32_t ntasks, nnodes;
-    /* after _seal: the successors of n are succ[start[n]] .. succ[start[n+1]-1];
-     * both NULL when there is no edge at all */
+    /* after _seal: the successors of n are succ[start[n]] to
+     * succ[start[n+1] - 1]; both NULL when there is no edge at all */
     uint32_t *start, *succ;
     uint32_t *indegree; /* NULL when there is no edge at all */
     /* before _seal */
@@ -35,9 +35,9 @@ void dtx_graph_fini(struct dtx_graph *g);
 int dtx_graph_gate(struct dtx_graph *g, uint32_t *node);
 /* 'after' waits for 'before'. 0, DTX_ENOMEM or DTX_ELIMIT. */
 int dtx_graph_edge(struct dtx_graph *g, uint32_t before, uint32_t after);
-/* 0 or DTX_ENOMEM; DTX_EINVAL when there is a cycle: then '*cycle' is a task
- * on it and '*cycle_next' a task on it that waits for '*cycle' (possibly
- * through a gate). */
+/* 0 or DTX_ENOMEM; DTX_EINVAL when there is a cycle: then '*cycle_next' is the
+ * lowest task on one and '*cycle' a task on it for which that one waits
+ * (possibly through a gate). */
 int dtx_graph_seal(struct dtx_graph *g, uint32_t *cycle, uint32_t *cycle_next);
 
 #endif

@@ -71,6 +71,9 @@ int dtx_tasklist_attr(struct dtx_tasklist *l, const struct dtx_task_attr *a,
 int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
                      uint32_t attr, uint32_t line, uint32_t name);
 
+/* Give back what was reserved for growth; the list may still grow. */
+void dtx_tasklist_trim(struct dtx_tasklist *l);
+
 /* The command's bytes (not NUL-terminated, t->len of them); borrowed. */
 const char *dtx_tasklist_text(const struct dtx_tasklist *l,
                               const struct dtx_task *t);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/cmd.h - the commands of the program
+ *
+ * One row per command; dispatch, help and the man page come from it.  Each is
+ * a function of main's own arguments (argv[0] the program, argv[1] the
+ * command's name, if there is one) that prints what the user should see and
+ * returns the exit status (run/status.h).
+ */
+#ifndef DTX_CLI_CMD_H
+#define DTX_CLI_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct dtx_buf;
+struct dtx_error;
+
+/* X(name, arguments, help) */
+#define DTX_CMD_MAP(X)                                                         \
+    X(run, "[options] TASKFILE", "run the commands in TASKFILE, one per line") \
+    X(stop, "[RUNDIR]",                                                        \
+      "ask a running job to start nothing new, to let running tasks finish "   \
+      "and to leave; 'distributex run --resume' goes on with it")              \
+    X(output, "[--stdout | --stderr] [RUNDIR] TASK",                           \
+      "print what a task wrote, its stdout to stdout and its stderr to "       \
+      "stderr; TASK is its number, from 1")                                    \
+    X(help, "[TOPIC]", "explain a command or a topic")                         \
+    X(version, "[-v]", "print the version; with -v those of the libraries")
+
+#define DTX_CMD_DECLARE(name, args, help)                                      \
+    int dtx_cmd_##name(int argc, char **argv);
+DTX_CMD_MAP(DTX_CMD_DECLARE)
+#undef DTX_CMD_DECLARE
+
+/* The status of a command that could not do what it was asked, where
+ * run/status.h has no better one. */
+#define DTX_CMD_FAILED 1
+
+struct dtx_cmd {
+    const char *name;
+    const char *args;
+    const char *help;
+    int (*run)(int argc, char **argv);
+};
+
+const struct dtx_cmd *dtx_cmd_table(size_t *count);
+/* The row of this name, or NULL. */
+const struct dtx_cmd *dtx_cmd_find(const char *name);
+
+/* Print "distributex: text" to stderr; the status for bad usage. */
+int dtx_cmd_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Print the error likewise and return 'status'. */
+int dtx_cmd_fail(int status, const struct dtx_error *err);
+/* Refuse a word that the command does not know as an option. */
+int dtx_cmd_unknown_option(const char *command, const char *word);
+
+/* Write all bytes to 'fd', waiting where it does not block: 0, or -1 with
+ * errno. */
+int dtx_cmd_write(int fd, const void *data, size_t len);
+/* Print to stdout and free the buffer: the exit status. A reader that has gone
+ * away is no failure. */
+int dtx_cmd_print(struct dtx_buf *b);
+/* Print how a command is called, as its --help. */
+int dtx_cmd_print_usage(const char *command);
+/* Is it -h or --help? */
+bool dtx_cmd_asks_help(const char *word);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the command that was meant and calls it.  It decides nothing else. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "run/suggest.h"
+
+/* Commands that are promised but not built. */
+static const char *const later[] = {"history", "plan", "predict", "report",
+                                    "simulate", "status", "top", "topo"};
+
+static int refuse(const char *word)
+{
+    const struct dtx_cmd *table;
+    struct dtx_suggest near;
+    size_t i, n;
+
+    for (i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        if (strcmp(word, later[i]) == 0)
+            return dtx_cmd_usage("'%s' is not in this version; see "
+                                 "'distributex help'", word);
+    }
+    table = dtx_cmd_table(&n);
+    dtx_suggest_init(&near, word, strlen(word));
+    for (i = 0; i < n; i++)
+        dtx_suggest_offer(&near, table[i].name);
+    if (near.best)
+        return dtx_cmd_usage("unknown command '%.60s'; did you mean '%s'?",
+                             word, near.best);
+    if (access(word, R_OK) == 0)
+        return dtx_cmd_usage("'%.200s' is a file, not a command; to run it as "
+                             "a task file: distributex run %.200s", word, word);
+    return dtx_cmd_usage("unknown command '%.60s'; see 'distributex help'",
+                         word);
+}
+
+int main(int argc, char **argv)
+{
+    const struct dtx_cmd *c;
+    const char *word = argc > 1 ? argv[1] : NULL;
+
+    if (!word)
+        return dtx_cmd_usage("a command is missing, as in 'distributex run "
+                             "TASKFILE'; see 'distributex help'");
+    if (dtx_cmd_asks_help(word))
+        return dtx_cmd_help(1, argv);
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+        return dtx_cmd_version(argc, argv);
+    c = dtx_cmd_find(word);
+    return c ? c->run(argc, argv) : refuse(word);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The texts of the help topics.  Policies, exit statuses and variables come
+ * from the tables of those who act on them; the rest is written here. */
+#include "cli/topics.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "run/page.h"
+#include "run/status.h"
+#include "sched/policy.h"
+
+static void write_taskfile(struct dtx_page *p)
+{
+    dtx_page_para(p, "A task file holds one command per line. Blank lines and "
+                     "lines that begin with '#' are skipped, except "
+                     "directives: '#DTX key=value ...' stands alone before the "
+                     "task it applies to.");
+    dtx_page_code(p, "# a sweep\n"
+                     "#DTX name=prep timeout=10m\n"
+                     "./prepare input.dat\n"
+                     "#DTX after=prep cpus=4\n"
+                     "./simulate --seed 1 > 1.log\n"
+                     "#DTX after=prep cpus=4\n"
+                     "./simulate --seed 2 > 2.log\n"
+                     "#DTX after=2-3\n"
+                     "./collect *.log\n");
+    dtx_page_item(p, "name=NAME", "a name for after=; several tasks may share "
+                                  "it");
+    dtx_page_item(p, "after=LIST", "run only when these tasks have succeeded: "
+                                   "numbers, ranges and names, as in "
+                                   "1,3-5,prep. Numbers count tasks from 1, "
+                                   "not lines, and may name later tasks. A "
+                                   "task behind a failed one is skipped and "
+                                   "counts as failed");
+    dtx_page_item(p, "cpus=N", "the cores it needs, on one rank");
+    dtx_page_item(p, "prio=N", "larger ones run first");
+    dtx_page_item(p, "timeout=DUR", "as --timeout, for this task; or none");
+    dtx_page_item(p, "retries=N", "as --retries, for this task");
+    dtx_page_item(p, "cwd=DIR", "the directory it runs in");
+    dtx_page_para(p, "A line that is only words is executed directly; one with "
+                     "operators, variables, patterns, assignments or a shell's "
+                     "own commands goes to /bin/sh -c (see --shell). A mistake "
+                     "in the file is an error 'FILE:LINE: reason', before "
+                     "anything runs.");
+}
+
+static void write_environment(struct dtx_page *p)
+{
+    dtx_page_para(p, "Each option of 'distributex run' can be given as a "
+                     "variable: DTX_ and the long name in capitals, with '_' "
+                     "for '-', as DTX_RUN_DIR for --run-dir. Options without a "
+                     "value take yes or no (1 or 0, true or false), and "
+                     "--name=no on the command line turns one off again. An "
+                     "empty variable counts as not set. Inside a task they are "
+                     "ignored, since they were the outer job's.");
+    dtx_page_item(p, "DTX_CONFIG", "the configuration file, instead of "
+                                   "~/.config/distributex/config (or that of "
+                                   "XDG_CONFIG_HOME): lines 'name = value' "
+                                   "with the long names, and comments that "
+                                   "begin with '#'");
+    dtx_page_item(p, "TMPDIR", "where outputs gather while a task runs, unless "
+                               "--tmp-dir says otherwise");
+    dtx_page_group(p, "What a task finds in its environment");
+    dtx_page_item(p, "DTX_TASK_ID", "its number, from 1 (PARALLEL_SEQ as "
+                                    "well)");
+    dtx_page_item(p, "DTX_TASK_NAME", "its name=, if it has one");
+    dtx_page_item(p, "DTX_ATTEMPT", "the attempt, from 1");
+    dtx_page_item(p, "DTX_RANK", "the rank that runs it");
+    dtx_page_item(p, "DTX_SLOT", "its slot, unique on its node, from 1 "
+                                 "(PARALLEL_JOBSLOT as well)");
+    dtx_page_item(p, "DTX_RUN_DIR", "the run directory");
+    dtx_page_item(p, "DTX_REMAINING_SECONDS", "to the deadline, where there is "
+                                              "one");
+    dtx_page_item(p, "OMP_NUM_THREADS", "its cpus, unless it was set already");
+    dtx_page_para(p, "The launcher's own variables are removed, so that a task "
+                     "may itself call mpirun.");
+}
+
+static void write_policies(struct dtx_page *p)
+{
+    const struct dtx_policy *table;
+    struct dtx_buf text = DTX_BUF_INIT;
+    size_t i, n;
+
+    dtx_page_para(p, "The policy decides how many tasks a rank is given at a "
+                     "time, and whether idle ranks take work from loaded "
+                     "ones.");
+    table = dtx_policy_table(&n);
+    for (i = 0; i < n; i++) {
+        dtx_buf_clear(&text);
+        dtx_buf_printf(&text, "%s%s (%s)", table[i].help,
+                       i == 0 ? "; the default" : "", table[i].source);
+        dtx_page_item(p, table[i].name,
+                      text.failed ? table[i].help : text.data);
+    }
+    dtx_buf_free(&text);
+}
+
+static void write_exit_status(struct dtx_page *p)
+{
+    static const struct {
+        int first, last;
+        const char *text;
+    } rows[] = {
+#define EXIT_ROW(name, first, last, text) {first, last, text},
+        DTX_EXIT_MAP(EXIT_ROW)
+#undef EXIT_ROW
+    };
+    char range[32];
+    size_t i;
+
+    dtx_page_para(p, "Of 'distributex run', about the whole job, earlier "
+                     "sessions included:");
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].first == rows[i].last)
+            (void)snprintf(range, sizeof(range), "%d", rows[i].first);
+        else
+            (void)snprintf(range, sizeof(range), "%d to %d", rows[i].first,
+                           rows[i].last);
+        dtx_page_item(p, range, rows[i].text);
+    }
+    dtx_page_para(p, "The other commands end with 0, with 1 when they could "
+                     "not do what was asked, and with the statuses above for "
+                     "bad usage and run directories.");
+}
+
+static void write_resume(struct dtx_page *p)
+{
+    dtx_page_para(p, "Whatever ends a job, it can go on: what has finished is "
+                     "in the journal of its run directory. Without a task file "
+                     "the journal's own list counts; with one, tasks may have "
+                     "been added, removed and moved: a task is known by its "
+                     "command, its directory and its occurrence, not by its "
+                     "line (GNU parallel's --resume goes by the number).");
+    dtx_page_item(p, "--resume", "run what has not finished; what has failed "
+                                 "stays failed");
+    dtx_page_item(p, "--resume-failed", "run what has not finished and what "
+                                        "has failed");
+    dtx_page_item(p, "--retry-failed", "run what has failed, and what was "
+                                       "skipped because of it");
+    dtx_page_code(p, "distributex run --resume\n"
+                     "mpirun -n 64 distributex run --resume-failed --run-dir "
+                     "distributex-4711\n"
+                     "distributex run --resume --run-dir distributex-4711 "
+                     "longer.txt\n");
+    dtx_page_para(p, "Ctrl-C, TERM, USR1 and 'distributex stop' let running "
+                     "tasks finish and leave; a second Ctrl-C ends them. What "
+                     "was running when a rank died may run again, as a new "
+                     "attempt.");
+}
+
+static const struct dtx_topic table[] = {
+    {"taskfile", "TASK FILE", "what a task file may hold", write_taskfile},
+    {"resume", "RESUME", "stopping a job and going on with it", write_resume},
+    {"policies", "POLICIES", "who gets the next tasks", write_policies},
+    {"environment", "ENVIRONMENT", "variables and the configuration file",
+     write_environment},
+    {"exit-status", "EXIT STATUS", "what the exit status means",
+     write_exit_status},
+};
+
+const struct dtx_topic *dtx_topic_table(size_t *count)
+{
+    *count = sizeof(table) / sizeof(table[0]);
+    return table;
+}

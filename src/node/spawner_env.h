@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* node/spawner_env.h - the environment a task starts with
+ *
+ * The part that all tasks share is made once; per task only the entries that
+ * differ are written, into buffers of the struct, so a task's environment is
+ * valid until the next one is asked for.
+ */
+#ifndef DTX_NODE_SPAWNER_ENV_H
+#define DTX_NODE_SPAWNER_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dtx_spawner_config;
+
+#define DTX_ENV_NAME_MAX 1023u /* bytes of a DTX_TASK_NAME */
+#define DTX_ENV_CHANGING 10
+
+struct dtx_env {
+    char **vec;    /* shared entries, then room for a task's */
+    size_t nshared;
+    bool own_omp;  /* the user has set OMP_NUM_THREADS */
+    int64_t deadline_ns;
+    const char *path; /* value of PATH; borrowed from the configuration */
+    char rank[32];
+    char *run_dir;
+    char number[DTX_ENV_CHANGING][48];
+    char name[16 + DTX_ENV_NAME_MAX + 1];
+};
+
+struct dtx_env_task {
+    uint32_t task, attempt, slot, cpus;
+    const char *name; /* NULL = none */
+    int64_t now_ns;   /* wall clock */
+    bool bound;       /* to its cores: a nested mpirun must stay there */
+};
+
+/* Is this "NAME=value" the launcher's or an outer job's, not the user's? */
+bool dtx_env_is_foreign(const char *entry);
+/* The value of 'name' in 'env', or NULL. */
+const char *dtx_env_find(char *const *env, const char *name);
+
+/* Borrows the strings of the configuration. 0 or DTX_ENOMEM. */
+int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c);
+void dtx_env_fini(struct dtx_env *e);
+char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* node/spawner_proc.h - the spawner process and what its parts share
+ *
+ * spawner_proc.c   the loop: wait, kill what is over time, ring the bell
+ * spawner_task.c   one task: slots, start, end, result
+ */
+#ifndef DTX_NODE_SPAWNER_PROC_H
+#define DTX_NODE_SPAWNER_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "node/capture.h"
+#include "node/spawner.h"
+#include "node/spawner_child.h"
+#include "node/spawner_env.h"
+#include "node/spawner_stray.h"
+
+struct dtx_bell;
+struct dtx_record;
+struct dtx_ring;
+
+#define DTX_NO_RUN UINT32_MAX
+
+enum dtx_kill_stage { DTX_STAGE_RUNS, DTX_STAGE_TERM, DTX_STAGE_KILL };
+
+/* A task that runs. */
+struct dtx_run {
+    uint32_t entry;
+    uint32_t task, attempt;
+    uint32_t slot; /* its first */
+    uint32_t cpus;
+    int32_t capture; /* -1: none */
+    uint8_t stage;   /* enum dtx_kill_stage */
+    uint8_t reason;  /* DTX_STATUS_TIMEOUT or _KILLED once we ended it */
+    bool tainted;    /* others may hold its output files */
+    int64_t act_ns;  /* next step of the clock: timeout or grace; 0 = none */
+    int64_t start_ns, start_wall_ns, wall_ns;
+    int wait_status;
+    struct rusage usage;
+};
+
+struct dtx_proc {
+    struct dtx_ring *ring;
+    struct dtx_bell *bell;
+    int sock, wake_fd, signal_fd;
+    struct dtx_spawner_config *config; /* NULL until it has come */
+    struct dtx_env env;
+    struct dtx_launcher launcher;
+    struct dtx_captures captures;
+    struct dtx_strays strays;
+    struct dtx_run *run;  /* nslots places */
+    pid_t *leader;        /* of run[i]; 0 = place is free */
+    uint32_t *free_run;
+    uint32_t *ended;      /* places whose leader has been reaped just now */
+    uint32_t *slot_run;   /* who has the slot, or DTX_NO_RUN */
+    uint32_t nfree_runs, nfree_slots, nruns;
+    unsigned long *mask;  /* room for an affinity mask */
+    size_t mask_size;
+    uint32_t ntimed;      /* runs whose act_ns is set */
+    uint32_t attention;   /* the last one seen in the ring */
+    bool blocked;         /* the oldest request cannot be started now */
+    bool starved;         /* ... since all captures are held */
+    uint32_t failed_starts; /* of the oldest request */
+    int64_t retry_ns;     /* not before; 0 = none */
+    uint32_t unrung;      /* results the bell was not rung for */
+    int64_t rung_ns;      /* when it was last */
+};
+
+/* The life of the process; never returns. 'sock' closes with the rank. */
+_Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
+                             int sock, int wake_fd);
+
+/* The configuration has come. False when out of memory. */
+bool dtx_proc_configure(struct dtx_proc *p, const struct dtx_record *r);
+/* Start what may be started; sets blocked, starved and retry_ns. */
+void dtx_proc_start_waiting(struct dtx_proc *p);
+/* Take note of all children that have ended. */
+void dtx_proc_reap(struct dtx_proc *p);
+
+#endif

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/* One task in the spawner: it gets slots, a capture and a process, and when
+ * its process has ended a result.  It decides which slots a task gets and what
+ * its outcome says; never when a task is to be killed.  Requests are started
+ * in the order they came: one that needs many slots holds up those behind. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "node/clock.h"
+#include "node/spawner_config.h"
+#include "node/spawner_proc.h"
+#include "node/spawner_ring.h"
+
+#define LONG_BITS (sizeof(long) * CHAR_BIT)
+#define RETRIES 8
+#define RETRY_FIRST_NS (10 * DTX_MSEC_NS)
+
+/* ---- configuration ---- */
+
+/* More files may be open here than a task should be told of. */
+static void raise_file_limit(struct dtx_proc *p, uint32_t captures)
+{
+    rlim_t need = 2 * (rlim_t)captures + 64;
+    struct rlimit now;
+
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
+        return;
+    p->launcher.files = now;
+    now.rlim_cur = now.rlim_max < need ? now.rlim_max : need;
+    p->launcher.set_files = setrlimit(RLIMIT_NOFILE, &now) == 0;
+}
+
+static bool make_mask(struct dtx_proc *p)
+{
+    const struct dtx_spawner_config *c = p->config;
+    uint32_t top = 0, i, k;
+
+    for (i = 0; c->slots && i < c->nslots; i++)
+        for (k = 0; k < c->slots[i].npus; k++)
+            if (c->slots[i].pus[k] > top)
+                top = c->slots[i].pus[k];
+    p->mask_size = (top / LONG_BITS + 1) * sizeof(*p->mask);
+    p->mask = malloc(p->mask_size);
+    return p->mask != NULL;
+}
+
+static bool make_tables(struct dtx_proc *p)
+{
+    uint32_t n = p->config->nslots, i;
+
+    p->run = calloc(n, sizeof(*p->run));
+    p->leader = calloc(n, sizeof(*p->leader));
+    p->free_run = calloc(n, sizeof(*p->free_run));
+    p->ended = calloc(n, sizeof(*p->ended));
+    p->slot_run = calloc(n, sizeof(*p->slot_run));
+    if (!p->run || !p->leader || !p->free_run || !p->ended || !p->slot_run)
+        return false;
+    for (i = 0; i < n; i++) {
+        p->free_run[i] = n - 1 - i;
+        p->slot_run[i] = DTX_NO_RUN;
+    }
+    p->nfree_runs = p->nfree_slots = n;
+    return true;
+}
+
+bool dtx_proc_configure(struct dtx_proc *p, const struct dtx_record *r)
+{
+    uint32_t captures = r->cpus; /* how many the rank has room for */
+
+    p->config = dtx_config_decode(r + 1, r->len);
+    if (!p->config ||
+        dtx_env_init(&p->env, p->config) != DTX_OK ||
+        dtx_launcher_init(&p->launcher, p->config->shell, p->env.path) !=
+            DTX_OK ||
+        dtx_captures_init(&p->captures, p->ring, p->sock, p->config->tmp_dir,
+                          captures) != DTX_OK)
+        return false;
+    raise_file_limit(p, captures);
+    if (chdir(p->config->cwd) != 0)
+        p->launcher.base_cwd = p->config->cwd; /* each task says so itself */
+    return make_mask(p) && make_tables(p);
+}
+
+/* ---- slots ---- */
+
+/* The lowest run of 'k' free slots side by side, or nslots. */
+static uint32_t find_adjacent(const struct dtx_proc *p, uint32_t k)
+{
+    uint32_t n = p->config->nslots, length = 0, i;
+
+    for (i = 0; i < n; i++) {
+        length = p->slot_run[i] == DTX_NO_RUN ? length + 1 : 0;
+        if (length == k)
+            return i + 1 - k;
+    }
+    return n;
+}
+
+/* Give 'k' free slots to run number 'run', near ones if there are; returns the
+ * first. */
+static uint32_t take_slots(struct dtx_proc *p, uint32_t run, uint32_t k)
+{
+    uint32_t n = p->config->nslots, first = n, i = find_adjacent(p, k);
+
+    if (i == n)
+        i = 0;
+    p->nfree_slots -= k;
+    for (; k > 0 && i < n; i++) {
+        if (p->slot_run[i] != DTX_NO_RUN)
+            continue;
+        p->slot_run[i] = run;
+        if (first == n)
+            first = i;
+        k--;
+    }
+    return first;
+}
+
+static void free_slots(struct dtx_proc *p, uint32_t run)
+{
+    uint32_t k = p->run[run].cpus, i = p->run[run].slot;
+
+    p->nfree_slots += k;
+    for (; k > 0 && i < p->config->nslots; i++) {
+        if (p->slot_run[i] != run)
+            continue;
+        p->slot_run[i] = DTX_NO_RUN;
+        k--;
+    }
+}
+
+/* The affinity mask of a run's slots, or NULL where it is not to be bound. */
+static const unsigned long *bind_mask(struct dtx_proc *p, uint32_t run)
+{
+    const struct dtx_spawner_config *c = p->config;
+    const struct dtx_run *r = &p->run[run];
+    uint32_t left = r->cpus, units = 0, i, k;
+
+    if (!c->slots || (r->cpus == 1 && !c->bind_single))
+        return NULL;
+    memset(p->mask, 0, p->mask_size);
+    for (i = r->slot; left > 0 && i < c->nslots; i++) {
+        if (p->slot_run[i] != run)
+            continue;
+        for (k = 0; k < c->slots[i].npus; k++) {
+            uint32_t pu = c->slots[i].pus[k];
+
+            p->mask[pu / LONG_BITS] |= 1ul << pu % LONG_BITS;
+        }
+        if (c->slots[i].npus == 0)
+            return NULL;
+        units += c->slots[i].npus;
+        left--;
+    }
+    return units > 0 ? p->mask : NULL;
+}
+
+/* ---- results ---- */
+
+static int64_t of_timeval(struct timeval t)
+{
+    return (int64_t)t.tv_sec * DTX_SEC_NS + (int64_t)t.tv_usec * 1000;
+}
+
+static void fill_usage(struct dtx_outcome *o, const struct rusage *u)
+{
+    o->source = DTX_SOURCE_RUSAGE;
+    o->utime_ns = of_timeval(u->ru_utime);
+    o->stime_ns = of_timeval(u->ru_stime);
+    o->maxrss_kib = u->ru_maxrss;
+    o->minflt = u->ru_minflt;
+    o->majflt = u->ru_majflt;
+    o->nvcsw = u->ru_nvcsw;
+    o->nivcsw = u->ru_nivcsw;
+    o->inblock = u->ru_inblock;
+    o->oublock = u->ru_oublock;
+}
+
+static void fill_status(struct dtx_outcome *o, int wait_status, uint8_t reason)
+{
+    if (WIFSIGNALED(wait_status)) {
+        o->signal = WTERMSIG(wait_status);
+        o->status = DTX_STATUS_SIGNALED;
+    } else {
+        o->exit_code = WEXITSTATUS(wait_status);
+        o->status = o->exit_code ? DTX_STATUS_FAILED : DTX_STATUS_OK;
+    }
+    if (reason)
+        o->status = reason; /* whatever it made of our signal */
+}
+
+/* What the run has written; the capture is held until the rank has it. */
+static void fill_output(struct dtx_proc *p, const struct dtx_run *r,
+                        struct dtx_ring_result *x)
+{
+    struct dtx_capture_range range;
+
+    if (r->capture < 0)
+        return;
+    dtx_captures_measure(&p->captures, r->capture, &range);
+    if (r->tainted)
+        dtx_captures_retire(&p->captures, r->capture);
+    if (range.out_len == 0 && range.err_len == 0) {
+        dtx_captures_put(&p->captures, r->capture);
+        return;
+    }
+    x->r.outcome.out_len = (uint64_t)range.out_len;
+    x->r.outcome.err_len = (uint64_t)range.err_len;
+    x->out_start = range.out_start;
+    x->err_start = range.err_start;
+    x->r.capture = r->capture;
+    dtx_captures_hold(&p->captures, r->capture);
+}
+
+/* Hand the result over and give up what the run had. */
+static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
+{
+    struct dtx_run *r = &p->run[run];
+    struct dtx_ring_result *x = &p->ring->entry[r->entry].result;
+    struct dtx_outcome *o = &x->r.outcome;
+
+    memset(x, 0, sizeof(*x));
+    o->task = r->task;
+    o->attempt = r->attempt;
+    o->rank = p->config->rank;
+    o->slot = p->config->first_slot + r->slot;
+    o->start_ns = r->start_wall_ns;
+    o->wall_ns = r->wall_ns;
+    x->r.capture = -1;
+    fill_status(o, r->wait_status, r->reason);
+    if (used)
+        fill_usage(o, &r->usage);
+    fill_output(p, r, x);
+    if (r->act_ns)
+        p->ntimed--;
+    free_slots(p, run);
+    p->free_run[p->nfree_runs++] = run;
+    dtx_ring_done(p->ring, r->entry);
+    p->unrung++;
+}
+
+/* ---- start ---- */
+
+/* Could not be started at all: say so where the task would have. */
+static void fail_run(struct dtx_proc *p, uint32_t run, int e)
+{
+    struct dtx_run *r = &p->run[run];
+    char text[160];
+    int n;
+
+    n = snprintf(text, sizeof(text),
+                 "distributex: cannot start a process: %s\n", strerror(e));
+    if (r->capture >= 0 && n > 0)
+        n = (int)write(p->captures.c[r->capture].err.fd, text, (size_t)n);
+    (void)n; /* the exit code tells as well */
+    r->wait_status = 126 << 8; /* as wait() would give it */
+    r->wall_ns = 0;
+    finish_run(p, run, false);
+}
+
+/* Not now: try again later, more and more patiently. False when that has been
+ * done often enough. */
+static bool try_later(struct dtx_proc *p, bool forever)
+{
+    uint32_t n = p->failed_starts;
+
+    if (n >= RETRIES && !forever)
+        return false;
+    if (n < RETRIES)
+        p->failed_starts = n + 1;
+    p->retry_ns = dtx_clock_mono_ns() + (RETRY_FIRST_NS << (n < 6 ? n : 6));
+    return true;
+}
+
+/* A capture if there is to be one: true and '*capture', else false and the
+ * reason in 'p', or a failure that will not pass (DTX_CAPTURE_FAILED). */
+static bool take_capture(struct dtx_proc *p, int32_t *capture)
+{
+    *capture = -1;
+    if (!p->config->capture)
+        return true;
+    *capture = dtx_captures_take(&p->captures);
+    if (*capture >= 0)
+        return true;
+    if (*capture == DTX_CAPTURE_HELD) {
+        p->starved = true;
+        return false;
+    }
+    /* those that are in use come back */
+    return !try_later(p, p->nruns > 0 || p->captures.nheld > 0);
+}
+
+static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
+                                 int32_t capture, uint32_t *number)
+{
+    uint32_t run = p->free_run[--p->nfree_runs];
+    struct dtx_run *x = &p->run[run];
+
+    memset(x, 0, sizeof(*x));
+    x->entry = r->entry;
+    x->task = r->task;
+    x->attempt = r->attempt;
+    x->cpus = r->cpus;
+    x->capture = capture;
+    x->slot = take_slots(p, run, r->cpus);
+    x->start_wall_ns = dtx_clock_wall_ns();
+    x->start_ns = dtx_clock_mono_ns();
+    *number = run;
+    return x;
+}
+
+static void undo_run(struct dtx_proc *p, uint32_t run)
+{
+    struct dtx_run *x = &p->run[run];
+
+    free_slots(p, run);
+    p->free_run[p->nfree_runs++] = run;
+    if (x->capture >= 0)
+        dtx_captures_put(&p->captures, x->capture);
+}
+
+static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
+{
+    const struct dtx_run *x = &p->run[run];
+    char *text = (char *)(r + 1);
+    struct dtx_launch t = {.command = text, .len = r->len};
+    struct dtx_env_task e = {.task = r->task,
+                             .attempt = r->attempt,
+                             .slot = p->config->first_slot + x->slot,
+                             .cpus = r->cpus,
+                             .now_ns = x->start_wall_ns};
+
+    t.cwd = r->cwd_len ? text + r->len + 1 : NULL;
+    e.name = r->name_len ? text + r->len + 1 + r->cwd_len : NULL;
+    t.out_fd = t.err_fd = -1;
+    if (x->capture >= 0) {
+        t.out_fd = p->captures.c[x->capture].out.fd;
+        t.err_fd = p->captures.c[x->capture].err.fd;
+    }
+    t.mask = bind_mask(p, run);
+    t.mask_size = p->mask_size;
+    e.bound = t.mask != NULL;
+    t.env = dtx_env_task(&p->env, &e);
+    t.group = &p->ring->group[run];
+    return dtx_launcher_start(&p->launcher, &t);
+}
+
+static void note_started(struct dtx_proc *p, uint32_t run, pid_t pid,
+                         int64_t timeout_ns)
+{
+    struct dtx_run *x = &p->run[run];
+
+    p->leader[run] = pid;
+    p->nruns++;
+    if (timeout_ns > 0) {
+        x->act_ns = x->start_ns + timeout_ns;
+        p->ntimed++;
+    }
+    if (atomic_load(&p->ring->entry[x->entry].kill))
+        p->attention--; /* asked for while we were starting it: look again */
+}
+
+/* Start this request. False when it has to wait; true when it is done with:
+ * started, failed, or recalled. */
+static bool start_request(struct dtx_proc *p, struct dtx_record *r)
+{
+    struct dtx_entry *entry = &p->ring->entry[r->entry];
+    uint32_t ready = r->state, run;
+    uint32_t taken = (ready & ~DTX_ENTRY_MASK) | DTX_ENTRY_TAKEN;
+    int32_t capture;
+    pid_t pid;
+
+    if (atomic_load(&entry->state) != ready)
+        return true;
+    if (r->cpus > p->nfree_slots || !take_capture(p, &capture))
+        return false;
+    if (!atomic_compare_exchange_strong(&entry->state, &ready, taken)) {
+        if (capture >= 0)
+            dtx_captures_put(&p->captures, capture);
+        return true;
+    }
+    (void)begin_run(p, r, capture < 0 ? -1 : capture, &run);
+    pid = capture == DTX_CAPTURE_FAILED ? -1 : launch(p, r, run);
+    if (pid > 0) {
+        note_started(p, run, pid, r->timeout_ns);
+        return true;
+    }
+    if (capture != DTX_CAPTURE_FAILED && try_later(p, false)) {
+        undo_run(p, run);
+        atomic_store(&entry->state, r->state);
+        return false;
+    }
+    fail_run(p, run, errno);
+    return true;
+}
+
+void dtx_proc_start_waiting(struct dtx_proc *p)
+{
+    struct dtx_record *r;
+
+    p->starved = false;
+    p->blocked = p->retry_ns > dtx_clock_mono_ns();
+    while (!p->blocked && (r = dtx_ring_peek(p->ring)) != NULL) {
+        p->retry_ns = 0;
+        if (r->kind == DTX_RECORD_CONFIG) {
+            if (!dtx_proc_configure(p, r))
+                _exit(1);
+        } else if (!start_request(p, r)) {
+            p->blocked = true;
+            return;
+        }
+        p->failed_starts = 0;
+        dtx_ring_drop(p->ring, r);
+    }
+}
+
+/* ---- end ---- */
+
+static uint32_t find_run(const struct dtx_proc *p, pid_t pid)
+{
+    uint32_t n = p->config ? p->config->nslots : 0, i;
+
+    for (i = 0; i < n; i++)
+        if (p->leader[i] == pid)
+            return i;
+    return DTX_NO_RUN;
+}
+
+/* Reap one child. While it is unreaped its number is its own, so the group
+ * can be killed safely. */
+static void reap_child(struct dtx_proc *p, pid_t pid, int64_t now_ns,
+                       uint32_t *nended)
+{
+    uint32_t run = find_run(p, pid);
+    struct dtx_run *r;
+
+    if (run == DTX_NO_RUN) {
+        if (waitpid(pid, NULL, WNOHANG) == pid)
+            dtx_strays_forget(&p->strays, pid);
+        return;
+    }
+    r = &p->run[run];
+    (void)kill(-pid, SIGKILL);
+    if (wait4(pid, &r->wait_status, 0, &r->usage) != pid)
+        return;
+    r->wall_ns = now_ns - r->start_ns;
+    p->leader[run] = 0;
+    p->nruns--;
+    atomic_store_explicit(&p->ring->group[run], 0, memory_order_relaxed);
+    p->ended[(*nended)++] = run;
+}
+
+/* Any of the tasks that ran till now may have left it. */
+static void taint_all(struct dtx_proc *p, uint32_t nended)
+{
+    uint32_t i;
+
+    for (i = 0; i < p->config->nslots; i++)
+        if (p->leader[i])
+            p->run[i].tainted = true;
+    for (i = 0; i < nended; i++)
+        p->run[p->ended[i]].tainted = true;
+}
+
+void dtx_proc_reap(struct dtx_proc *p)
+{
+    int64_t now_ns = dtx_clock_mono_ns();
+    uint32_t nended = 0, i;
+    siginfo_t child;
+
+    for (;;) {
+        child.si_pid = 0;
+        if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            child.si_pid == 0)
+            break;
+        reap_child(p, child.si_pid, now_ns, &nended);
+    }
+    if (nended == 0)
+        return;
+    if (p->config->capture &&
+        dtx_strays_look(&p->strays, p->leader, p->config->nslots, p->nruns))
+        taint_all(p, nended);
+    for (i = 0; i < nended; i++)
+        finish_run(p, p->ended[i], true);
+}

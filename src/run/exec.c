@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Joins spawner and store thread for the worker; see exec.h.  It decides
+ * nothing: what the spawner cannot take yet waits here in order. */
+#include "run/exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "node/clock.h"
+#include "node/spawner.h"
+#include "store/writer.h"
+
+/* A command the spawner had no room for yet. */
+struct held {
+    struct held *next;
+    uint32_t task, attempt, cpus;
+    int64_t timeout_ns;
+    size_t len;
+    const char *command, *cwd, *name; /* in 'text' */
+    char text[];
+};
+
+struct dtx_exec {
+    struct dtx_spawner *spawner;
+    struct dtx_writer *writer;
+    struct held *first, **last;
+    struct dtx_outcome *ended; /* a ring */
+    size_t at, len, cap;
+    int error;
+};
+
+struct dtx_exec *dtx_exec_create(struct dtx_spawner *s, struct dtx_writer *w)
+{
+    struct dtx_exec *x = calloc(1, sizeof(*x));
+
+    if (x) {
+        x->spawner = s;
+        x->writer = w;
+        x->last = &x->first;
+    }
+    return x;
+}
+
+void dtx_exec_destroy(struct dtx_exec *x)
+{
+    if (!x)
+        return;
+    while (x->first) {
+        struct held *h = x->first;
+
+        x->first = h->next;
+        free(h);
+    }
+    free(x->ended);
+    free(x);
+}
+
+/* ---- ends ---- */
+
+static void push(struct dtx_exec *x, const struct dtx_outcome *o)
+{
+    if (x->len == x->cap) {
+        size_t cap = x->cap ? x->cap * 2 : 64, i;
+        struct dtx_outcome *p = malloc(cap * sizeof(*p));
+
+        if (!p) {
+            x->error = DTX_ENOMEM;
+            return;
+        }
+        for (i = 0; i < x->len; i++)
+            p[i] = x->ended[(x->at + i) % x->cap];
+        free(x->ended);
+        x->ended = p;
+        x->cap = cap;
+        x->at = 0;
+    }
+    x->ended[(x->at + x->len++) % x->cap] = *o;
+}
+
+bool dtx_exec_next(struct dtx_exec *x, struct dtx_outcome *out)
+{
+    if (x->len == 0)
+        return false;
+    *out = x->ended[x->at];
+    x->at = (x->at + 1) % x->cap;
+    x->len--;
+    return true;
+}
+
+/* An attempt that never started. */
+static void push_unstarted(struct dtx_exec *x, uint32_t task, uint32_t attempt,
+                           enum dtx_status status, int exit_code)
+{
+    struct dtx_outcome o;
+
+    memset(&o, 0, sizeof(o));
+    o.task = task;
+    o.attempt = attempt;
+    o.status = (uint8_t)status;
+    o.exit_code = exit_code;
+    o.start_ns = dtx_clock_wall_ns();
+    push(x, &o);
+}
+
+/* ---- running ---- */
+
+static struct held *hold(const struct dtx_item_work *w)
+{
+    struct held *h = malloc(sizeof(*h) + w->command.len + w->cwd.len +
+                            w->name.len + 3);
+    char *p;
+
+    if (!h)
+        return NULL;
+    h->next = NULL;
+    h->task = w->task;
+    h->attempt = w->attempt;
+    h->cpus = w->cpus;
+    h->timeout_ns = w->timeout_ns;
+    h->len = w->command.len;
+    p = h->text;
+    h->command = p;
+    memcpy(p, w->command.data, w->command.len);
+    p += w->command.len;
+    *p++ = '\0';
+    h->cwd = w->cwd.len ? p : NULL;
+    memcpy(p, w->cwd.data, w->cwd.len);
+    p += w->cwd.len;
+    *p++ = '\0';
+    h->name = w->name.len ? p : NULL;
+    memcpy(p, w->name.data, w->name.len);
+    p[w->name.len] = '\0';
+    return h;
+}
+
+static int hand_over(struct dtx_exec *x, const struct held *h)
+{
+    struct dtx_spawn_request r = {h->task, h->attempt, h->cpus, h->timeout_ns,
+                                  h->command, h->len, h->cwd, h->name};
+    int rc = dtx_spawner_run(x->spawner, &r);
+
+    if (rc != DTX_OK && rc != DTX_EAGAIN)
+        push_unstarted(x, h->task, h->attempt, DTX_STATUS_FAILED, 126);
+    return rc;
+}
+
+/* Hand over what was held, in order, until the spawner is full. */
+static bool hand_over_held(struct dtx_exec *x)
+{
+    bool moved = false;
+
+    while (x->first && hand_over(x, x->first) != DTX_EAGAIN) {
+        struct held *h = x->first;
+
+        x->first = h->next;
+        if (!x->first)
+            x->last = &x->first;
+        free(h);
+        moved = true;
+    }
+    return moved;
+}
+
+int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item)
+{
+    struct held *h = hold(item);
+
+    if (!h)
+        return DTX_ENOMEM;
+    *x->last = h;
+    x->last = &h->next;
+    (void)hand_over_held(x);
+    return DTX_OK;
+}
+
+static bool drop_held(struct dtx_exec *x, uint32_t task, uint32_t attempt)
+{
+    struct held **p = &x->first, *h;
+
+    while (*p && ((*p)->task != task || (*p)->attempt != attempt))
+        p = &(*p)->next;
+    h = *p;
+    if (!h)
+        return false;
+    *p = h->next;
+    if (x->last == &h->next)
+        x->last = p;
+    free(h);
+    return true;
+}
+
+bool dtx_exec_recall(struct dtx_exec *x, uint32_t task, uint32_t attempt)
+{
+    return drop_held(x, task, attempt) ||
+           dtx_spawner_recall(x->spawner, task, attempt);
+}
+
+void dtx_exec_kill(struct dtx_exec *x, uint32_t task, uint32_t attempt)
+{
+    if (drop_held(x, task, attempt))
+        push_unstarted(x, task, attempt, DTX_STATUS_KILLED, 0);
+    else
+        dtx_spawner_kill(x->spawner, task, attempt);
+}
+
+/* ---- results ---- */
+
+static void output_lost(struct dtx_exec *x, struct dtx_outcome *o, int error)
+{
+    x->error = error;
+    o->status = DTX_STATUS_KILLED;
+    o->out_len = o->err_len = 0;
+    push(x, o);
+}
+
+static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
+{
+    struct dtx_pack p;
+    int rc;
+
+    if (r->capture < 0) {
+        push(x, &r->outcome);
+        return;
+    }
+    memset(&p, 0, sizeof(p));
+    p.outcome = r->outcome;
+    p.capture = r->capture;
+    rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
+                                 &p.out_start, &p.err_fd, &p.err_start);
+    if (rc == DTX_OK)
+        rc = dtx_writer_pack(x->writer, &p);
+    if (rc) {
+        dtx_spawner_release(x->spawner, r->capture);
+        output_lost(x, &r->outcome, rc);
+    }
+}
+
+bool dtx_exec_pump(struct dtx_exec *x)
+{
+    struct dtx_spawn_result r;
+    bool moved = false;
+    int i;
+
+    for (i = 0; i < 256 && dtx_spawner_poll(x->spawner, &r); i++) {
+        take_result(x, &r);
+        moved = true;
+    }
+    return hand_over_held(x) || moved;
+}
+
+void dtx_exec_packed(struct dtx_exec *x, const struct dtx_pack *p)
+{
+    struct dtx_outcome o = p->outcome;
+
+    dtx_spawner_release(x->spawner, p->capture);
+    if (p->error)
+        output_lost(x, &o, p->error);
+    else
+        push(x, &o);
+}
+
+int dtx_exec_error(const struct dtx_exec *x)
+{
+    return x->error;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* Rank 0's job on disk; see job.h.  What counts as finished is decided in
+ * run/resume.c; here files are opened, in an order that loses nothing when any
+ * step fails. */
+#include "run/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "run/options.h"
+#include "run/resume.h"
+#include "run/status.h"
+#include "store/journal.h"
+#include "store/output.h"
+#include "store/rundir.h"
+#include "task/taskfile.h"
+#include "wire/replay.h"
+#include "wire/wire.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0"
+#endif
+
+/* Records are appended in groups of about this many bytes. */
+#define GROUP_BYTES (4u << 20)
+
+int dtx_job_status_of(int code)
+{
+    switch (code) {
+    case DTX_ENOSPC:
+        return DTX_EXIT_STORAGE;
+    case DTX_EPARSE:
+    case DTX_ELIMIT:
+        return DTX_EXIT_TASKFILE;
+    case DTX_ENOMEM:
+        return DTX_EXIT_INTERNAL;
+    default:
+        return DTX_EXIT_RUNDIR;
+    }
+}
+
+/* ---- the task file ---- */
+
+static int read_whole(int fd, struct dtx_buf *b, const char *name,
+                      struct dtx_error *err)
+{
+    for (;;) {
+        ssize_t n;
+
+        if (!dtx_buf_reserve(b, 1u << 20))
+            return dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
+        n = read(fd, b->data + b->len, 1u << 20);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return dtx_error_errno(err, "cannot read %s", name);
+        if (n == 0)
+            return DTX_OK;
+        b->len += (size_t)n;
+    }
+}
+
+static int read_tasks(const char *name, struct dtx_job *job,
+                      struct dtx_error *err)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct stat st;
+    int rc, fd = open(name, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return dtx_error_errno(err, "cannot open task file %s", name);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        (void)close(fd);
+        return dtx_error_set(err, DTX_EINVAL, "task file %s is a directory",
+                             name);
+    }
+    rc = read_whole(fd, &b, name, err);
+    (void)close(fd);
+    if (rc == DTX_OK)
+        rc = dtx_taskfile_parse(name, b.data ? b.data : "", b.len, &job->list,
+                                &job->graph, err);
+    job->has_list = rc == DTX_OK;
+    dtx_buf_free(&b);
+    return rc;
+}
+
+/* ---- the run directory ---- */
+
+static char *copy(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+static int fresh_directory(const struct dtx_options *o, struct dtx_buf *path,
+                           struct dtx_error *err)
+{
+    bool has_job = false;
+    int rc;
+
+    if (!o->run_dir)
+        return dtx_rundir_make_default(".", getenv("SLURM_JOB_ID"), path, err);
+    rc = dtx_rundir_make(o->run_dir, path, &has_job, err);
+    if (rc == DTX_OK && has_job)
+        rc = dtx_error_set(err, DTX_EEXIST,
+                           "%s holds a job already: add --resume to go on "
+                           "with it, --resume-failed to run its failed tasks "
+                           "again as well, or name another --run-dir",
+                           o->run_dir);
+    return rc;
+}
+
+static int take_directory(const struct dtx_options *o, uint32_t at_least,
+                          void (*waiting)(void *, const char *), void *ctx,
+                          struct dtx_job *job, struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    int rc;
+
+    if (o->resume == DTX_RESUME_NO)
+        rc = fresh_directory(o, &path, err);
+    else
+        rc = dtx_rundir_find(o->run_dir, &path, err);
+    if (rc == DTX_OK) {
+        job->run_dir = copy(path.data);
+        if (!job->run_dir)
+            rc = DTX_ENOMEM;
+    }
+    dtx_buf_free(&path);
+    if (rc == DTX_OK)
+        rc = dtx_rundir_take(job->run_dir, at_least, waiting, ctx, &job->lease,
+                             &job->epoch, err);
+    return rc;
+}
+
+/* ---- the journal ---- */
+
+struct appender {
+    struct dtx_journal *journal;
+    struct dtx_buf framed;
+    struct dtx_error *err;
+};
+
+static int append_group(struct appender *a)
+{
+    int rc;
+
+    if (a->framed.failed)
+        return dtx_error_set(a->err, DTX_ENOMEM, "journal: out of memory");
+    rc = dtx_journal_append(a->journal, a->framed.data, a->framed.len, NULL,
+                            a->err);
+    dtx_buf_clear(&a->framed);
+    return rc;
+}
+
+static int append_record(void *ctx, const void *payload, size_t len)
+{
+    struct appender *a = ctx;
+
+    dtx_journal_frame(&a->framed, payload, len);
+    return a->framed.len > GROUP_BYTES ? append_group(a) : DTX_OK;
+}
+
+static int put_record(struct appender *a, const struct dtx_rec *rec)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    int rc;
+
+    dtx_rec_encode(&b, rec);
+    rc = b.failed ? DTX_ENOMEM : append_record(a, b.data, b.len);
+    dtx_buf_free(&b);
+    return rc;
+}
+
+static void session_record(const struct dtx_options *o,
+                           const struct dtx_job *job, uint32_t ranks,
+                           const char *command_line, char *host,
+                           size_t host_size, struct dtx_rec *rec)
+{
+    struct timespec ts = {0, 0};
+
+    memset(rec, 0, sizeof(*rec));
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    if (gethostname(host, host_size) != 0)
+        host[0] = '\0';
+    host[host_size - 1] = '\0';
+    rec->kind = DTX_REC_SESSION;
+    rec->u.session.records = DTX_RECORDS;
+    rec->u.session.epoch = job->epoch;
+    rec->u.session.start_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    rec->u.session.ranks = ranks;
+    rec->u.session.pid = (uint32_t)getpid();
+    rec->u.session.seed = o->seed;
+    rec->u.session.host = dtx_str_of(host);
+    rec->u.session.policy = dtx_str_of(o->policy);
+    rec->u.session.version = dtx_str_of(PACKAGE_VERSION);
+    rec->u.session.command_line = dtx_str_of(command_line);
+}
+
+/* Begin this session's part: its head, and the list when it is new. */
+static int begin_session(const struct dtx_options *o, struct dtx_job *job,
+                         uint32_t ranks, const char *command_line,
+                         bool new_list, struct dtx_error *err)
+{
+    struct appender a = {job->journal, DTX_BUF_INIT, err};
+    struct dtx_rec rec;
+    char host[256];
+    int rc;
+
+    session_record(o, job, ranks, command_line, host, sizeof(host), &rec);
+    rc = put_record(&a, &rec);
+    if (rc == DTX_OK && new_list)
+        rc = dtx_list_encode(&job->list, &job->graph, o->task_file, job->cwd,
+                             append_record, &a);
+    if (rc == DTX_OK)
+        rc = append_group(&a);
+    if (rc == DTX_OK)
+        rc = dtx_journal_sync(job->journal, err);
+    dtx_buf_free(&a.framed);
+    return rc;
+}
+
+static int open_journal(const struct dtx_options *o, struct dtx_job *job,
+                        struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    int rc;
+
+    dtx_buf_printf(&path, "%s/journal", job->run_dir);
+    if (path.failed)
+        rc = DTX_ENOMEM;
+    else if (o->resume == DTX_RESUME_NO)
+        rc = dtx_journal_create(path.data, &job->journal, err);
+    else
+        rc = dtx_journal_open(path.data, &job->journal, &job->torn, err);
+    dtx_buf_free(&path);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static void find_widest(struct dtx_job *job)
+{
+    size_t i;
+
+    job->widest = 1;
+    for (i = 0; i < job->list.ntasks; i++) {
+        uint32_t cpus = dtx_tasklist_attr_of(&job->list, (uint32_t)i)->cpus;
+
+        if (cpus > job->widest)
+            job->widest = cpus;
+    }
+}
+
+static int open_files(const struct dtx_options *o, uint32_t ranks,
+                      const char *command_line, struct dtx_job *job,
+                      struct dtx_error *err)
+{
+    bool new_list = o->task_file != NULL;
+    int rc = DTX_OK;
+
+    if (o->resume != DTX_RESUME_NO)
+        rc = dtx_resume_read(job, o->resume, &new_list, err);
+    if (rc == DTX_OK && job->epoch <= job->last_epoch) {
+        /* the lease file was lost: the journal knows better */
+        dtx_rundir_release(job->lease);
+        job->lease = NULL;
+        rc = dtx_rundir_take(job->run_dir, job->last_epoch + 1, NULL, NULL,
+                             &job->lease, &job->epoch, err);
+    }
+    if (rc == DTX_OK)
+        rc = open_journal(o, job, err);
+    if (rc == DTX_OK)
+        rc = begin_session(o, job, ranks, command_line, new_list, err);
+    if (rc == DTX_OK)
+        rc = dtx_output_index_open(job->run_dir, &job->index, err);
+    if (rc == DTX_OK && o->resume != DTX_RESUME_NO)
+        rc = dtx_resume_index(job, err);
+    return rc;
+}
+
+int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
+                 const char *command_line,
+                 void (*waiting)(void *ctx, const char *text), void *ctx,
+                 struct dtx_job *job, struct dtx_error *err)
+{
+    char cwd[PATH_MAX];
+    int rc;
+
+    memset(job, 0, sizeof(*job));
+    job->resumed = o->resume != DTX_RESUME_NO;
+    if (!getcwd(cwd, sizeof(cwd))) {
+        (void)dtx_error_errno(err, "cannot tell the working directory");
+        return DTX_EXIT_RUNDIR;
+    }
+    job->cwd = copy(cwd);
+    if (!job->cwd)
+        return DTX_EXIT_INTERNAL;
+    if (o->task_file && read_tasks(o->task_file, job, err)) {
+        (void)dtx_job_close(job, NULL, NULL);
+        return DTX_EXIT_TASKFILE;
+    }
+    rc = take_directory(o, 0, waiting, ctx, job, err);
+    if (rc == DTX_OK)
+        rc = open_files(o, ranks, command_line, job, err);
+    if (rc) {
+        (void)dtx_job_close(job, NULL, NULL);
+        return dtx_job_status_of(rc);
+    }
+    dtx_rundir_clear_stop(job->run_dir);
+    find_widest(job);
+    return 0;
+}
+
+static int record_end(struct dtx_job *job, const struct dtx_job_end *end,
+                      struct dtx_error *err)
+{
+    struct appender a = {job->journal, DTX_BUF_INIT, err};
+    struct dtx_rec rec = {.kind = DTX_REC_END};
+    struct timespec ts = {0, 0};
+    int rc;
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    rec.u.end.end_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+    rec.u.end.status = end->status;
+    rec.u.end.succeeded = end->succeeded;
+    rec.u.end.failed = end->failed;
+    rec.u.end.left = end->left;
+    rc = put_record(&a, &rec);
+    if (rc == DTX_OK)
+        rc = append_group(&a);
+    if (rc == DTX_OK)
+        rc = dtx_journal_sync(job->journal, err);
+    dtx_buf_free(&a.framed);
+    return rc;
+}
+
+int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
+                  struct dtx_error *err)
+{
+    int rc = DTX_OK;
+
+    if (end && job->journal)
+        rc = record_end(job, end, err);
+    dtx_output_index_close(job->index);
+    dtx_journal_close(job->journal);
+    dtx_rundir_release(job->lease);
+    if (job->has_list) {
+        dtx_tasklist_fini(&job->list);
+        dtx_graph_fini(&job->graph);
+    }
+    free(job->prior);
+    free(job->attempts);
+    free(job->run_dir);
+    free(job->cwd);
+    memset(job, 0, sizeof(*job));
+    return rc;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* run/job.h - rank 0's job on disk: task list, run directory, journal
+ *
+ * dtx_job_open reads the task file or the journal, takes the run directory,
+ * works out what earlier sessions have finished, and begins the session's part
+ * of the journal.  Nothing has run when it fails, and it says why.
+ */
+#ifndef DTX_RUN_JOB_H
+#define DTX_RUN_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "task/graph.h"
+#include "task/task.h"
+
+struct dtx_error;
+struct dtx_options;
+
+struct dtx_job {
+    char *run_dir;  /* absolute */
+    char *cwd;      /* absolute; where tasks run unless they say otherwise */
+    uint32_t epoch; /* of this session */
+    uint32_t last_epoch; /* of the journal's last session, 0 = none */
+    bool resumed;
+    uint64_t torn;  /* bytes cut from the journal's end */
+    uint64_t redone; /* finished tasks whose output is gone: they run again */
+    struct dtx_rundir *lease;
+    struct dtx_journal *journal;
+    struct dtx_output_index *index;
+    struct dtx_tasklist list;
+    struct dtx_graph graph;
+    bool has_list;
+    uint8_t *prior;     /* enum dtx_prior per task, or NULL */
+    uint16_t *attempts; /* per task, or NULL */
+    uint32_t widest;    /* most cpus any task asks for */
+};
+
+/* 0, or an exit status of run/status.h with 'err' filled. 'waiting' is told
+ * when an owner on another host must be watched first. */
+int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
+                 const char *command_line,
+                 void (*waiting)(void *ctx, const char *text), void *ctx,
+                 struct dtx_job *job, struct dtx_error *err);
+
+/* What the session came to, for the END record. */
+struct dtx_job_end {
+    uint32_t status;
+    uint64_t succeeded, failed, left;
+};
+/* Close everything; 'end' (may be NULL) is recorded first. A run directory in
+ * which nothing was begun is removed again. */
+int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
+                  struct dtx_error *err);
+
+/* The exit status for an error of the store. */
+int dtx_job_status_of(int code);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The joblog's text: GNU parallel's nine columns; see show.h. */
+#include "base/buf.h"
+#include "run/show.h"
+
+void dtx_joblog_header(struct dtx_buf *b)
+{
+    dtx_buf_str(b, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
+                   "Signal\tCommand\n");
+}
+
+void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
+                     const char *host, const char *command, size_t len)
+{
+    int exit_code = o->exit_code, sig = o->signal;
+
+    if (o->status == DTX_STATUS_TIMEOUT) { /* as GNU parallel has it */
+        exit_code = -1;
+        sig = 15;
+    }
+    dtx_buf_printf(b, "%llu\t%s\t%.3f\t%10.3f\t0\t%llu\t%d\t%d\t",
+                   (unsigned long long)dtx_task_id(o->task), host,
+                   (double)o->start_ns / 1e9, (double)o->wall_ns / 1e9,
+                   (unsigned long long)o->out_len, exit_code, sig);
+    dtx_buf_append(b, command, len);
+    dtx_buf_char(b, '\n');
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/* One rank's main loop; see loop.h.  It moves things between the engine and
+ * the world and decides nothing about tasks.
+ *
+ * Two bulk messages beside the engine's frames: PULL asks a rank for bytes of
+ * its output file, DATA brings them; LEAVE, from rank 0, ends the rank's duty
+ * to answer PULLs after the engine has finished. */
+#include "run/loop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "engine/master.h"
+#include "engine/worker.h"
+#include "mpi/transport.h"
+#include "node/bell.h"
+#include "node/clock.h"
+#include "node/spawner.h"
+#include "run/exec.h"
+#include "run/inbox.h"
+#include "run/place.h"
+#include "run/show.h"
+#include "run/signals.h"
+#include "run/status.h"
+#include "store/output.h"
+#include "store/writer.h"
+#include "wire/wire.h"
+
+#define TICK_NS (500 * DTX_MSEC_NS)
+#define NAP_NEAR_NS (100 * DTX_MSEC_NS) /* everybody can ring us */
+#define NAP_FAR_MIN_NS (100 * INT64_C(1000))
+#define NAP_FAR_MAX_NS (1 * DTX_MSEC_NS)
+#define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
+#define MAX_AT_ONCE 256
+
+enum bulk { BULK_PULL = 1, BULK_DATA, BULK_LEAVE };
+
+struct dtx_loop {
+    struct dtx_loop_config c;
+    struct dtx_bell **peer; /* per rank, NULL when it cannot be rung */
+    bool all_near;          /* whoever sends to us can ring us */
+    struct dtx_inbox to_master, to_worker, current;
+    struct dtx_actions actions;
+    struct dtx_buf frame;
+    int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
+    int64_t tick_ns, nap_ns;
+    unsigned signals;
+    bool master_done, worker_done, leave;
+    uint64_t number; /* last record handed to the store */
+    int status;      /* exit status of a failure, 0 = none */
+    struct dtx_error *err;
+};
+
+/* ---- life ---- */
+
+static int open_peers(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    l->peer = calloc(l->c.size, sizeof(struct dtx_bell *));
+    if (!l->peer)
+        return DTX_ENOMEM;
+    l->all_near = true;
+    for (r = 0; r < l->c.size; r++) {
+        if (r == l->c.rank || (l->c.rank != 0 && r != 0))
+            continue;
+        if (dtx_card_same_node(&l->c.cards[r], &l->c.cards[l->c.rank]))
+            l->peer[r] = dtx_bell_open(&l->c.cards[r].bell);
+        l->all_near &= l->peer[r] != NULL;
+    }
+    return DTX_OK;
+}
+
+struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
+{
+    struct dtx_loop *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        return NULL;
+    l->c = *c;
+    l->master_done = c->master == NULL;
+    if (open_peers(l)) {
+        dtx_loop_destroy(l);
+        return NULL;
+    }
+    return l;
+}
+
+void dtx_loop_destroy(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    if (!l)
+        return;
+    for (r = 0; l->peer && r < l->c.size; r++)
+        dtx_bell_destroy(l->peer[r]);
+    free(l->peer);
+    dtx_inbox_free(&l->to_master);
+    dtx_inbox_free(&l->to_worker);
+    dtx_inbox_free(&l->current);
+    dtx_actions_free(&l->actions);
+    dtx_buf_free(&l->frame);
+    free(l);
+}
+
+static void fail(struct dtx_loop *l, int status, const char *text)
+{
+    if (l->status)
+        return;
+    l->status = status;
+    (void)dtx_error_set(l->err, DTX_ESTATE, "%s", text);
+}
+
+/* ---- sending ---- */
+
+static void send_to(struct dtx_loop *l, enum dtx_channel ch, uint32_t to,
+                    const void *data, size_t len)
+{
+    if (dtx_transport_send(l->c.transport, ch, (int)to, data, len)) {
+        fail(l, DTX_EXIT_INTERNAL, "cannot send a frame");
+        return;
+    }
+    if (l->peer[to])
+        dtx_bell_ring(l->peer[to]);
+}
+
+static void send_frame(struct dtx_loop *l, uint32_t to, const void *data,
+                       size_t len)
+{
+    if (to != l->c.rank)
+        send_to(l, DTX_CHANNEL_FRAMES, to, data, len);
+    else
+        dtx_inbox_frame(&l->to_worker, 0, data, len);
+}
+
+static void send_bulk(struct dtx_loop *l, uint32_t to, enum bulk kind,
+                      uint64_t off, const void *data, size_t len)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    dtx_put_u8(&b, (uint8_t)kind);
+    dtx_put_u64(&b, off);
+    dtx_put_str(&b, (struct dtx_str){data ? data : "", data ? len : 0});
+    dtx_put_u32(&b, (uint32_t)len);
+    if (b.failed)
+        fail(l, DTX_EXIT_INTERNAL, "out of memory");
+    else
+        send_to(l, DTX_CHANNEL_BULK, to, b.data, b.len);
+    dtx_buf_free(&b);
+}
+
+/* ---- carrying out actions ---- */
+
+static void act_run(struct dtx_loop *l, const struct dtx_action *a)
+{
+    struct dtx_cursor c =
+        dtx_cursor_over(dtx_action_bytes(&l->actions, a), a->len);
+    struct dtx_item_work w;
+
+    if (dtx_item_work_next(&c, &w) != 1 || dtx_exec_run(l->c.exec, &w))
+        fail(l, DTX_EXIT_INTERNAL, "cannot start a task: out of memory");
+}
+
+static void act_recall(struct dtx_loop *l, const struct dtx_action *a)
+{
+    struct dtx_event *ev = dtx_inbox_add(&l->to_worker, DTX_EV_RECALLED);
+
+    ev->u.recalled.task = a->u.ref.task;
+    ev->u.recalled.attempt = a->u.ref.attempt;
+    ev->u.recalled.taken_back =
+        dtx_exec_recall(l->c.exec, a->u.ref.task, a->u.ref.attempt);
+}
+
+static void act_record(struct dtx_loop *l, const struct dtx_action *a)
+{
+    l->number = a->u.record.number;
+    if (dtx_writer_record(l->c.writer, a->u.record.number,
+                          dtx_action_bytes(&l->actions, a), a->len,
+                          a->u.record.task, a->u.record.urgent))
+        fail(l, DTX_EXIT_INTERNAL, "cannot record an outcome: out of memory");
+}
+
+static void act_show(struct dtx_loop *l, const struct dtx_action *a)
+{
+    l->c.ended(l->c.ctx, &a->u.show.outcome, a->u.show.final);
+    if (dtx_show_push(l->c.show, &a->u.show.outcome, a->u.show.final))
+        dtx_log(DTX_LOG_WARN, "out of memory: an output is not shown");
+}
+
+static void carry_out(struct dtx_loop *l, bool master)
+{
+    size_t i;
+
+    for (i = 0; i < l->actions.count; i++) {
+        const struct dtx_action *a = &l->actions.list[i];
+
+        switch (a->kind) {
+        case DTX_ACT_SEND:
+            if (!master && l->c.rank == 0)
+                dtx_inbox_frame(&l->to_master, 0,
+                                dtx_action_bytes(&l->actions, a), a->len);
+            else
+                send_frame(l, a->u.to, dtx_action_bytes(&l->actions, a),
+                           a->len);
+            break;
+        case DTX_ACT_RUN:
+            act_run(l, a);
+            break;
+        case DTX_ACT_RECALL:
+            act_recall(l, a);
+            break;
+        case DTX_ACT_KILL:
+            dtx_exec_kill(l->c.exec, a->u.ref.task, a->u.ref.attempt);
+            break;
+        case DTX_ACT_RECORD:
+            act_record(l, a);
+            break;
+        case DTX_ACT_SHOW:
+            act_show(l, a);
+            break;
+        case DTX_ACT_WAKE_AT:
+            *(master ? &l->master_wake_ns : &l->worker_wake_ns) =
+                a->u.wake_at_ns;
+            break;
+        case DTX_ACT_FINISH:
+            *(master ? &l->master_done : &l->worker_done) = true;
+            break;
+        }
+    }
+}
+
+/* Step one machine through all that waits for it. */
+static bool deliver(struct dtx_loop *l, bool master)
+{
+    struct dtx_inbox *box = master ? &l->to_master : &l->to_worker;
+    struct dtx_inbox taken = *box;
+    int64_t now = dtx_clock_mono_ns();
+    size_t i;
+
+    if (taken.count == 0)
+        return false;
+    if (taken.failed)
+        fail(l, DTX_EXIT_INTERNAL, "out of memory");
+    *box = l->current; /* what the actions bring comes next time */
+    l->current = taken;
+    for (i = 0; i < l->current.count && !l->status; i++) {
+        const struct dtx_event *ev = dtx_inbox_event(&l->current, i, now);
+        int rc = master ? dtx_master_step(l->c.master, ev, &l->actions)
+                        : dtx_worker_step(l->c.worker, ev, &l->actions);
+
+        if (rc)
+            fail(l, DTX_EXIT_INTERNAL,
+                 rc == DTX_EPROTO ? "a frame that is not the protocol's"
+                                  : "the engine is out of memory");
+        else
+            carry_out(l, master);
+    }
+    dtx_inbox_clear(&l->current);
+    return true;
+}
+
+/* ---- what comes in ---- */
+
+static bool poll_exec(struct dtx_loop *l)
+{
+    struct dtx_outcome o;
+    bool moved = dtx_exec_pump(l->c.exec);
+
+    while (dtx_exec_next(l->c.exec, &o)) {
+        dtx_inbox_ended(&l->to_worker, &o);
+        moved = true;
+    }
+    if (!dtx_spawner_alive(l->c.spawner))
+        fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
+    return moved;
+}
+
+static bool poll_writer(struct dtx_loop *l)
+{
+    struct dtx_writer_result r;
+    bool moved = false;
+    int i;
+
+    for (i = 0; i < MAX_AT_ONCE && dtx_writer_poll(l->c.writer, &r); i++) {
+        moved = true;
+        if (r.kind == DTX_WRITER_PACKED)
+            dtx_exec_packed(l->c.exec, &r.pack);
+        else if (r.kind == DTX_WRITER_RECORDED)
+            dtx_inbox_add(&l->to_master, DTX_EV_RECORDED)->u.recorded =
+                r.recorded;
+        else
+            fail(l, r.error == DTX_ENOSPC ? DTX_EXIT_STORAGE
+                                          : DTX_EXIT_RUNDIR,
+                 r.text);
+    }
+    return moved;
+}
+
+/* Answer a PULL; an empty answer means the bytes cannot be had. */
+static void serve_pull(struct dtx_loop *l, uint32_t from, uint64_t off,
+                       uint32_t len)
+{
+    struct dtx_error err;
+    char *piece = len <= DTX_SHOW_PIECE ? malloc(len) : NULL;
+
+    if (!piece || dtx_output_read(l->c.reader, l->c.epoch, l->c.rank, off,
+                                  piece, len, &err))
+        len = 0;
+    send_bulk(l, from, BULK_DATA, off, piece ? piece : "", len);
+    free(piece);
+}
+
+static void on_bulk(struct dtx_loop *l, uint32_t from)
+{
+    struct dtx_cursor c = dtx_cursor_over(l->frame.data, l->frame.len);
+    uint8_t kind = dtx_get_u8(&c);
+    uint64_t off = dtx_get_u64(&c);
+    struct dtx_str data = dtx_get_str(&c);
+    uint32_t len = dtx_get_u32(&c);
+
+    if (!dtx_cursor_done(&c))
+        return;
+    if (kind == BULK_PULL && from == 0)
+        serve_pull(l, from, off, len);
+    else if (kind == BULK_DATA && l->c.show)
+        dtx_show_feed(l->c.show, from, off, data.data, data.len);
+    else if (kind == BULK_LEAVE && from == 0)
+        l->leave = true;
+}
+
+static bool poll_transport(struct dtx_loop *l)
+{
+    enum dtx_channel ch;
+    int from, rc = 0, i;
+
+    if (!l->c.transport)
+        return false;
+    for (i = 0; i < MAX_AT_ONCE; i++) {
+        dtx_buf_clear(&l->frame);
+        rc = dtx_transport_recv(l->c.transport, &ch, &from, &l->frame);
+        if (rc <= 0)
+            break;
+        if (ch == DTX_CHANNEL_BULK)
+            on_bulk(l, (uint32_t)from);
+        else
+            dtx_inbox_frame(l->c.master ? &l->to_master : &l->to_worker,
+                            (uint32_t)from, l->frame.data, l->frame.len);
+    }
+    if (rc < 0)
+        fail(l, DTX_EXIT_LOST, "MPI cannot receive");
+    return i > 0;
+}
+
+static void ask_to_stop(struct dtx_loop *l, enum dtx_stop how)
+{
+    struct dtx_inbox *b = l->c.master ? &l->to_master : &l->to_worker;
+
+    dtx_inbox_add(b, DTX_EV_STOP)->u.stop = how;
+}
+
+static bool poll_signals(struct dtx_loop *l)
+{
+    unsigned n = dtx_signals_count();
+
+    if (n == l->signals)
+        return false;
+    l->signals = n;
+    ask_to_stop(l, dtx_signals_asked());
+    return true;
+}
+
+static bool tick(struct dtx_loop *l)
+{
+    enum dtx_stop how = l->c.tick ? l->c.tick(l->c.ctx) : (enum dtx_stop)0;
+
+    if (dtx_exec_error(l->c.exec))
+        how = DTX_STOP_DRAIN; /* the disk is full: run no more */
+    if (how)
+        ask_to_stop(l, how);
+    return how != 0;
+}
+
+static bool poll_timers(struct dtx_loop *l, int64_t now)
+{
+    bool moved = false;
+
+    if (l->master_wake_ns && l->master_wake_ns <= now) {
+        l->master_wake_ns = 0;
+        (void)dtx_inbox_add(&l->to_master, DTX_EV_TIMER);
+        moved = true;
+    }
+    if (l->worker_wake_ns && l->worker_wake_ns <= now) {
+        l->worker_wake_ns = 0;
+        (void)dtx_inbox_add(&l->to_worker, DTX_EV_TIMER);
+        moved = true;
+    }
+    if (now >= l->tick_ns) {
+        l->tick_ns = now + TICK_NS;
+        moved |= tick(l);
+    }
+    return moved;
+}
+
+static bool poll_show(struct dtx_loop *l)
+{
+    struct dtx_show_want w;
+    bool moved = false;
+
+    while (l->c.show && l->c.transport && dtx_show_want(l->c.show, &w)) {
+        send_bulk(l, w.rank, BULK_PULL, w.off, NULL, w.len);
+        moved = true;
+    }
+    return moved;
+}
+
+/* ---- sleeping ---- */
+
+static int64_t nap_of(struct dtx_loop *l, int64_t now)
+{
+    int64_t nap = l->all_near ? NAP_NEAR_NS : l->nap_ns;
+    int64_t due = l->tick_ns;
+
+    if (l->master_wake_ns && l->master_wake_ns < due)
+        due = l->master_wake_ns;
+    if (l->worker_wake_ns && l->worker_wake_ns < due)
+        due = l->worker_wake_ns;
+    if (l->c.transport && !dtx_transport_quiet(l->c.transport) &&
+        nap > NAP_BUSY_NS)
+        nap = NAP_BUSY_NS;
+    if (due - now < nap)
+        nap = due - now;
+    return nap > 0 ? nap : 0;
+}
+
+static bool pump(struct dtx_loop *l)
+{
+    bool moved = poll_signals(l);
+
+    moved |= poll_exec(l);
+    moved |= poll_writer(l);
+    moved |= poll_transport(l);
+    moved |= poll_show(l);
+    moved |= poll_timers(l, dtx_clock_mono_ns());
+    moved |= deliver(l, false);
+    if (l->c.master)
+        moved |= deliver(l, true);
+    return moved;
+}
+
+/* ---- the end ---- */
+
+/* Rank 0 leaves when all has been shown; the others when it says so. */
+static bool may_leave(struct dtx_loop *l)
+{
+    if (!l->master_done || !l->worker_done)
+        return false;
+    if (!l->c.master)
+        return l->leave;
+    return dtx_signals_asked() == DTX_STOP_KILL || dtx_show_idle(l->c.show);
+}
+
+static void say_leave(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    for (r = 1; l->c.master && r < l->c.size; r++)
+        send_bulk(l, r, BULK_LEAVE, 0, NULL, 0);
+}
+
+int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
+{
+    l->err = err;
+    l->nap_ns = NAP_FAR_MIN_NS;
+    l->tick_ns = dtx_clock_mono_ns() + TICK_NS;
+    (void)dtx_inbox_add(&l->to_worker, DTX_EV_START);
+    if (l->c.master)
+        (void)dtx_inbox_add(&l->to_master, DTX_EV_START);
+    while (!l->status && !may_leave(l)) {
+        uint32_t seen = dtx_bell_seen(l->c.bell);
+
+        if (pump(l)) {
+            l->nap_ns = NAP_FAR_MIN_NS;
+            continue;
+        }
+        if (!may_leave(l))
+            dtx_bell_wait(l->c.bell, seen, nap_of(l, dtx_clock_mono_ns()));
+        if (l->nap_ns < NAP_FAR_MAX_NS)
+            l->nap_ns *= 2;
+    }
+    if (!l->status)
+        say_leave(l);
+    return l->status;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* run/loop.h - the real driver of the engine: one rank's main loop
+ *
+ * Feeds the worker's state machine (and on rank 0 the master's) with what
+ * comes from the other ranks, the executor, the store, the clock and signals,
+ * and carries out their actions.  Sleeps on the rank's bell when nothing is
+ * due; never spins.
+ */
+#ifndef DTX_RUN_LOOP_H
+#define DTX_RUN_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/event.h"
+
+struct dtx_bell;
+struct dtx_card;
+struct dtx_error;
+struct dtx_exec;
+struct dtx_loop;
+struct dtx_master;
+struct dtx_output_reader;
+struct dtx_show;
+struct dtx_spawner;
+struct dtx_transport;
+struct dtx_worker;
+struct dtx_writer;
+
+struct dtx_loop_config {
+    uint32_t rank, size;
+    uint32_t epoch;
+    struct dtx_transport *transport; /* NULL when there is one rank only */
+    const struct dtx_card *cards;    /* of all ranks */
+    struct dtx_bell *bell;           /* this rank's */
+    struct dtx_worker *worker;
+    struct dtx_spawner *spawner;
+    struct dtx_exec *exec;
+    struct dtx_writer *writer;
+    struct dtx_output_reader *reader; /* of this rank's own outputs */
+    /* rank 0 */
+    struct dtx_master *master;
+    struct dtx_show *show;
+    const char *run_dir;
+    void (*ended)(void *ctx, const struct dtx_outcome *o, bool final);
+    enum dtx_stop (*tick)(void *ctx); /* twice a second, or so; asks to stop
+                                         when it returns non-zero */
+    void *ctx;
+};
+
+/* All is borrowed for the loop's life. NULL when out of memory. */
+struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c);
+void dtx_loop_destroy(struct dtx_loop *l); /* NULL is allowed */
+/* Run to the end of the job. 0, or an exit status of run/status.h with 'err'
+ * filled: then the rank must be given up at once. */
+int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err);
+
+#endif

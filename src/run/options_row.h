@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* run/options_row.h - the option table as data, and what reads it
+ *
+ * Internal to run/'s option files.
+ */
+#ifndef DTX_RUN_OPTIONS_ROW_H
+#define DTX_RUN_OPTIONS_ROW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dtx_error;
+struct dtx_options;
+
+enum dtx_option_kind {
+    DTX_OPTION_GROUP, /* no option: 'help' is the title of those that follow */
+    DTX_OPTION_FLAG,
+    DTX_OPTION_NUMBER,   /* uint32_t */
+    DTX_OPTION_NUMBER64, /* uint64_t */
+    DTX_OPTION_DURATION, /* int64_t nanoseconds */
+    DTX_OPTION_TEXT,
+    DTX_OPTION_POLICY,
+    DTX_OPTION_HALT,
+    DTX_OPTION_BIND,
+    DTX_OPTION_MODE, /* one of enum dtx_resume */
+    DTX_OPTION_HELP
+};
+
+struct dtx_option {
+    const char *name;
+    char letter;
+    enum dtx_option_kind kind;
+    size_t place; /* in struct dtx_options */
+    const char *arg;
+    int64_t lo, hi;
+    const char *value; /* default */
+    const char *help;
+};
+
+#define DTX_OPTION_ROWS_MAX 64
+
+const struct dtx_option *dtx_option_table(size_t *count);
+/* The row of this long name, or NULL. */
+const struct dtx_option *dtx_option_named(const char *name, size_t len);
+/* Does a word follow it on the command line? */
+bool dtx_option_takes_value(const struct dtx_option *o);
+/* "DTX_RUN_DIR" for run-dir; cut to fit; returns 'buf'. */
+const char *dtx_option_variable(const struct dtx_option *o, char *buf,
+                                size_t size);
+
+/* Read 'value' into the option's place; 'label' says in messages where it came
+ * from. Not for groups, modes and help. 0, DTX_EINVAL or DTX_ENOMEM. */
+int dtx_option_set(const struct dtx_option *o, const char *label,
+                   const char *value, struct dtx_options *out,
+                   struct dtx_error *err);
+/* 1/yes/true, 0/no/false. */
+int dtx_option_flag(const char *label, const char *value, bool *out,
+                    struct dtx_error *err);
+
+/* Each setting of a configuration file: 'label' is "FILE:LINE: name". */
+typedef int (*dtx_config_f)(void *ctx, const struct dtx_option *o,
+                            const char *label, const char *value,
+                            struct dtx_error *err);
+int dtx_config_each(const char *name, const char *text, size_t len,
+                    dtx_config_f fn, void *ctx, struct dtx_error *err);
+
+#endif

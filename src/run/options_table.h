@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* run/options_table.h - every option of "distributex run", one row each
+ *
+ * G(title): a group begins.
+ * X(name, letter, kind, place, arg, lo, hi, value, help): the long name; the
+ * letter or 0; how its value reads (enum dtx_option_kind) and where it goes
+ * (AT(field of struct dtx_options), or 0); what help calls the value; the
+ * range (nanoseconds for durations; of a mode, 'lo' is the enum dtx_resume);
+ * the default or NULL; the help.
+ *
+ * Internal to run/; includers define AT.
+ */
+#ifndef DTX_RUN_OPTIONS_TABLE_H
+#define DTX_RUN_OPTIONS_TABLE_H
+
+#define DTX_OPTION_SECOND INT64_C(1000000000)
+#define DTX_OPTION_HOUR (3600 * DTX_OPTION_SECOND)
+#define DTX_OPTION_DAY (24 * DTX_OPTION_HOUR)
+
+#define DTX_OPTION_MAP(G, X)                                                   \
+    G("Where it runs")                                                         \
+    X("jobs", 'j', NUMBER, AT(jobs), "N", 1, 65535, NULL,                      \
+      "run N tasks at a time on each node, divided among its ranks (default: " \
+      "one for each core that may be used)")                                   \
+    X("ranks", 0, NUMBER, AT(ranks), "N", 1, 1000000, NULL,                    \
+      "launch mpirun with N ranks and watch over it (default: one process, "   \
+      "without MPI; under mpirun or srun this process is a rank)")             \
+    X("hostfile", 0, TEXT, AT(hostfile), "FILE", 0, 0, NULL,                   \
+      "launch mpirun on the hosts that FILE lists")                            \
+    X("mpirun", 0, TEXT, AT(mpirun), "PATH", 0, 0, "mpirun",                   \
+      "the mpirun to launch")                                                  \
+    X("bind", 0, BIND, AT(bind), "HOW", 0, 0, "auto",                          \
+      "core: bind each task to its cores; none: never; auto: where the rank "  \
+      "has its cores for itself")                                              \
+    G("Which tasks run, and in what order")                                    \
+    X("policy", 0, POLICY, AT(policy), "NAME", 0, 0, NULL,                     \
+      "who gets the next tasks, and how many; 'distributex help policies' "    \
+      "lists them")                                                            \
+    X("seed", 0, NUMBER64, AT(seed), "N", 0, INT64_MAX, "1",                   \
+      "where random choices start, to repeat a run")                           \
+    X("resume", 0, MODE, 0, NULL, DTX_RESUME, 0, NULL,                         \
+      "go on with the job in the run directory: run what has not finished")    \
+    X("resume-failed", 0, MODE, 0, NULL, DTX_RESUME_FAILED, 0, NULL,           \
+      "as --resume, and run again what has failed")                            \
+    X("retry-failed", 0, MODE, 0, NULL, DTX_RETRY_FAILED, 0, NULL,             \
+      "run again what has failed, and what was skipped because of it, and "    \
+      "nothing else")                                                          \
+    G("Failures and time")                                                     \
+    X("retries", 0, NUMBER, AT(retries), "N", 1, DTX_MAX_RETRIES, "1",         \
+      "attempts in all for a task that fails")                                 \
+    X("retry-delay", 0, DURATION, AT(retry_delay_ns), "DUR", 0,                \
+      DTX_OPTION_DAY, "1s", "pause before a further attempt")                  \
+    X("timeout", 0, DURATION, AT(timeout_ns), "DUR", 0,                        \
+      36500 * DTX_OPTION_DAY, "none",                                          \
+      "end a task that runs longer; it counts as failed")                      \
+    X("term-grace", 0, DURATION, AT(grace_ns), "DUR", 0, DTX_OPTION_HOUR,      \
+      "5s", "time between TERM and KILL for a task that is to end")            \
+    X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
+      "stop early: soon,fail=N once N tasks have failed (those that run may "  \
+      "end), now,fail=N (those that run are killed), fail=N% for a share of "  \
+      "the tasks that ended, after at least three")                            \
+    G("What is kept and shown")                                                \
+    X("run-dir", 0, TEXT, AT(run_dir), "DIR", 0, 0, NULL,                      \
+      "keep journal and outputs in DIR (default: a new "                       \
+      "./distributex-<Slurm job, or time and pid>)")                           \
+    X("joblog", 0, TEXT, AT(joblog), "FILE", 0, 0, NULL,                       \
+      "write a line for each task in the nine columns of GNU parallel")        \
+    X("no-show", 0, FLAG, AT(no_output), NULL, 0, 0, NULL,                     \
+      "keep the outputs of tasks without showing them")                        \
+    X("bar", 0, FLAG, AT(bar), NULL, 0, 0, NULL,                               \
+      "show the progress line, also when stderr is no terminal")               \
+    X("quiet", 'q', FLAG, AT(quiet), NULL, 0, 0, NULL,                         \
+      "no summary and no warnings")                                            \
+    X("verbose", 'v', FLAG, AT(verbose), NULL, 0, 0, NULL, "tell more")        \
+    G("Details")                                                               \
+    X("shell", 0, TEXT, AT(shell), "PATH", 0, 0, "/bin/sh",                    \
+      "the shell for lines that need one")                                     \
+    X("tmp-dir", 0, TEXT, AT(tmp_dir), "DIR", 0, 0, NULL,                      \
+      "where outputs gather while a task runs (default: $TMPDIR, or /tmp)")    \
+    X("sync", 0, DURATION, AT(sync_ns), "DUR", 0, DTX_OPTION_HOUR, "1s",       \
+      "force the journal to disk at most this late; 0: each write (only loss " \
+      "of power needs it, not a kill)")                                        \
+    X("help", 'h', HELP, 0, NULL, 0, 0, NULL, "show this text")
+
+/* Options that are promised but not built: X(name, letter). */
+#define DTX_OPTION_LATER_MAP(X)                                                \
+    X("arg-file", 'a')                                                         \
+    X("array", 0)                                                              \
+    X("colsep", 'C')                                                           \
+    X("cpus", 0)                                                               \
+    X("deadline", 0)                                                           \
+    X("delay", 0)                                                              \
+    X("dry-run", 0)                                                            \
+    X("eta", 0)                                                                \
+    X("gpus", 0)                                                               \
+    X("header", 0)                                                             \
+    X("history", 0)                                                            \
+    X("keep-order", 'k')                                                       \
+    X("mem", 0)                                                                \
+    X("memfree", 0)                                                            \
+    X("metrics-listen", 0)                                                     \
+    X("on-alert", 0)                                                           \
+    X("results", 0)                                                            \
+    X("shuf", 0)                                                               \
+    X("tag", 0)
+
+#endif

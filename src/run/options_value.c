@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The option table, and how the value of each kind reads.  It decides what a
+ * value means and what is wrong with it; where values come from, and which one
+ * wins, is options.c's business. */
+#include "run/options_row.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "run/options.h"
+#include "run/options_table.h"
+#include "sched/policy.h"
+#include "task/show.h"
+#include "task/task.h"
+
+static const struct dtx_option table[] = {
+#define AT(field) offsetof(struct dtx_options, field)
+#define GROUP(title) {NULL, 0, DTX_OPTION_GROUP, 0, NULL, 0, 0, NULL, title},
+#define ROW(name, letter, kind, place, arg, lo, hi, value, help)               \
+    {name, letter, DTX_OPTION_##kind, place, arg, lo, hi, value, help},
+    DTX_OPTION_MAP(GROUP, ROW)
+#undef ROW
+#undef GROUP
+#undef AT
+};
+
+#define NROWS (sizeof(table) / sizeof(table[0]))
+_Static_assert(NROWS <= DTX_OPTION_ROWS_MAX, "DTX_OPTION_ROWS_MAX");
+
+const struct dtx_option *dtx_option_table(size_t *count)
+{
+    *count = NROWS;
+    return table;
+}
+
+const struct dtx_option *dtx_option_named(const char *name, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < NROWS; i++) {
+        if (table[i].name && strlen(table[i].name) == len &&
+            memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+bool dtx_option_takes_value(const struct dtx_option *o)
+{
+    return o->kind != DTX_OPTION_FLAG && o->kind != DTX_OPTION_MODE &&
+           o->kind != DTX_OPTION_HELP;
+}
+
+const char *dtx_option_variable(const struct dtx_option *o, char *buf,
+                                size_t size)
+{
+    size_t i;
+
+    (void)snprintf(buf, size, "DTX_%s", o->name);
+    for (i = 0; buf[i]; i++)
+        buf[i] = buf[i] == '-' ? '_' : (char)toupper((unsigned char)buf[i]);
+    return buf;
+}
+
+/* "LABEL: 'VALUE' is not WHAT", the whole of it. */
+static int refuse(struct dtx_error *err, const char *label, const char *value,
+                  const char *what)
+{
+    struct dtx_show b;
+
+    return dtx_error_set(err, DTX_EINVAL, "%s: '%s' is not %s", label,
+                         dtx_show_text(&b, value, strlen(value)), what);
+}
+
+static bool is_percentage(const char *value)
+{
+    size_t n = strlen(value);
+
+    return n > 1 && value[n - 1] == '%';
+}
+
+static int read_number(const struct dtx_option *o, const char *label,
+                       const char *value, int64_t *out, struct dtx_error *err)
+{
+    char what[160];
+
+    if (dtx_parse_int(value, o->lo, o->hi, out) == 0)
+        return 0;
+    (void)snprintf(what, sizeof(what), "a whole number from %lld to %lld%s",
+                   (long long)o->lo, (long long)o->hi,
+                   o->letter == 'j' && is_percentage(value)
+                       ? "; without the option each core gets a task"
+                       : "");
+    return refuse(err, label, value, what);
+}
+
+/* A bound of a range: "0", "1h", "36500d". */
+static void show_bound(char *buf, size_t size, int64_t ns)
+{
+    if (ns != 0 && ns % DTX_OPTION_DAY == 0)
+        (void)snprintf(buf, size, "%lldd", (long long)(ns / DTX_OPTION_DAY));
+    else if (ns != 0 && ns % DTX_OPTION_HOUR == 0)
+        (void)snprintf(buf, size, "%lldh", (long long)(ns / DTX_OPTION_HOUR));
+    else
+        (void)snprintf(buf, size, "%llds", (long long)(ns / DTX_SEC_NS));
+}
+
+static int read_duration(const struct dtx_option *o, const char *label,
+                         const char *value, int64_t *out,
+                         struct dtx_error *err)
+{
+    bool none = o->value && strcmp(o->value, "none") == 0;
+    char what[160], lo[32], hi[32];
+    int64_t ns = 0;
+
+    if (none && strcmp(value, "none") == 0) {
+        *out = 0;
+        return 0;
+    }
+    if (dtx_parse_duration(value, &ns) == 0 && ns >= o->lo && ns <= o->hi) {
+        *out = ns;
+        return 0;
+    }
+    if (is_percentage(value))
+        return refuse(err, label, value,
+                      "possible in this version: a share of the usual "
+                      "duration; give a time such as 30s or 10m");
+    show_bound(lo, sizeof(lo), o->lo);
+    show_bound(hi, sizeof(hi), o->hi);
+    (void)snprintf(what, sizeof(what),
+                   "a duration from %s to %s, such as 90, 30s, 1h30m or "
+                   "02:30:00%s", lo, hi, none ? ", or none" : "");
+    return refuse(err, label, value, what);
+}
+
+static int read_text(const char *label, const char *value, char **out,
+                     struct dtx_error *err)
+{
+    char *copy;
+
+    if (!*value)
+        return dtx_error_set(err, DTX_EINVAL, "%s: the value is empty", label);
+    copy = strdup(value);
+    if (!copy)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    free(*out);
+    *out = copy;
+    return 0;
+}
+
+static int read_policy(const char *label, const char *value, char **out,
+                       struct dtx_error *err)
+{
+    if (!dtx_policy_find(value, err)) {
+        (void)dtx_error_prefix(err, "%s: ", label);
+        return DTX_EINVAL;
+    }
+    return read_text(label, value, out, err);
+}
+
+/* A share above 0 and at most 100, with an optional fraction; 'len' bytes. */
+static bool read_share(const char *s, size_t len, double *out)
+{
+    char digits[16], *end;
+
+    if (len == 0 || len >= sizeof(digits) || !isdigit((unsigned char)*s) ||
+        strspn(s, "0123456789.") < len)
+        return false;
+    memcpy(digits, s, len);
+    digits[len] = '\0';
+    *out = strtod(digits, &end);
+    return *end == '\0' && *out > 0 && *out <= 100;
+}
+
+static int read_halt(const char *label, const char *value,
+                     struct dtx_halt *out, struct dtx_error *err)
+{
+    struct dtx_halt h = {DTX_STOP_DRAIN, 0, 0};
+    const char *rest;
+    int64_t n = 0;
+
+    if (strcmp(value, "never") == 0) {
+        *out = h;
+        return 0;
+    }
+    if (strncmp(value, "now,fail=", 9) == 0)
+        h.how = DTX_STOP_KILL;
+    else if (strncmp(value, "soon,fail=", 10) != 0)
+        return refuse(err, label, value,
+                      "never, soon,fail=N, now,fail=N or either with fail=N%");
+    rest = strchr(value, '=') + 1;
+    if (is_percentage(rest)) {
+        if (!read_share(rest, strlen(rest) - 1, &h.percent))
+            return refuse(err, label, value,
+                          "valid: a share is above 0% and up to 100%");
+    } else {
+        if (dtx_parse_int(rest, 1, DTX_MAX_TASKS, &n) != 0)
+            return refuse(err, label, value,
+                          "valid: fail= takes a number from 1, or a share such "
+                          "as 10%");
+        h.failures = (uint32_t)n;
+    }
+    *out = h;
+    return 0;
+}
+
+static int read_bind(const char *label, const char *value, enum dtx_bind *out,
+                     struct dtx_error *err)
+{
+    if (strcmp(value, "auto") == 0)
+        *out = DTX_BIND_AUTO;
+    else if (strcmp(value, "core") == 0)
+        *out = DTX_BIND_CORE;
+    else if (strcmp(value, "none") == 0)
+        *out = DTX_BIND_NONE;
+    else
+        return refuse(err, label, value, "auto, core or none");
+    return 0;
+}
+
+int dtx_option_flag(const char *label, const char *value, bool *out,
+                    struct dtx_error *err)
+{
+    static const char *const words[2][3] = {{"0", "no", "false"},
+                                            {"1", "yes", "true"}};
+    size_t i;
+
+    for (i = 0; i < 6; i++) {
+        if (strcmp(value, words[i / 3][i % 3]) == 0) {
+            *out = i >= 3;
+            return 0;
+        }
+    }
+    return refuse(err, label, value, "yes or no (1 or 0, true or false)");
+}
+
+int dtx_option_set(const struct dtx_option *o, const char *label,
+                   const char *value, struct dtx_options *out,
+                   struct dtx_error *err)
+{
+    void *at = (char *)out + o->place;
+    int64_t n = 0;
+    int rc;
+
+    switch (o->kind) {
+    case DTX_OPTION_FLAG:
+        return dtx_option_flag(label, value, at, err);
+    case DTX_OPTION_NUMBER:
+        rc = read_number(o, label, value, &n, err);
+        if (rc == 0)
+            *(uint32_t *)at = (uint32_t)n;
+        return rc;
+    case DTX_OPTION_NUMBER64:
+        rc = read_number(o, label, value, &n, err);
+        if (rc == 0)
+            *(uint64_t *)at = (uint64_t)n;
+        return rc;
+    case DTX_OPTION_DURATION:
+        return read_duration(o, label, value, at, err);
+    case DTX_OPTION_TEXT:
+        return read_text(label, value, at, err);
+    case DTX_OPTION_POLICY:
+        return read_policy(label, value, at, err);
+    case DTX_OPTION_HALT:
+        return read_halt(label, value, at, err);
+    case DTX_OPTION_BIND:
+        return read_bind(label, value, at, err);
+    case DTX_OPTION_GROUP:
+    case DTX_OPTION_MODE:
+    case DTX_OPTION_HELP:
+        break;
+    }
+    return dtx_error_set(err, DTX_EINVAL, "%s takes no value", label);
+}

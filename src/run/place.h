@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* run/place.h - where the ranks are, and which slots each has
+ *
+ * Every rank describes itself in a card; the cards are gathered once, at the
+ * start.  From them each rank works out, alike, who shares its node, how the
+ * node's cores are divided, and how the ranks can wake each other.
+ */
+#ifndef DTX_RUN_PLACE_H
+#define DTX_RUN_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/bell.h"
+#include "node/cores.h"
+
+struct dtx_error;
+
+#define DTX_CARD_PUS 4096 /* processing units a card can name */
+#define DTX_CARD_DIR 1024
+
+/* Plain bytes: all ranks run the same program on like machines. */
+struct dtx_card {
+    int32_t status;     /* rank 0: exit status when the job cannot start */
+    uint32_t epoch;     /* rank 0: of the session */
+    uint64_t nonce;     /* rank 0: stands in the run directory's lease */
+    uint32_t widest;    /* rank 0: most cpus any task asks for */
+    uint32_t ncores;        /* it may use */
+    uint32_t machine_cores; /* there are */
+    uint64_t boot;      /* hash of boot id and pid namespace */
+    struct dtx_bell_address bell;
+    char host[64];
+    char run_dir[DTX_CARD_DIR]; /* rank 0 */
+    uint8_t pus[DTX_CARD_PUS / 8]; /* bit per OS index it may use */
+};
+
+/* The part of a node's cores that is a rank's. */
+struct dtx_share {
+    uint32_t first_core, ncores; /* of the rank's own core list */
+    uint32_t nslots;
+    uint32_t first_slot;         /* number on the node, from 1 */
+    uint32_t node_ranks;         /* ranks of this node */
+    uint32_t nodes;              /* nodes of the job */
+    uint64_t job_cores;          /* cores of these nodes, usable or not */
+    uint64_t job_slots;          /* slots of all ranks */
+    uint32_t most_slots;         /* of any rank */
+};
+
+/* Describe this process. */
+void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
+                   const struct dtx_bell *bell);
+bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b);
+/* Pure: rank 'me's share. 'jobs' is -j (slots per node), 0 = its cores. */
+void dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
+                  uint32_t jobs, struct dtx_share *out);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* The progress line and the summary; see report.h.  Only words: it prints
+ * nothing itself. */
+#include "run/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/units.h"
+#include "engine/master.h"
+#include "store/output.h"
+#include "task/outcome.h"
+#include "task/task.h"
+
+#define MAX_FAILURES 10
+#define TAIL_BYTES 2048
+#define TAIL_LINES 3
+#define RANK_ROWS 16
+
+struct dtx_report {
+    struct dtx_report_config c;
+    struct dtx_outcome failure[MAX_FAILURES];
+    uint32_t nfailures;
+    uint64_t ended;      /* attempts in this session */
+    int64_t wall_ns;     /* their seconds together */
+    int64_t slot_ns;     /* the same times cpus */
+    int64_t longest_ns;
+    uint32_t longest;
+    int64_t first_ns;    /* when the first line was due */
+    int64_t last_line_ns;
+    bool drawn;
+};
+
+struct dtx_report *dtx_report_create(const struct dtx_report_config *c)
+{
+    struct dtx_report *r = calloc(1, sizeof(*r));
+
+    if (r)
+        r->c = *c;
+    return r;
+}
+
+void dtx_report_destroy(struct dtx_report *r)
+{
+    free(r);
+}
+
+void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
+                      bool final)
+{
+    uint32_t cpus = dtx_tasklist_attr_of(r->c.list, o->task)->cpus;
+
+    r->ended++;
+    r->wall_ns += o->wall_ns;
+    r->slot_ns += o->wall_ns * (int64_t)cpus;
+    if (o->wall_ns > r->longest_ns) {
+        r->longest_ns = o->wall_ns;
+        r->longest = o->task;
+    }
+    if (final && o->status != DTX_STATUS_OK && r->nfailures < MAX_FAILURES)
+        r->failure[r->nfailures++] = *o;
+}
+
+/* ---- the progress line ---- */
+
+static uint64_t slots_alive(const struct dtx_report *r)
+{
+    struct dtx_rank_stats k;
+    uint64_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < r->c.nranks; i++) {
+        dtx_master_rank_stats(r->c.master, i, &k);
+        n += k.alive ? k.slots : 0;
+    }
+    return n;
+}
+
+/* Seconds left, if tasks go on costing what they cost so far. */
+static void append_left(const struct dtx_report *r,
+                        const struct dtx_master_stats *s, struct dtx_buf *b)
+{
+    uint64_t slots = slots_alive(r), todo = s->left;
+    char text[32];
+
+    if (r->ended == 0 || slots == 0)
+        return;
+    dtx_buf_printf(
+        b, ", about %s left",
+        dtx_format_duration(text, sizeof(text),
+                            (int64_t)((double)r->slot_ns / (double)r->ended *
+                                      (double)todo / (double)slots)));
+}
+
+void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
+{
+    struct dtx_master_stats s;
+    int64_t every = r->c.tty ? DTX_SEC_NS / 2 : 30 * DTX_SEC_NS;
+    uint64_t failed, done;
+
+    if (!r->c.bar)
+        return;
+    if (r->first_ns == 0)
+        r->first_ns = r->last_line_ns = now_ns;
+    if (now_ns - r->last_line_ns < every)
+        return;
+    r->last_line_ns = now_ns;
+    dtx_master_stats(r->c.master, &s);
+    failed = s.failed + s.skipped;
+    done = s.ok + failed;
+    dtx_buf_str(b, r->c.tty ? "\r\033[K" : "");
+    dtx_buf_printf(b, "distributex: %llu of %llu done (%.0f %%), %llu granted",
+                   (unsigned long long)done, (unsigned long long)s.tasks,
+                   s.tasks ? 100.0 * (double)done / (double)s.tasks : 100.0,
+                   (unsigned long long)s.granted);
+    dtx_buf_printf(b, ", %llu failed", (unsigned long long)failed);
+    if (s.stopping)
+        dtx_buf_str(b, ", stopping");
+    else
+        append_left(r, &s, b);
+    dtx_buf_str(b, r->c.tty ? "" : "\n");
+    r->drawn = r->c.tty;
+}
+
+void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b)
+{
+    if (r->drawn)
+        dtx_buf_str(b, "\r\033[K");
+    r->drawn = false;
+}
+
+/* ---- the summary ---- */
+
+static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
+{
+    dtx_buf_printf(b, "tasks      %llu: %llu succeeded, %llu failed",
+                   (unsigned long long)s->tasks, (unsigned long long)s->ok,
+                   (unsigned long long)s->failed);
+    if (s->skipped)
+        dtx_buf_printf(b, ", %llu skipped because another failed",
+                       (unsigned long long)s->skipped);
+    if (s->left)
+        dtx_buf_printf(b, ", %llu left to do", (unsigned long long)s->left);
+    dtx_buf_char(b, '\n');
+    if (s->prior_ok + s->prior_failed)
+        dtx_buf_printf(b, "           of these %llu ended in earlier sessions\n",
+                       (unsigned long long)(s->prior_ok + s->prior_failed));
+    if (s->retried + s->lost)
+        dtx_buf_printf(b,
+                       "attempts   %llu made again after a failure, %llu "
+                       "after the loss of a rank\n",
+                       (unsigned long long)s->retried,
+                       (unsigned long long)s->lost);
+}
+
+static void append_makespan(const struct dtx_report *r, int64_t makespan_ns,
+                            uint64_t slots, struct dtx_buf *b)
+{
+    char a[32], c[32], d[32];
+    int64_t bound = slots ? r->slot_ns / (int64_t)slots : 0;
+    bool by_longest = r->longest_ns > bound;
+
+    if (by_longest)
+        bound = r->longest_ns;
+    dtx_buf_printf(
+        b, "makespan   %s; lower bound %s (%s)",
+        dtx_format_duration(a, sizeof(a), makespan_ns),
+        dtx_format_duration(c, sizeof(c), bound),
+        by_longest ? "the longest task" : "all work divided by all slots");
+    if (bound > 0)
+        dtx_buf_printf(b, ", %.1f %% above it",
+                       100.0 * ((double)makespan_ns / (double)bound - 1.0));
+    dtx_buf_printf(b, "\nwork       %s in %llu attempts",
+                   dtx_format_duration(d, sizeof(d), r->wall_ns),
+                   (unsigned long long)r->ended);
+    if (r->ended)
+        dtx_buf_printf(b, ", longest %s (task %llu)",
+                       dtx_format_duration(a, sizeof(a), r->longest_ns),
+                       (unsigned long long)dtx_task_id(r->longest));
+    dtx_buf_char(b, '\n');
+}
+
+static void append_rank(const struct dtx_rank_stats *k, uint32_t rank,
+                        int64_t makespan_ns, struct dtx_buf *b)
+{
+    double share = makespan_ns > 0 && k->slots
+                       ? 100.0 * (double)k->busy_ns /
+                             ((double)makespan_ns * k->slots)
+                       : 0;
+
+    dtx_buf_printf(b,
+                   "rank %-5u %s, %u slot%s: %llu tasks, %.1f %% busy, stole "
+                   "%llu, gave %llu%s\n",
+                   rank, k->host[0] ? k->host : "?", k->slots,
+                   k->slots == 1 ? "" : "s", (unsigned long long)k->ended,
+                   share, (unsigned long long)k->stolen_by,
+                   (unsigned long long)k->stolen_from,
+                   k->alive ? "" : (k->came ? ", LOST" : ", never came"));
+}
+
+static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
+                         struct dtx_buf *b)
+{
+    struct dtx_rank_stats k;
+    uint32_t i;
+
+    for (i = 0; i < r->c.nranks; i++) {
+        dtx_master_rank_stats(r->c.master, i, &k);
+        if (i < RANK_ROWS || !k.alive)
+            append_rank(&k, i, makespan_ns, b);
+        else if (i == RANK_ROWS)
+            dtx_buf_printf(b, "           ... and %u more ranks\n",
+                           r->c.nranks - RANK_ROWS);
+    }
+}
+
+static void append_tail(struct dtx_output_reader *reader, uint32_t epoch,
+                        const struct dtx_outcome *o, struct dtx_buf *b)
+{
+    char tail[TAIL_BYTES];
+    uint64_t len = o->err_len < TAIL_BYTES ? o->err_len : TAIL_BYTES;
+    const char *p = tail + len, *end = tail + len;
+    int lines = 0;
+
+    if (len == 0 || !reader ||
+        dtx_output_read(reader, epoch, o->rank,
+                        o->out_off + o->out_len + o->err_len - len, tail,
+                        (size_t)len, NULL))
+        return;
+    if (end[-1] == '\n')
+        p = --end;
+    while (p > tail && lines < TAIL_LINES) {
+        if (p[-1] == '\n' && ++lines == TAIL_LINES)
+            break;
+        p--;
+    }
+    dtx_buf_str(b, "             ");
+    for (; p < end; p++) {
+        dtx_buf_char(b, (unsigned char)*p < ' ' && *p != '\n' ? '?' : *p);
+        if (*p == '\n')
+            dtx_buf_str(b, "             ");
+    }
+    dtx_buf_char(b, '\n');
+}
+
+static void append_why(const struct dtx_outcome *o, struct dtx_buf *b)
+{
+    char text[32];
+
+    switch ((enum dtx_status)o->status) {
+    case DTX_STATUS_SIGNALED:
+        dtx_buf_printf(b, "ended by signal %d (%s)", o->signal,
+                       strsignal(o->signal));
+        break;
+    case DTX_STATUS_TIMEOUT:
+        dtx_buf_printf(b, "ended by its timeout after %s",
+                       dtx_format_duration(text, sizeof(text), o->wall_ns));
+        break;
+    default:
+        dtx_buf_printf(b, "exit %d", o->exit_code);
+        if (o->exit_code == 127)
+            dtx_buf_str(b, " (command not found)");
+        else if (o->exit_code == 126)
+            dtx_buf_str(b, " (could not be executed)");
+    }
+}
+
+static void append_failures(const struct dtx_report *r, uint64_t failed,
+                            struct dtx_buf *b)
+{
+    struct dtx_output_reader *reader = dtx_output_reader_create(r->c.run_dir);
+    uint32_t i;
+
+    for (i = 0; i < r->nfailures; i++) {
+        const struct dtx_outcome *o = &r->failure[i];
+        const struct dtx_task *t = &r->c.list->task[o->task];
+        int show = t->len > 120 ? 120 : (int)t->len;
+
+        dtx_buf_printf(b, "failed     task %llu",
+                       (unsigned long long)dtx_task_id(o->task));
+        if (t->line)
+            dtx_buf_printf(b, " (line %u)", t->line);
+        dtx_buf_str(b, ": ");
+        append_why(o, b);
+        dtx_buf_printf(b, ": %.*s%s\n", show,
+                       dtx_tasklist_text(r->c.list, t),
+                       t->len > 120 ? "..." : "");
+        append_tail(reader, r->c.epoch, o, b);
+    }
+    if (failed > r->nfailures && r->nfailures > 0)
+        dtx_buf_printf(b, "           ... and %llu more\n",
+                       (unsigned long long)(failed - r->nfailures));
+    dtx_output_reader_destroy(reader);
+}
+
+void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
+                        struct dtx_buf *b)
+{
+    struct dtx_master_stats s;
+
+    dtx_master_stats(r->c.master, &s);
+    append_counts(&s, b);
+    if (r->ended)
+        append_makespan(r, makespan_ns, slots_alive(r), b);
+    dtx_buf_printf(b, "balance    %llu grants, %llu steals moved %llu tasks\n",
+                   (unsigned long long)s.grants, (unsigned long long)s.steals,
+                   (unsigned long long)s.stolen);
+    append_ranks(r, makespan_ns, b);
+    append_failures(r, s.failed - s.prior_failed, b);
+    dtx_buf_printf(b, "run dir    %s\n", r->c.run_dir);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* run/report.h - what the person at the terminal is told
+ *
+ * Counts outcomes while the job runs, draws the progress line, and writes the
+ * closing summary: what ran where, how well it was balanced, how far the
+ * makespan is from its lower bound, and the first failures with the last lines
+ * of their stderr.
+ */
+#ifndef DTX_RUN_REPORT_H
+#define DTX_RUN_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dtx_buf;
+struct dtx_master;
+struct dtx_outcome;
+struct dtx_report;
+struct dtx_tasklist;
+
+struct dtx_report_config {
+    const struct dtx_master *master;   /* borrowed */
+    const struct dtx_tasklist *list;   /* borrowed */
+    const char *run_dir;               /* borrowed */
+    uint32_t epoch;
+    uint32_t nranks;
+    bool bar;    /* draw the progress line */
+    bool tty;    /* on a terminal: over and over in place */
+};
+
+struct dtx_report *dtx_report_create(const struct dtx_report_config *c);
+void dtx_report_destroy(struct dtx_report *r); /* NULL is allowed */
+
+/* An attempt has ended (its record is written). */
+void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
+                      bool final);
+/* Append the progress line's next text to 'b': nothing when there is none due. */
+void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b);
+/* Append what wipes the progress line. */
+void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b);
+/* Append the summary. 'makespan_ns' from the first start to the last end. */
+void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
+                        struct dtx_buf *b);
+
+#endif

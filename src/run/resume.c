@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* What earlier sessions have finished; see resume.h.  Reads only, but for the
+ * derived output index. */
+#include "run/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "run/job.h"
+#include "store/journal.h"
+#include "store/output.h"
+#include "task/outcome.h"
+#include "wire/replay.h"
+#include "wire/wire.h"
+
+/* What a pass over the journal needs. */
+struct pass {
+    struct dtx_replay replay;
+    struct dtx_known *known; /* of the job's list */
+    struct dtx_keymap place; /* journal offset -> task of the job's list */
+    struct dtx_output_reader *reader;
+    struct dtx_job *job;
+    int (*use)(struct pass *p, uint32_t task, const struct dtx_outcome *o,
+               uint32_t epoch, uint64_t at);
+};
+
+static int journal_path(const struct dtx_job *job, struct dtx_buf *b)
+{
+    dtx_buf_printf(b, "%s/journal", job->run_dir);
+    return b->failed ? DTX_ENOMEM : DTX_OK;
+}
+
+static int replay_one(void *ctx, const void *payload, size_t len, uint64_t at,
+                      struct dtx_error *err)
+{
+    return dtx_replay_record(ctx, payload, len, at, err);
+}
+
+static struct dtx_key key_of(uint64_t at)
+{
+    return (struct dtx_key){at, at * 0x9e3779b97f4a7c15u};
+}
+
+/* ---- the second pass: outcomes that count, one by one ---- */
+
+static int visit(void *ctx, const void *payload, size_t len, uint64_t at,
+                 struct dtx_error *err)
+{
+    struct pass *p = ctx;
+    struct dtx_item_outcome item;
+    struct dtx_outcome o;
+    struct dtx_rec rec;
+    uint32_t task;
+
+    (void)err;
+    if (!dtx_keymap_get(&p->place, key_of(at + 1), &task))
+        return DTX_OK;
+    if (dtx_rec_decode(payload, len, &rec) ||
+        rec.kind != DTX_REC_OUTCOME ||
+        dtx_item_outcome_next(&rec.items, &item) != 1 ||
+        dtx_outcome_from_item(&item, &o))
+        return DTX_OK;
+    return p->use(p, task, &o, rec.u.outcome.epoch, at);
+}
+
+static int each_outcome(struct pass *p, struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    size_t i;
+    int rc = journal_path(p->job, &path);
+
+    for (i = 0; i < p->job->list.ntasks && rc == DTX_OK; i++) {
+        if (p->known[i].at != 0 &&
+            !dtx_keymap_put(&p->place, key_of(p->known[i].at), (uint32_t)i,
+                            NULL, NULL))
+            rc = DTX_ENOMEM;
+    }
+    if (rc == DTX_OK)
+        rc = dtx_journal_read(path.data, visit, p, NULL, err);
+    dtx_keymap_free(&p->place);
+    dtx_buf_free(&path);
+    return rc;
+}
+
+/* Is the output of a finished attempt there? If not, the task is not finished. */
+static int check_output(struct pass *p, uint32_t task,
+                        const struct dtx_outcome *o, uint32_t epoch,
+                        uint64_t at)
+{
+    bool by_sum = epoch == p->replay.epoch && !p->replay.ended;
+    uint64_t len = o->out_len + o->err_len;
+    char last;
+    int rc;
+
+    (void)at;
+    if (!p->known[task].final || len == 0)
+        return DTX_OK;
+    if (by_sum)
+        rc = dtx_output_each(p->reader, epoch, o, NULL, NULL, NULL);
+    else
+        rc = dtx_output_read(p->reader, epoch, o->rank, o->out_off + len - 1,
+                             &last, 1, NULL);
+    if (rc) {
+        p->known[task].final = false;
+        p->job->redone++;
+    }
+    return DTX_OK;
+}
+
+static int set_index(struct pass *p, uint32_t task, const struct dtx_outcome *o,
+                     uint32_t epoch, uint64_t at)
+{
+    (void)o;
+    (void)epoch;
+    return dtx_output_index_set(p->job->index, task, at);
+}
+
+/* ---- from what is known to what is to be done ---- */
+
+/* Tasks that wait, directly or not, for a failed one: they were skipped. */
+static int mark_behind_failed(const struct dtx_graph *g,
+                              const struct dtx_known *known, uint8_t *behind)
+{
+    uint32_t *stack, n = 0, i, j;
+
+    if (!g->start)
+        return DTX_OK;
+    stack = malloc(((size_t)g->nnodes + 1) * sizeof(*stack));
+    if (!stack)
+        return DTX_ENOMEM;
+    for (i = 0; i < g->ntasks; i++) {
+        if (known[i].final && known[i].status != DTX_STATUS_OK)
+            stack[n++] = i;
+    }
+    while (n > 0) {
+        uint32_t node = stack[--n];
+
+        for (j = g->start[node]; j < g->start[node + 1]; j++) {
+            uint32_t to = g->succ[j];
+
+            if (!behind[to]) {
+                behind[to] = 1;
+                if (to >= g->ntasks || !known[to].final)
+                    stack[n++] = to;
+            }
+        }
+    }
+    free(stack);
+    return DTX_OK;
+}
+
+static enum dtx_prior prior_of(const struct dtx_known *k, bool behind,
+                               enum dtx_resume mode)
+{
+    if (k->final && k->status == DTX_STATUS_OK)
+        return DTX_PRIOR_OK;
+    if (k->final)
+        return mode == DTX_RESUME ? DTX_PRIOR_FAILED : DTX_PRIOR_NONE;
+    if (mode == DTX_RETRY_FAILED && !behind)
+        return DTX_PRIOR_LEFT;
+    return DTX_PRIOR_NONE;
+}
+
+static int set_priors(struct dtx_job *job, const struct dtx_known *known,
+                      enum dtx_resume mode)
+{
+    size_t n = job->list.ntasks, i;
+    uint8_t *behind = calloc((size_t)job->graph.nnodes + 1, 1);
+    int rc = DTX_ENOMEM;
+
+    job->prior = calloc(n + 1, sizeof(*job->prior));
+    job->attempts = calloc(n + 1, sizeof(*job->attempts));
+    if (behind && job->prior && job->attempts)
+        rc = mark_behind_failed(&job->graph, known, behind);
+    for (i = 0; i < n && rc == DTX_OK; i++) {
+        job->prior[i] = (uint8_t)prior_of(&known[i], behind[i] != 0, mode);
+        job->attempts[i] = known[i].attempts;
+    }
+    free(behind);
+    return rc;
+}
+
+/* ---- whole ---- */
+
+static int read_journal(struct dtx_job *job, struct dtx_replay *r,
+                        struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    int rc = journal_path(job, &path);
+
+    if (rc == DTX_OK)
+        rc = dtx_journal_read(path.data, replay_one, r, NULL, err);
+    if (rc == DTX_OK && !r->has_list && !job->has_list)
+        rc = dtx_error_set(err, DTX_ENOENT,
+                           "%s: the journal holds no task list (the job died "
+                           "before it had begun): give the task file again",
+                           job->run_dir);
+    dtx_buf_free(&path);
+    return rc;
+}
+
+/* The journal's list becomes the job's. */
+static int adopt_list(struct dtx_job *job, struct dtx_replay *r,
+                      struct dtx_known **known)
+{
+    char *cwd = r->cwd;
+
+    job->list = r->list;
+    job->graph = r->graph;
+    job->has_list = true;
+    *known = r->known;
+    free(job->cwd);
+    job->cwd = cwd;
+    r->cwd = NULL;
+    r->known = NULL;
+    r->has_list = false;
+    return DTX_OK;
+}
+
+static int know(struct dtx_job *job, struct dtx_replay *r,
+                struct dtx_known **known)
+{
+    if (!job->has_list)
+        return adopt_list(job, r, known);
+    *known = calloc(job->list.ntasks + 1, sizeof(**known));
+    if (!*known)
+        return DTX_ENOMEM;
+    if (!r->has_list)
+        return DTX_OK;
+    return dtx_replay_carry(&r->list, r->cwd, r->known, &job->list, job->cwd,
+                            *known, NULL);
+}
+
+int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
+                    struct dtx_error *err)
+{
+    struct pass p;
+    int rc;
+
+    memset(&p, 0, sizeof(p));
+    dtx_replay_init(&p.replay);
+    p.job = job;
+    p.use = check_output;
+    *new_list = job->has_list;
+    rc = read_journal(job, &p.replay, err);
+    if (rc == DTX_OK)
+        rc = know(job, &p.replay, &p.known);
+    p.reader = dtx_output_reader_create(job->run_dir);
+    if (rc == DTX_OK && !p.reader)
+        rc = DTX_ENOMEM;
+    if (rc == DTX_OK)
+        rc = each_outcome(&p, err);
+    if (rc == DTX_OK)
+        rc = set_priors(job, p.known, mode);
+    job->last_epoch = p.replay.epoch;
+    dtx_output_reader_destroy(p.reader);
+    dtx_replay_fini(&p.replay);
+    free(p.known);
+    if (rc == DTX_ENOMEM)
+        (void)dtx_error_set(err, rc, "resume: out of memory");
+    return rc;
+}
+
+int dtx_resume_index(struct dtx_job *job, struct dtx_error *err)
+{
+    struct pass p;
+    int rc;
+
+    memset(&p, 0, sizeof(p));
+    dtx_replay_init(&p.replay);
+    p.job = job;
+    p.use = set_index;
+    rc = dtx_output_index_reset(job->index);
+    if (rc == DTX_OK)
+        rc = read_journal(job, &p.replay, err);
+    if (rc == DTX_OK && p.replay.has_list &&
+        p.replay.list.ntasks == job->list.ntasks) {
+        p.known = p.replay.known;
+        rc = each_outcome(&p, err);
+    }
+    dtx_replay_fini(&p.replay);
+    return rc;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* "distributex run": options, then a rank, the whole job, or the supervisor;
+ * see run.h. */
+#include "run/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "run/options.h"
+#include "run/rank.h"
+#include "run/status.h"
+#include "run/supervise.h"
+#include "run/where.h"
+#include "store/rundir.h"
+
+static const char *from_environ(void *ctx, const char *name)
+{
+    (void)ctx;
+    return getenv(name);
+}
+
+static void to_stderr(void *ctx, enum dtx_log_level level, const char *text)
+{
+    static const char *const word[] = {"error: ", "warning: ", "", "debug: "};
+
+    (void)ctx;
+    (void)fprintf(stderr, "distributex: %s%s\n", word[level], text);
+}
+
+/* ---- options ---- */
+
+static enum dtx_options_end read_options(int argc, char *const *argv,
+                                         const struct dtx_where_info *where,
+                                         struct dtx_options *o)
+{
+    struct dtx_buf name = DTX_BUF_INIT, config = DTX_BUF_INIT,
+                   text = DTX_BUF_INIT;
+    struct dtx_options_input in;
+    struct dtx_error err = {0, ""};
+    enum dtx_options_end end = DTX_OPTIONS_BAD;
+
+    memset(&in, 0, sizeof(in));
+    in.argc = argc;
+    in.argv = argv;
+    in.get = where->inside_task ? NULL : from_environ;
+    if (dtx_options_config(from_environ, NULL, &name, &config, &err) ==
+        DTX_OK) {
+        in.config = config.data;
+        in.config_len = config.len;
+        in.config_name = name.data;
+        end = dtx_options_parse(&in, o, &text, &err);
+    }
+    if (end == DTX_OPTIONS_BAD)
+        (void)fprintf(stderr, "distributex: %s\n", err.text);
+    else if (end == DTX_OPTIONS_DONE)
+        (void)fwrite(text.data, 1, text.len, stdout);
+    dtx_buf_free(&name);
+    dtx_buf_free(&config);
+    dtx_buf_free(&text);
+    return end;
+}
+
+static char *join(const char *self, int argc, char *const *argv)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    int i;
+
+    dtx_buf_printf(&b, "%s run", self);
+    for (i = 0; i < argc; i++) {
+        dtx_buf_char(&b, ' ');
+        dtx_buf_shell_quoted(&b, argv[i], strlen(argv[i]));
+    }
+    if (b.failed) {
+        dtx_buf_free(&b);
+        return NULL;
+    }
+    return b.data;
+}
+
+/* ---- the supervisor ---- */
+
+/* The run directory the ranks are to use: made now, so that the completion
+ * marker has a place whatever happens to them. */
+static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
+                            struct dtx_error *err)
+{
+    bool has_job;
+
+    if (o->resume != DTX_RESUME_NO)
+        return dtx_rundir_find(o->run_dir, path, err);
+    if (!o->run_dir)
+        return dtx_rundir_make_default(".", getenv("SLURM_JOB_ID"), path, err);
+    return dtx_rundir_make(o->run_dir, path, &has_job, err);
+}
+
+static int launch(const struct dtx_options *o, int argc, char *const *argv,
+                  const char *run_dir)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char **words = calloc((size_t)argc + 3, sizeof(*words));
+    struct dtx_supervise s;
+    struct dtx_error err = {0, ""};
+    int i, status = DTX_EXIT_INTERNAL;
+
+    if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0) {
+        free(words);
+        dtx_log(DTX_LOG_ERROR, "cannot prepare the launch");
+        return status;
+    }
+    self[n] = '\0';
+    words[0] = self;
+    words[1] = strdup("run");
+    for (i = 0; i < argc; i++)
+        words[i + 2] = argv[i];
+    memset(&s, 0, sizeof(s));
+    s.ranks = o->ranks;
+    s.hostfile = o->hostfile;
+    s.mpirun = o->mpirun;
+    s.run_dir = run_dir;
+    s.argv = words;
+    s.verbose = o->verbose;
+    if (dtx_supervise_run(&s, &status, &err))
+        dtx_log(DTX_LOG_ERROR, "%s", err.text);
+    free(words[1]);
+    free(words);
+    return status;
+}
+
+static int supervise(const struct dtx_options *o, int argc, char *const *argv)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    struct dtx_error err = {0, ""};
+    int status = DTX_EXIT_RUNDIR;
+
+    if (choose_directory(o, &path, &err)) {
+        dtx_log(DTX_LOG_ERROR, "%s", err.text);
+    } else {
+        status = launch(o, argc, argv, path.data);
+        (void)rmdir(path.data); /* nothing was begun: leave nothing */
+    }
+    dtx_buf_free(&path);
+    return status;
+}
+
+/* ---- whole ---- */
+
+static int run(const char *self, int argc, char *const *argv,
+               const struct dtx_options *o, const struct dtx_where_info *where)
+{
+    char *line;
+    int status;
+
+    dtx_log_set(to_stderr, NULL,
+                o->quiet     ? DTX_LOG_ERROR
+                : o->verbose ? DTX_LOG_DEBUG
+                             : DTX_LOG_INFO);
+    if (where->where != DTX_WHERE_RANK && (o->ranks > 0 || o->hostfile))
+        return supervise(o, argc, argv);
+    line = join(self, argc, argv);
+    status = dtx_rank_main(o, where, line ? line : "");
+    free(line);
+    return status;
+}
+
+int dtx_run_main(const char *self, int argc, char *const *argv)
+{
+    struct dtx_where_info where;
+    struct dtx_options o;
+    struct dtx_error err = {0, ""};
+    int status;
+
+    if (dtx_where_am_i(from_environ, NULL, &where, &err)) {
+        (void)fprintf(stderr, "distributex: %s\n", err.text);
+        return DTX_EXIT_MPI;
+    }
+    switch (read_options(argc, argv, &where, &o)) {
+    case DTX_OPTIONS_DONE:
+        return DTX_EXIT_OK;
+    case DTX_OPTIONS_BAD:
+        return DTX_EXIT_USAGE;
+    case DTX_OPTIONS_GO:
+        break;
+    }
+    status = run(self, argc, argv, &o, &where);
+    dtx_options_fini(&o);
+    return status;
+}

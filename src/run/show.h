@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* run/show.h - results on stdout and in the joblog, by a thread of rank 0
+ *
+ * Shows outcomes in the order in which they were pushed: a task's stdout in
+ * one piece, its stderr behind it on stderr, a line in the joblog for its last
+ * attempt.  A slow or absent reader holds up nobody but this thread.  Outputs
+ * written on rank 0's node are read from out/; those of other nodes are pulled
+ * from the rank that has them, by the main thread, a bounded number of bytes
+ * at a time:
+ *
+ *     while (dtx_show_want(s, &w)) send a PULL to w.rank;
+ *     on DATA: dtx_show_feed(s, off, data, len);
+ */
+#ifndef DTX_RUN_SHOW_H
+#define DTX_RUN_SHOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "task/outcome.h"
+#include "task/task.h"
+
+struct dtx_error;
+struct dtx_show;
+
+#define DTX_SHOW_PIECE (256u << 10) /* bytes pulled at once */
+
+struct dtx_show_config {
+    const char *run_dir; /* borrowed, as everything here */
+    uint32_t epoch;
+    const struct dtx_tasklist *list;
+    bool output;         /* write tasks' outputs to stdout and stderr */
+    const char *joblog;  /* path, or NULL */
+    bool append;         /* to the joblog (a resumed job) */
+    const char *(*host)(void *ctx, uint32_t rank); /* a rank's host name */
+    bool (*is_near)(void *ctx, uint32_t rank); /* on rank 0's node? */
+    void (*notify)(void *ctx); /* from the thread: something is wanted, or all
+                                  has been shown */
+    void *ctx;
+};
+
+int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
+                   struct dtx_error *err);
+/* Also counts as shown when nothing is to be printed. 0 or DTX_ENOMEM. */
+int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final);
+
+struct dtx_show_want {
+    uint32_t rank;
+    uint64_t off;
+    uint32_t len;
+};
+bool dtx_show_want(struct dtx_show *s, struct dtx_show_want *out);
+void dtx_show_feed(struct dtx_show *s, uint32_t rank, uint64_t off,
+                   const void *data, size_t len);
+/* What this rank was asked for will not come. */
+void dtx_show_rank_lost(struct dtx_show *s, uint32_t rank);
+/* Has everything pushed been shown? */
+bool dtx_show_idle(struct dtx_show *s);
+/* End the thread (what cannot be shown any more is dropped) and free. */
+void dtx_show_stop(struct dtx_show *s); /* NULL is allowed */
+
+/* The header and a line of a joblog, appended to 'b' (GNU parallel's nine
+ * columns). */
+struct dtx_buf;
+void dtx_joblog_header(struct dtx_buf *b);
+void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
+                     const char *host, const char *command, size_t len);
+
+#endif

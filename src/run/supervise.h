@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* run/supervise.h - launch mpirun, and know how the job ended
+ *
+ * mpirun's own exit status proves nothing: rank 0 writes the job's status into
+ * a marker file just before it leaves, and that is what counts.  The
+ * supervisor never hangs on mpirun: after the marker, and after a second
+ * Ctrl-C, it waits for a stated time, then uses TERM, then KILL.
+ *
+ * mpirun gets a process group of its own, so that a terminal's Ctrl-C reaches
+ * the supervisor alone, and dies with the supervisor.
+ *
+ * Signals, from supervisor to the ranks (mpirun forwards both):
+ *   first INT, any TERM, any USR1   SIGUSR1: drain. Sent again after 1, 2,
+ *                                   4 ... seconds, for ranks that were not
+ *                                   yet there
+ *   second INT                      SIGUSR2: kill the tasks, save, leave now
+ */
+#ifndef DTX_RUN_SUPERVISE_H
+#define DTX_RUN_SUPERVISE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dtx_error;
+
+/* Where rank 0 finds the marker's path. Not set: no supervisor. */
+#define DTX_MARKER_ENV "DTX_MARKER"
+
+struct dtx_supervise {
+    uint32_t ranks;
+    const char *hostfile; /* NULL: this machine, or the allocation */
+    const char *mpirun;   /* NULL: $MPIRUN, else "mpirun" */
+    const char *run_dir;  /* absolute, is there already */
+    char **argv;          /* program and arguments of each rank, then NULL */
+    bool verbose;         /* log the command line */
+    bool pass_stdin;      /* rank 0 reads our stdin (never a terminal);
+                             otherwise it is /dev/null */
+    int64_t leave_ns;     /* for mpirun to leave by itself; 0: 10 s */
+    int64_t kill_ns;      /* between TERM and KILL; 0: 5 s */
+};
+
+/* Run it to its end. '*exit_status' is always set to what the program should
+ * leave with. DTX_OK when the marker gave it, or when the user killed the job
+ * (130); otherwise an error to be shown: mpirun cannot be run (110), the marker
+ * is missing (108). Call from the main thread while there is no other: signals
+ * are blocked meanwhile, and put back after. */
+int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
+                      struct dtx_error *err);
+
+/* For rank 0: write the marker, atomically. 0..255. */
+int dtx_supervise_mark(const char *marker_path, int status);
+
+#endif

@@ -1,0 +1,771 @@
+/* SPDX-License-Identifier: MIT */
+/* The simulator's clock: takes the next event, steps the master or a worker
+ * with it, and carries out the actions.  It decides nothing that the engine
+ * decides, and what it draws at random comes from its seed. */
+#include "sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/units.h"
+#include "sim/sim_state.h"
+
+#define DEFAULT_END_NS (INT64_C(1000000) * DTX_SEC_NS)
+/* More events at one time than this, and so many for each task and rank, are
+ * an engine that talks without end. */
+#define SAME_TIME 100000u
+#define SAME_TIME_EACH 64u
+
+void dtx_sim_break(struct dtx_sim *s, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+
+    if (s->broken.code)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)dtx_error_set(&s->broken, DTX_EINVAL, "sim: at %lld ns: %s",
+                        (long long)s->now_ns, text);
+}
+
+void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
+{
+    char line[400];
+    int n = snprintf(line, sizeof(line), "%8lld us  ",
+                     (long long)(s->now_ns / 1000));
+    va_list ap;
+
+    if (!s->c.trace || n < 0)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+    va_end(ap);
+    s->c.trace(s->c.trace_ctx, line);
+}
+
+static void master_says(void *ctx, const char *line)
+{
+    dtx_sim_say(ctx, "  %s", line);
+}
+
+static void worker_says(void *ctx, const char *line)
+{
+    struct dtx_sim_rank *r = ctx;
+
+    dtx_sim_say(r->sim, "  rank %u: %s", r->number, line);
+}
+
+void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len)
+{
+    s->res.hash = dtx_hash128(data, len, s->res.hash).lo;
+}
+
+int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread)
+{
+    if (spread <= 0)
+        return least;
+    return least + (int64_t)dtx_rng_below(&s->rng, (uint64_t)spread + 1);
+}
+
+struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target)
+{
+    return &s->rank[target - 1];
+}
+
+/* ---- the queue of events ---- */
+
+static bool event_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_sim *s = ctx;
+    const struct dtx_sim_event *x = &s->event[a], *y = &s->event[b];
+
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns;
+    if (x->kind != y->kind)
+        return x->kind < y->kind;
+    if (x->target != y->target)
+        return x->target < y->target;
+    return x->seq < y->seq;
+}
+
+uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
+                      uint32_t target, uint32_t a)
+{
+    struct dtx_sim_event *p;
+    uint32_t i;
+
+    if (s->nspare > 0) {
+        i = s->spare_event[--s->nspare];
+    } else {
+        p = dtx_grow(s->event, &s->cap_events, s->nevents + 1, sizeof(*p));
+        if (!p) {
+            s->nomem = true;
+            return DTX_SIM_NONE;
+        }
+        s->event = p;
+        i = (uint32_t)s->nevents++;
+    }
+    s->event[i] = (struct dtx_sim_event){
+        .at_ns = at_ns, .seq = s->seq++, .kind = kind, .target = target,
+        .life = target ? dtx_sim_rank_of(s, target)->life : 0, .a = a,
+    };
+    if (!dtx_heap_push(&s->queue, i))
+        s->nomem = true;
+    return i;
+}
+
+static void give_event(struct dtx_sim *s, uint32_t i)
+{
+    uint32_t *p = dtx_grow(s->spare_event, &s->cap_spare, s->nspare + 1,
+                           sizeof(*p));
+
+    free(s->event[i].data);
+    s->event[i].data = NULL;
+    if (!p) {
+        s->nomem = true;
+        return;
+    }
+    s->spare_event = p;
+    s->spare_event[s->nspare++] = i;
+}
+
+void dtx_sim_cancel(struct dtx_sim *s, uint32_t event)
+{
+    if (event == DTX_SIM_NONE)
+        return;
+    dtx_heap_remove(&s->queue, event);
+    give_event(s, event);
+}
+
+static bool hangs(const struct dtx_sim *s, const struct dtx_sim_rank *r)
+{
+    return r->hung && s->now_ns < r->wake_ns;
+}
+
+/* Is this an event that the master or a worker will hear? */
+static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
+{
+    struct dtx_sim_rank *r;
+
+    if (e->target == DTX_SIM_MASTER)
+        return e->kind == DTX_SIM_STORED || e->kind == DTX_SIM_FRAME ||
+               e->kind == DTX_SIM_TIMER || e->kind == DTX_SIM_STOPPING;
+    r = dtx_sim_rank_of(s, e->target);
+    return r->up && r->life == e->life && !hangs(s, r) &&
+           (e->kind == DTX_SIM_NOTICE || e->kind == DTX_SIM_ANSWER ||
+            e->kind == DTX_SIM_FRAME || e->kind == DTX_SIM_TIMER ||
+            e->kind == DTX_SIM_STOPPING);
+}
+
+/* Do further events for this target wait at this time? */
+static bool more_waits(struct dtx_sim *s, uint32_t target)
+{
+    uint32_t i = dtx_heap_top(&s->queue);
+
+    return i != DTX_HEAP_NONE && s->event[i].at_ns <= s->now_ns &&
+           s->event[i].target == target && heard(s, &s->event[i]);
+}
+
+/* ---- the master ---- */
+
+static void set_timer(struct dtx_sim *s, uint32_t *timer, uint32_t target,
+                      int64_t at_ns)
+{
+    dtx_sim_cancel(s, *timer);
+    *timer = dtx_sim_post(s, at_ns > s->now_ns ? at_ns : s->now_ns,
+                          DTX_SIM_TIMER, target, 0);
+}
+
+static void finish(struct dtx_sim *s)
+{
+    if (s->res.finished)
+        dtx_sim_break(s, "FINISH came twice");
+    dtx_sim_check_finish(s);
+    s->res.finished = true;
+    s->res.makespan_ns = s->now_ns;
+}
+
+static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
+{
+    const void *data = a->len ? dtx_action_bytes(&s->out, a) : "";
+
+    dtx_sim_mix(s, &a->kind, sizeof(a->kind));
+    dtx_sim_mix(s, data, a->len);
+    switch (a->kind) {
+    case DTX_ACT_RECORD:
+        dtx_sim_store_record(s, a, data);
+        break;
+    case DTX_ACT_SEND:
+        dtx_sim_mix(s, &a->u.to, sizeof(a->u.to));
+        dtx_sim_check_sent(s, a->u.to, data, a->len);
+        dtx_sim_send(s, 0, a->u.to, false, data, a->len);
+        break;
+    case DTX_ACT_WAKE_AT:
+        set_timer(s, &s->timer, DTX_SIM_MASTER, a->u.wake_at_ns);
+        break;
+    case DTX_ACT_SHOW:
+        dtx_sim_check_show(s, a);
+        break;
+    case DTX_ACT_FINISH:
+        finish(s);
+        break;
+    case DTX_ACT_RUN:
+    case DTX_ACT_RECALL:
+    case DTX_ACT_KILL:
+        dtx_sim_break(s, "the master asks for action %d", (int)a->kind);
+        break;
+    }
+}
+
+static void step_master(struct dtx_sim *s, struct dtx_event *ev)
+{
+    struct dtx_master_stats st;
+    size_t i;
+
+    ev->now_ns = s->now_ns;
+    ev->more = more_waits(s, DTX_SIM_MASTER);
+    if (dtx_master_step(s->master, ev, &s->out)) {
+        s->nomem = true;
+        return;
+    }
+    dtx_master_stats(s->master, &st);
+    if (st.work - s->last_work > s->res.max_step_work)
+        s->res.max_step_work = st.work - s->last_work;
+    s->last_work = st.work;
+    for (i = 0; i < s->out.count; i++)
+        master_acts(s, &s->out.list[i]);
+    dtx_sim_check_step(s);
+}
+
+/* ---- workers ---- */
+
+static void worker_ends(struct dtx_sim_rank *r)
+{
+    uint32_t i;
+
+    r->finished = true;
+    if (r->waiting.head != DTX_SIM_NONE)
+        dtx_sim_break(r->sim, "rank %u goes with tasks waiting", r->number);
+    for (i = r->running.head; i != DTX_SIM_NONE; i = r->sim->run[i].next) {
+        if (r->sim->run[i].status != DTX_STATUS_KILLED)
+            dtx_sim_break(r->sim, "rank %u goes while task %u runs", r->number,
+                          r->sim->run[i].task + 1);
+    }
+}
+
+static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
+{
+    struct dtx_sim *s = r->sim;
+    const void *data = a->len ? dtx_action_bytes(&r->out, a) : "";
+
+    dtx_sim_mix(s, &a->kind, sizeof(a->kind));
+    dtx_sim_mix(s, data, a->len);
+    switch (a->kind) {
+    case DTX_ACT_SEND:
+        if (a->u.to != 0)
+            dtx_sim_break(s, "rank %u sends to %u", r->number, a->u.to);
+        dtx_sim_idle_frame(r, data, a->len);
+        dtx_sim_send(s, r->number, 0, true, data, a->len);
+        break;
+    case DTX_ACT_RUN:
+        dtx_sim_exec_run(r, data, a->len);
+        break;
+    case DTX_ACT_RECALL:
+        dtx_sim_exec_recall(r, a->u.ref.task, a->u.ref.attempt);
+        break;
+    case DTX_ACT_KILL:
+        dtx_sim_exec_kill(r, a->u.ref.task, a->u.ref.attempt);
+        break;
+    case DTX_ACT_WAKE_AT:
+        set_timer(s, &r->timer, r->target, a->u.wake_at_ns);
+        break;
+    case DTX_ACT_FINISH:
+        worker_ends(r);
+        break;
+    case DTX_ACT_RECORD:
+    case DTX_ACT_SHOW:
+        dtx_sim_break(s, "rank %u asks for action %d", r->number,
+                      (int)a->kind);
+        break;
+    }
+}
+
+static void step_worker(struct dtx_sim_rank *r, struct dtx_event *ev)
+{
+    struct dtx_sim *s = r->sim;
+    size_t i;
+    int rc;
+
+    ev->now_ns = s->now_ns;
+    ev->more = more_waits(s, r->target);
+    rc = dtx_worker_step(r->worker, ev, &r->out);
+    if (rc == DTX_ENOMEM)
+        s->nomem = true;
+    else if (rc)
+        dtx_sim_break(s, "rank %u refuses a frame", r->number);
+    for (i = 0; i < r->out.count && !s->nomem; i++)
+        worker_acts(r, &r->out.list[i]);
+}
+
+static void come(struct dtx_sim_rank *r)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_event ev = {.kind = DTX_EV_START};
+    char host[16];
+    struct dtx_worker_config c = {
+        .rank = r->number, .incarnation = r->life,
+        .epoch = s->c.master.epoch, .slots = s->c.slots[r->number],
+        .ahead = s->c.ahead, .host = host,
+        .trace = s->c.trace ? worker_says : NULL, .trace_ctx = r,
+    };
+
+    (void)snprintf(host, sizeof(host), "host%u", r->number);
+    dtx_worker_destroy(r->worker);
+    r->worker = dtx_worker_create(&c);
+    if (!r->worker || dtx_sim_exec_init(r, c.slots)) {
+        s->nomem = true;
+        return;
+    }
+    r->up = true;
+    r->timer = DTX_SIM_NONE;
+    r->holds = 0;
+    r->holds_since = -1;
+    step_worker(r, &ev);
+}
+
+/* ---- faults ---- */
+
+static void die(struct dtx_sim_rank *r)
+{
+    dtx_sim_idle_out(r);
+    dtx_sim_exec_drop(r);
+    r->up = false;
+    dtx_sim_cancel(r->sim, r->timer);
+    r->timer = DTX_SIM_NONE;
+}
+
+static void count_as_lost(struct dtx_sim *s, struct dtx_sim_rank *r)
+{
+    uint32_t e = dtx_sim_post(s, s->now_ns + s->c.detect_ns, DTX_SIM_LOST,
+                              DTX_SIM_MASTER, r->number);
+
+    if (e != DTX_SIM_NONE)
+        s->event[e].life = r->life;
+}
+
+static void fail(struct dtx_sim *s, const struct dtx_sim_fault *f)
+{
+    struct dtx_sim_rank *r = &s->rank[f->rank];
+
+    if (!r->up || r->hung || f->kind == DTX_SIM_STOPREQ) {
+        if (f->kind == DTX_SIM_STOPREQ && r->up)
+            (void)dtx_sim_post(s, s->now_ns, DTX_SIM_STOPPING, r->target,
+                               (uint32_t)f->stop);
+        return;
+    }
+    dtx_sim_say(s, "rank %u %s", f->rank,
+                f->kind == DTX_SIM_HANG ? "hangs" : "dies");
+    if (f->kind == DTX_SIM_HANG) {
+        dtx_sim_idle_out(r);
+        r->hung = true;
+        r->wake_ns = s->now_ns + f->for_ns;
+        (void)dtx_sim_post(s, r->wake_ns, DTX_SIM_WAKE, r->target, 0);
+        if (f->for_ns >= s->c.detect_ns)
+            count_as_lost(s, r);
+        return;
+    }
+    die(r);
+    count_as_lost(s, r);
+    if (f->kind == DTX_SIM_RESTART) {
+        r->life++;
+        (void)dtx_sim_post(s, s->now_ns + f->for_ns, DTX_SIM_COME, r->target,
+                           0);
+    }
+}
+
+static void lose(struct dtx_sim *s, const struct dtx_sim_event *e)
+{
+    struct dtx_sim_rank *r = &s->rank[e->a];
+    struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
+
+    if (r->life != e->life && r->believed_life != e->life)
+        return; /* its successor has said so already */
+    dtx_sim_say(s, "rank %u counts as lost", e->a);
+    r->believed = false;
+    ev.u.lost = e->a;
+    step_master(s, &ev);
+}
+
+static void crash(struct dtx_sim *s)
+{
+    if (s->res.finished)
+        return;
+    dtx_sim_say(s, "the job crashes");
+    dtx_sim_store_crash(s);
+    s->res.crashed = s->over = true;
+    s->res.makespan_ns = s->now_ns;
+}
+
+/* ---- one event ---- */
+
+static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
+{
+    struct dtx_event ev = {.kind = DTX_EV_START};
+
+    switch (e->kind) {
+    case DTX_SIM_STORED:
+        ev.kind = DTX_EV_RECORDED;
+        ev.u.recorded = dtx_sim_store_done(s, e->a);
+        dtx_sim_say(s, "%llu records are written",
+                    (unsigned long long)ev.u.recorded);
+        break;
+    case DTX_SIM_FRAME:
+        ev.kind = DTX_EV_FRAME;
+        ev.u.frame.from = e->a;
+        ev.u.frame.data = e->data;
+        ev.u.frame.len = e->len;
+        dtx_sim_say_frame(s, e);
+        dtx_sim_check_heard(s, e->a, e->data, e->len);
+        break;
+    case DTX_SIM_TIMER:
+        ev.kind = DTX_EV_TIMER;
+        s->timer = DTX_SIM_NONE;
+        break;
+    case DTX_SIM_STOPPING:
+        ev.kind = DTX_EV_STOP;
+        ev.u.stop = (enum dtx_stop)e->a;
+        s->stopping = true;
+        break;
+    case DTX_SIM_LOST:
+        lose(s, e);
+        return;
+    case DTX_SIM_CRASH:
+        crash(s);
+        return;
+    default:
+        break;
+    }
+    step_master(s, &ev);
+}
+
+/* An event of an attempt, as its worker hears it. */
+static void tell_of_run(struct dtx_sim_rank *r, const struct dtx_sim_event *e)
+{
+    const struct dtx_sim_run *run = &r->sim->run[e->a];
+    struct dtx_event ev = {.kind = DTX_EV_RECALLED};
+    struct dtx_outcome o;
+
+    if (e->kind == DTX_SIM_NOTICE) {
+        dtx_sim_outcome(run, &o);
+        ev.kind = DTX_EV_TASK_ENDED;
+        ev.u.ended = &o;
+    } else {
+        ev.u.recalled.task = run->task;
+        ev.u.recalled.attempt = run->attempt;
+        ev.u.recalled.taken_back = e->flag;
+    }
+    step_worker(r, &ev);
+}
+
+static void tell_worker(struct dtx_sim_rank *r, const struct dtx_sim_event *e)
+{
+    struct dtx_event ev = {.kind = DTX_EV_TIMER};
+
+    if (e->kind == DTX_SIM_NOTICE || e->kind == DTX_SIM_ANSWER) {
+        tell_of_run(r, e);
+        return;
+    }
+    if (e->kind == DTX_SIM_FRAME) {
+        ev.kind = DTX_EV_FRAME;
+        ev.u.frame.from = e->a;
+        ev.u.frame.data = e->data;
+        ev.u.frame.len = e->len;
+        dtx_sim_say_frame(r->sim, e);
+        dtx_sim_idle_frame(r, e->data, e->len);
+    } else if (e->kind == DTX_SIM_STOPPING) {
+        ev.kind = DTX_EV_STOP;
+        ev.u.stop = (enum dtx_stop)e->a;
+    } else {
+        r->timer = DTX_SIM_NONE;
+    }
+    step_worker(r, &ev);
+}
+
+/* False when the event is to be kept for later. */
+static bool deliver(struct dtx_sim *s, uint32_t i)
+{
+    struct dtx_sim_event e = s->event[i];
+    struct dtx_sim_rank *r;
+
+    if (e.target == DTX_SIM_MASTER) {
+        tell_master(s, &e);
+        return true;
+    }
+    r = dtx_sim_rank_of(s, e.target);
+    if (e.kind == DTX_SIM_FAIL) {
+        fail(s, &s->c.faults[e.a]);
+    } else if (e.life != r->life) {
+        return true;
+    } else if (e.kind == DTX_SIM_COME) {
+        come(r);
+    } else if (e.kind == DTX_SIM_END) {
+        dtx_sim_exec_end(s, e.a);
+    } else if (e.kind == DTX_SIM_WAKE) {
+        dtx_sim_say(s, "rank %u goes on", r->number);
+        r->hung = false;
+    } else if (heard(s, &e)) {
+        tell_worker(r, &e);
+    } else if (r->up && hangs(s, r)) {
+        s->event[i].at_ns = r->wake_ns;
+        return false;
+    }
+    return true;
+}
+
+static void next_event(struct dtx_sim *s)
+{
+    uint32_t i = dtx_heap_pop(&s->queue);
+    const struct dtx_sim_event *e = &s->event[i];
+    int64_t what[4] = {e->at_ns, (int64_t)e->kind, e->target, e->a};
+    int64_t end = s->c.end_ns ? s->c.end_ns : DEFAULT_END_NS;
+
+    s->same_time = e->at_ns == s->now_ns ? s->same_time + 1 : 0;
+    s->now_ns = e->at_ns;
+    s->res.events++;
+    dtx_sim_mix(s, what, sizeof(what));
+    if (s->now_ns > end)
+        dtx_sim_break(s, "time is over and FINISH has not come");
+    if (s->same_time >
+        SAME_TIME + SAME_TIME_EACH * ((uint64_t)s->ntasks + s->nranks))
+        dtx_sim_break(s, "events without end at one time");
+    if (deliver(s, i))
+        give_event(s, i);
+    else if (!dtx_heap_push(&s->queue, i))
+        s->nomem = true;
+}
+
+/* ---- life ---- */
+
+static int check_config(const struct dtx_sim_config *c, struct dtx_error *err)
+{
+    uint32_t r;
+    size_t i;
+
+    for (r = 0; r < c->master.nranks; r++) {
+        if (c->slots[r] == 0 || c->slots[r] > DTX_MAX_CPUS)
+            return dtx_error_set(err, DTX_EINVAL, "sim: rank %u has %u slots",
+                                 r, c->slots[r]);
+    }
+    for (i = 0; i < c->nfaults; i++) {
+        if (c->faults[i].rank >= c->master.nranks ||
+            (c->faults[i].rank == 0 && c->faults[i].kind != DTX_SIM_STOPREQ))
+            return dtx_error_set(err, DTX_EINVAL, "sim: a fault of rank %u",
+                                 c->faults[i].rank);
+    }
+    if (c->never >= c->master.nranks)
+        return dtx_error_set(err, DTX_EINVAL, "sim: no rank %u", c->never);
+    return DTX_OK;
+}
+
+static void post_first(struct dtx_sim *s)
+{
+    const struct dtx_sim_config *c = &s->c;
+    uint32_t r;
+    size_t i;
+
+    (void)dtx_sim_post(s, 0, DTX_SIM_COME, DTX_SIM_MASTER, 0);
+    for (r = 0; r < s->nranks; r++) {
+        if (r > 0 && r == c->never)
+            count_as_lost(s, &s->rank[r]);
+        else
+            (void)dtx_sim_post(
+                s, r ? dtx_sim_spread(s, 0, c->start_spread_ns) : 0,
+                DTX_SIM_COME, s->rank[r].target, 0);
+    }
+    for (i = 0; i < c->nfaults; i++)
+        (void)dtx_sim_post(s, c->faults[i].at_ns, DTX_SIM_FAIL,
+                           s->rank[c->faults[i].rank].target, (uint32_t)i);
+    if (c->stop_at_ns > 0)
+        (void)dtx_sim_post(s, c->stop_at_ns, DTX_SIM_STOPPING, DTX_SIM_MASTER,
+                           (uint32_t)c->stop);
+    if (c->crash_at_ns > 0)
+        (void)dtx_sim_post(s, c->crash_at_ns, DTX_SIM_CRASH, DTX_SIM_MASTER,
+                           0);
+}
+
+static int init(struct dtx_sim *s, struct dtx_error *err)
+{
+    uint32_t r;
+
+    s->nranks = s->c.master.nranks;
+    s->ntasks = (uint32_t)s->c.master.list->ntasks;
+    s->c.master.trace = s->c.trace ? master_says : NULL;
+    s->c.master.trace_ctx = s;
+    s->timer = DTX_SIM_NONE;
+    s->out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    s->res.idle.excess_ns = INT64_MIN;
+    dtx_rng_seed(&s->rng, s->c.seed);
+    dtx_heap_init(&s->queue, event_before, s);
+    s->rank = calloc(s->nranks, sizeof(*s->rank));
+    if (!s->rank || dtx_sim_check_init(s))
+        return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
+    for (r = 0; r < s->nranks; r++) {
+        s->rank[r].sim = s;
+        s->rank[r].number = r;
+        s->rank[r].target = r + 1;
+        s->rank[r].life = 1;
+        s->rank[r].timer = DTX_SIM_NONE;
+        s->rank[r].out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    }
+    s->master = dtx_master_create(&s->c.master, err);
+    if (!s->master)
+        return DTX_EINVAL;
+    post_first(s);
+    return s->nomem ? dtx_error_set(err, DTX_ENOMEM, "sim: no memory")
+                    : DTX_OK;
+}
+
+struct dtx_sim *dtx_sim_create(const struct dtx_sim_config *c,
+                               struct dtx_error *err)
+{
+    struct dtx_sim *s;
+
+    if (check_config(c, err))
+        return NULL;
+    s = calloc(1, sizeof(*s));
+    if (!s) {
+        (void)dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
+        return NULL;
+    }
+    s->c = *c;
+    if (init(s, err)) {
+        dtx_sim_destroy(s);
+        return NULL;
+    }
+    return s;
+}
+
+void dtx_sim_destroy(struct dtx_sim *s)
+{
+    size_t i;
+
+    if (!s)
+        return;
+    for (i = 0; s->rank && i < s->nranks; i++) {
+        dtx_worker_destroy(s->rank[i].worker);
+        dtx_actions_free(&s->rank[i].out);
+        free(s->rank[i].slot_of);
+        free(s->rank[i].freed);
+    }
+    for (i = 0; i < s->nevents; i++)
+        free(s->event[i].data);
+    dtx_master_destroy(s->master);
+    dtx_actions_free(&s->out);
+    dtx_heap_fini(&s->queue);
+    dtx_keymap_free(&s->run_of);
+    free(s->rank);
+    free(s->event);
+    free(s->spare_event);
+    free(s->run);
+    free(s->journal);
+    free(s->task);
+    free(s->blockers);
+    free(s->stack);
+    free(s);
+}
+
+/* ---- the run ---- */
+
+static int64_t lower_bound(const struct dtx_sim *s)
+{
+    double work = 0, longest = 0, slots = 0, fastest = 0, each;
+    uint32_t i;
+
+    for (i = 0; i < s->ntasks; i++) {
+        double t = (double)s->c.duration_ns[i];
+
+        work += t * dtx_tasklist_attr_of(s->c.master.list, i)->cpus;
+        longest = t > longest ? t : longest;
+    }
+    for (i = 0; i < s->nranks; i++) {
+        double speed = s->c.speed ? s->c.speed[i] : 1.0;
+
+        slots += s->c.slots[i] * speed;
+        fastest = speed > fastest ? speed : fastest;
+    }
+    each = work / slots;
+    longest /= fastest;
+    return (int64_t)(each > longest ? each : longest);
+}
+
+static void sum_up(struct dtx_sim *s)
+{
+    size_t i;
+
+    s->res.lower_bound_ns = lower_bound(s);
+    for (i = 0; i < s->nruns; i++) {
+        const struct dtx_sim_run *r = &s->run[i];
+        int64_t busy;
+
+        if (r->state == RUN_WAITS || r->state == RUN_RECALLED)
+            continue;
+        busy = r->wall_ns;
+        if (r->state == RUN_RUNS)
+            busy = s->now_ns - r->start_ns;
+        busy *= r->cpus;
+        s->res.busy_ns += busy;
+        if (!r->believed)
+            s->res.lost_ns += busy;
+    }
+    dtx_master_stats(s->master, &s->res.stats);
+}
+
+/* Nothing is due any more: everybody must have come to an end. */
+static void check_quiet(struct dtx_sim *s)
+{
+    uint32_t r;
+
+    if (!s->res.finished)
+        dtx_sim_break(s, "nothing is due and FINISH has not come");
+    for (r = 0; r < s->nranks; r++) {
+        const struct dtx_sim_rank *k = &s->rank[r];
+
+        if (k->believed)
+            dtx_sim_break(s, "rank %u has not said BYE", r);
+        if (k->up && !k->finished && dtx_worker_tasks(k->worker) > 0)
+            dtx_sim_break(s, "rank %u still has tasks", r);
+    }
+}
+
+int dtx_sim_run(struct dtx_sim *s, struct dtx_sim_result *out,
+                struct dtx_error *err)
+{
+    while (!s->over && !s->broken.code && !s->nomem && s->queue.len > 0)
+        next_event(s);
+    if (!s->over && !s->broken.code && !s->nomem)
+        check_quiet(s);
+    sum_up(s);
+    *out = s->res;
+    if (s->nomem)
+        return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
+    if (s->broken.code)
+        return dtx_error_set(err, s->broken.code, "%s", s->broken.text);
+    return DTX_OK;
+}
+
+const struct dtx_sim_record *dtx_sim_journal(const struct dtx_sim *s,
+                                             size_t *count)
+{
+    *count = s->njournal;
+    return s->journal;
+}
+
+const struct dtx_master *dtx_sim_master(const struct dtx_sim *s)
+{
+    return s->master;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* The executors of the simulator, as node/spawner.h describes one: attempts are
+ * handed over, start first come first served when enough slots are free, and
+ * can be recalled until they start.  It never decides what is handed over. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/sim_state.h"
+
+static struct dtx_key key_of(uint32_t task, uint32_t attempt)
+{
+    return (struct dtx_key){task, attempt};
+}
+
+struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,
+                                   uint32_t attempt)
+{
+    uint32_t i;
+
+    if (!dtx_keymap_get(&s->run_of, key_of(task, attempt), &i))
+        return NULL;
+    return &s->run[i];
+}
+
+int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots)
+{
+    uint32_t i;
+
+    r->slots = r->free = slots;
+    r->waiting = r->running =
+        (struct dtx_sim_list){DTX_SIM_NONE, DTX_SIM_NONE};
+    if (!r->slot_of)
+        r->slot_of = malloc(slots * sizeof(*r->slot_of));
+    if (!r->freed)
+        r->freed = malloc(slots * sizeof(*r->freed));
+    if (!r->slot_of || !r->freed)
+        return DTX_ENOMEM;
+    r->freed_at = 0;
+    for (i = 0; i < slots; i++) {
+        r->slot_of[i] = DTX_SIM_NONE;
+        r->freed[i] = (struct dtx_sim_free){r->sim->now_ns, r->sim->yields};
+    }
+    return DTX_OK;
+}
+
+/* ---- lists of runs ---- */
+
+static void append(struct dtx_sim *s, struct dtx_sim_list *l, uint32_t i)
+{
+    s->run[i].next = DTX_SIM_NONE;
+    s->run[i].prev = l->tail;
+    if (l->tail != DTX_SIM_NONE)
+        s->run[l->tail].next = i;
+    else
+        l->head = i;
+    l->tail = i;
+}
+
+static void take_out(struct dtx_sim *s, struct dtx_sim_list *l, uint32_t i)
+{
+    struct dtx_sim_run *r = &s->run[i];
+
+    if (r->prev != DTX_SIM_NONE)
+        s->run[r->prev].next = r->next;
+    else
+        l->head = r->next;
+    if (r->next != DTX_SIM_NONE)
+        s->run[r->next].prev = r->prev;
+    else
+        l->tail = r->prev;
+}
+
+/* ---- starting ---- */
+
+/* Give the run the lowest free slots; the first of them. */
+static uint32_t take_slots(struct dtx_sim_rank *r, uint32_t run, uint32_t n)
+{
+    uint32_t i, first = DTX_SIM_NONE;
+
+    for (i = 0; i < r->slots && n > 0; i++) {
+        if (r->slot_of[i] != DTX_SIM_NONE)
+            continue;
+        if (first == DTX_SIM_NONE)
+            first = i;
+        r->slot_of[i] = run;
+        n--;
+    }
+    return first;
+}
+
+static void give_slots(struct dtx_sim_rank *r, uint32_t run, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = r->sim->run[run].slot; i < r->slots && n > 0; i++) {
+        if (r->slot_of[i] == run) {
+            r->slot_of[i] = DTX_SIM_NONE;
+            n--;
+        }
+    }
+}
+
+static void begin(struct dtx_sim_rank *r, uint32_t i)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_sim_run *run = &s->run[i];
+    double speed = s->c.speed ? s->c.speed[r->number] : 1.0;
+    int64_t wall = (int64_t)((double)s->c.duration_ns[run->task] / speed);
+
+    take_out(s, &r->waiting, i);
+    append(s, &r->running, i);
+    run->state = RUN_RUNS;
+    run->start_ns = s->now_ns;
+    run->slot = take_slots(r, i, run->cpus);
+    if (run->timeout_ns > 0 && wall > run->timeout_ns) {
+        run->status = DTX_STATUS_TIMEOUT;
+        wall = run->timeout_ns;
+    }
+    run->wall_ns = wall + s->c.spawn_ns;
+    run->end_event = dtx_sim_post(s, s->now_ns + run->wall_ns, DTX_SIM_END,
+                                  r->target, i);
+    r->free -= run->cpus;
+    dtx_sim_check_start(s, run);
+    if (run->cpus == 1)
+        dtx_sim_idle_holds(r, -1);
+    dtx_sim_idle_take(r, run->cpus);
+}
+
+static void begin_waiting(struct dtx_sim_rank *r)
+{
+    while (r->waiting.head != DTX_SIM_NONE &&
+           r->sim->run[r->waiting.head].cpus <= r->free)
+        begin(r, r->waiting.head);
+}
+
+/* What is with the executor fits the slots and a little more. */
+static void check_load(struct dtx_sim_rank *r, uint32_t cpus)
+{
+    struct dtx_sim *s = r->sim;
+    uint64_t sum = cpus + (r->slots - r->free);
+    uint32_t i;
+
+    for (i = r->waiting.head; i != DTX_SIM_NONE; i = s->run[i].next)
+        sum += s->run[i].cpus;
+    if (sum > (uint64_t)r->slots + s->c.ahead && sum != cpus)
+        dtx_sim_break(s, "rank %u was handed too much: %llu", r->number,
+                      (unsigned long long)sum);
+}
+
+/* A new run, unless this attempt has been handed over before. */
+static uint32_t new_run(struct dtx_sim_rank *r,
+                        const struct dtx_item_work *w)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_sim_run *p, *old = dtx_sim_run_of(s, w->task, w->attempt);
+    uint32_t i;
+
+    if (old && old->state != RUN_RECALLED) {
+        dtx_sim_break(s, "task %u attempt %u is handed over twice",
+                      w->task + 1, w->attempt);
+        return DTX_SIM_NONE;
+    }
+    if (old) {
+        i = (uint32_t)(old - s->run);
+    } else {
+        p = dtx_grow(s->run, &s->cap_runs, s->nruns + 1, sizeof(*p));
+        if (p)
+            s->run = p;
+        i = (uint32_t)s->nruns;
+        if (!p ||
+            !dtx_keymap_put(&s->run_of, key_of(w->task, w->attempt), i, NULL,
+                            NULL)) {
+            s->nomem = true;
+            return DTX_SIM_NONE;
+        }
+        s->nruns++;
+    }
+    s->run[i] = (struct dtx_sim_run){
+        .task = w->task, .attempt = w->attempt, .rank = r->number,
+        .life = r->life, .cpus = w->cpus, .end_event = DTX_SIM_NONE,
+        .state = RUN_WAITS, .timeout_ns = w->timeout_ns,
+    };
+    return i;
+}
+
+void dtx_sim_exec_run(struct dtx_sim_rank *r, const void *data, size_t len)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_cursor c = dtx_cursor_over(data, len);
+    const struct dtx_tasklist *l = s->c.master.list;
+    struct dtx_item_work w;
+    uint32_t i;
+
+    if (dtx_item_work_next(&c, &w) != 1 || !dtx_cursor_done(&c) ||
+        w.task >= s->ntasks || w.cpus == 0 || w.cpus > r->slots) {
+        dtx_sim_break(s, "rank %u runs a bad work item", r->number);
+        return;
+    }
+    if (w.command.len != l->task[w.task].len ||
+        memcmp(w.command.data, dtx_tasklist_text(l, &l->task[w.task]),
+               w.command.len) != 0)
+        dtx_sim_break(s, "task %u has another command", w.task + 1);
+    check_load(r, w.cpus);
+    i = new_run(r, &w);
+    if (i == DTX_SIM_NONE)
+        return;
+    append(s, &r->waiting, i);
+    begin_waiting(r);
+    if (w.cpus > 1 && s->run[i].state != RUN_RUNS)
+        dtx_sim_break(s, "wide task %u waits on rank %u with %u free slots",
+                      w.task + 1, r->number, r->free);
+}
+
+/* ---- ending ---- */
+
+void dtx_sim_outcome(const struct dtx_sim_run *r, struct dtx_outcome *o)
+{
+    memset(o, 0, sizeof(*o));
+    o->task = r->task;
+    o->attempt = r->attempt;
+    o->rank = r->rank;
+    o->slot = r->slot + 1;
+    o->status = r->status;
+    o->exit_code = r->status == DTX_STATUS_FAILED;
+    o->signal = r->status == DTX_STATUS_KILLED ||
+                        r->status == DTX_STATUS_TIMEOUT
+                    ? 15
+                    : 0;
+    o->start_ns = r->start_ns;
+    o->wall_ns = r->wall_ns;
+}
+
+static void tell(struct dtx_sim_rank *r, uint32_t run)
+{
+    struct dtx_sim *s = r->sim;
+
+    s->run[run].state = RUN_ENDED;
+    (void)dtx_sim_post(s, s->now_ns + s->c.notice_ns, DTX_SIM_NOTICE,
+                       r->target, run);
+}
+
+/* How an attempt that nobody ended ends. */
+static uint8_t fate(struct dtx_sim *s, uint32_t task)
+{
+    uint32_t fails = s->c.failures ? s->c.failures[task] : 0;
+
+    if (fails != 255 && s->task[task].failed_runs >= fails)
+        return DTX_STATUS_OK;
+    s->task[task].failed_runs++;
+    return DTX_STATUS_FAILED;
+}
+
+void dtx_sim_exec_end(struct dtx_sim *s, uint32_t i)
+{
+    struct dtx_sim_run *run = &s->run[i];
+    struct dtx_sim_rank *r = &s->rank[run->rank];
+
+    run->end_event = DTX_SIM_NONE;
+    if (run->status == DTX_STATUS_NONE)
+        run->status = fate(s, run->task);
+    run->wall_ns = s->now_ns - run->start_ns;
+    take_out(s, &r->running, i);
+    give_slots(r, i, run->cpus);
+    r->free += run->cpus;
+    dtx_sim_idle_free(r, run->cpus);
+    tell(r, i);
+    begin_waiting(r);
+}
+
+void dtx_sim_exec_recall(struct dtx_sim_rank *r, uint32_t task,
+                         uint32_t attempt)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_sim_run *run = dtx_sim_run_of(s, task, attempt);
+    uint32_t i, e;
+    bool taken;
+
+    if (!run || run->rank != r->number || run->life != r->life) {
+        dtx_sim_break(s, "rank %u recalls task %u, which it has not",
+                      r->number, task + 1);
+        return;
+    }
+    i = (uint32_t)(run - s->run);
+    taken = run->state == RUN_WAITS;
+    if (taken) {
+        take_out(s, &r->waiting, i);
+        run->state = RUN_RECALLED;
+        begin_waiting(r); /* a wide one may have been in the way */
+    }
+    e = dtx_sim_post(s, s->now_ns + s->c.recall_ns, DTX_SIM_ANSWER, r->target,
+                     i);
+    if (e != DTX_SIM_NONE)
+        s->event[e].flag = taken;
+}
+
+void dtx_sim_exec_kill(struct dtx_sim_rank *r, uint32_t task,
+                       uint32_t attempt)
+{
+    struct dtx_sim *s = r->sim;
+    struct dtx_sim_run *run = dtx_sim_run_of(s, task, attempt);
+    uint32_t i;
+
+    if (!run || run->rank != r->number || run->life != r->life)
+        return;
+    i = (uint32_t)(run - s->run);
+    if (run->state == RUN_WAITS) {
+        take_out(s, &r->waiting, i);
+        run->status = DTX_STATUS_KILLED;
+        if (run->cpus == 1)
+            dtx_sim_idle_holds(r, -1);
+        tell(r, i);
+    } else if (run->state == RUN_RUNS && run->end_event != DTX_SIM_NONE) {
+        dtx_sim_cancel(s, run->end_event);
+        run->status = DTX_STATUS_KILLED;
+        run->end_event =
+            dtx_sim_post(s, s->now_ns, DTX_SIM_END, r->target, i);
+    }
+}
+
+void dtx_sim_exec_drop(struct dtx_sim_rank *r)
+{
+    struct dtx_sim *s = r->sim;
+    uint32_t i;
+
+    for (i = r->running.head; i != DTX_SIM_NONE; i = s->run[i].next) {
+        dtx_sim_cancel(s, s->run[i].end_event);
+        s->run[i].wall_ns = s->now_ns - s->run[i].start_ns;
+        s->run[i].state = RUN_ENDED;
+        s->run[i].status = DTX_STATUS_KILLED;
+    }
+    for (i = r->waiting.head; i != DTX_SIM_NONE; i = s->run[i].next)
+        s->run[i].state = RUN_ENDED;
+    r->running = r->waiting =
+        (struct dtx_sim_list){DTX_SIM_NONE, DTX_SIM_NONE};
+}

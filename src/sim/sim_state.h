@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* sim/sim_state.h - what the simulator's own files share
+ *
+ * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
+ * moves frames, sim_exec.c runs attempts, sim_store.c writes records,
+ * sim_check.c holds the model that the engine is compared with, sim_idle.c
+ * measures free slots.
+ */
+#ifndef DTX_SIM_SIM_STATE_H
+#define DTX_SIM_SIM_STATE_H
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/heap.h"
+#include "base/rng.h"
+#include "engine/worker.h"
+#include "sim/sim.h"
+#include "task/graph.h"
+#include "task/task.h"
+#include "wire/wire.h"
+
+#define DTX_SIM_NONE UINT32_MAX
+#define DTX_SIM_MASTER 0u /* targets: the master, then 1 + rank */
+
+/* In tie order. */
+enum dtx_sim_kind {
+    DTX_SIM_STORED, /* a group of records is written; a = how many */
+    DTX_SIM_END,    /* an attempt ends in its executor; a = run */
+    DTX_SIM_NOTICE, /* and its worker hears it; a = run */
+    DTX_SIM_ANSWER, /* to a recall; a = run, flag = taken back */
+    DTX_SIM_FRAME,  /* a = sender */
+    DTX_SIM_TIMER,
+    DTX_SIM_COME,   /* a process begins */
+    DTX_SIM_STOPPING, /* somebody asks to stop; a = how */
+    DTX_SIM_FAIL,   /* a = fault */
+    DTX_SIM_WAKE,   /* a hanging rank goes on */
+    DTX_SIM_LOST,   /* the driver counts rank a as dead */
+    DTX_SIM_CRASH
+};
+
+struct dtx_sim_event {
+    int64_t at_ns;
+    uint64_t seq;
+    enum dtx_sim_kind kind;
+    uint32_t target;
+    uint32_t life; /* of the target's rank, when it was made */
+    uint32_t a;
+    bool flag;
+    char *data; /* FRAME: owned */
+    size_t len;
+};
+
+/* An attempt that was handed to an executor. */
+struct dtx_sim_run {
+    uint32_t task, attempt, rank, life, cpus;
+    uint32_t next, prev; /* in its executor's waiting or running list */
+    uint32_t end_event;  /* or NONE */
+    enum { RUN_WAITS, RUN_RUNS, RUN_ENDED, RUN_RECALLED } state;
+    uint8_t status;      /* when ended */
+    uint32_t slot;
+    int64_t timeout_ns, start_ns, wall_ns;
+    bool believed, recorded;
+};
+
+/* A slot became free. */
+struct dtx_sim_free {
+    int64_t since_ns;
+    uint64_t yields; /* sent up to then */
+};
+
+struct dtx_sim_list {
+    uint32_t head, tail;
+};
+
+struct dtx_sim_rank {
+    struct dtx_sim *sim;
+    uint32_t number, target;
+    struct dtx_worker *worker;
+    struct dtx_actions out;
+    bool up, hung, finished, faulted;
+    uint32_t life;     /* its incarnation */
+    uint32_t timer;    /* event, or NONE */
+    int64_t wake_ns;   /* of a hang */
+    int64_t in_ns, out_ns; /* last arrival from and at this rank */
+    /* executor */
+    uint32_t slots, free;
+    uint32_t *slot_of; /* the run that has it, or NONE */
+    struct dtx_sim_list waiting, running;
+    /* the model: whom the master has to believe */
+    bool believed;
+    uint32_t believed_life;
+    uint64_t holds;    /* narrow tasks that arrived and have not started */
+    int64_t holds_since;  /* -1: it holds none */
+    uint64_t holds_yields; /* YIELDs sent up to then */
+    struct dtx_sim_free *freed; /* a ring: its free slots, longest first */
+    uint32_t freed_at;
+};
+
+/* The model of a task. */
+struct dtx_sim_task {
+    uint32_t holder, holder_life; /* valid while that rank is believed */
+    uint32_t attempt;             /* of the last grant */
+    uint32_t fails;               /* believed ones, in this session */
+    uint32_t failed_runs;
+    bool gone;                    /* that attempt can never be granted again */
+    bool recorded;                /* finally; perhaps not answered yet */
+    bool durable;                 /* and answered */
+    bool ok;
+    int64_t not_before_ns;        /* pause before the next attempt */
+};
+
+struct dtx_sim {
+    struct dtx_sim_config c;
+    struct dtx_master *master;
+    struct dtx_actions out; /* the master's */
+    uint32_t ntasks, nranks;
+    struct dtx_rng rng;
+    int64_t now_ns;
+    struct dtx_sim_result res;
+    struct dtx_error broken; /* code 0: all is well */
+    bool over;               /* finished and quiet, or crashed */
+    bool nomem;
+
+    struct dtx_heap queue;
+    struct dtx_sim_event *event;
+    size_t nevents, cap_events;
+    uint32_t *spare_event;
+    size_t nspare, cap_spare;
+    uint64_t seq;
+    uint64_t same_time;      /* events since the clock moved */
+
+    struct dtx_sim_rank *rank;
+    uint32_t timer; /* the master's */
+
+    struct dtx_sim_run *run;
+    size_t nruns, cap_runs;
+    struct dtx_keymap run_of; /* task and attempt */
+
+    struct dtx_sim_record *journal;
+    size_t njournal, cap_journal, answered, shown, writing;
+
+    struct dtx_sim_task *task;
+    uint32_t *blockers;  /* per node; NULL without a graph */
+    uint32_t *stack;     /* for walks over nodes */
+    bool stopping;       /* a stop has reached the master */
+    uint64_t expected;   /* outcomes this step has to record */
+    bool has_prios;
+    bool granted;        /* narrow tasks, in this step; the least prio of: */
+    int32_t granted_prio;
+    uint64_t yields;
+    uint64_t last_work;
+};
+
+/* ---- sim.c ---- */
+/* Break the run with a sentence; the first one counts. */
+void dtx_sim_break(struct dtx_sim *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A new event; its number, or NONE when out of memory. */
+uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
+                      uint32_t target, uint32_t a);
+void dtx_sim_cancel(struct dtx_sim *s, uint32_t event);
+int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread);
+void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len);
+/* The rank behind a target that is not the master. */
+struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
+
+/* ---- sim_net.c ---- */
+void dtx_sim_send(struct dtx_sim *s, uint32_t from, uint32_t to,
+                  bool to_master, const void *data, size_t len);
+/* A frame as text, for the transcript. */
+void dtx_sim_say_frame(struct dtx_sim *s, const struct dtx_sim_event *e);
+
+/* ---- sim_exec.c ---- */
+int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots);
+void dtx_sim_exec_run(struct dtx_sim_rank *r, const void *data, size_t len);
+void dtx_sim_exec_recall(struct dtx_sim_rank *r, uint32_t task,
+                         uint32_t attempt);
+void dtx_sim_exec_kill(struct dtx_sim_rank *r, uint32_t task,
+                       uint32_t attempt);
+void dtx_sim_exec_end(struct dtx_sim *s, uint32_t run);
+/* The rank dies: nothing it runs comes to an end. */
+void dtx_sim_exec_drop(struct dtx_sim_rank *r);
+struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,
+                                   uint32_t attempt);
+void dtx_sim_outcome(const struct dtx_sim_run *r, struct dtx_outcome *o);
+
+/* ---- sim_store.c ---- */
+void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,
+                          const void *data);
+/* A group is written; how many records are now. */
+uint64_t dtx_sim_store_done(struct dtx_sim *s, uint32_t group);
+void dtx_sim_store_crash(struct dtx_sim *s);
+
+/* ---- sim_check.c ---- */
+int dtx_sim_check_init(struct dtx_sim *s);
+/* The master hears a frame, before it does; and after its step. */
+void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
+                         size_t len);
+void dtx_sim_check_sent(struct dtx_sim *s, uint32_t to, const void *data,
+                        size_t len);
+void dtx_sim_check_record(struct dtx_sim *s, const struct dtx_sim_record *r);
+void dtx_sim_check_durable(struct dtx_sim *s, const struct dtx_sim_record *r);
+void dtx_sim_check_show(struct dtx_sim *s, const struct dtx_action *a);
+void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r);
+void dtx_sim_check_step(struct dtx_sim *s);
+void dtx_sim_check_finish(struct dtx_sim *s);
+
+/* ---- sim_idle.c ---- */
+/* Slots are taken ('free' already says so), or become free. */
+void dtx_sim_idle_take(struct dtx_sim_rank *r, uint32_t n);
+void dtx_sim_idle_free(struct dtx_sim_rank *r, uint32_t n);
+/* It holds so many more narrow tasks that have not started. */
+void dtx_sim_idle_holds(struct dtx_sim_rank *r, int64_t more);
+/* It does not count any more. */
+void dtx_sim_idle_out(struct dtx_sim_rank *r);
+/* A worker hears a grant, or sends tasks back. */
+void dtx_sim_idle_frame(struct dtx_sim_rank *r, const void *data, size_t len);
+
+#endif

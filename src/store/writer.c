@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/* The store thread; see writer.h.  Decides when to write, to sync and to beat;
+ * the lock is held for moving memory only, never for I/O.  Never writes again
+ * after a failure of the journal or the lease. */
+#include "store/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "store/file.h"
+#include "store/journal.h"
+#include "store/output.h"
+#include "store/rundir.h"
+#include "task/task.h"
+
+#define GATHER_NS DTX_MSEC_NS
+#define LONGEST_SYNC_NS (86400 * DTX_SEC_NS)
+#define KEEP_BYTES (4u << 20) /* larger buffers are given back after use */
+
+/* Where a record of the group goes in the index. */
+struct mark {
+    uint32_t task;
+    size_t at; /* offset in the group's bytes */
+};
+
+/* Records that are written together. */
+struct group {
+    struct dtx_buf bytes; /* framed */
+    struct mark *mark;
+    size_t nmarks, cap;
+    uint64_t last; /* number of the last record in it */
+};
+
+/* Packs in order, first in first out. */
+struct packs {
+    struct dtx_pack *item;
+    size_t head, len, cap; /* items head .. len-1 are there */
+};
+
+enum sleeping { AWAKE, GATHERING, ASLEEP };
+
+struct dtx_writer {
+    struct dtx_writer_config c;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    /* under the lock */
+    struct group in;
+    struct packs todo, packed;
+    bool hurry;        /* something that came in may not wait for company */
+    uint64_t asked;    /* number of the last record handed in */
+    uint64_t recorded; /* in the journal */
+    uint64_t told;     /* recorded, and polled */
+    enum sleeping sleeping;
+    bool stopping;
+    int failed; /* code of the first failure */
+    bool failure_told;
+    char text[256];
+    /* without it */
+    atomic_bool ready; /* there is something to poll */
+    /* the thread's own */
+    struct group out;
+    int64_t gather_until;   /* 0: not gathering */
+    int64_t unsynced_since; /* 0: all is synced */
+    int64_t beat_at;
+    bool beat_warned;
+    bool broken; /* as 'failed' */
+};
+
+static void free_group(struct group *g)
+{
+    dtx_buf_free(&g->bytes);
+    free(g->mark);
+    memset(g, 0, sizeof(*g));
+}
+
+/* Empty it and keep its memory, unless that is much. */
+static void clear_group(struct group *g)
+{
+    if (g->bytes.cap > KEEP_BYTES)
+        dtx_buf_free(&g->bytes);
+    else
+        dtx_buf_clear(&g->bytes);
+    if (g->cap > KEEP_BYTES / sizeof(*g->mark)) {
+        free(g->mark);
+        g->mark = NULL;
+        g->cap = 0;
+    }
+    g->nmarks = 0;
+}
+
+static bool push_pack(struct packs *q, const struct dtx_pack *p)
+{
+    struct dtx_pack *item;
+
+    if (q->head > 0 && q->len == q->cap) {
+        memmove(q->item, q->item + q->head,
+                (q->len - q->head) * sizeof(*q->item));
+        q->len -= q->head;
+        q->head = 0;
+    }
+    item = dtx_grow(q->item, &q->cap, q->len + 1, sizeof(*item));
+    if (!item)
+        return false;
+    q->item = item;
+    q->item[q->len++] = *p;
+    return true;
+}
+
+static bool pop_pack(struct packs *q, struct dtx_pack *p)
+{
+    if (q->head == q->len)
+        return false;
+    *p = q->item[q->head++];
+    if (q->head == q->len)
+        q->head = q->len = 0;
+    return true;
+}
+
+/* Results are visible: tell once until they have been polled. */
+static void tell(struct dtx_writer *w)
+{
+    if (!atomic_exchange(&w->ready, true) && w->c.notify)
+        w->c.notify(w->c.ctx);
+}
+
+/* Nothing is written from now on. */
+static void fail(struct dtx_writer *w, const struct dtx_error *err)
+{
+    if (w->broken)
+        return;
+    w->broken = true;
+    (void)pthread_mutex_lock(&w->lock);
+    w->failed = err->code;
+    (void)snprintf(w->text, sizeof(w->text), "%.*s", (int)sizeof(w->text) - 1,
+                   err->text);
+    (void)pthread_mutex_unlock(&w->lock);
+    tell(w);
+}
+
+static void sync_journal(struct dtx_writer *w)
+{
+    struct dtx_error err;
+
+    if (w->unsynced_since == 0 || w->broken)
+        return;
+    w->unsynced_since = 0;
+    if (dtx_journal_sync(w->c.journal, &err) != 0)
+        fail(w, &err);
+}
+
+/* Renew the lease. Only a newer session ends the writing: a beat that could
+ * not be written may succeed the next time. */
+static void beat(struct dtx_writer *w, int64_t now)
+{
+    struct dtx_error err;
+    int rc;
+
+    if (!w->c.lease || w->broken || now < w->beat_at)
+        return;
+    w->beat_at = now + DTX_LEASE_BEAT_NS;
+    rc = dtx_rundir_beat(w->c.lease, &err);
+    if (rc == DTX_ESTALE) {
+        fail(w, &err);
+    } else if (rc != 0 && !w->beat_warned) {
+        w->beat_warned = true;
+        dtx_log(DTX_LOG_WARN, "store: cannot renew the lease: %s", err.text);
+    }
+}
+
+/* What is due by time. */
+static void keep_up(struct dtx_writer *w)
+{
+    int64_t now = dtx_file_now();
+
+    beat(w, now);
+    if (w->unsynced_since != 0 && now >= w->unsynced_since + w->c.sync_ns)
+        sync_journal(w);
+}
+
+/* Put the group into the journal, then into the index. */
+static void append_group(struct dtx_writer *w, const struct group *g)
+{
+    struct dtx_error err;
+    uint64_t at;
+    size_t i;
+
+    if (w->broken)
+        return;
+    if (dtx_journal_append(w->c.journal, g->bytes.data, g->bytes.len, &at,
+                           &err) != 0) {
+        fail(w, &err);
+        return;
+    }
+    if (w->unsynced_since == 0)
+        w->unsynced_since = dtx_file_now();
+    if (w->c.sync_ns == 0)
+        sync_journal(w);
+    if (w->broken)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    w->recorded = g->last;
+    (void)pthread_mutex_unlock(&w->lock);
+    tell(w);
+    /* derived, and checked when it is used: a failure costs a search */
+    for (i = 0; i < g->nmarks; i++)
+        (void)dtx_output_index_set(w->c.index, g->mark[i].task,
+                                   at + g->mark[i].at);
+}
+
+/* Write the records that have gathered. Called without the lock; the lease is
+ * looked at first, in case this process has slept. */
+static void write_records(struct dtx_writer *w)
+{
+    struct group g;
+
+    keep_up(w);
+    (void)pthread_mutex_lock(&w->lock);
+    g = w->in;
+    if (g.bytes.len > 0) {
+        w->in = w->out;
+        w->out = g;
+    }
+    (void)pthread_mutex_unlock(&w->lock);
+    if (g.bytes.len == 0)
+        return;
+    append_group(w, &w->out);
+    clear_group(&w->out);
+}
+
+/* Called from within a long pack. */
+static void progress(void *ctx)
+{
+    write_records(ctx);
+}
+
+static void do_pack(struct dtx_writer *w, struct dtx_pack *p)
+{
+    struct dtx_error err;
+
+    if (w->broken) {
+        (void)pthread_mutex_lock(&w->lock);
+        p->error = w->failed;
+        (void)pthread_mutex_unlock(&w->lock);
+        p->outcome.out_off = p->outcome.out_len = p->outcome.err_len = 0;
+        p->outcome.out_crc = 0;
+    } else {
+        p->error = dtx_output_pack(w->c.output, &p->outcome, p->out_fd,
+                                   p->out_start, p->err_fd, p->err_start, &err);
+        if (p->error)
+            dtx_log(DTX_LOG_DEBUG, "store: %s", err.text);
+    }
+}
+
+/* Do one pack; false when there is none. */
+static bool work_on_pack(struct dtx_writer *w)
+{
+    struct dtx_pack p;
+    bool some;
+
+    (void)pthread_mutex_lock(&w->lock);
+    some = pop_pack(&w->todo, &p);
+    (void)pthread_mutex_unlock(&w->lock);
+    if (!some)
+        return false;
+    do_pack(w, &p);
+    (void)pthread_mutex_lock(&w->lock);
+    /* room was made when it was handed in */
+    (void)push_pack(&w->packed, &p);
+    (void)pthread_mutex_unlock(&w->lock);
+    tell(w);
+    return true;
+}
+
+/* When something is to be done though nothing comes in. */
+static int64_t next_due(const struct dtx_writer *w, int64_t now)
+{
+    int64_t at = now + 60 * DTX_SEC_NS;
+
+    if (w->broken)
+        return at;
+    if (w->c.lease && w->beat_at < at)
+        at = w->beat_at;
+    if (w->unsynced_since != 0 && w->unsynced_since + w->c.sync_ns < at)
+        at = w->unsynced_since + w->c.sync_ns;
+    return at;
+}
+
+static bool has_work(const struct dtx_writer *w)
+{
+    return w->in.bytes.len > 0 || w->todo.head < w->todo.len;
+}
+
+/* Sleep until there is work or something is due. Called with the lock.
+ *
+ * Work is followed by a millisecond of gathering whether or not there is more
+ * already: in a stream nobody needs to wake this thread, and it wakes once a
+ * millisecond. Only after an empty millisecond it sleeps until it is woken. */
+static void await_work(struct dtx_writer *w)
+{
+    while (!w->stopping && !w->hurry) {
+        int64_t now = dtx_file_now(), until = next_due(w, now);
+        struct timespec ts;
+
+        if (w->gather_until == 0 && has_work(w))
+            w->gather_until = now + GATHER_NS;
+        if (w->gather_until != 0 && w->gather_until <= now) {
+            if (has_work(w))
+                break;
+            w->gather_until = 0;
+        }
+        if (w->gather_until != 0 && w->gather_until < until)
+            until = w->gather_until;
+        if (until <= now)
+            break;
+        ts.tv_sec = (time_t)(until / DTX_SEC_NS);
+        ts.tv_nsec = (long)(until % DTX_SEC_NS);
+        w->sleeping = w->gather_until != 0 ? GATHERING : ASLEEP;
+        (void)pthread_cond_timedwait(&w->wake, &w->lock, &ts);
+        w->sleeping = AWAKE;
+    }
+    w->hurry = false;
+    w->gather_until = 0;
+}
+
+static void *run(void *ctx)
+{
+    struct dtx_writer *w = ctx;
+    bool done, some;
+
+    do {
+        (void)pthread_mutex_lock(&w->lock);
+        await_work(w);
+        some = has_work(w);
+        done = w->stopping && !some;
+        (void)pthread_mutex_unlock(&w->lock);
+        write_records(w);
+        while (work_on_pack(w))
+            write_records(w);
+        if (some)
+            w->gather_until = dtx_file_now() + GATHER_NS;
+    } while (!done);
+    sync_journal(w);
+    return NULL;
+}
+
+/* The thread takes no signal: they belong to the main thread. */
+static int start_thread(struct dtx_writer *w)
+{
+    sigset_t all, old;
+    int rc;
+
+    (void)sigfillset(&all);
+    rc = pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (rc != 0)
+        return rc;
+    rc = pthread_create(&w->thread, NULL, run, w);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc == 0)
+        (void)pthread_setname_np(w->thread, "dtx-store");
+    return rc;
+}
+
+static int init_sync(struct dtx_writer *w)
+{
+    pthread_condattr_t a;
+    int rc = pthread_mutex_init(&w->lock, NULL);
+
+    if (rc != 0)
+        return rc;
+    rc = pthread_condattr_init(&a);
+    if (rc == 0) {
+        rc = pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+        if (rc == 0)
+            rc = pthread_cond_init(&w->wake, &a);
+        (void)pthread_condattr_destroy(&a);
+    }
+    if (rc != 0)
+        (void)pthread_mutex_destroy(&w->lock);
+    return rc;
+}
+
+static void free_writer(struct dtx_writer *w)
+{
+    (void)pthread_cond_destroy(&w->wake);
+    (void)pthread_mutex_destroy(&w->lock);
+    free_group(&w->in);
+    free_group(&w->out);
+    free(w->todo.item);
+    free(w->packed.item);
+    free(w);
+}
+
+int dtx_writer_start(const struct dtx_writer_config *c, struct dtx_writer **out,
+                     struct dtx_error *err)
+{
+    struct dtx_writer *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    w->c = *c;
+    if (w->c.sync_ns > LONGEST_SYNC_NS)
+        w->c.sync_ns = LONGEST_SYNC_NS;
+    atomic_init(&w->ready, false);
+    w->beat_at = dtx_file_now() + DTX_LEASE_BEAT_NS;
+    errno = init_sync(w);
+    if (errno != 0) {
+        free(w);
+        return dtx_error_errno(err, "cannot start the store thread");
+    }
+    if (c->output)
+        dtx_output_set_progress(c->output, progress, w);
+    errno = start_thread(w);
+    if (errno != 0) {
+        int rc = dtx_error_errno(err, "cannot start the store thread");
+
+        if (c->output)
+            dtx_output_set_progress(c->output, NULL, NULL);
+        free_writer(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+/* Let go of the lock and wake the thread if it sleeps too deeply. */
+static void hand_over(struct dtx_writer *w, bool hurry)
+{
+    bool wake = w->sleeping == ASLEEP || (w->sleeping == GATHERING && hurry);
+
+    if (hurry)
+        w->hurry = true;
+    if (wake)
+        w->sleeping = AWAKE; /* it will be: nobody else needs to wake it */
+    (void)pthread_mutex_unlock(&w->lock);
+    if (wake)
+        (void)pthread_cond_signal(&w->wake);
+}
+
+/* Make sure that one more result fits. */
+static bool reserve_result(struct dtx_writer *w)
+{
+    size_t waiting = w->todo.len - w->todo.head + 1; /* one may be in work */
+    struct dtx_pack *item =
+        dtx_grow(w->packed.item, &w->packed.cap, w->packed.len + waiting + 1,
+                 sizeof(*item));
+
+    if (!item)
+        return false;
+    w->packed.item = item;
+    return true;
+}
+
+int dtx_writer_pack(struct dtx_writer *w, const struct dtx_pack *p)
+{
+    bool ok;
+
+    if (!w->c.output)
+        return DTX_EINVAL;
+    (void)pthread_mutex_lock(&w->lock);
+    ok = reserve_result(w) && push_pack(&w->todo, p);
+    hand_over(w, ok && !p->lazy);
+    return ok ? 0 : DTX_ENOMEM;
+}
+
+/* Add to the group that gathers; nothing is changed on failure. */
+static int add_record(struct dtx_writer *w, const void *payload, size_t len,
+                      uint32_t task)
+{
+    struct group *g = &w->in;
+    size_t at = g->bytes.len;
+
+    if (task != DTX_NO_TASK && w->c.index) {
+        struct mark *m = dtx_grow(g->mark, &g->cap, g->nmarks + 1, sizeof(*m));
+
+        if (!m)
+            return DTX_ENOMEM;
+        g->mark = m;
+    }
+    dtx_journal_frame(&g->bytes, payload, len);
+    if (g->bytes.failed) {
+        g->bytes.failed = false;
+        return DTX_ENOMEM;
+    }
+    if (task != DTX_NO_TASK && w->c.index)
+        g->mark[g->nmarks++] = (struct mark){task, at};
+    return 0;
+}
+
+int dtx_writer_record(struct dtx_writer *w, uint64_t number,
+                      const void *payload, size_t len, uint32_t task,
+                      bool urgent)
+{
+    int rc = 0;
+
+    if (!w->c.journal || len == 0 || len > DTX_JOURNAL_MAX_RECORD)
+        return DTX_EINVAL;
+    (void)pthread_mutex_lock(&w->lock);
+    if (number != w->asked + 1)
+        rc = DTX_EINVAL;
+    else if (!w->failed)
+        rc = add_record(w, payload, len, task);
+    if (rc == 0) {
+        w->asked = number;
+        w->in.last = number;
+    }
+    hand_over(w, urgent);
+    return rc;
+}
+
+/* The next result, with the lock. */
+static bool take_result(struct dtx_writer *w, struct dtx_writer_result *out)
+{
+    if (w->recorded > w->told) {
+        out->kind = DTX_WRITER_RECORDED;
+        out->recorded = w->told = w->recorded;
+        return true;
+    }
+    if (w->failed && !w->failure_told) {
+        w->failure_told = true;
+        out->kind = DTX_WRITER_FAILED;
+        out->error = w->failed;
+        memcpy(out->text, w->text, sizeof(out->text));
+        return true;
+    }
+    if (pop_pack(&w->packed, &out->pack)) {
+        out->kind = DTX_WRITER_PACKED;
+        return true;
+    }
+    return false;
+}
+
+bool dtx_writer_poll(struct dtx_writer *w, struct dtx_writer_result *out)
+{
+    bool some;
+
+    if (!atomic_load(&w->ready))
+        return false;
+    memset(out, 0, sizeof(*out));
+    (void)pthread_mutex_lock(&w->lock);
+    some = take_result(w, out);
+    if (!some)
+        atomic_store(&w->ready, false);
+    (void)pthread_mutex_unlock(&w->lock);
+    return some;
+}
+
+int dtx_writer_stop(struct dtx_writer *w, struct dtx_error *err)
+{
+    int rc;
+
+    (void)pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    hand_over(w, true);
+    (void)pthread_join(w->thread, NULL);
+    if (w->c.output)
+        dtx_output_set_progress(w->c.output, NULL, NULL);
+    rc = w->failed;
+    if (rc != 0)
+        (void)dtx_error_set(err, rc, "%s", w->text);
+    free_writer(w);
+    return rc;
+}

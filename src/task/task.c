@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of tasks: three arrays that grow and two maps that keep equal
+ * names, directories and attributes single; see task.h.  It never reads a
+ * command's bytes and never checks a value: that is the parser's part. */
+#include "task/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* Attributes are hashed as bytes: they must not have padding. */
+_Static_assert(sizeof(struct dtx_task_attr) == 24, "padding in attributes");
+_Static_assert(sizeof(struct dtx_task) == 24, "a task is 24 bytes");
+
+/* Append or leave the buffer as it was. */
+static bool append(struct dtx_buf *b, const char *s, size_t len)
+{
+    if (!dtx_buf_reserve(b, len + 1)) {
+        b->failed = false;
+        return false;
+    }
+    dtx_buf_append(b, s, len);
+    return true;
+}
+
+int dtx_tasklist_init(struct dtx_tasklist *l)
+{
+    static const struct dtx_task_attr plain = {
+        .cpus = 1,
+        .prio = 0,
+        .retries = 0,
+        .cwd = DTX_NO_TEXT,
+        .timeout_ns = 0,
+    };
+    uint32_t index;
+    int rc;
+
+    memset(l, 0, sizeof(*l));
+    rc = dtx_tasklist_attr(l, &plain, &index);
+    if (rc)
+        dtx_tasklist_fini(l);
+    return rc;
+}
+
+void dtx_tasklist_fini(struct dtx_tasklist *l)
+{
+    free(l->task);
+    free(l->attr);
+    dtx_buf_free(&l->text);
+    dtx_buf_free(&l->pool);
+    dtx_keymap_free(&l->interned);
+    dtx_keymap_free(&l->attr_of);
+    memset(l, 0, sizeof(*l));
+}
+
+uint32_t dtx_tasklist_intern(struct dtx_tasklist *l, const char *s, size_t len)
+{
+    struct dtx_key key = dtx_hash128(s, len, 0);
+    size_t off = l->pool.len;
+    uint32_t found;
+
+    if (dtx_keymap_get(&l->interned, key, &found))
+        return found;
+    if (off >= DTX_NO_TEXT - 1 || len >= DTX_NO_TEXT - 1 - off)
+        return DTX_NO_TEXT;
+    if (!append(&l->pool, s, len))
+        return DTX_NO_TEXT;
+    if (!dtx_keymap_put(&l->interned, key, (uint32_t)off, NULL, NULL)) {
+        l->pool.len = off;
+        l->pool.data[off] = '\0';
+        return DTX_NO_TEXT;
+    }
+    l->pool.len++; /* keep the NUL that stands behind the text */
+    l->pool.data[l->pool.len] = '\0';
+    return (uint32_t)off;
+}
+
+int dtx_tasklist_attr(struct dtx_tasklist *l, const struct dtx_task_attr *a,
+                      uint32_t *index)
+{
+    struct dtx_key key = dtx_hash128(a, sizeof(*a), 0);
+    struct dtx_task_attr *p;
+
+    if (dtx_keymap_get(&l->attr_of, key, index))
+        return DTX_OK;
+    if (l->nattrs >= DTX_NO_TEXT - 1)
+        return DTX_ENOMEM;
+    p = dtx_grow(l->attr, &l->cap_attrs, l->nattrs + 1, sizeof(*p));
+    if (!p)
+        return DTX_ENOMEM;
+    l->attr = p;
+    if (!dtx_keymap_put(&l->attr_of, key, (uint32_t)l->nattrs, NULL, NULL))
+        return DTX_ENOMEM;
+    *index = (uint32_t)l->nattrs;
+    l->attr[l->nattrs++] = *a;
+    return DTX_OK;
+}
+
+int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
+                     uint32_t attr, uint32_t line, uint32_t name)
+{
+    struct dtx_task *p;
+
+    assert(attr < l->nattrs);
+    if (l->ntasks >= DTX_MAX_TASKS || len > DTX_MAX_COMMAND)
+        return DTX_ELIMIT;
+    p = dtx_grow(l->task, &l->cap_tasks, l->ntasks + 1, sizeof(*p));
+    if (!p)
+        return DTX_ENOMEM;
+    l->task = p;
+    p += l->ntasks;
+    p->text = l->text.len;
+    if (!append(&l->text, command, len))
+        return DTX_ENOMEM;
+    p->len = (uint32_t)len;
+    p->attr = attr;
+    p->line = line;
+    p->name = name;
+    l->ntasks++;
+    return DTX_OK;
+}
+
+/* Shrinking may fail, then the larger block simply stays. */
+static void trim_buf(struct dtx_buf *b)
+{
+    char *p = b->data ? realloc(b->data, b->len + 1) : NULL;
+
+    if (p) {
+        b->data = p;
+        b->cap = b->len + 1;
+    }
+}
+
+void dtx_tasklist_trim(struct dtx_tasklist *l)
+{
+    struct dtx_task *p = NULL;
+
+    if (l->ntasks > 0)
+        p = realloc(l->task, l->ntasks * sizeof(*p));
+    if (p) {
+        l->task = p;
+        l->cap_tasks = l->ntasks;
+    }
+    trim_buf(&l->text);
+    trim_buf(&l->pool);
+}
+
+const char *dtx_tasklist_text(const struct dtx_tasklist *l,
+                              const struct dtx_task *t)
+{
+    return l->text.data + t->text;
+}
+
+const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off)
+{
+    return off == DTX_NO_TEXT ? NULL : l->pool.data + off;
+}
+
+const struct dtx_task_attr *dtx_tasklist_attr_of(const struct dtx_tasklist *l,
+                                                 uint32_t task)
+{
+    return &l->attr[l->task[task].attr];
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* The journal's records into a job's state; see replay.h.  Trusts nothing in
+ * a record: numbers are checked against the list they speak of. */
+#include "wire/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "task/outcome.h"
+#include "wire/wire.h"
+
+/* A list under construction. */
+struct dtx_replay_list {
+    struct dtx_tasklist list;
+    struct dtx_graph graph;
+    char *source, *cwd;
+    uint32_t *attr; /* attribute numbers of the records -> of the list */
+    size_t nattrs, cap_attrs;
+    uint32_t ntasks;
+    uint64_t nedges;
+};
+
+static void free_list(struct dtx_replay_list *n)
+{
+    if (!n)
+        return;
+    dtx_tasklist_fini(&n->list);
+    dtx_graph_fini(&n->graph);
+    free(n->source);
+    free(n->cwd);
+    free(n->attr);
+    free(n);
+}
+
+void dtx_replay_init(struct dtx_replay *r)
+{
+    memset(r, 0, sizeof(*r));
+}
+
+void dtx_replay_fini(struct dtx_replay *r)
+{
+    free_list(r->next);
+    if (r->has_list) {
+        dtx_tasklist_fini(&r->list);
+        dtx_graph_fini(&r->graph);
+    }
+    free(r->source);
+    free(r->cwd);
+    free(r->known);
+    memset(r, 0, sizeof(*r));
+}
+
+/* ---- keys ---- */
+
+/* The key of a command in its effective directory. */
+static struct dtx_key base_key(const struct dtx_tasklist *l, uint32_t i,
+                               const char *cwd)
+{
+    const struct dtx_task *t = &l->task[i];
+    const char *own = dtx_tasklist_pool(l, dtx_tasklist_attr_of(l, i)->cwd);
+    struct dtx_key part[3];
+
+    part[0] = dtx_hash128(dtx_tasklist_text(l, t), t->len, 1);
+    part[1] = own && own[0] == '/' ? (struct dtx_key){0, 0}
+                                   : dtx_hash128(cwd, strlen(cwd), 2);
+    part[2] = own ? dtx_hash128(own, strlen(own), 2) : (struct dtx_key){0, 0};
+    return dtx_hash128(part, sizeof(part), 3);
+}
+
+/* The key of task i: its base key and which occurrence of it this is. */
+static int full_key(const struct dtx_tasklist *l, uint32_t i, const char *cwd,
+                    struct dtx_keymap *seen, struct dtx_key *out)
+{
+    struct dtx_key k = base_key(l, i, cwd);
+    uint64_t part[3] = {k.hi, k.lo, 0};
+    uint32_t n;
+
+    if (!dtx_keymap_put(seen, k, 0, &n, NULL))
+        return DTX_ENOMEM;
+    dtx_keymap_set(seen, k, n + 1);
+    part[2] = n;
+    *out = dtx_hash128(part, sizeof(part), 4);
+    return DTX_OK;
+}
+
+/* full key -> task, for tasks with an outcome */
+static int key_index(const struct dtx_tasklist *l, const char *cwd,
+                     const struct dtx_known *known, struct dtx_keymap *index)
+{
+    struct dtx_keymap seen = {NULL, NULL, 0, 0};
+    struct dtx_key k;
+    uint32_t i;
+    int rc = DTX_OK;
+
+    for (i = 0; i < l->ntasks && rc == DTX_OK; i++) {
+        rc = full_key(l, i, cwd, &seen, &k);
+        if (rc == DTX_OK && known[i].at != 0 &&
+            !dtx_keymap_put(index, k, i, NULL, NULL))
+            rc = DTX_ENOMEM;
+    }
+    dtx_keymap_free(&seen);
+    return rc;
+}
+
+int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
+                     const struct dtx_known *known,
+                     const struct dtx_tasklist *to, const char *to_cwd,
+                     struct dtx_known *out, uint64_t *carried)
+{
+    struct dtx_keymap index = {NULL, NULL, 0, 0}, seen = {NULL, NULL, 0, 0};
+    uint64_t n = 0;
+    uint32_t i, j;
+    int rc = key_index(from, from_cwd, known, &index);
+
+    memset(out, 0, to->ntasks * sizeof(*out));
+    for (i = 0; i < to->ntasks && rc == DTX_OK; i++) {
+        struct dtx_key k;
+
+        rc = full_key(to, i, to_cwd, &seen, &k);
+        if (rc == DTX_OK && dtx_keymap_get(&index, k, &j)) {
+            out[i] = known[j];
+            n++;
+        }
+    }
+    dtx_keymap_free(&index);
+    dtx_keymap_free(&seen);
+    if (carried)
+        *carried = n;
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static int corrupt(struct dtx_error *err, const char *what)
+{
+    return dtx_error_set(err, DTX_ECORRUPT, "journal: %s", what);
+}
+
+static char *copy_str(struct dtx_str s)
+{
+    char *p = malloc(s.len + 1);
+
+    if (p) {
+        memcpy(p, s.data, s.len);
+        p[s.len] = '\0';
+    }
+    return p;
+}
+
+static int on_session(struct dtx_replay *r, const struct dtx_rec *rec,
+                      struct dtx_error *err)
+{
+    if (rec->u.session.records > DTX_RECORDS)
+        return dtx_error_set(err, DTX_EFOREIGN,
+                             "journal: written by a newer version (%u, this "
+                             "one reads up to %u)",
+                             rec->u.session.records, DTX_RECORDS);
+    if (rec->u.session.epoch <= r->epoch)
+        return corrupt(err, "sessions out of order");
+    r->epoch = rec->u.session.epoch;
+    r->ended = false;
+    free_list(r->next);
+    r->next = NULL;
+    return DTX_OK;
+}
+
+static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
+                   struct dtx_error *err)
+{
+    struct dtx_replay_list *n;
+    uint32_t gate, i;
+
+    free_list(r->next);
+    r->next = NULL;
+    if (rec->u.list.tasks > DTX_MAX_TASKS || rec->u.list.gates > DTX_MAX_TASKS)
+        return corrupt(err, "a task list of impossible size");
+    n = calloc(1, sizeof(*n));
+    if (!n)
+        return DTX_ENOMEM;
+    n->ntasks = rec->u.list.tasks;
+    n->source = copy_str(rec->u.list.source);
+    n->cwd = copy_str(rec->u.list.cwd);
+    if (!n->source || !n->cwd || dtx_tasklist_init(&n->list)) {
+        free_list(n);
+        return DTX_ENOMEM;
+    }
+    dtx_graph_init(&n->graph, n->ntasks);
+    for (i = 0; i < rec->u.list.gates; i++) {
+        if (dtx_graph_gate(&n->graph, &gate)) {
+            free_list(n);
+            return corrupt(err, "a task list with too many gates");
+        }
+    }
+    r->next = n;
+    return DTX_OK;
+}
+
+static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
+                    struct dtx_error *err)
+{
+    struct dtx_item_attr it;
+    int rc;
+
+    while ((rc = dtx_item_attr_next(&rec->items, &it)) > 0) {
+        struct dtx_task_attr a = {it.cpus, it.prio, it.retries, DTX_NO_TEXT,
+                                  it.timeout_ns};
+        uint32_t *p = dtx_grow(n->attr, &n->cap_attrs, n->nattrs + 1,
+                               sizeof(*p));
+
+        if (!p)
+            return DTX_ENOMEM;
+        n->attr = p;
+        if (a.cpus == 0 || a.cpus > DTX_MAX_CPUS ||
+            a.retries > DTX_MAX_RETRIES || it.cwd.len > DTX_MAX_CWD)
+            return corrupt(err, "attributes out of range");
+        if (it.cwd.len > 0) {
+            a.cwd = dtx_tasklist_intern(&n->list, it.cwd.data, it.cwd.len);
+            if (a.cwd == DTX_NO_TEXT)
+                return DTX_ENOMEM;
+        }
+        if (dtx_tasklist_attr(&n->list, &a, &p[n->nattrs]))
+            return DTX_ENOMEM;
+        n->nattrs++;
+    }
+    return rc ? corrupt(err, "a broken ATTRS record") : DTX_OK;
+}
+
+static int on_tasks(struct dtx_replay_list *n, struct dtx_rec *rec,
+                    struct dtx_error *err)
+{
+    struct dtx_item_task it;
+    uint32_t name;
+    int rc;
+
+    if (rec->u.tasks.first != n->list.ntasks)
+        return corrupt(err, "tasks out of order");
+    while ((rc = dtx_item_task_next(&rec->items, &it)) > 0) {
+        if (it.attr >= n->nattrs || n->list.ntasks >= n->ntasks ||
+            it.name.len > DTX_MAX_NAME || it.command.len > DTX_MAX_COMMAND)
+            return corrupt(err, "a task out of range");
+        name = DTX_NO_TEXT;
+        if (it.name.len > 0) {
+            name = dtx_tasklist_intern(&n->list, it.name.data, it.name.len);
+            if (name == DTX_NO_TEXT)
+                return DTX_ENOMEM;
+        }
+        if (dtx_tasklist_add(&n->list, it.command.data, it.command.len,
+                             n->attr[it.attr], it.line, name))
+            return DTX_ENOMEM;
+    }
+    return rc ? corrupt(err, "a broken TASKS record") : DTX_OK;
+}
+
+static int on_edges(struct dtx_replay_list *n, struct dtx_rec *rec,
+                    struct dtx_error *err)
+{
+    struct dtx_item_edge it;
+    int rc;
+
+    while ((rc = dtx_item_edge_next(&rec->items, &it)) > 0) {
+        if (it.before >= n->graph.nnodes || it.after >= n->graph.nnodes)
+            return corrupt(err, "a dependency out of range");
+        if (dtx_graph_edge(&n->graph, it.before, it.after))
+            return DTX_ENOMEM;
+        n->nedges++;
+    }
+    return rc ? corrupt(err, "a broken EDGES record") : DTX_OK;
+}
+
+/* The new list is whole: it takes the old one's place. */
+static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
+{
+    struct dtx_known *known =
+        calloc(n->list.ntasks + 1, sizeof(*known));
+    int rc = known ? DTX_OK : DTX_ENOMEM;
+
+    if (rc == DTX_OK && r->has_list)
+        rc = dtx_replay_carry(&r->list, r->cwd, r->known, &n->list, n->cwd,
+                              known, NULL);
+    if (rc) {
+        free(known);
+        return rc;
+    }
+    if (r->has_list) {
+        dtx_tasklist_fini(&r->list);
+        dtx_graph_fini(&r->graph);
+    }
+    free(r->source);
+    free(r->cwd);
+    free(r->known);
+    r->list = n->list;
+    r->graph = n->graph;
+    r->source = n->source;
+    r->cwd = n->cwd;
+    r->known = known;
+    r->has_list = true;
+    r->next = NULL;
+    free(n->attr);
+    free(n);
+    return DTX_OK;
+}
+
+static int on_listed(struct dtx_replay *r, const struct dtx_rec *rec,
+                     struct dtx_error *err)
+{
+    struct dtx_replay_list *n = r->next;
+    uint32_t a, b;
+    int rc;
+
+    if (n->list.ntasks != n->ntasks || rec->u.listed.tasks != n->ntasks ||
+        rec->u.listed.edges != n->nedges)
+        return corrupt(err, "an incomplete task list");
+    rc = dtx_graph_seal(&n->graph, &a, &b);
+    if (rc == DTX_EINVAL)
+        return corrupt(err, "a task list with a cycle");
+    return rc ? rc : adopt(r, n);
+}
+
+static int on_outcome(struct dtx_replay *r, struct dtx_rec *rec, uint64_t at,
+                      struct dtx_error *err)
+{
+    struct dtx_item_outcome item;
+    struct dtx_outcome o;
+    struct dtx_known *k;
+
+    if (dtx_item_outcome_next(&rec->items, &item) != 1 ||
+        !dtx_cursor_done(&rec->items) || dtx_outcome_from_item(&item, &o))
+        return corrupt(err, "a broken OUTCOME record");
+    r->outcomes++;
+    if (!r->has_list || o.task >= r->list.ntasks) {
+        r->foreign++;
+        return DTX_OK;
+    }
+    k = &r->known[o.task];
+    k->at = at + 1;
+    k->epoch = rec->u.outcome.epoch;
+    k->status = o.status;
+    k->final = rec->u.outcome.final != 0;
+    if (o.attempt > k->attempts)
+        k->attempts = o.attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)o.attempt;
+    return DTX_OK;
+}
+
+int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
+                      uint64_t at, struct dtx_error *err)
+{
+    struct dtx_rec rec;
+    int rc;
+
+    if (dtx_rec_decode(payload, len, &rec))
+        return corrupt(err, "a record that cannot be read");
+    if (!r->next && rec.kind >= DTX_REC_ATTRS && rec.kind <= DTX_REC_LISTED)
+        return corrupt(err, "a part of no task list");
+    switch (rec.kind) {
+    case DTX_REC_SESSION:
+        rc = on_session(r, &rec, err);
+        break;
+    case DTX_REC_LIST:
+        rc = on_list(r, &rec, err);
+        break;
+    case DTX_REC_ATTRS:
+        rc = on_attrs(r->next, &rec, err);
+        break;
+    case DTX_REC_TASKS:
+        rc = on_tasks(r->next, &rec, err);
+        break;
+    case DTX_REC_EDGES:
+        rc = on_edges(r->next, &rec, err);
+        break;
+    case DTX_REC_LISTED:
+        rc = on_listed(r, &rec, err);
+        break;
+    case DTX_REC_OUTCOME:
+        rc = on_outcome(r, &rec, at, err);
+        break;
+    case DTX_REC_END:
+        r->ended = true;
+        rc = DTX_OK;
+        break;
+    default:
+        rc = DTX_ECORRUPT;
+    }
+    if (rc == DTX_ENOMEM)
+        (void)dtx_error_set(err, rc, "journal: out of memory");
+    return rc;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* wire/replay.h - a job's state from the records of its journal
+ *
+ * Writing side: dtx_list_encode turns a task list into records.  Reading side:
+ * feed every record in order to dtx_replay_record, then dtx_replay_end.
+ *
+ * The journal may hold several sessions and, when a resume was given a task
+ * file, several lists.  Outcomes of an older list are carried to the newer by
+ * the resume key: hash of the command and its effective directory, and which
+ * occurrence of that pair it is; never by line or number.  A list that was not
+ * completed (no LISTED record) never counts.
+ */
+#ifndef DTX_WIRE_REPLAY_H
+#define DTX_WIRE_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "task/graph.h"
+#include "task/task.h"
+
+struct dtx_error;
+
+/* Called for each record in order; non-zero ends and is returned. */
+typedef int (*dtx_emit_f)(void *ctx, const void *payload, size_t len);
+
+/* LIST, ATTRS, TASKS, EDGES and LISTED records of a sealed list. 'cwd' is the
+ * absolute directory of the job. No record exceeds about 1 MiB and a command. */
+int dtx_list_encode(const struct dtx_tasklist *l, const struct dtx_graph *g,
+                    const char *source, const char *cwd, dtx_emit_f emit,
+                    void *ctx);
+
+/* What is known of a task. */
+struct dtx_known {
+    uint64_t at;       /* file offset of its last outcome's frame plus one, 0 =
+                          no outcome */
+    uint32_t epoch;    /* of the session of that outcome */
+    uint16_t attempts; /* largest attempt number seen */
+    uint8_t status;    /* enum dtx_status of the last outcome */
+    bool final;        /* OK, or failed with no further attempt to come */
+};
+
+struct dtx_replay {
+    uint32_t epoch;     /* of the last session, 0 = none */
+    bool ended;         /* the last session ended in good order */
+    uint64_t outcomes;  /* records of outcomes seen */
+    uint64_t foreign;   /* outcomes that fit no task */
+    bool has_list;
+    char *source, *cwd; /* of the list; owned */
+    struct dtx_tasklist list;
+    struct dtx_graph graph; /* sealed */
+    struct dtx_known *known; /* list.ntasks rows */
+    /* private: the list being read */
+    struct dtx_replay_list *next;
+};
+
+void dtx_replay_init(struct dtx_replay *r);
+void dtx_replay_fini(struct dtx_replay *r);
+/* One record whose frame is at 'at'. DTX_EFOREIGN for records of a newer
+ * version, DTX_ECORRUPT for ones that make no sense, DTX_ENOMEM. */
+int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
+                      uint64_t at, struct dtx_error *err);
+
+/* Carry what is known of the tasks of one list to those of another: 'out' has
+ * 'to->ntasks' rows and is overwritten. '*carried' (may be NULL) counts rows
+ * with an outcome. */
+int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
+                     const struct dtx_known *known,
+                     const struct dtx_tasklist *to, const char *to_cwd,
+                     struct dtx_known *out, uint64_t *carried);
+
+#endif

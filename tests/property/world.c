@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* Draws a random job and a random machine from a seed; see world.h.  It runs
+ * nothing. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "sched/policy.h"
+
+#define US INT64_C(1000)
+
+static void need(bool good)
+{
+    if (!good) {
+        (void)fprintf(stderr, "no memory\n");
+        exit(EXIT_FAILURE);
+    }
+}
+
+static uint32_t below(struct world *w, uint32_t n)
+{
+    return (uint32_t)dtx_rng_below(&w->rng, n);
+}
+
+/* True once in n. */
+static bool once_in(struct world *w, uint32_t n)
+{
+    return below(w, n) == 0;
+}
+
+static int64_t time_below(struct world *w, int64_t n)
+{
+    return (int64_t)dtx_rng_below(&w->rng, (uint64_t)n + 1);
+}
+
+/* ---- the machine ---- */
+
+static void draw_machine(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+    uint32_t n = once_in(w, 20) ? WORLD_RANKS : 1 + below(w, 8), i;
+    bool uneven = once_in(w, 3);
+
+    c->master.nranks = n;
+    for (i = 0; i < n; i++) {
+        w->slots[i] = 1 + below(w, 4);
+        w->speed[i] = uneven ? 0.25 + dtx_rng_unit(&w->rng) : 1.0;
+        if (w->slots[i] > w->widest)
+            w->widest = w->slots[i];
+    }
+    c->slots = w->slots;
+    c->speed = w->speed;
+    c->ahead = below(w, 4);
+    c->start_spread_ns = once_in(w, 2) ? 0 : time_below(w, 20 * DTX_MSEC_NS);
+    c->spawn_ns = once_in(w, 2) ? 0 : 500 * US;
+    c->notice_ns = once_in(w, 2) ? 0 : time_below(w, 200 * US);
+    c->recall_ns = once_in(w, 2) ? 0 : time_below(w, 50 * US);
+    if (!once_in(w, 4)) {
+        c->delay_ns = time_below(w, 200 * US);
+        if (once_in(w, 2))
+            c->delay_spread_ns = time_below(w, once_in(w, 4)
+                                                   ? 20 * DTX_MSEC_NS
+                                                   : 500 * US);
+    }
+    if (!once_in(w, 4)) {
+        c->store_delay_ns = time_below(w, once_in(w, 4) ? 50 * DTX_MSEC_NS
+                                                        : DTX_MSEC_NS);
+        c->store_spread_ns = time_below(w, c->store_delay_ns);
+    }
+    c->detect_ns = time_below(w, 30 * DTX_MSEC_NS);
+}
+
+/* ---- the tasks ---- */
+
+static int64_t draw_duration(struct world *w, uint32_t shape)
+{
+    double ms = 5.0;
+
+    if (shape == 1)
+        ms = 10.0 * dtx_rng_unit(&w->rng);
+    else if (shape == 2)
+        ms = dtx_rng_lognormal(&w->rng, 5.0, 2.0);
+    else if (shape == 3)
+        ms = once_in(w, 10) ? 50.0 : 0.5;
+    else if (shape == 4)
+        ms = 0.0;
+    return (int64_t)((ms < 1000.0 ? ms : 1000.0) * 1e6);
+}
+
+static uint32_t draw_attr(struct world *w, bool wide, bool prios, bool retries)
+{
+    struct dtx_task_attr a = {.cpus = 1, .cwd = DTX_NO_TEXT};
+    uint32_t index;
+
+    if (wide && once_in(w, 5))
+        a.cpus = 1 + below(w, w->widest);
+    if (prios && once_in(w, 2))
+        a.prio = (int32_t)below(w, 5) - 2;
+    if (retries && once_in(w, 3))
+        a.retries = 1 + below(w, 4);
+    if (once_in(w, 50))
+        a.timeout_ns = once_in(w, 2) ? -1 : 2 * DTX_MSEC_NS;
+    w->wide |= a.cpus > 1;
+    need(dtx_tasklist_attr(&w->list, &a, &index) == 0);
+    return index;
+}
+
+static void draw_tasks(struct world *w)
+{
+    uint32_t shape = below(w, 5), i, sick = below(w, 3), cured = below(w, 5);
+    bool wide = once_in(w, 4), prios = once_in(w, 3), retries = once_in(w, 3);
+    bool costs = once_in(w, 3);
+    char text[32];
+
+    w->ntasks = once_in(w, 4) ? below(w, 10) : below(w, 401);
+    w->duration_ns = calloc(w->ntasks + 1u, sizeof(*w->duration_ns));
+    w->failures = calloc(w->ntasks + 1u, 1);
+    w->cost_s = calloc(w->ntasks + 1u, sizeof(*w->cost_s));
+    need(w->duration_ns && w->failures && w->cost_s);
+    need(dtx_tasklist_init(&w->list) == 0);
+    for (i = 0; i < w->ntasks; i++) {
+        int n = snprintf(text, sizeof(text), "task %" PRIu32, i + 1);
+
+        w->duration_ns[i] = draw_duration(w, shape);
+        if (sick > 0 && once_in(w, sick == 1 ? 50 : 8))
+            w->failures[i] =
+                once_in(w, 2) ? 255 : (uint8_t)(1 + below(w, cured + 1));
+        w->cost_s[i] = once_in(w, 4)
+                           ? -1.0f
+                           : (float)((double)w->duration_ns[i] / 1e9);
+        need(n > 0 && dtx_tasklist_add(&w->list, text, (size_t)n,
+                                       draw_attr(w, wide, prios, retries), i,
+                                       DTX_NO_TEXT) == 0);
+    }
+    if (costs) {
+        w->sim.master.cost_s = w->cost_s;
+        w->sim.master.longest_first = once_in(w, 2);
+    }
+    w->sim.duration_ns = w->duration_ns;
+    w->sim.failures = w->failures;
+}
+
+/* ---- the graph ---- */
+
+static void edge(struct world *w, uint32_t before, uint32_t after)
+{
+    need(dtx_graph_edge(&w->graph, before, after) == 0);
+}
+
+/* A range of tasks, a gate behind it, and a range behind the gate. */
+static void draw_fan(struct world *w)
+{
+    uint32_t a = below(w, w->ntasks), b = a + below(w, w->ntasks - a), gate, i;
+    uint32_t c = b + 1 + below(w, 10);
+
+    need(dtx_graph_gate(&w->graph, &gate) == 0);
+    for (i = a; i <= b; i++)
+        edge(w, i, gate);
+    for (i = c; i < w->ntasks && i < c + 20; i++)
+        edge(w, gate, i);
+}
+
+static void draw_graph(struct world *w)
+{
+    uint32_t shape = below(w, 6), n = w->ntasks, i, k, cycle, next;
+    uint32_t width = 1 + below(w, 8);
+
+    dtx_graph_init(&w->graph, n);
+    for (i = 1; shape == 1 && i < n; i++) { /* anything later after earlier */
+        for (k = below(w, 3); k > 0; k--)
+            edge(w, below(w, i), i);
+    }
+    for (i = width; shape == 2 && i < n; i++) /* chains */
+        edge(w, i - width, i);
+    for (i = 0; shape == 3 && n > 0 && i < 1 + width / 2; i++)
+        draw_fan(w);
+    need(dtx_graph_seal(&w->graph, &cycle, &next) == 0);
+}
+
+/* ---- what happens ---- */
+
+static void draw_faults(struct world *w)
+{
+    uint32_t n = below(w, WORLD_FAULTS + 1), i;
+
+    if (w->sim.master.nranks < 2 || once_in(w, 2))
+        return;
+    for (i = 0; i < n; i++) {
+        struct dtx_sim_fault *f = &w->fault[w->sim.nfaults++];
+
+        f->kind = (enum dtx_sim_fault_kind)below(w, 3);
+        f->rank = 1 + below(w, w->sim.master.nranks - 1);
+        f->at_ns = time_below(w, w->span_ns + 1000);
+        f->for_ns = time_below(w, 3 * w->sim.detect_ns);
+    }
+    if (once_in(w, 8))
+        w->sim.never = 1 + below(w, w->sim.master.nranks - 1);
+}
+
+static void draw_stops(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+    uint32_t i;
+
+    if (once_in(w, 8)) {
+        c->stop_at_ns = 1 + time_below(w, w->span_ns);
+        c->stop = once_in(w, 2) ? DTX_STOP_DRAIN : DTX_STOP_KILL;
+    }
+    for (i = once_in(w, 10) ? 1 + below(w, 2) : 0;
+         i > 0 && c->nfaults < WORLD_FAULTS; i--)
+        w->fault[c->nfaults++] = (struct dtx_sim_fault){
+            .kind = DTX_SIM_STOPREQ,
+            .rank = below(w, c->master.nranks),
+            .at_ns = time_below(w, w->span_ns),
+            .stop = once_in(w, 2) ? DTX_STOP_DRAIN : DTX_STOP_KILL,
+        };
+    if (once_in(w, 6)) {
+        c->master.halt.how = once_in(w, 2) ? DTX_STOP_DRAIN : DTX_STOP_KILL;
+        if (once_in(w, 2))
+            c->master.halt.failures = 1 + below(w, 4);
+        else
+            c->master.halt.percent = 5.0 + (double)below(w, 40);
+    }
+    if (once_in(w, 3))
+        w->crashes = 1 + below(w, WORLD_CRASHES);
+    for (i = 0; i < w->crashes; i++)
+        w->crash_ns[i] = 1 + time_below(w, w->span_ns);
+}
+
+static void guess_span(struct world *w)
+{
+    double work = 0, slots = 0;
+    uint32_t i;
+
+    for (i = 0; i < w->ntasks; i++)
+        work += (double)w->duration_ns[i] + (double)w->sim.spawn_ns;
+    for (i = 0; i < w->sim.master.nranks; i++)
+        slots += w->slots[i] * w->speed[i];
+    w->span_ns = (int64_t)(work / slots) + w->sim.start_spread_ns +
+                 4 * w->sim.delay_ns + 1000;
+}
+
+static void draw_master(struct world *w)
+{
+    struct dtx_master_config *m = &w->sim.master;
+    size_t npolicies;
+    const struct dtx_policy *policies = dtx_policy_table(&npolicies);
+
+    m->epoch = 1 + below(w, 3);
+    m->seed = dtx_rng_u64(&w->rng);
+    m->policy = once_in(w, 2)
+                    ? NULL
+                    : policies[below(w, (uint32_t)npolicies)].name;
+    m->retries = below(w, 4);
+    m->retry_pause_ns = once_in(w, 2) ? 0 : time_below(w, 10 * DTX_MSEC_NS);
+    m->timeout_ns = once_in(w, 10) ? 20 * DTX_MSEC_NS : 0;
+    m->depth_ns = once_in(w, 2) ? 0 : time_below(w, 40 * DTX_MSEC_NS);
+    m->list = &w->list;
+    m->graph = &w->graph;
+}
+
+void world_make(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    dtx_rng_seed(&w->rng, seed);
+    draw_machine(w);
+    draw_tasks(w);
+    draw_graph(w);
+    draw_master(w);
+    guess_span(w);
+    draw_faults(w);
+    draw_stops(w);
+    w->sim.seed = dtx_rng_u64(&w->rng);
+    w->sim.faults = w->fault;
+    w->sim.measure_idle = true;
+}
+
+void world_free(struct world *w)
+{
+    free(w->duration_ns);
+    free(w->failures);
+    free(w->cost_s);
+    dtx_graph_fini(&w->graph);
+    dtx_tasklist_fini(&w->list);
+}
+
+void world_show(const struct world *w)
+{
+    const struct dtx_sim_config *c = &w->sim;
+
+    printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
+           "store %lld us, %zu faults, stop %d, crashes %u%s\n",
+           c->master.nranks, w->ntasks, w->graph.nedges,
+           c->master.policy ? c->master.policy : "default",
+           (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
+           (long long)(c->store_delay_ns / US), c->nfaults,
+           c->stop_at_ns > 0 ? (int)c->stop : 0, w->crashes,
+           w->wide ? ", wide tasks" : "");
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/property/world.h - a random job on a random machine
+ *
+ * Everything about a world follows from its seed.  The configuration points
+ * into the world, which must stay where it is.
+ */
+#ifndef DTX_TESTS_PROPERTY_WORLD_H
+#define DTX_TESTS_PROPERTY_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "sim/sim.h"
+#include "task/graph.h"
+#include "task/task.h"
+
+#define WORLD_RANKS 40
+#define WORLD_FAULTS 6
+#define WORLD_CRASHES 4
+
+struct world {
+    struct dtx_rng rng;
+    struct dtx_tasklist list;
+    struct dtx_graph graph;
+    uint32_t ntasks;
+    int64_t *duration_ns;
+    uint8_t *failures;
+    float *cost_s;
+    uint32_t slots[WORLD_RANKS];
+    double speed[WORLD_RANKS];
+    struct dtx_sim_fault fault[WORLD_FAULTS];
+    int64_t span_ns;      /* about how long it takes */
+    uint32_t widest;      /* slots of the largest rank */
+    bool wide;            /* there are tasks of several cpus */
+    uint32_t crashes;     /* sessions that end in a crash before the last */
+    int64_t crash_ns[WORLD_CRASHES];
+    struct dtx_sim_config sim;
+};
+
+/* Ends the program when there is no memory. */
+void world_make(struct world *w, uint64_t seed);
+void world_free(struct world *w);
+/* One line about it. */
+void world_show(const struct world *w);
+
+#endif

@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# tests/run-test.sh SECONDS PROGRAM [ARGUMENT...] - run one test, not for ever
+#
+# TEST_TIME_FACTOR multiplies the time, TEST_WRAPPER (the like of valgrind)
+# goes before the program.  A test that is out of time fails.
+
+limit=$(($1 * ${TEST_TIME_FACTOR:-1}))
+shift
+# shellcheck disable=SC2086
+timeout -k 5 "$limit" ${TEST_WRAPPER:-} "$@" </dev/null
+status=$?
+case $status in
+    124 | 137) echo "run-test: out of time after $limit s (status $status)" ;;
+    0 | 77 | 99) ;;
+    *) echo "run-test: ended with status $status" ;;
+esac
+exit "$status"
