@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Finds the command that was meant and calls it.  It decides nothing else. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cmd.h"
+#include "run/status.h"
 #include "run/suggest.h"
 
 /* Commands that are promised but not built. */
@@ -36,11 +39,26 @@ static int refuse(const char *word)
                          word);
 }
 
+/* Give closed standard descriptors something that cannot be written to: else
+ * the next file opened, such as a journal, would get their numbers and with
+ * them what is meant for the user. */
+static bool hold_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct dtx_cmd *c;
     const char *word = argc > 1 ? argv[1] : NULL;
 
+    if (!hold_standard_fds())
+        return DTX_EXIT_INTERNAL;
     if (!word)
         return dtx_cmd_usage("a command is missing, as in 'distributex run "
                              "TASKFILE'; see 'distributex help'");

@@ -60,9 +60,12 @@ static int init_tasks(struct dtx_master *m)
         !m->attempt || !m->fails)
         return DTX_ENOMEM;
     for (i = 0; i < n; i++) {
+        uint16_t before = m->c.attempts ? m->c.attempts[i] : 0;
+
         m->owner[i] = NO_RANK;
-        m->attempt[i] =
-            (uint16_t)((m->c.attempts ? m->c.attempts[i] : 0) + 1);
+        m->attempt[i] = before;
+        if (before < UINT16_MAX)
+            m->attempt[i]++;
         m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
         if (!(m->est_s[i] >= 0))
             m->est_s[i] = -1.0f;
@@ -197,7 +200,7 @@ static void lose_rank(struct dtx_master *m, uint32_t r)
     }
     if (!k->alive)
         return;
-    dtx_master_trace(m, "rank %u lost with %llu tasks", r,
+    dtx_master_trace(m, "rank %u gone with %llu tasks", r,
                      (unsigned long long)k->count);
     k->alive = false;
     k->fenced = false;
@@ -217,29 +220,45 @@ static void lose_rank(struct dtx_master *m, uint32_t r)
     k->load_s = 0;
 }
 
-static void on_hello(struct dtx_master *m, uint32_t from,
-                     const struct dtx_msg *msg)
+/* A frame of another session or of a rank that counts as dead: not believed;
+ * its sender is told once, so that it ends what it runs. */
+static void refuse(struct dtx_master *m, uint32_t from,
+                   const struct dtx_msg *msg)
 {
-    struct dtx_rank *k = &m->rank[from];
-    size_t n = msg->u.hello.host.len;
-    struct dtx_msg stop = {.kind = DTX_MSG_STOP};
+    struct dtx_msg bye = {.kind = DTX_MSG_BYE};
+    uint32_t keep = m->rank[from].incarnation;
 
-    if (k->came && msg->incarnation <= k->incarnation)
+    m->st.refused++;
+    dtx_master_trace(m, "refused %s of rank %u", dtx_msg_name(msg->kind),
+                     from);
+    if (msg->epoch != m->c.epoch || m->rank[from].fenced)
         return;
-    if (msg->u.hello.protocol != DTX_PROTOCOL || msg->u.hello.slots == 0 ||
-        msg->u.hello.slots > DTX_MAX_CPUS) {
-        m->st.refused++;
-        return;
+    m->rank[from].fenced = true;
+    m->rank[from].incarnation = msg->incarnation;
+    dtx_master_send(m, from, bye);
+    m->rank[from].incarnation = keep;
+}
+
+/* Tell a rank that has just come what it missed. */
+static void greet(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_STOP};
+
+    if (m->finished) {
+        msg.kind = DTX_MSG_BYE;
+        dtx_master_send(m, r, msg);
+    } else if (m->stopping) {
+        msg.u.stop.mode = (uint8_t)m->stopping;
+        dtx_master_send(m, r, msg);
     }
-    if (k->alive)
-        lose_rank(m, from);
-    if (!k->came)
-        m->ncame++;
-    if (k->absent)
-        m->nabsent--;
-    k->absent = false;
-    k->came = k->alive = true;
-    k->incarnation = msg->incarnation;
+}
+
+static void join(struct dtx_master *m, uint32_t r, const struct dtx_msg *msg)
+{
+    struct dtx_rank *k = &m->rank[r];
+    size_t n = msg->u.hello.host.len;
+
+    k->alive = true;
     k->slots = msg->u.hello.slots;
     k->given = 0;
     if (n >= sizeof(k->host))
@@ -248,12 +267,38 @@ static void on_hello(struct dtx_master *m, uint32_t from,
     k->host[n] = '\0';
     m->nalive++;
     m->slots_alive += k->slots;
-    dtx_master_trace(m, "rank %u came with %u slots", from, k->slots);
-    if (dtx_master_rank_joined(m, from))
+    dtx_master_trace(m, "rank %u came with %u slots", r, k->slots);
+    if (dtx_master_rank_joined(m, r))
         m->nomem = true;
-    stop.u.stop.mode = (uint8_t)m->stopping;
-    if (m->stopping)
-        dtx_master_send(m, from, stop);
+}
+
+static void on_hello(struct dtx_master *m, uint32_t from,
+                     const struct dtx_msg *msg)
+{
+    struct dtx_rank *k = &m->rank[from];
+    bool good = msg->u.hello.protocol == DTX_PROTOCOL &&
+                msg->u.hello.slots > 0 && msg->u.hello.slots <= DTX_MAX_CPUS;
+
+    if (k->came && msg->incarnation <= k->incarnation)
+        return;
+    if (k->alive)
+        lose_rank(m, from);
+    /* who was declared lost before coming may be dead: its greeting was under
+     * way, and nobody would declare it again */
+    good = good && !k->absent;
+    if (!k->came)
+        m->ncame++;
+    if (k->absent)
+        m->nabsent--;
+    k->absent = false;
+    k->came = true;
+    k->incarnation = msg->incarnation;
+    if (!good) {
+        refuse(m, from, msg);
+        return;
+    }
+    join(m, from, msg);
+    greet(m, from);
 }
 
 /* ---- frames ---- */
@@ -335,26 +380,9 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
     }
     dtx_master_rank_changed(m, from);
     dtx_master_settle(m, from);
+    if (thief != NO_RANK)
+        dtx_master_reclaim(m, from);
     return DTX_OK;
-}
-
-/* A frame of another session or of a rank that counts as dead: not believed;
- * its sender is told once, so that it ends what it runs. */
-static void refuse(struct dtx_master *m, uint32_t from,
-                   const struct dtx_msg *msg)
-{
-    struct dtx_msg bye = {.kind = DTX_MSG_BYE};
-    uint32_t keep = m->rank[from].incarnation;
-
-    m->st.refused++;
-    dtx_master_trace(m, "refused %s of rank %u", dtx_msg_name(msg->kind),
-                     from);
-    if (msg->epoch != m->c.epoch || m->rank[from].fenced)
-        return;
-    m->rank[from].fenced = true;
-    m->rank[from].incarnation = msg->incarnation;
-    dtx_master_send(m, from, bye);
-    m->rank[from].incarnation = keep;
 }
 
 static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
@@ -371,6 +399,7 @@ static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         dtx_master_stop(m, (enum dtx_stop)msg->u.stopreq.mode);
         return DTX_OK;
     case DTX_MSG_BYE:
+        m->rank[from].left = m->finished;
         lose_rank(m, from);
         return DTX_OK;
     default:
@@ -452,6 +481,15 @@ static void arm_timer(struct dtx_master *m)
     m->armed_ns = due;
 }
 
+/* After FINISH: whoever comes late or was not believed is told to go. */
+static void hear_late(struct dtx_master *m, const struct dtx_event *ev)
+{
+    if (ev->kind == DTX_EV_FRAME)
+        on_frame(m, ev);
+    else if (ev->kind == DTX_EV_RANK_LOST && ev->u.lost < m->c.nranks)
+        lose_rank(m, ev->u.lost);
+}
+
 int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
                     struct dtx_actions *out)
 {
@@ -459,8 +497,11 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     m->out = out;
     m->now_ns = ev->now_ns;
     m->budget = DTX_MASTER_SLICE;
-    if (m->finished)
-        return DTX_OK;
+    if (m->finished) {
+        hear_late(m, ev);
+        return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM
+                                                            : DTX_OK;
+    }
     switch (ev->kind) {
     case DTX_EV_START:
         m->started = true;
@@ -497,15 +538,24 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
 
 /* ---- looking ---- */
 
+bool dtx_master_all_gone(const struct dtx_master *m)
+{
+    return m->finished && m->nalive == 0 && dtx_master_all_came(m);
+}
+
 void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
 {
+    size_t i;
+
     *s = m->st;
     s->tasks = m->ntasks;
-    s->ready = m->ready.len + m->wide.len;
+    s->ready = m->ready.len + m->wide.len + m->nparked;
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +
               m->low.compares + m->rich.compares + m->hungry.compares;
+    for (i = 0; i < m->ngroups; i++)
+        s->work += m->group[i].free.compares;
     s->stopping = m->stopping;
     s->halted = m->halted;
     s->finished = m->finished;
@@ -518,6 +568,7 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
 
     memset(s, 0, sizeof(*s));
     s->alive = k->alive;
+    s->left = k->left;
     s->came = k->came;
     s->slots = k->slots;
     memcpy(s->host, k->host, sizeof(s->host));

@@ -88,6 +88,11 @@ void dtx_master_destroy(struct dtx_master *m); /* NULL is allowed */
 int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
                     struct dtx_actions *out);
 
+/* After FINISH frames and lost ranks are still heard, so that ranks which come
+ * late are told BYE: feed them until this is true (every rank has said BYE or
+ * was lost), then leave. */
+bool dtx_master_all_gone(const struct dtx_master *m);
+
 struct dtx_master_stats {
     uint64_t tasks;            /* in the list */
     uint64_t ok, failed, skipped; /* earlier sessions included */
@@ -109,6 +114,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s);
 
 struct dtx_rank_stats {
     bool alive, came;
+    bool left; /* alive to the end; has said BYE since */
     uint32_t slots;
     char host[64];
     uint64_t ended;            /* attempts */

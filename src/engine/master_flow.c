@@ -132,6 +132,12 @@ void dtx_master_flow_start(struct dtx_master *m)
 
     for (i = 0; i < m->ntasks; i++)
         start_task(m, i);
+    for (; i < m->c.graph->nnodes; i++) { /* gates that wait for nothing */
+        if (m->blockers && m->blockers[i] == 0) {
+            m->state[i] = DTX_TASK_OK;
+            begin_walk(m, i, DTX_NO_TASK);
+        }
+    }
     m->c.prior = NULL; /* borrowed for creation and start alone */
     m->c.attempts = NULL;
 }
@@ -369,13 +375,14 @@ static void go_on_retrying(struct dtx_master *m)
 void dtx_master_flow(struct dtx_master *m)
 {
     go_on_taking_back(m);
+    dtx_master_unpark(m);
     go_on_walking(m);
     go_on_retrying(m);
 }
 
 bool dtx_master_flow_busy(const struct dtx_master *m)
 {
-    return m->nwalks > 0 || m->nlost > 0;
+    return m->nwalks > 0 || m->nlost > 0 || m->unparking != DTX_NO_TASK;
 }
 
 int64_t dtx_master_flow_due(const struct dtx_master *m)

@@ -89,6 +89,7 @@ static bool free_before(const void *ctx, uint32_t a, uint32_t b)
 
 int dtx_master_grant_init(struct dtx_master *m)
 {
+    m->parked = m->parked_last = m->unparking = DTX_NO_TASK;
     dtx_heap_init(&m->ready, task_before, m);
     dtx_heap_init(&m->wide, task_before, m);
     dtx_heap_init(&m->low, low_before, m);
@@ -118,6 +119,13 @@ bool dtx_master_all_came(const struct dtx_master *m)
 
 /* ---- ranks in their heaps ---- */
 
+/* May narrow tasks be offered? Where a wide task waits nothing is queued
+ * ahead, or it would wait for ever. */
+static bool takes_narrow(const struct dtx_master *m, const struct dtx_rank *k)
+{
+    return k->reserved == DTX_NO_TASK || k->used < open_slots(m, k);
+}
+
 /* Tasks of a rank that wait behind full slots: what one could steal. */
 static uint64_t spare(const struct dtx_rank *k)
 {
@@ -142,10 +150,10 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     uint32_t open = open_slots(m, k);
 
     m->items++;
-    put(m, &m->low, r, k->alive && open > 0);
+    put(m, &m->low, r, k->alive && takes_narrow(m, k));
     put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
     put(m, &m->hungry, r, k->alive && !k->asking && k->used < open);
-    if (k->came)
+    if (k->slots > 0)
         put(m, &m->group[k->group].free, r,
             k->alive && k->reserved == DTX_NO_TASK);
 }
@@ -172,12 +180,39 @@ static int group_of(struct dtx_master *m, uint32_t slots, uint32_t *index)
     return DTX_OK;
 }
 
+/* The slots of the largest rank that is alive. */
+static uint32_t largest(const struct dtx_master *m)
+{
+    uint32_t most = 0;
+    size_t i;
+
+    for (i = 0; i < m->ngroups; i++) {
+        if (m->group[i].alive > 0 && m->group[i].slots > most)
+            most = m->group[i].slots;
+    }
+    return most;
+}
+
+/* A parked task asks for more slots than any rank alive has; only a rank that
+ * is larger than all can change that. */
+static void begin_unparking(struct dtx_master *m)
+{
+    if (m->parked == DTX_NO_TASK)
+        return;
+    m->next[m->parked_last] = m->unparking;
+    m->unparking = m->parked;
+    m->parked = DTX_NO_TASK;
+}
+
 int dtx_master_rank_joined(struct dtx_master *m, uint32_t r)
 {
     struct dtx_rank *k = &m->rank[r];
 
+    if (k->slots > largest(m))
+        begin_unparking(m);
     if (group_of(m, k->slots, &k->group)) {
-        k->alive = k->came = false;
+        k->alive = false;
+        k->slots = 0;
         return DTX_ENOMEM;
     }
     m->group[k->group].alive++;
@@ -365,8 +400,29 @@ static void steal(struct dtx_master *m)
 
 /* ---- wide tasks ---- */
 
+static void park(struct dtx_master *m, uint32_t task)
+{
+    m->next[task] = m->parked;
+    if (m->parked == DTX_NO_TASK)
+        m->parked_last = task;
+    m->parked = task;
+    m->nparked++;
+    dtx_master_trace(m, "no rank has the slots for task %u", task + 1);
+}
+
+void dtx_master_unpark(struct dtx_master *m)
+{
+    while (m->unparking != DTX_NO_TASK && dtx_master_spend(m)) {
+        uint32_t task = m->unparking;
+
+        m->unparking = m->next[task];
+        m->nparked--;
+        dtx_master_make_ready(m, task);
+    }
+}
+
 /* The unreserved rank of at least 'cpus' slots with most of them free. */
-static uint32_t roomiest(const struct dtx_master *m, uint32_t cpus)
+static uint32_t roomiest(struct dtx_master *m, uint32_t cpus)
 {
     uint32_t best = NO_RANK;
     int64_t best_free = INT64_MIN;
@@ -376,6 +432,7 @@ static uint32_t roomiest(const struct dtx_master *m, uint32_t cpus)
         uint32_t r = dtx_heap_top(&m->group[i].free);
         int64_t left;
 
+        m->items++;
         if (m->group[i].slots < cpus || r == DTX_HEAP_NONE)
             continue;
         left = (int64_t)m->rank[r].slots - (int64_t)m->rank[r].used;
@@ -393,17 +450,22 @@ static bool fits(const struct dtx_master *m, uint32_t r, uint32_t task)
            m->rank[r].slots;
 }
 
-/* Grant or reserve for the first wide task; false when no rank can take it at
- * present. */
+/* Grant or reserve for the first wide task, or put it aside; false when all
+ * that could take it are reserved. */
 static bool place_wide(struct dtx_master *m)
 {
     uint32_t task = dtx_heap_top(&m->wide);
-    uint32_t r = roomiest(m, dtx_master_attr(m, task)->cpus);
+    uint32_t cpus = dtx_master_attr(m, task)->cpus, r = roomiest(m, cpus);
     struct dtx_rank *k;
 
-    if (r == NO_RANK || !dtx_master_spend(m))
+    if (m->nalive == 0 || (r == NO_RANK && largest(m) >= cpus) ||
+        !dtx_master_spend(m))
         return false;
     (void)dtx_heap_pop(&m->wide);
+    if (r == NO_RANK) {
+        park(m, task);
+        return true;
+    }
     if (fits(m, r, task)) {
         grant_wide(m, r, task);
         return true;
@@ -416,6 +478,15 @@ static bool place_wide(struct dtx_master *m)
     if (m->policy->steals && k->waiting > 0 && !k->yield_pending)
         send_yield(m, r, UINT32_MAX, NO_RANK);
     return true;
+}
+
+void dtx_master_reclaim(struct dtx_master *m, uint32_t r)
+{
+    const struct dtx_rank *k = &m->rank[r];
+
+    if (k->reserved != DTX_NO_TASK && !m->stopping && k->waiting > 0 &&
+        !fits(m, r, k->reserved))
+        send_yield(m, r, UINT32_MAX, NO_RANK);
 }
 
 void dtx_master_settle(struct dtx_master *m, uint32_t r)
@@ -454,6 +525,8 @@ static bool offer(struct dtx_master *m, uint32_t until)
         return false;
     v = view_of(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
+    if (m->rank[r].reserved != DTX_NO_TASK && n > v.slots - v.used)
+        n = v.slots - v.used;
     return n > 0 && grant(m, r, n, until) > 0;
 }
 
@@ -482,17 +555,6 @@ void dtx_master_dispatch(struct dtx_master *m)
 
 bool dtx_master_placeable(const struct dtx_master *m)
 {
-    size_t i;
-    uint32_t wide = dtx_heap_top(&m->wide);
-
-    if (m->ready.len > 0 || !dtx_master_all_came(m))
-        return m->ready.len + m->wide.len > 0;
-    if (wide == DTX_HEAP_NONE)
-        return false;
-    for (i = 0; i < m->ngroups; i++) {
-        if (m->group[i].alive > 0 &&
-            m->group[i].slots >= dtx_master_attr(m, wide)->cpus)
-            return true;
-    }
-    return false;
+    return m->ready.len + m->wide.len > 0 ||
+           (m->nparked > 0 && !dtx_master_all_came(m));
 }

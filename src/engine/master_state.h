@@ -20,14 +20,15 @@
 #define NEVER INT64_MAX
 
 struct dtx_rank {
-    bool came;          /* has said HELLO once */
+    bool came;          /* has said HELLO once, believed or not */
     bool absent;        /* was lost before it came */
     bool alive;         /* may be granted to */
+    bool left;          /* has said BYE when all was over */
     bool fenced;        /* has been told that it is not believed any more */
     bool yield_pending; /* a YIELD is unanswered */
     bool asking;        /* a steal for it is under way */
     uint32_t incarnation;
-    uint32_t slots;
+    uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */
     uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
     uint32_t reserved;  /* the wide task it keeps slots free for, or none */
@@ -90,6 +91,10 @@ struct dtx_master {
     uint16_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
     struct dtx_heap ready, wide; /* of one slot, of several */
+    /* wide tasks for which no rank alive has the slots, linked by next; and
+     * those on their way back to 'wide' since a larger rank came */
+    uint32_t parked, parked_last, unparking;
+    uint64_t nparked; /* both */
 
     struct dtx_rank *rank;
     uint32_t ncame, nabsent, nalive;
@@ -144,6 +149,10 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task);
 void dtx_master_dispatch(struct dtx_master *m);
 /* Have all ranks come, or been lost before? */
 bool dtx_master_all_came(const struct dtx_master *m);
+/* Put wide tasks back for which a larger rank has come. */
+void dtx_master_unpark(struct dtx_master *m);
+/* A reserved rank has answered another YIELD: take the rest back too. */
+void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
 /* Slots may have become free for the task a rank was reserved for. */
 void dtx_master_settle(struct dtx_master *m, uint32_t r);
 /* Is there anything that could be granted to a rank that is alive, now or

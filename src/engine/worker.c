@@ -29,6 +29,7 @@ struct handed {
     uint32_t older, newer;
     uint32_t chain;
     bool recalling; /* a RECALL is unanswered */
+    bool started;   /* a RECALL came too late; so have all older ones */
 };
 
 struct dtx_worker {
@@ -147,7 +148,7 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
         w->free_entry = w->entry[i].chain;
     }
     w->entry[i] = (struct handed){q->task, q->attempt, q->cpus,
-                                  w->newest, NONE, *b, false};
+                                  w->newest, NONE, *b, false, false};
     *b = i;
     if (w->newest != NONE)
         w->entry[w->newest].newer = i;
@@ -248,15 +249,23 @@ static void hand_over(struct dtx_worker *w)
 
 /* ---- sending ---- */
 
+/* Slots' worth handed over beyond the slots: it waits in the executor, as the
+ * newest tasks there, unless the news of an end is still under way. */
+static uint64_t beyond(const struct dtx_worker *w)
+{
+    return w->used > w->c.slots ? w->used - w->c.slots : 0;
+}
+
 /* Tasks that have not started, as far as this side knows. */
 static uint32_t waiting(const struct dtx_worker *w)
 {
-    uint64_t n = w->q_len;
+    uint64_t n = w->q_len, left = beyond(w);
+    uint32_t i = w->newest;
 
-    if (w->used > w->c.slots) {
-        uint64_t ahead = w->used - w->c.slots;
-
-        n += ahead < w->count ? ahead : w->count;
+    for (; i != NONE && left > 0 && !w->entry[i].started;
+         i = w->entry[i].older) {
+        left -= w->entry[i].cpus < left ? w->entry[i].cpus : left;
+        n++;
     }
     return n > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)n;
 }
@@ -319,7 +328,7 @@ static void end_yield(struct dtx_worker *w)
  * back what was handed over beyond the slots. */
 static void begin_yield(struct dtx_worker *w, uint32_t n)
 {
-    uint64_t beyond;
+    uint64_t left = beyond(w);
     uint32_t i;
     struct queued *q;
 
@@ -328,8 +337,8 @@ static void begin_yield(struct dtx_worker *w, uint32_t n)
         give_back(w, q->task, q->attempt);
         free(q);
     }
-    beyond = w->used > w->c.slots ? w->used - w->c.slots : 0;
-    for (i = w->newest; i != NONE && n > 0 && beyond > 0;
+    for (i = w->newest;
+         i != NONE && n > 0 && left > 0 && !w->entry[i].started;
          i = w->entry[i].older) {
         struct handed *h = &w->entry[i];
         struct dtx_action *a;
@@ -344,7 +353,7 @@ static void begin_yield(struct dtx_worker *w, uint32_t n)
         h->recalling = true;
         w->recalls++;
         n--;
-        beyond -= h->cpus < beyond ? h->cpus : beyond;
+        left -= h->cpus < left ? h->cpus : left;
     }
     end_yield(w);
 }
@@ -362,6 +371,7 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
         forget(w, h);
     } else if (h) {
         h->recalling = false;
+        h->started = true;
     }
     end_yield(w);
 }

@@ -11,6 +11,8 @@
 #include "node/spawner.h"
 #include "store/writer.h"
 
+#define MAX_AT_ONCE 256
+
 /* A command the spawner had no room for yet. */
 struct held {
     struct held *next;
@@ -23,20 +25,21 @@ struct held {
 
 struct dtx_exec {
     struct dtx_spawner *spawner;
-    struct dtx_writer *writer;
+    struct dtx_writer *packer;
     struct held *first, **last;
     struct dtx_outcome *ended; /* a ring */
     size_t at, len, cap;
     int error;
 };
 
-struct dtx_exec *dtx_exec_create(struct dtx_spawner *s, struct dtx_writer *w)
+struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
+                                 struct dtx_writer *packer)
 {
     struct dtx_exec *x = calloc(1, sizeof(*x));
 
     if (x) {
         x->spawner = s;
-        x->writer = w;
+        x->packer = packer;
         x->last = &x->first;
     }
     return x;
@@ -229,27 +232,14 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                  &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)
-        rc = dtx_writer_pack(x->writer, &p);
+        rc = dtx_writer_pack(x->packer, &p);
     if (rc) {
         dtx_spawner_release(x->spawner, r->capture);
         output_lost(x, &r->outcome, rc);
     }
 }
 
-bool dtx_exec_pump(struct dtx_exec *x)
-{
-    struct dtx_spawn_result r;
-    bool moved = false;
-    int i;
-
-    for (i = 0; i < 256 && dtx_spawner_poll(x->spawner, &r); i++) {
-        take_result(x, &r);
-        moved = true;
-    }
-    return hand_over_held(x) || moved;
-}
-
-void dtx_exec_packed(struct dtx_exec *x, const struct dtx_pack *p)
+static void take_packed(struct dtx_exec *x, const struct dtx_pack *p)
 {
     struct dtx_outcome o = p->outcome;
 
@@ -258,6 +248,25 @@ void dtx_exec_packed(struct dtx_exec *x, const struct dtx_pack *p)
         output_lost(x, &o, p->error);
     else
         push(x, &o);
+}
+
+bool dtx_exec_pump(struct dtx_exec *x)
+{
+    struct dtx_spawn_result r;
+    struct dtx_writer_result w;
+    bool moved = false;
+    int i;
+
+    for (i = 0; i < MAX_AT_ONCE && dtx_spawner_poll(x->spawner, &r); i++) {
+        take_result(x, &r);
+        moved = true;
+    }
+    for (i = 0; i < MAX_AT_ONCE && dtx_writer_poll(x->packer, &w); i++) {
+        if (w.kind == DTX_WRITER_PACKED)
+            take_packed(x, &w.pack);
+        moved = true;
+    }
+    return hand_over_held(x) || moved;
 }
 
 int dtx_exec_error(const struct dtx_exec *x)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* run/exec.h - carries out a worker's RUN, RECALL and KILL
  *
- * Joins the spawner (which runs commands) and the store thread (which packs
- * their outputs): an attempt has ended when its output is in place.
+ * Joins the spawner (which runs commands) and a store thread that does nothing
+ * but pack their outputs, so that no record waits behind a large one: an
+ * attempt has ended when its output is in place.
  */
 #ifndef DTX_RUN_EXEC_H
 #define DTX_RUN_EXEC_H
@@ -16,10 +17,10 @@
 struct dtx_exec;
 struct dtx_spawner;
 struct dtx_writer;
-struct dtx_pack;
 
-/* Both are borrowed. NULL when out of memory. */
-struct dtx_exec *dtx_exec_create(struct dtx_spawner *s, struct dtx_writer *w);
+/* Both are borrowed; nobody else polls the packer. NULL when out of memory. */
+struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
+                                 struct dtx_writer *packer);
 void dtx_exec_destroy(struct dtx_exec *x); /* NULL is allowed */
 
 /* 0 or DTX_ENOMEM. The item is copied. */
@@ -27,11 +28,9 @@ int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item);
 /* True when it was taken back: it will not start. */
 bool dtx_exec_recall(struct dtx_exec *x, uint32_t task, uint32_t attempt);
 void dtx_exec_kill(struct dtx_exec *x, uint32_t task, uint32_t attempt);
-/* Take what the spawner has to say; outputs go to the store thread. True when
- * anything moved. */
+/* Take what the spawner and the packer have to say. True when anything
+ * moved. */
 bool dtx_exec_pump(struct dtx_exec *x);
-/* The store thread has packed one of our outputs. */
-void dtx_exec_packed(struct dtx_exec *x, const struct dtx_pack *p);
 /* The next ended attempt: true and '*out' filled. */
 bool dtx_exec_next(struct dtx_exec *x, struct dtx_outcome *out);
 /* Non-zero once an output could not be packed (DTX_ENOSPC, ...): its attempt

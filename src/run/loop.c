@@ -284,11 +284,10 @@ static bool poll_writer(struct dtx_loop *l)
     bool moved = false;
     int i;
 
-    for (i = 0; i < MAX_AT_ONCE && dtx_writer_poll(l->c.writer, &r); i++) {
+    for (i = 0; l->c.writer && i < MAX_AT_ONCE &&
+                dtx_writer_poll(l->c.writer, &r); i++) {
         moved = true;
-        if (r.kind == DTX_WRITER_PACKED)
-            dtx_exec_packed(l->c.exec, &r.pack);
-        else if (r.kind == DTX_WRITER_RECORDED)
+        if (r.kind == DTX_WRITER_RECORDED)
             dtx_inbox_add(&l->to_master, DTX_EV_RECORDED)->u.recorded =
                 r.recorded;
         else

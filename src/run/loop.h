@@ -36,10 +36,10 @@ struct dtx_loop_config {
     struct dtx_worker *worker;
     struct dtx_spawner *spawner;
     struct dtx_exec *exec;
-    struct dtx_writer *writer;
     struct dtx_output_reader *reader; /* of this rank's own outputs */
     /* rank 0 */
     struct dtx_master *master;
+    struct dtx_writer *writer; /* of the journal */
     struct dtx_show *show;
     const char *run_dir;
     void (*ended)(void *ctx, const struct dtx_outcome *o, bool final);

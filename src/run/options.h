@@ -73,6 +73,10 @@ struct dtx_options_input {
     const char *config_name;
 };
 
+/* 'out' is to be finished after DTX_OPTIONS_GO; otherwise it is all zeroes and
+ * may be finished. Options end at the first positional. A long flag takes
+ * =yes or =no as well, to turn off what the environment says. An empty
+ * environment variable counts as not set. */
 enum dtx_options_end dtx_options_parse(const struct dtx_options_input *in,
                                        struct dtx_options *out,
                                        struct dtx_buf *text,

@@ -52,14 +52,20 @@ struct rank {
     uint32_t epoch;
     struct dtx_output *output;
     struct dtx_output_reader *reader;
-    struct dtx_writer *writer;
+    struct dtx_writer *packer; /* of outputs */
     struct dtx_exec *exec;
     struct dtx_worker *worker;
     struct dtx_loop *loop;
-    bool orderly; /* the loop came to its end */
+    enum {
+        APART,   /* the others do not know yet how this rank does */
+        AGREED,  /* all know whether the job begins */
+        WORKING, /* they wait for each other */
+        ORDERLY  /* the loop came to its end */
+    } phase;
     /* rank 0 */
     struct dtx_job job;
     bool job_open;
+    struct dtx_writer *writer; /* of the journal */
     struct dtx_master *master;
     struct dtx_report *report;
     struct dtx_show *show;
@@ -216,10 +222,12 @@ static int meet(struct rank *r, const char *command_line)
         open_job(r, command_line, card);
     rc = gather(r, card, sizeof(*card), r->cards);
     free(card);
-    if (!rc)
-        rc = r->cards[0].status;
+    if (rc)
+        return rc;
+    rc = r->cards[0].status;
     if (!rc)
         rc = check_directory(r);
+    r->phase = AGREED;
     if (rc)
         return rc;
     r->run_dir = r->cards[0].run_dir;
@@ -282,12 +290,22 @@ static void notify(void *ctx)
     dtx_bell_ring(((struct rank *)ctx)->bell);
 }
 
-static int start_writer(struct rank *r, struct dtx_error *err)
+static int start_packer(struct rank *r, struct dtx_error *err)
 {
     struct dtx_writer_config c;
 
     memset(&c, 0, sizeof(c));
     c.output = r->output;
+    c.notify = notify;
+    c.ctx = r;
+    return dtx_writer_start(&c, &r->packer, err);
+}
+
+static int start_writer(struct rank *r, struct dtx_error *err)
+{
+    struct dtx_writer_config c;
+
+    memset(&c, 0, sizeof(c));
     c.journal = r->job.journal;
     c.index = r->job.index;
     c.lease = r->job.lease;
@@ -305,7 +323,7 @@ static int make_worker(struct rank *r, struct dtx_error *err)
     if (rc == DTX_OK)
         rc = dtx_output_open(r->run_dir, r->epoch, r->me, &r->output, err);
     if (rc == DTX_OK)
-        rc = start_writer(r, err);
+        rc = start_packer(r, err);
     if (rc)
         return rc;
     memset(&c, 0, sizeof(c));
@@ -315,7 +333,7 @@ static int make_worker(struct rank *r, struct dtx_error *err)
     c.ahead = r->share.nslots;
     c.host = r->cards[r->me].host;
     r->worker = dtx_worker_create(&c);
-    r->exec = dtx_exec_create(r->spawner, r->writer);
+    r->exec = dtx_exec_create(r->spawner, r->packer);
     r->reader = dtx_output_reader_create(r->run_dir);
     if (!r->worker || !r->exec || !r->reader)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
@@ -395,7 +413,7 @@ static int make_master(struct rank *r, struct dtx_error *err)
     c.prior = r->job.prior;
     c.attempts = r->job.attempts;
     r->master = dtx_master_create(&c, err);
-    if (!r->master)
+    if (!r->master || start_writer(r, err))
         return err->code;
     p = (struct dtx_report_config){
         r->master, &r->job.list, r->run_dir, r->epoch, r->size,
@@ -529,8 +547,10 @@ static int conclude(struct rank *r)
 static int live(struct rank *r)
 {
     struct dtx_error err = {0, ""};
-    int rc = make_worker(r, &err), status;
+    int rc, status;
 
+    r->phase = WORKING;
+    rc = make_worker(r, &err);
     if (rc == DTX_OK && r->me == 0)
         rc = make_master(r, &err);
     if (rc == DTX_OK)
@@ -543,7 +563,7 @@ static int live(struct rank *r)
     status = dtx_loop_run(r->loop, &err);
     if (status)
         return complain(&err, status);
-    r->orderly = true;
+    r->phase = ORDERLY;
     return r->me == 0 ? conclude(r) : 0;
 }
 
@@ -553,6 +573,8 @@ static void take_down(struct rank *r)
     dtx_loop_destroy(r->loop);
     if (r->writer)
         (void)dtx_writer_stop(r->writer, NULL);
+    if (r->packer)
+        (void)dtx_writer_stop(r->packer, NULL);
     dtx_show_stop(r->show);
     dtx_exec_destroy(r->exec);
     dtx_worker_destroy(r->worker);
@@ -589,21 +611,18 @@ int dtx_rank_main(const struct dtx_options *o,
                   const char *command_line)
 {
     struct rank r;
-    bool met = false;
     int status, leave;
 
     memset(&r, 0, sizeof(r));
     r.o = o;
     status = begin(&r, where);
-    if (!status) {
+    if (!status)
         status = meet(&r, command_line);
-        met = status == 0;
-    }
-    if (met)
+    if (!status)
         status = live(&r);
     leave = mark(&r, status);
-    /* once ranks work for each other, one cannot leave alone in disorder */
-    if (met && !r.orderly && r.transport) {
+    /* others wait for this rank: it cannot leave alone in disorder */
+    if (r.transport && (r.phase == APART || r.phase == WORKING)) {
         dtx_spawner_stop(r.spawner);
         dtx_transport_abort(status);
     }

@@ -72,7 +72,7 @@ static uint64_t slots_alive(const struct dtx_report *r)
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
-        n += k.alive ? k.slots : 0;
+        n += k.alive || k.left ? k.slots : 0;
     }
     return n;
 }
@@ -196,7 +196,9 @@ static void append_rank(const struct dtx_rank_stats *k, uint32_t rank,
                    k->slots == 1 ? "" : "s", (unsigned long long)k->ended,
                    share, (unsigned long long)k->stolen_by,
                    (unsigned long long)k->stolen_from,
-                   k->alive ? "" : (k->came ? ", LOST" : ", never came"));
+                   k->alive || k->left ? ""
+                   : k->came          ? ", LOST"
+                                      : ", never came");
 }
 
 static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
@@ -207,7 +209,7 @@ static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
-        if (i < RANK_ROWS || !k.alive)
+        if (i < RANK_ROWS || !(k.alive || k.left))
             append_rank(&k, i, makespan_ns, b);
         else if (i == RANK_ROWS)
             dtx_buf_printf(b, "           ... and %u more ranks\n",

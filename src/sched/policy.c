@@ -23,18 +23,25 @@ static bool has_free(const struct dtx_sched_view *v)
 }
 
 /* Static chunking: what is ready is cut once into as many parts as there are
- * slots; what becomes ready later is cut the same way.  Kruskal and Weiss,
+ * slots, each its share of what the ones before it left; what becomes ready
+ * later is cut the same way.  Kruskal and Weiss,
  * "Allocating independent subtasks on parallel processors", IEEE TSE 11(10),
  * 1985. */
 static uint64_t chunk_static(struct dtx_policy_state *s,
                              const struct dtx_sched_view *v)
 {
-    if (s->left == 0) {
+    uint64_t n;
+
+    if (s->left == 0 || s->chunk == 0) {
         s->chunk = v->ready;
-        s->left = v->nranks;
+        s->left = v->slots_all;
     }
-    s->left--;
-    return divide_up(s->chunk * v->slots, v->slots_all);
+    n = divide_up(s->chunk * v->slots, s->left);
+    if (n > s->chunk)
+        n = s->chunk;
+    s->chunk -= n;
+    s->left -= v->slots < s->left ? v->slots : s->left;
+    return n;
 }
 
 /* Self-scheduling: one task for each free slot.  Tang and Yew, "Processor
@@ -81,6 +88,8 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
     uint64_t deep = 1, share, target;
 
     (void)s;
+    if (has_free(v)) /* nothing is queued ahead while any slot is free */
+        return v->slots - v->used;
     if (v->mean_ns > 0)
         deep = divide_up((uint64_t)v->depth_ns, (uint64_t)v->mean_ns);
     if (deep > MAX_DEPTH)

@@ -32,8 +32,9 @@ struct dtx_sched_view {
 
 /* A policy's own memory; part of the engine's state. */
 struct dtx_policy_state {
-    uint64_t chunk; /* size of the chunks of the current batch */
-    uint64_t left;  /* chunks left in it */
+    uint64_t chunk; /* size of the chunks of the current batch; static: tasks
+                       left in it */
+    uint64_t left;  /* chunks left in it; static: slots left */
 };
 
 struct dtx_policy {

@@ -388,15 +388,31 @@ static void fail(struct dtx_sim *s, const struct dtx_sim_fault *f)
     }
 }
 
+/* A dead incarnation that had not come when another died comes only now: the
+ * driver knows that it is dead. */
+static void lose_again(struct dtx_sim *s, uint32_t rank)
+{
+    const struct dtx_sim_rank *r = &s->rank[rank];
+    uint32_t e;
+
+    if (!r->believed || r->believed_life > r->lost_life)
+        return;
+    e = dtx_sim_post(s, s->now_ns, DTX_SIM_LOST, DTX_SIM_MASTER, rank);
+    if (e != DTX_SIM_NONE)
+        s->event[e].life = r->lost_life;
+}
+
 static void lose(struct dtx_sim *s, const struct dtx_sim_event *e)
 {
     struct dtx_sim_rank *r = &s->rank[e->a];
     struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
 
-    if (r->life != e->life && r->believed_life != e->life)
+    if (r->life != e->life && r->believed_life > e->life)
         return; /* its successor has said so already */
     dtx_sim_say(s, "rank %u counts as lost", e->a);
+    r->lost_life = e->life;
     r->believed = false;
+    r->absent = r->believed_life == 0;
     ev.u.lost = e->a;
     step_master(s, &ev);
 }
@@ -451,6 +467,8 @@ static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
         break;
     }
     step_master(s, &ev);
+    if (e->kind == DTX_SIM_FRAME)
+        lose_again(s, e->a);
 }
 
 /* An event of an attempt, as its worker hears it. */
@@ -608,7 +626,7 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
     s->c.master.trace_ctx = s;
     s->timer = DTX_SIM_NONE;
     s->out = (struct dtx_actions)DTX_ACTIONS_INIT;
-    s->res.idle.excess_ns = INT64_MIN;
+    s->res.idle.excess_ns = INT64_MIN / 2;
     dtx_rng_seed(&s->rng, s->c.seed);
     dtx_heap_init(&s->queue, event_before, s);
     s->rank = calloc(s->nranks, sizeof(*s->rank));

@@ -214,8 +214,9 @@ void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
         return;
     if (m.kind == DTX_MSG_HELLO) {
         if (m.incarnation > r->believed_life) {
-            r->believed = true;
+            r->believed = !r->absent;
             r->believed_life = m.incarnation;
+            r->absent = false;
         }
         return;
     }

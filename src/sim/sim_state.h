@@ -87,8 +87,9 @@ struct dtx_sim_rank {
     uint32_t *slot_of; /* the run that has it, or NONE */
     struct dtx_sim_list waiting, running;
     /* the model: whom the master has to believe */
-    bool believed;
+    bool believed, absent; /* absent: declared lost before it came */
     uint32_t believed_life;
+    uint32_t lost_life; /* incarnations up to this one were declared lost */
     uint64_t holds;    /* narrow tasks that arrived and have not started */
     int64_t holds_since;  /* -1: it holds none */
     uint64_t holds_yields; /* YIELDs sent up to then */

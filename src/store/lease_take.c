@@ -218,10 +218,10 @@ static int make_claim(const char *path, const struct dtx_lease *mine,
     return rc;
 }
 
-/* Somebody has claimed this epoch already: DTX_EEXIST when they are gone and
- * the epoch may be passed over, DTX_EAGAIN when the lease must be looked at
- * again. */
-static int pass_over(struct taking *g, const char *path, struct dtx_error *err)
+/* Somebody has claimed an epoch already: 0 when they are gone and it may be
+ * passed over, DTX_EAGAIN when the lease must be looked at again. */
+static int judge_claim(struct taking *g, const char *path,
+                       struct dtx_error *err)
 {
     enum dtx_lease_owner o = DTX_LEASE_UNKNOWN;
     struct look v;
@@ -233,95 +233,129 @@ static int pass_over(struct taking *g, const char *path, struct dtx_error *err)
         return DTX_EAGAIN;
     if (v.rc == 0)
         o = dtx_lease_judge(&v.lease);
-    if (o == DTX_LEASE_UNKNOWN) {
-        rc = watch(g, path, &v, err);
-        return rc != 0 ? rc : DTX_EEXIST;
-    }
+    if (o == DTX_LEASE_UNKNOWN)
+        return watch(g, path, &v, err);
     if (o == DTX_LEASE_GONE)
-        return DTX_EEXIST;
+        return 0;
     if (dtx_file_now() > g->late)
         return say_busy(g, &v, err);
     dtx_file_nap(NAP_NS);
     return DTX_EAGAIN;
 }
 
-/* Remove all claims of epochs below 'epoch': whoever made them has lost. */
-static int drop_claims(const char *dir, uint32_t epoch, struct dtx_error *err)
+/* Remove all claims of epochs below 'epoch': whoever made them has lost.
+ * '*highest' is the largest epoch claimed, 0 for none. */
+static int scan_claims(const char *dir, uint32_t epoch, uint32_t *highest,
+                       struct dtx_error *err)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
+    int rc = 0;
 
+    *highest = 0;
     if (!d)
         return dtx_error_errno(err, "cannot read %s", dir);
-    while ((e = readdir(d)) != NULL) {
+    while (rc == 0 && (e = readdir(d)) != NULL) {
         int64_t n;
 
-        if (strncmp(e->d_name, CLAIM_PREFIX, CLAIM_LEN) == 0 &&
-            dtx_parse_int(e->d_name + CLAIM_LEN, 0, UINT32_MAX, &n) == 0 &&
-            n < (int64_t)epoch && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
-            errno != ENOENT) {
-            int rc =
-                dtx_error_errno(err, "cannot remove %s/%s", dir, e->d_name);
-
-            (void)closedir(d);
-            return rc;
-        }
+        if (strncmp(e->d_name, CLAIM_PREFIX, CLAIM_LEN) != 0 ||
+            dtx_parse_int(e->d_name + CLAIM_LEN, 0, UINT32_MAX, &n) != 0)
+            continue;
+        if (n > (int64_t)*highest)
+            *highest = (uint32_t)n;
+        if (n < (int64_t)epoch && unlinkat(dirfd(d), e->d_name, 0) != 0 &&
+            errno != ENOENT)
+            rc = dtx_error_errno(err, "cannot remove %s/%s", dir, e->d_name);
     }
     (void)closedir(d);
-    return 0;
+    return rc;
 }
 
-/* The claim is made: turn it into the lease if that is still as judged.
- * DTX_EAGAIN when somebody was faster. */
+/* The claim is made: turn it into the lease if nobody claims a larger epoch
+ * and the lease is still as judged. DTX_EAGAIN when somebody was faster.
+ *
+ * Of two claims the smaller one loses in any order of events: if it was there
+ * when the larger one was made, the larger one's scan removes it, or its
+ * rename came before that and the larger one sees the lease changed; if it was
+ * made later, it sees the larger claim, or the lease that became of it. */
 static int promote(struct taking *g, const char *claim, const struct look *v,
                    const struct dtx_lease *mine, struct dtx_error *err)
 {
     struct look now;
-    int rc = drop_claims(g->t->dir, mine->epoch, err);
+    uint32_t highest;
+    int rc = scan_claims(g->t->dir, mine->epoch, &highest, err);
 
+    if (rc == 0 && highest > mine->epoch)
+        rc = DTX_EAGAIN;
     if (rc == 0)
         rc = look_at(g->path, &now, err);
     if (rc == 0 && !same_look(v, &now))
         rc = DTX_EAGAIN;
-    if (rc == 0 && rename(claim, g->path) != 0) {
-        if (errno == ENOENT)
-            return DTX_EAGAIN; /* a larger epoch has removed it */
+    if (rc == 0 && rename(claim, g->path) != 0 && errno != ENOENT)
         rc = dtx_error_errno(err, "cannot write %s", g->path);
-    }
-    if (rc != 0)
+    if (rc != 0) {
         (void)unlink(claim);
+        return rc;
+    }
+    /* ENOENT: a larger epoch has removed it, or a file server answers for the
+     * second time; the lease knows */
+    rc = look_at(g->path, &now, err);
+    if (rc == 0 && (now.rc != 0 || !same_owner(&now.lease, mine)))
+        rc = DTX_EAGAIN;
     return rc;
+}
+
+/* Which epoch to claim: behind the lease's and behind those of takers who died
+ * on the way. DTX_EAGAIN when one of them lives: look again. */
+static int choose_epoch(struct taking *g, const struct look *v, uint32_t *epoch,
+                        struct dtx_error *err)
+{
+    uint64_t next = (uint64_t)v->lease.epoch + 1;
+    uint32_t highest;
+    int rc = scan_claims(g->t->dir, 0, &highest, err);
+
+    if (rc != 0)
+        return rc;
+    if (next < g->t->at_least)
+        next = g->t->at_least;
+    if (highest >= next) {
+        char *path = claim_path(g->t->dir, highest);
+
+        if (!path)
+            return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+        rc = judge_claim(g, path, err);
+        free(path);
+        if (rc != 0)
+            return rc;
+        next = (uint64_t)highest + 1;
+    }
+    if (next > UINT32_MAX)
+        return dtx_error_set(err, DTX_ELIMIT, "%s: too many sessions", g->path);
+    *epoch = (uint32_t)next;
+    return 0;
 }
 
 /* Try to become the owner after 'v' was judged. DTX_EAGAIN: look again. */
 static int claim(struct taking *g, const struct look *v, struct dtx_lease *mine,
                  struct dtx_error *err)
 {
-    uint64_t epoch = (uint64_t)v->lease.epoch + 1;
+    char *path;
+    int rc;
 
-    if (epoch < g->t->at_least)
-        epoch = g->t->at_least;
-    for (;; epoch++) {
-        char *path;
-        int rc;
-
-        if (epoch > UINT32_MAX)
-            return dtx_error_set(err, DTX_ELIMIT, "%s: too many sessions",
-                                 g->path);
-        dtx_lease_self(mine);
-        mine->epoch = (uint32_t)epoch;
-        path = claim_path(g->t->dir, mine->epoch);
-        if (!path)
-            return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-        rc = make_claim(path, mine, err);
-        if (rc == 0)
-            rc = promote(g, path, v, mine, err);
-        else if (rc == DTX_EEXIST)
-            rc = pass_over(g, path, err);
-        free(path);
-        if (rc != DTX_EEXIST)
-            return rc;
-    }
+    dtx_lease_self(mine);
+    rc = choose_epoch(g, v, &mine->epoch, err);
+    if (rc != 0)
+        return rc;
+    path = claim_path(g->t->dir, mine->epoch);
+    if (!path)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    rc = make_claim(path, mine, err);
+    if (rc == 0)
+        rc = promote(g, path, v, mine, err);
+    else if (rc == DTX_EEXIST)
+        rc = DTX_EAGAIN;
+    free(path);
+    return rc;
 }
 
 int dtx_lease_take(const struct dtx_lease_taking *t, struct dtx_lease *mine,

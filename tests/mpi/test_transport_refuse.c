@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The transport against a peer that does not keep the rules: frames that are
  * too long, on the transport's own communicator, for which its source is
- * included here.  Any number of ranks; TAP from rank 0. */
+ * included here.  TAP from rank 0.  RANKS: 2 3 */
 #include "mpi/transport.c"
 
 #define PATIENCE_NS INT64_C(30000000000)

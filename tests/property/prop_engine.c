@@ -244,7 +244,7 @@ static bool read_arguments(int argc, char **argv, uint64_t *from, uint64_t *to)
 
 int main(int argc, char **argv)
 {
-    struct totals t = {.excess_ns = INT64_MIN};
+    struct totals t = {.excess_ns = INT64_MIN / 2};
     uint64_t from, to, seed, bad = 0;
     clock_t begin = clock();
     double seconds;

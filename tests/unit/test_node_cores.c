@@ -18,7 +18,7 @@ static const struct {
     {"pack:1 core:6 pu:1", 6, 1, {0, 1, 2}},
     {"numa:4 core:16 pu:4", 64, 4, {0, 4, 8}},
     /* second threads numbered behind all first ones, as Linux does */
-    {"pack:2 core:2 pu:2(indexes=core:pack:pu)", 4, 2, {0, 1, 2}},
+    {"pack:2 core:2 pu:2(indexes=0,4,1,5,2,6,3,7)", 4, 2, {0, 1, 2}},
 };
 
 static void detect(struct dtx_cores *c)

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/cli/usage.t - wrong command lines: status 102, one clear sentence
+. "$srcdir/tests/cli/lib.sh"
+
+# refused TEXT WORDS...: distributex WORDS is bad usage, told in these words
+# (the beginning of stderr), and does nothing.
+refused() {
+    local text=$1
+    shift
+    expect_status 102 "$DISTRIBUTEX" "$@" >refused.out 2>refused.err
+    [ ! -s refused.out ] || fail "stdout: $(cat refused.out)"
+    [ "$(head -c $((13 + ${#text})) refused.err)" = "distributex: $text" ] ||
+        fail "$*: $(cat refused.err)"
+    rm refused.out refused.err
+    [ -z "$(find . -name 'distributex-*')" ] || fail "a run directory was made"
+}
+
+test_case "commands" '
+    refused "a command is missing"
+    refused "unknown command '\''rum'\''; did you mean '\''run'\''?" rum
+    refused "unknown command '\''frobnicate'\''; see" frobnicate
+    refused "'\''top'\'' is not in this version" top
+    echo true >sweep.txt
+    refused "'\''sweep.txt'\'' is a file, not a command; to run it as a task file: distributex run sweep.txt" sweep.txt
+'
+
+test_case "task files" '
+    echo true >a
+    refused "no task file" run
+    refused "exactly one task file; to run a command put it in a file" run a a
+    refused "exactly one task file, and options before it: a -j 2" run a -j 2
+    refused "standard input" run -
+    refused "'\'':::'\'' is not in this version" run echo ::: 1 2
+'
+
+test_case "options" '
+    echo true >a
+    refused "unknown option --retri; did you mean --retries?" run --retri 1 a
+    refused "unknown option --tag: it is not in this version" run --tag a
+    refused "unknown option -k: it is not in this version" run -k a
+    refused "-j: '\''0'\'' is not a whole number" run -j0 a
+    refused "--timeout: '\''200%'\'' is not possible" run --timeout 200% a
+    refused "--run-dir needs a value" run --run-dir
+    refused "--resume and --retry-failed exclude" run --resume --retry-failed
+    refused "--policy: unknown policy '\''lifo'\''; there are: steal" \
+        run --policy=lifo a
+'
+
+test_case "values from the environment are named" '
+    echo true >a
+    export DTX_RETRIES=many
+    refused "environment variable DTX_RETRIES: '\''many'\'' is not" run a
+'
+
+test_case "values from the file are named by its line" '
+    echo true >a
+    printf "# mine\nretries = many\n" >conf
+    export DTX_CONFIG=conf
+    refused "conf:2: retries: '\''many'\'' is not" run a
+    export DTX_CONFIG=missing
+    refused "environment variable DTX_CONFIG: cannot open missing" run a
+'
+
+test_case "output and stop without a job" '
+    expect_status 104 "$DISTRIBUTEX" stop 2>err
+    grep -q "^distributex: " err
+    expect_status 104 "$DISTRIBUTEX" output 1 2>err
+    grep -q "^distributex: " err
+    refused "output: no task" output
+    refused "stop: at most one run directory" stop a b
+'
+
+test_done
