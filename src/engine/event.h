@@ -47,7 +47,9 @@ struct dtx_event {
     enum dtx_event_kind kind;
     int64_t now_ns; /* monotonic, of this rank */
     bool more;      /* further events are waiting already: batched work (grants,
-                       reports) may be put off to the last of them */
+                       reports) may be put off to the last of them. A TIMER
+                       that is due does not count, since this step may move
+                       it */
     union {
         struct {
             uint32_t from;

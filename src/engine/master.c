@@ -110,6 +110,8 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
         m->ntasks = (uint32_t)c->list->ntasks;
         if (m->c.depth_ns <= 0)
             m->c.depth_ns = DEFAULT_DEPTH_NS;
+        if (m->c.slice == 0)
+            m->c.slice = DTX_MASTER_SLICE;
         if (m->c.retries == 0)
             m->c.retries = 1;
         dtx_rng_seed(&m->rng, c->seed);
@@ -496,7 +498,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     dtx_actions_clear(out);
     m->out = out;
     m->now_ns = ev->now_ns;
-    m->budget = DTX_MASTER_SLICE;
+    m->budget = m->c.slice;
     if (m->finished) {
         hear_late(m, ev);
         return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM

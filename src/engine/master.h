@@ -60,10 +60,11 @@ struct dtx_master_config {
     uint32_t nranks;        /* ranks of the MPI job, rank 0 included */
     const char *policy;     /* NULL = default */
     uint64_t seed;
-    uint32_t retries;       /* attempts in all for tasks that do not say, >= 1 */
+    uint32_t retries;       /* attempts in all, for tasks that do not say */
     int64_t timeout_ns;     /* for tasks that do not say, 0 = none */
     int64_t retry_pause_ns; /* before a further attempt */
     int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
+    uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
     struct dtx_halt halt;
     const struct dtx_tasklist *list; /* borrowed for the master's life */
     const struct dtx_graph *graph;   /* sealed; borrowed for its life */

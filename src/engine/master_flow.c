@@ -312,8 +312,8 @@ static void settle(struct dtx_master *m, const struct dtx_pending *p)
         m->state[i] = DTX_TASK_FAILED;
         m->st.failed++;
         begin_walk(m, i, i);
-        check_halt(m);
     }
+    check_halt(m); /* a success may be the third end */
 }
 
 void dtx_master_recorded(struct dtx_master *m, uint64_t number)

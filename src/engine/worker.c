@@ -228,7 +228,7 @@ static struct queued *dequeue(struct dtx_worker *w, bool from_end)
 /* Hand over as many as fit, in the order in which they were granted. */
 static void hand_over(struct dtx_worker *w)
 {
-    while (w->q_len > 0 && !w->stopping && !w->yielding) {
+    while (w->q_len > 0 && !w->stopping) {
         struct queued *q = w->queue[w->q_at];
         struct dtx_action *a;
 
@@ -436,8 +436,6 @@ static int on_grant(struct dtx_worker *w, struct dtx_msg *msg)
             return DTX_ENOMEM;
         }
     }
-    if (w->stopping) /* it crossed the STOP */
-        w->yield_all = true;
     return rc;
 }
 

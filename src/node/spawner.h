@@ -90,8 +90,9 @@ int dtx_spawner_configure(struct dtx_spawner *s,
                           const struct dtx_spawner_config *c,
                           struct dtx_error *err);
 /* 0; DTX_EAGAIN when the queue is full for now (the caller keeps it and tries
- * again after the next result); DTX_ELIMIT when it can never fit (treated by
- * the caller as an attempt that could not be executed). */
+ * again after the next result); DTX_ELIMIT when it can never fit, 'cpus' not
+ * in 1 .. nslots included (treated by the caller as an attempt that could not
+ * be executed); DTX_ESTATE before configure. */
 int dtx_spawner_run(struct dtx_spawner *s, const struct dtx_spawn_request *r);
 /* Take back what has not started: true when it will not start. */
 bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
@@ -103,8 +104,8 @@ void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
 void dtx_spawner_kill_all(struct dtx_spawner *s, bool now);
 /* One ended attempt: true and '*out' filled. */
 bool dtx_spawner_poll(struct dtx_spawner *s, struct dtx_spawn_result *out);
-/* The files of a capture, for pread: 0, or an error when it is not known. Thread
- * safe. The fds stay the spawner library's. Output of this result is
+/* The files of a capture, for pread: 0, or an error when it is not known.
+ * Thread safe. The fds stay the spawner library's. Output of this result is
  * [out_start, out_start + out_len) and [err_start, err_start + err_len). */
 int dtx_spawner_capture_fds(struct dtx_spawner *s, int32_t capture, int *out_fd,
                             int64_t *out_start, int *err_fd,

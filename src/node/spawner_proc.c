@@ -9,9 +9,9 @@
  * to wait for any child anyway. */
 #include "node/spawner_proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -54,14 +54,13 @@ static void close_listed(void)
     (void)closedir(d);
 }
 
-static bool close_rest(void)
+static void close_rest(void)
 {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, FD_REST, ~0u, 0) == 0)
-        return true;
+        return;
 #endif
     close_listed(); /* Linux before 5.9 */
-    return true;
 }
 
 /* Keep two descriptors, under known numbers; stdio becomes /dev/null: the
@@ -77,9 +76,12 @@ static bool settle_files(int sock, int wake_fd)
         return false;
     in = fcntl(in, F_DUPFD_CLOEXEC, 10);
     out = fcntl(out, F_DUPFD_CLOEXEC, 10);
-    return dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2 &&
-           dup3(s, FD_SOCK, O_CLOEXEC) == FD_SOCK &&
-           dup3(w, FD_WAKE, O_CLOEXEC) == FD_WAKE && close_rest();
+    if (dup2(in, 0) != 0 || dup2(out, 1) != 1 || dup2(out, 2) != 2 ||
+        dup3(s, FD_SOCK, O_CLOEXEC) != FD_SOCK ||
+        dup3(w, FD_WAKE, O_CLOEXEC) != FD_WAKE)
+        return false;
+    close_rest();
+    return true;
 }
 
 static void ignore_signal(int sig)

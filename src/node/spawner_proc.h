@@ -20,7 +20,6 @@
 #include "node/spawner_stray.h"
 
 struct dtx_bell;
-struct dtx_record;
 struct dtx_ring;
 
 #define DTX_NO_RUN UINT32_MAX
@@ -74,8 +73,6 @@ struct dtx_proc {
 _Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
                              int sock, int wake_fd);
 
-/* The configuration has come. False when out of memory. */
-bool dtx_proc_configure(struct dtx_proc *p, const struct dtx_record *r);
 /* Start what may be started; sets blocked, starved and retry_ns. */
 void dtx_proc_start_waiting(struct dtx_proc *p);
 /* Take note of all children that have ended. */

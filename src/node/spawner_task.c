@@ -71,13 +71,13 @@ static bool make_tables(struct dtx_proc *p)
     return true;
 }
 
-bool dtx_proc_configure(struct dtx_proc *p, const struct dtx_record *r)
+/* The configuration has come. False when out of memory. */
+static bool configure(struct dtx_proc *p, const struct dtx_record *r)
 {
     uint32_t captures = r->cpus; /* how many the rank has room for */
 
     p->config = dtx_config_decode(r + 1, r->len);
-    if (!p->config ||
-        dtx_env_init(&p->env, p->config) != DTX_OK ||
+    if (!p->config || dtx_env_init(&p->env, p->config) != DTX_OK ||
         dtx_launcher_init(&p->launcher, p->config->shell, p->env.path) !=
             DTX_OK ||
         dtx_captures_init(&p->captures, p->ring, p->sock, p->config->tmp_dir,
@@ -266,7 +266,8 @@ static void fail_run(struct dtx_proc *p, uint32_t run, int e)
     finish_run(p, run, false);
 }
 
-/* Not now: try again later, more and more patiently. False when that has been
+/* Not now: try again later, more and more patiently; 'forever' while something
+ * of ours is under way that may free what is missing. False when that has been
  * done often enough. */
 static bool try_later(struct dtx_proc *p, bool forever)
 {
@@ -393,7 +394,7 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
         note_started(p, run, pid, r->timeout_ns);
         return true;
     }
-    if (capture != DTX_CAPTURE_FAILED && try_later(p, false)) {
+    if (capture != DTX_CAPTURE_FAILED && try_later(p, p->nruns > 0)) {
         undo_run(p, run);
         atomic_store(&entry->state, r->state);
         return false;
@@ -411,7 +412,7 @@ void dtx_proc_start_waiting(struct dtx_proc *p)
     while (!p->blocked && (r = dtx_ring_peek(p->ring)) != NULL) {
         p->retry_ns = 0;
         if (r->kind == DTX_RECORD_CONFIG) {
-            if (!dtx_proc_configure(p, r))
+            if (!configure(p, r))
                 _exit(1);
         } else if (!start_request(p, r)) {
             p->blocked = true;

@@ -26,7 +26,7 @@
 #include "wire/wire.h"
 
 #ifdef HAVE_CONFIG_H
-#include "config.h"
+#include "base/config.h"
 #endif
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0"

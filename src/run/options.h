@@ -33,12 +33,12 @@ struct dtx_options {
     char *hostfile;         /* --hostfile: launch mpirun with it */
     char *run_dir;          /* --run-dir */
     enum dtx_resume resume; /* --resume, --resume-failed, --retry-failed */
-    char *policy;           /* --policy */
+    char *policy;           /* --policy; never NULL */
     uint64_t seed;          /* --seed */
     uint32_t retries;       /* --retries: attempts in all, default 1 */
     int64_t retry_delay_ns; /* --retry-delay, default 1 s */
     int64_t timeout_ns;     /* --timeout, 0 = none */
-    int64_t grace_ns;       /* --term-grace, between TERM and KILL, default 5 s */
+    int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
     struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
     char *joblog;           /* --joblog FILE */
     bool bar;               /* --bar: progress line even without a terminal */
@@ -50,13 +50,14 @@ struct dtx_options {
     enum dtx_bind bind;     /* --bind auto|core|none */
     char *tmp_dir;          /* --tmp-dir for captures */
     char *mpirun;           /* --mpirun, default mpirun */
-    int64_t sync_ns;        /* --sync: journal fdatasync interval, default 1 s */
+    int64_t sync_ns;        /* --sync: journal fdatasync interval, default
+                               1 s; 0 = each write */
     char *task_file;        /* the positional, NULL when none */
 };
 
 enum dtx_options_end {
     DTX_OPTIONS_GO,   /* parsed */
-    DTX_OPTIONS_DONE, /* help was asked for: 'text' is to be printed, status 0 */
+    DTX_OPTIONS_DONE, /* help: 'text' is to be printed, status 0 */
     DTX_OPTIONS_BAD   /* usage error: 'err' is filled, status 102 */
 };
 

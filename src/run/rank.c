@@ -513,6 +513,15 @@ static void summarise(struct rank *r, const struct dtx_master_stats *s)
     dtx_buf_free(&b);
 }
 
+static void stop_packing(struct rank *r)
+{
+    if (r->packer)
+        (void)dtx_writer_stop(r->packer, NULL);
+    r->packer = NULL;
+    dtx_output_close(r->output);
+    r->output = NULL;
+}
+
 /* Rank 0: tell, and write the session's end. */
 static int conclude(struct rank *r)
 {
@@ -523,14 +532,10 @@ static int conclude(struct rank *r)
 
     dtx_master_stats(r->master, &s);
     status = status_of(r, &s);
-    if (status == DTX_EXIT_STORAGE)
-        dtx_log(DTX_LOG_ERROR,
-                "an output could not be written to %s/out: %s; its task will "
-                "run again after --resume",
-                r->run_dir, dtx_strerror(dtx_exec_error(r->exec)));
     summarise(r, &s);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};
+    stop_packing(r); /* outputs are on disk before the end is recorded */
     if (dtx_writer_stop(r->writer, &err))
         status = complain(&err, DTX_EXIT_STORAGE);
     r->writer = NULL;
@@ -564,6 +569,11 @@ static int live(struct rank *r)
     if (status)
         return complain(&err, status);
     r->phase = ORDERLY;
+    if (dtx_exec_error(r->exec))
+        dtx_log(DTX_LOG_ERROR,
+                "rank %u: an output could not be written to %s/out: %s; its "
+                "task runs again after --resume",
+                r->me, r->run_dir, dtx_strerror(dtx_exec_error(r->exec)));
     return r->me == 0 ? conclude(r) : 0;
 }
 
@@ -573,15 +583,13 @@ static void take_down(struct rank *r)
     dtx_loop_destroy(r->loop);
     if (r->writer)
         (void)dtx_writer_stop(r->writer, NULL);
-    if (r->packer)
-        (void)dtx_writer_stop(r->packer, NULL);
+    stop_packing(r);
     dtx_show_stop(r->show);
     dtx_exec_destroy(r->exec);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
     dtx_master_destroy(r->master);
     dtx_output_reader_destroy(r->reader);
-    dtx_output_close(r->output);
     if (r->job_open)
         (void)dtx_job_close(&r->job, NULL, NULL);
     dtx_cores_free(&r->cores);

@@ -64,24 +64,30 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
 
 /* ---- the progress line ---- */
 
-static uint64_t slots_alive(const struct dtx_report *r)
+/* Slots of the ranks that are there (or left in good order); '*running' (may
+ * be NULL): the tasks they run, taken to be one a slot. */
+static uint64_t slots_there(const struct dtx_report *r, uint64_t *running)
 {
     struct dtx_rank_stats k;
-    uint64_t n = 0;
+    uint64_t n = 0, busy = 0;
     uint32_t i;
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
         n += k.alive || k.left ? k.slots : 0;
+        busy += k.granted < k.slots ? k.granted : k.slots;
     }
+    if (running)
+        *running = busy;
     return n;
 }
 
 /* Seconds left, if tasks go on costing what they cost so far. */
 static void append_left(const struct dtx_report *r,
-                        const struct dtx_master_stats *s, struct dtx_buf *b)
+                        const struct dtx_master_stats *s, uint64_t slots,
+                        struct dtx_buf *b)
 {
-    uint64_t slots = slots_alive(r), todo = s->left;
+    uint64_t todo = s->left;
     char text[32];
 
     if (r->ended == 0 || slots == 0)
@@ -97,7 +103,7 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
 {
     struct dtx_master_stats s;
     int64_t every = r->c.tty ? DTX_SEC_NS / 2 : 30 * DTX_SEC_NS;
-    uint64_t failed, done;
+    uint64_t failed, done, slots, running;
 
     if (!r->c.bar)
         return;
@@ -109,16 +115,17 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
     dtx_master_stats(r->c.master, &s);
     failed = s.failed + s.skipped;
     done = s.ok + failed;
+    slots = slots_there(r, &running);
     dtx_buf_str(b, r->c.tty ? "\r\033[K" : "");
-    dtx_buf_printf(b, "distributex: %llu of %llu done (%.0f %%), %llu granted",
+    dtx_buf_printf(b, "distributex: %llu of %llu done (%.0f %%), %llu running",
                    (unsigned long long)done, (unsigned long long)s.tasks,
                    s.tasks ? 100.0 * (double)done / (double)s.tasks : 100.0,
-                   (unsigned long long)s.granted);
+                   (unsigned long long)running);
     dtx_buf_printf(b, ", %llu failed", (unsigned long long)failed);
     if (s.stopping)
         dtx_buf_str(b, ", stopping");
     else
-        append_left(r, &s, b);
+        append_left(r, &s, slots, b);
     dtx_buf_str(b, r->c.tty ? "" : "\n");
     r->drawn = r->c.tty;
 }
@@ -144,7 +151,8 @@ static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
         dtx_buf_printf(b, ", %llu left to do", (unsigned long long)s->left);
     dtx_buf_char(b, '\n');
     if (s->prior_ok + s->prior_failed)
-        dtx_buf_printf(b, "           of these %llu ended in earlier sessions\n",
+        dtx_buf_printf(b,
+                       "           of these %llu ended in earlier sessions\n",
                        (unsigned long long)(s->prior_ok + s->prior_failed));
     if (s->retried + s->lost)
         dtx_buf_printf(b,
@@ -304,7 +312,7 @@ void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
     dtx_master_stats(r->c.master, &s);
     append_counts(&s, b);
     if (r->ended)
-        append_makespan(r, makespan_ns, slots_alive(r), b);
+        append_makespan(r, makespan_ns, slots_there(r, NULL), b);
     dtx_buf_printf(b, "balance    %llu grants, %llu steals moved %llu tasks\n",
                    (unsigned long long)s.grants, (unsigned long long)s.steals,
                    (unsigned long long)s.stolen);

@@ -34,7 +34,7 @@ void dtx_report_destroy(struct dtx_report *r); /* NULL is allowed */
 /* An attempt has ended (its record is written). */
 void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
                       bool final);
-/* Append the progress line's next text to 'b': nothing when there is none due. */
+/* Append the progress line's next text to 'b', if one is due. */
 void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b);
 /* Append what wipes the progress line. */
 void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b);

@@ -85,7 +85,7 @@ static int each_outcome(struct pass *p, struct dtx_error *err)
     return rc;
 }
 
-/* Is the output of a finished attempt there? If not, the task is not finished. */
+/* Is a finished attempt's output there? If not, the task is not finished. */
 static int check_output(struct pass *p, uint32_t task,
                         const struct dtx_outcome *o, uint32_t epoch,
                         uint64_t at)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -30,7 +31,23 @@ static void handle(int sig)
     errno = keep;
 }
 
-static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+/* By convention a program that is started with HUP or INT ignored (nohup, a
+ * script's background) leaves them so. */
+static const struct {
+    int sig;
+    bool may_be_ignored;
+} handled[] = {{SIGINT, true},
+               {SIGHUP, true},
+               {SIGTERM, false},
+               {SIGUSR1, false},
+               {SIGUSR2, false}};
+
+static bool is_ignored(int sig)
+{
+    struct sigaction old;
+
+    return sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+}
 
 int dtx_signals_install(struct dtx_bell *bell)
 {
@@ -42,7 +59,9 @@ int dtx_signals_install(struct dtx_bell *bell)
     sa.sa_handler = handle;
     atomic_store(&g_bell, bell);
     for (i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
-        if (sigaction(handled[i], &sa, NULL) != 0)
+        if (handled[i].may_be_ignored && is_ignored(handled[i].sig))
+            continue;
+        if (sigaction(handled[i].sig, &sa, NULL) != 0)
             return DTX_ESYS;
     }
     sa.sa_handler = SIG_IGN;

@@ -77,70 +77,7 @@ struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target)
     return &s->rank[target - 1];
 }
 
-/* ---- the queue of events ---- */
-
-static bool event_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_sim *s = ctx;
-    const struct dtx_sim_event *x = &s->event[a], *y = &s->event[b];
-
-    if (x->at_ns != y->at_ns)
-        return x->at_ns < y->at_ns;
-    if (x->kind != y->kind)
-        return x->kind < y->kind;
-    if (x->target != y->target)
-        return x->target < y->target;
-    return x->seq < y->seq;
-}
-
-uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
-                      uint32_t target, uint32_t a)
-{
-    struct dtx_sim_event *p;
-    uint32_t i;
-
-    if (s->nspare > 0) {
-        i = s->spare_event[--s->nspare];
-    } else {
-        p = dtx_grow(s->event, &s->cap_events, s->nevents + 1, sizeof(*p));
-        if (!p) {
-            s->nomem = true;
-            return DTX_SIM_NONE;
-        }
-        s->event = p;
-        i = (uint32_t)s->nevents++;
-    }
-    s->event[i] = (struct dtx_sim_event){
-        .at_ns = at_ns, .seq = s->seq++, .kind = kind, .target = target,
-        .life = target ? dtx_sim_rank_of(s, target)->life : 0, .a = a,
-    };
-    if (!dtx_heap_push(&s->queue, i))
-        s->nomem = true;
-    return i;
-}
-
-static void give_event(struct dtx_sim *s, uint32_t i)
-{
-    uint32_t *p = dtx_grow(s->spare_event, &s->cap_spare, s->nspare + 1,
-                           sizeof(*p));
-
-    free(s->event[i].data);
-    s->event[i].data = NULL;
-    if (!p) {
-        s->nomem = true;
-        return;
-    }
-    s->spare_event = p;
-    s->spare_event[s->nspare++] = i;
-}
-
-void dtx_sim_cancel(struct dtx_sim *s, uint32_t event)
-{
-    if (event == DTX_SIM_NONE)
-        return;
-    dtx_heap_remove(&s->queue, event);
-    give_event(s, event);
-}
+/* ---- what is heard ---- */
 
 static bool hangs(const struct dtx_sim *s, const struct dtx_sim_rank *r)
 {
@@ -162,13 +99,15 @@ static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
             e->kind == DTX_SIM_STOPPING);
 }
 
-/* Do further events for this target wait at this time? */
+/* Do further events for this target wait at this time? A timer may be moved
+ * by the step. */
 static bool more_waits(struct dtx_sim *s, uint32_t target)
 {
     uint32_t i = dtx_heap_top(&s->queue);
 
     return i != DTX_HEAP_NONE && s->event[i].at_ns <= s->now_ns &&
-           s->event[i].target == target && heard(s, &s->event[i]);
+           s->event[i].target == target &&
+           s->event[i].kind != DTX_SIM_TIMER && heard(s, &s->event[i]);
 }
 
 /* ---- the master ---- */
@@ -222,7 +161,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
     }
 }
 
-static void step_master(struct dtx_sim *s, struct dtx_event *ev)
+void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev)
 {
     struct dtx_master_stats st;
     size_t i;
@@ -338,95 +277,6 @@ static void come(struct dtx_sim_rank *r)
     step_worker(r, &ev);
 }
 
-/* ---- faults ---- */
-
-static void die(struct dtx_sim_rank *r)
-{
-    dtx_sim_idle_out(r);
-    dtx_sim_exec_drop(r);
-    r->up = false;
-    dtx_sim_cancel(r->sim, r->timer);
-    r->timer = DTX_SIM_NONE;
-}
-
-static void count_as_lost(struct dtx_sim *s, struct dtx_sim_rank *r)
-{
-    uint32_t e = dtx_sim_post(s, s->now_ns + s->c.detect_ns, DTX_SIM_LOST,
-                              DTX_SIM_MASTER, r->number);
-
-    if (e != DTX_SIM_NONE)
-        s->event[e].life = r->life;
-}
-
-static void fail(struct dtx_sim *s, const struct dtx_sim_fault *f)
-{
-    struct dtx_sim_rank *r = &s->rank[f->rank];
-
-    if (!r->up || r->hung || f->kind == DTX_SIM_STOPREQ) {
-        if (f->kind == DTX_SIM_STOPREQ && r->up)
-            (void)dtx_sim_post(s, s->now_ns, DTX_SIM_STOPPING, r->target,
-                               (uint32_t)f->stop);
-        return;
-    }
-    dtx_sim_say(s, "rank %u %s", f->rank,
-                f->kind == DTX_SIM_HANG ? "hangs" : "dies");
-    if (f->kind == DTX_SIM_HANG) {
-        dtx_sim_idle_out(r);
-        r->hung = true;
-        r->wake_ns = s->now_ns + f->for_ns;
-        (void)dtx_sim_post(s, r->wake_ns, DTX_SIM_WAKE, r->target, 0);
-        if (f->for_ns >= s->c.detect_ns)
-            count_as_lost(s, r);
-        return;
-    }
-    die(r);
-    count_as_lost(s, r);
-    if (f->kind == DTX_SIM_RESTART) {
-        r->life++;
-        (void)dtx_sim_post(s, s->now_ns + f->for_ns, DTX_SIM_COME, r->target,
-                           0);
-    }
-}
-
-/* A dead incarnation that had not come when another died comes only now: the
- * driver knows that it is dead. */
-static void lose_again(struct dtx_sim *s, uint32_t rank)
-{
-    const struct dtx_sim_rank *r = &s->rank[rank];
-    uint32_t e;
-
-    if (!r->believed || r->believed_life > r->lost_life)
-        return;
-    e = dtx_sim_post(s, s->now_ns, DTX_SIM_LOST, DTX_SIM_MASTER, rank);
-    if (e != DTX_SIM_NONE)
-        s->event[e].life = r->lost_life;
-}
-
-static void lose(struct dtx_sim *s, const struct dtx_sim_event *e)
-{
-    struct dtx_sim_rank *r = &s->rank[e->a];
-    struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
-
-    if (r->life != e->life && r->believed_life > e->life)
-        return; /* its successor has said so already */
-    dtx_sim_say(s, "rank %u counts as lost", e->a);
-    r->lost_life = e->life;
-    r->believed = false;
-    r->absent = r->believed_life == 0;
-    ev.u.lost = e->a;
-    step_master(s, &ev);
-}
-
-static void crash(struct dtx_sim *s)
-{
-    if (s->res.finished)
-        return;
-    dtx_sim_say(s, "the job crashes");
-    dtx_sim_store_crash(s);
-    s->res.crashed = s->over = true;
-    s->res.makespan_ns = s->now_ns;
-}
-
 /* ---- one event ---- */
 
 static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
@@ -458,17 +308,17 @@ static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
         s->stopping = true;
         break;
     case DTX_SIM_LOST:
-        lose(s, e);
+        dtx_sim_lose(s, e);
         return;
     case DTX_SIM_CRASH:
-        crash(s);
+        dtx_sim_crash(s);
         return;
     default:
         break;
     }
-    step_master(s, &ev);
+    dtx_sim_step_master(s, &ev);
     if (e->kind == DTX_SIM_FRAME)
-        lose_again(s, e->a);
+        dtx_sim_lose_again(s, e->a);
 }
 
 /* An event of an attempt, as its worker hears it. */
@@ -526,7 +376,7 @@ static bool deliver(struct dtx_sim *s, uint32_t i)
     }
     r = dtx_sim_rank_of(s, e.target);
     if (e.kind == DTX_SIM_FAIL) {
-        fail(s, &s->c.faults[e.a]);
+        dtx_sim_fail(s, &s->c.faults[e.a]);
     } else if (e.life != r->life) {
         return true;
     } else if (e.kind == DTX_SIM_COME) {
@@ -562,7 +412,7 @@ static void next_event(struct dtx_sim *s)
         SAME_TIME + SAME_TIME_EACH * ((uint64_t)s->ntasks + s->nranks))
         dtx_sim_break(s, "events without end at one time");
     if (deliver(s, i))
-        give_event(s, i);
+        dtx_sim_give_event(s, i);
     else if (!dtx_heap_push(&s->queue, i))
         s->nomem = true;
 }
@@ -599,7 +449,7 @@ static void post_first(struct dtx_sim *s)
     (void)dtx_sim_post(s, 0, DTX_SIM_COME, DTX_SIM_MASTER, 0);
     for (r = 0; r < s->nranks; r++) {
         if (r > 0 && r == c->never)
-            count_as_lost(s, &s->rank[r]);
+            dtx_sim_count_as_lost(s, &s->rank[r]);
         else
             (void)dtx_sim_post(
                 s, r ? dtx_sim_spread(s, 0, c->start_spread_ns) : 0,
@@ -628,7 +478,7 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
     s->out = (struct dtx_actions)DTX_ACTIONS_INIT;
     s->res.idle.excess_ns = INT64_MIN / 2;
     dtx_rng_seed(&s->rng, s->c.seed);
-    dtx_heap_init(&s->queue, event_before, s);
+    dtx_sim_queue_init(s);
     s->rank = calloc(s->nranks, sizeof(*s->rank));
     if (!s->rank || dtx_sim_check_init(s))
         return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
@@ -680,15 +530,11 @@ void dtx_sim_destroy(struct dtx_sim *s)
         free(s->rank[i].slot_of);
         free(s->rank[i].freed);
     }
-    for (i = 0; i < s->nevents; i++)
-        free(s->event[i].data);
+    dtx_sim_queue_fini(s);
     dtx_master_destroy(s->master);
     dtx_actions_free(&s->out);
-    dtx_heap_fini(&s->queue);
     dtx_keymap_free(&s->run_of);
     free(s->rank);
-    free(s->event);
-    free(s->spare_event);
     free(s->run);
     free(s->journal);
     free(s->task);
@@ -699,75 +545,14 @@ void dtx_sim_destroy(struct dtx_sim *s)
 
 /* ---- the run ---- */
 
-static int64_t lower_bound(const struct dtx_sim *s)
-{
-    double work = 0, longest = 0, slots = 0, fastest = 0, each;
-    uint32_t i;
-
-    for (i = 0; i < s->ntasks; i++) {
-        double t = (double)s->c.duration_ns[i];
-
-        work += t * dtx_tasklist_attr_of(s->c.master.list, i)->cpus;
-        longest = t > longest ? t : longest;
-    }
-    for (i = 0; i < s->nranks; i++) {
-        double speed = s->c.speed ? s->c.speed[i] : 1.0;
-
-        slots += s->c.slots[i] * speed;
-        fastest = speed > fastest ? speed : fastest;
-    }
-    each = work / slots;
-    longest /= fastest;
-    return (int64_t)(each > longest ? each : longest);
-}
-
-static void sum_up(struct dtx_sim *s)
-{
-    size_t i;
-
-    s->res.lower_bound_ns = lower_bound(s);
-    for (i = 0; i < s->nruns; i++) {
-        const struct dtx_sim_run *r = &s->run[i];
-        int64_t busy;
-
-        if (r->state == RUN_WAITS || r->state == RUN_RECALLED)
-            continue;
-        busy = r->wall_ns;
-        if (r->state == RUN_RUNS)
-            busy = s->now_ns - r->start_ns;
-        busy *= r->cpus;
-        s->res.busy_ns += busy;
-        if (!r->believed)
-            s->res.lost_ns += busy;
-    }
-    dtx_master_stats(s->master, &s->res.stats);
-}
-
-/* Nothing is due any more: everybody must have come to an end. */
-static void check_quiet(struct dtx_sim *s)
-{
-    uint32_t r;
-
-    if (!s->res.finished)
-        dtx_sim_break(s, "nothing is due and FINISH has not come");
-    for (r = 0; r < s->nranks; r++) {
-        const struct dtx_sim_rank *k = &s->rank[r];
-
-        if (k->believed)
-            dtx_sim_break(s, "rank %u has not said BYE", r);
-        if (k->up && !k->finished && dtx_worker_tasks(k->worker) > 0)
-            dtx_sim_break(s, "rank %u still has tasks", r);
-    }
-}
-
 int dtx_sim_run(struct dtx_sim *s, struct dtx_sim_result *out,
                 struct dtx_error *err)
 {
     while (!s->over && !s->broken.code && !s->nomem && s->queue.len > 0)
         next_event(s);
     if (!s->over && !s->broken.code && !s->nomem)
-        check_quiet(s);
-    sum_up(s);
+        dtx_sim_check_quiet(s);
+    dtx_sim_sum_up(s);
     *out = s->res;
     if (s->nomem)
         return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");

@@ -57,6 +57,10 @@ int dtx_sim_check_init(struct dtx_sim *s)
         if (!s->blockers)
             return DTX_ENOMEM;
         memcpy(s->blockers, g->indegree, nodes * sizeof(*s->blockers));
+        for (i = s->ntasks; i < nodes; i++) {
+            if (g->indegree[i] == 0)
+                release_after(s, i); /* a gate that waits for nothing */
+        }
     }
     for (i = 0; i < s->ntasks; i++) {
         struct dtx_sim_task *t = &s->task[i];
@@ -143,6 +147,10 @@ void dtx_sim_check_sent(struct dtx_sim *s, uint32_t to, const void *data,
     }
     s->yields += m.kind == DTX_MSG_YIELD;
     s->stopping |= m.kind == DTX_MSG_STOP;
+    if (m.kind == DTX_MSG_BYE) {
+        s->rank[to].told_life = m.incarnation;
+        s->expect_bye = false;
+    }
     if (m.kind != DTX_MSG_GRANT || s->c.unchecked)
         return;
     if (m.incarnation != s->rank[to].believed_life)
@@ -221,6 +229,7 @@ void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
         return;
     }
     if (!believed(r, m.incarnation)) {
+        s->expect_bye = r->told_life < m.incarnation;
         while (m.kind == DTX_MSG_DONE &&
                dtx_item_outcome_next(&m.items, &o) > 0)
             s->res.refused++;
@@ -323,6 +332,8 @@ void dtx_sim_check_step(struct dtx_sim *s)
     if (s->expected != 0)
         dtx_sim_break(s, "%llu outcomes were believed but not recorded",
                       (unsigned long long)s->expected);
+    if (s->expect_bye)
+        dtx_sim_break(s, "a rank that is not believed is not told to go");
     if (s->granted && s->has_prios && !s->c.unchecked)
         check_priorities(s);
     s->granted = false;
@@ -393,7 +404,8 @@ static void check_task(struct dtx_sim *s, uint32_t i, bool skipped, bool alive)
     uint32_t cause = dtx_master_skip_cause(s->master, i);
     bool good;
 
-    if (held(s, t))
+    if (held(s, t) || state == DTX_TASK_GRANTED ||
+        state == DTX_TASK_RECORDING)
         dtx_sim_break(s, "finish while rank %u has task %u", t->holder, i + 1);
     if (t->durable)
         good = state == (t->ok ? DTX_TASK_OK : DTX_TASK_FAILED);

@@ -4,7 +4,8 @@
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
  * moves frames, sim_exec.c runs attempts, sim_store.c writes records,
  * sim_check.c holds the model that the engine is compared with, sim_idle.c
- * measures free slots.
+ * measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps the
+ * events, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -89,6 +90,7 @@ struct dtx_sim_rank {
     /* the model: whom the master has to believe */
     bool believed, absent; /* absent: declared lost before it came */
     uint32_t believed_life;
+    uint32_t told_life; /* the last one that was sent BYE */
     uint32_t lost_life; /* incarnations up to this one were declared lost */
     uint64_t holds;    /* narrow tasks that arrived and have not started */
     int64_t holds_since;  /* -1: it holds none */
@@ -145,6 +147,7 @@ struct dtx_sim {
     uint32_t *stack;     /* for walks over nodes */
     bool stopping;       /* a stop has reached the master */
     uint64_t expected;   /* outcomes this step has to record */
+    bool expect_bye;     /* it has to tell somebody to go */
     bool has_prios;
     bool granted;        /* narrow tasks, in this step; the least prio of: */
     int32_t granted_prio;
@@ -158,14 +161,32 @@ void dtx_sim_break(struct dtx_sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* A new event; its number, or NONE when out of memory. */
-uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
-                      uint32_t target, uint32_t a);
-void dtx_sim_cancel(struct dtx_sim *s, uint32_t event);
 int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread);
 void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len);
 /* The rank behind a target that is not the master. */
 struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
+
+/* Give the master an event (its time is filled in) and do what it asks. */
+void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev);
+
+/* ---- sim_queue.c ---- */
+void dtx_sim_queue_init(struct dtx_sim *s);
+void dtx_sim_queue_fini(struct dtx_sim *s);
+/* A new event; its number, or NONE when out of memory. */
+uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
+                      uint32_t target, uint32_t a);
+void dtx_sim_cancel(struct dtx_sim *s, uint32_t event);
+/* The event has been taken from the queue and is done with. */
+void dtx_sim_give_event(struct dtx_sim *s, uint32_t event);
+
+/* ---- sim_fault.c ---- */
+void dtx_sim_fail(struct dtx_sim *s, const struct dtx_sim_fault *f);
+/* The driver will notice in a while that this incarnation is dead. */
+void dtx_sim_count_as_lost(struct dtx_sim *s, const struct dtx_sim_rank *r);
+void dtx_sim_lose(struct dtx_sim *s, const struct dtx_sim_event *e);
+/* Look whether a dead incarnation has just come. */
+void dtx_sim_lose_again(struct dtx_sim *s, uint32_t rank);
+void dtx_sim_crash(struct dtx_sim *s);
 
 /* ---- sim_net.c ---- */
 void dtx_sim_send(struct dtx_sim *s, uint32_t from, uint32_t to,
@@ -207,6 +228,11 @@ void dtx_sim_check_show(struct dtx_sim *s, const struct dtx_action *a);
 void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r);
 void dtx_sim_check_step(struct dtx_sim *s);
 void dtx_sim_check_finish(struct dtx_sim *s);
+
+/* ---- sim_result.c ---- */
+void dtx_sim_sum_up(struct dtx_sim *s);
+/* Nothing is due any more: everybody must have come to an end. */
+void dtx_sim_check_quiet(struct dtx_sim *s);
 
 /* ---- sim_idle.c ---- */
 /* Slots are taken ('free' already says so), or become free. */

@@ -8,8 +8,8 @@
  * then all claims of smaller epochs are removed, and if there is no larger one
  * and the lease is still what was judged, the claim is renamed over it.  Of
  * two takers one gets EEXIST, or finds its claim gone, or a larger one, or the
- * lease changed, and looks again.  A beat rewrites the owner's own file in place, so it can
- * never undo a taking.
+ * lease changed, and looks again.  A beat rewrites the owner's own file in
+ * place, so it can never undo a taking.
  */
 #ifndef DTX_STORE_LEASE_H
 #define DTX_STORE_LEASE_H

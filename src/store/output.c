@@ -69,8 +69,11 @@ void dtx_output_close(struct dtx_output *o)
 {
     if (!o)
         return;
-    if (o->fd >= 0)
+    if (o->fd >= 0) {
+        /* a session that ended in good order has its outputs on disk */
+        (void)fdatasync(o->fd);
         (void)close(o->fd);
+    }
     free(o->dir);
     free(o->path);
     free(o->buf);

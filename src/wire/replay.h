@@ -25,7 +25,8 @@ struct dtx_error;
 typedef int (*dtx_emit_f)(void *ctx, const void *payload, size_t len);
 
 /* LIST, ATTRS, TASKS, EDGES and LISTED records of a sealed list. 'cwd' is the
- * absolute directory of the job. No record exceeds about 1 MiB and a command. */
+ * absolute directory of the job. No record is larger than about 1 MiB and a
+ * command. */
 int dtx_list_encode(const struct dtx_tasklist *l, const struct dtx_graph *g,
                     const char *source, const char *cwd, dtx_emit_f emit,
                     void *ctx);

@@ -156,9 +156,10 @@ static void draw_fan(struct world *w)
 {
     uint32_t a = below(w, w->ntasks), b = a + below(w, w->ntasks - a), gate, i;
     uint32_t c = b + 1 + below(w, 10);
+    bool empty = once_in(w, 8); /* a gate that waits for nothing */
 
     need(dtx_graph_gate(&w->graph, &gate) == 0);
-    for (i = a; i <= b; i++)
+    for (i = a; i <= b && !empty; i++)
         edge(w, i, gate);
     for (i = c; i < w->ntasks && i < c + 20; i++)
         edge(w, gate, i);
@@ -259,6 +260,8 @@ static void draw_master(struct world *w)
     m->retry_pause_ns = once_in(w, 2) ? 0 : time_below(w, 10 * DTX_MSEC_NS);
     m->timeout_ns = once_in(w, 10) ? 20 * DTX_MSEC_NS : 0;
     m->depth_ns = once_in(w, 2) ? 0 : time_below(w, 40 * DTX_MSEC_NS);
+    if (once_in(w, 3)) /* else no cascade would be cut */
+        m->slice = 1 + below(w, 20);
     m->list = &w->list;
     m->graph = &w->graph;
 }

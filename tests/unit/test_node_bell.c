@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "check_main.h"
 #include "node/bell.h"
 #include "node/clock.h"
 
@@ -189,8 +190,6 @@ int main(void)
 {
     Suite *s = suite_create("node/bell");
     TCase *t = tcase_create("bell");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 120);
     tcase_add_test(t, test_ring_before_wait);
@@ -200,9 +199,5 @@ int main(void)
     tcase_add_test(t, test_foreign_addresses);
     tcase_add_test(t, test_clocks);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return dtx_check_main(s);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "check_main.h"
 #include "node/cores.h"
 
 static const struct {
@@ -115,18 +116,12 @@ int main(void)
 {
     Suite *s = suite_create("node/cores");
     TCase *t = tcase_create("cores");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(t, test_drawn, 0,
-                        (int)(sizeof(drawn) / sizeof(drawn[0])));
+                        DTX_COUNT(drawn));
     tcase_add_test(t, test_this_machine);
     tcase_add_test(t, test_bound_process);
     tcase_add_test(t, test_library);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return dtx_check_main(s);
 }

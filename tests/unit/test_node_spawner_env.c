@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "check_main.h"
 #include "node/spawner_config.h"
 #include "node/spawner_env.h"
 
@@ -186,18 +187,12 @@ int main(void)
 {
     Suite *s = suite_create("node/spawner_env");
     TCase *t = tcase_create("env");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(t, test_foreign, 0,
-                        (int)(sizeof(entries) / sizeof(entries[0])));
+                        DTX_COUNT(entries));
     tcase_add_test(t, test_task_variables);
     tcase_add_test(t, test_user_threads_and_deadline);
     tcase_add_loop_test(t, test_config_round_trip, 0, 2);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return dtx_check_main(s);
 }

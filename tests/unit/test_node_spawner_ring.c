@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "check_main.h"
 #include "node/spawner_ring.h"
 
 #define RECORDS 60000u
@@ -148,8 +149,6 @@ int main(void)
 {
     Suite *s = suite_create("node/spawner_ring");
     TCase *t = tcase_create("ring");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, test_random_sizes, 0, 8);
@@ -157,9 +156,5 @@ int main(void)
     tcase_add_test(t, test_two_processes);
     tcase_add_test(t, test_done);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return dtx_check_main(s);
 }

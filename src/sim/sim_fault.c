@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Deaths, hangs, crashes, and the part of a driver that notices them. */
+#include "sim/sim_state.h"
+
+static void die(struct dtx_sim_rank *r)
+{
+    dtx_sim_idle_out(r);
+    dtx_sim_exec_drop(r);
+    r->up = false;
+    dtx_sim_cancel(r->sim, r->timer);
+    r->timer = DTX_SIM_NONE;
+}
+
+void dtx_sim_count_as_lost(struct dtx_sim *s, const struct dtx_sim_rank *r)
+{
+    uint32_t e = dtx_sim_post(s, s->now_ns + s->c.detect_ns, DTX_SIM_LOST,
+                              DTX_SIM_MASTER, r->number);
+
+    if (e != DTX_SIM_NONE)
+        s->event[e].life = r->life;
+}
+
+void dtx_sim_fail(struct dtx_sim *s, const struct dtx_sim_fault *f)
+{
+    struct dtx_sim_rank *r = &s->rank[f->rank];
+
+    if (!r->up || r->hung || f->kind == DTX_SIM_STOPREQ) {
+        if (f->kind == DTX_SIM_STOPREQ && r->up)
+            (void)dtx_sim_post(s, s->now_ns, DTX_SIM_STOPPING, r->target,
+                               (uint32_t)f->stop);
+        return;
+    }
+    dtx_sim_say(s, "rank %u %s", f->rank,
+                f->kind == DTX_SIM_HANG ? "hangs" : "dies");
+    if (f->kind == DTX_SIM_HANG) {
+        dtx_sim_idle_out(r);
+        r->hung = true;
+        r->wake_ns = s->now_ns + f->for_ns;
+        (void)dtx_sim_post(s, r->wake_ns, DTX_SIM_WAKE, r->target, 0);
+        if (f->for_ns >= s->c.detect_ns)
+            dtx_sim_count_as_lost(s, r);
+        return;
+    }
+    die(r);
+    dtx_sim_count_as_lost(s, r);
+    if (f->kind == DTX_SIM_RESTART) {
+        r->life++;
+        (void)dtx_sim_post(s, s->now_ns + f->for_ns, DTX_SIM_COME, r->target,
+                           0);
+    }
+}
+
+/* A dead incarnation that had not come when another died comes only now: the
+ * driver knows that it is dead. */
+void dtx_sim_lose_again(struct dtx_sim *s, uint32_t rank)
+{
+    const struct dtx_sim_rank *r = &s->rank[rank];
+    uint32_t e;
+
+    if (!r->believed || r->believed_life > r->lost_life)
+        return;
+    e = dtx_sim_post(s, s->now_ns, DTX_SIM_LOST, DTX_SIM_MASTER, rank);
+    if (e != DTX_SIM_NONE)
+        s->event[e].life = r->lost_life;
+}
+
+void dtx_sim_lose(struct dtx_sim *s, const struct dtx_sim_event *e)
+{
+    struct dtx_sim_rank *r = &s->rank[e->a];
+    struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
+
+    if (r->life != e->life && r->believed_life > e->life)
+        return; /* its successor has said so already */
+    dtx_sim_say(s, "rank %u counts as lost", e->a);
+    r->lost_life = e->life;
+    r->believed = false;
+    r->absent = r->believed_life == 0;
+    ev.u.lost = e->a;
+    dtx_sim_step_master(s, &ev);
+}
+
+void dtx_sim_crash(struct dtx_sim *s)
+{
+    if (s->res.finished)
+        return;
+    dtx_sim_say(s, "the job crashes");
+    dtx_sim_store_crash(s);
+    s->res.crashed = s->over = true;
+    s->res.makespan_ns = s->now_ns;
+}
