@@ -24,6 +24,7 @@ static const char *const foreign_name[] = {
     "PARALLEL_SEQ",
     "PARALLEL_JOBSLOT",
     "PARALLEL_PID",
+    "SLURM_STEP_NUM_TASKS", /* or our own program in a task would refuse */
 };
 
 /* ... apart from these, which are the user's word. */

@@ -422,10 +422,17 @@ static int make_master(struct rank *r, struct dtx_error *err)
     r->report = dtx_report_create(&p);
     if (!r->report)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    s = (struct dtx_show_config){r->run_dir,   r->epoch,       &r->job.list,
-                                 !r->o->no_output, r->o->joblog,
-                                 r->job.resumed, host_of,      is_near,
-                                 notify,        r};
+    s = (struct dtx_show_config){.run_dir = r->run_dir,
+                                 .epoch = r->epoch,
+                                 .list = &r->job.list,
+                                 .output = !r->o->no_output,
+                                 .wipe = p.bar && p.tty,
+                                 .joblog = r->o->joblog,
+                                 .append = r->job.resumed,
+                                 .host = host_of,
+                                 .is_near = is_near,
+                                 .notify = notify,
+                                 .ctx = r};
     return dtx_show_start(&s, &r->show, err);
 }
 

@@ -81,6 +81,15 @@ static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
     return 0;
 }
 
+/* The progress line shares the terminal: it is drawn again by the next tick. */
+static void wipe_line(struct dtx_show *s)
+{
+    static const char wipe[] = "\r\033[K";
+
+    if (s->c.wipe)
+        (void)write_all(STDERR_FILENO, wipe, sizeof(wipe) - 1);
+}
+
 static void write_joblog(struct dtx_show *s, const struct entry *e)
 {
     const struct dtx_task *t = &s->c.list->task[e->o.task];
@@ -238,6 +247,8 @@ static void *thread_main(void *arg)
             (void)pthread_cond_wait(&s->cond, &s->lock);
             continue;
         }
+        if (s->c.output && total_of(e) > 0)
+            wipe_line(s);
         if (e->far) {
             show_far(s, e);
             (void)pthread_mutex_unlock(&s->lock);

@@ -31,6 +31,8 @@ struct dtx_show_config {
     uint32_t epoch;
     const struct dtx_tasklist *list;
     bool output;         /* write tasks' outputs to stdout and stderr */
+    bool wipe;           /* a progress line may stand on the terminal: wipe it
+                            before an output */
     const char *joblog;  /* path, or NULL */
     bool append;         /* to the joblog (a resumed job) */
     const char *(*host)(void *ctx, uint32_t rank); /* a rank's host name */
