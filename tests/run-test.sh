@@ -7,8 +7,13 @@
 
 limit=$(($1 * ${TEST_TIME_FACTOR:-1}))
 shift
+# Whoever started make may have had signals ignored, which tests would inherit.
+fresh=
+if env --default-signal=INT true 2>/dev/null; then
+    fresh='env --default-signal=HUP,INT,QUIT,PIPE,TERM'
+fi
 # shellcheck disable=SC2086
-timeout -k 5 "$limit" ${TEST_WRAPPER:-} "$@" </dev/null
+timeout -k 5 "$limit" $fresh ${TEST_WRAPPER:-} "$@" </dev/null
 status=$?
 case $status in
     124 | 137) echo "run-test: out of time after $limit s (status $status)" ;;

@@ -204,12 +204,15 @@ static void push_retry(struct dtx_master *m, uint32_t task)
 static void measure(struct dtx_master *m, const struct dtx_outcome *o)
 {
     struct dtx_rank *k = &m->rank[o->rank];
-    int64_t n;
+    int64_t n, cpus = dtx_master_attr(m, o->task)->cpus;
 
     k->ended++;
     if (o->wall_ns < 0)
         return;
-    k->busy_ns += o->wall_ns * (int64_t)dtx_master_attr(m, o->task)->cpus;
+    if (o->wall_ns > (INT64_MAX - k->busy_ns) / cpus)
+        k->busy_ns = INT64_MAX; /* no clock says this */
+    else
+        k->busy_ns += o->wall_ns * cpus;
     m->nmeasured++;
     n = m->nmeasured < 64 ? (int64_t)m->nmeasured : 64;
     m->mean_ns += (o->wall_ns - m->mean_ns) / n;

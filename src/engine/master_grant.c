@@ -377,7 +377,10 @@ static void send_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
     m->rank[victim].yield_pending = true;
     m->rank[victim].thief = thief;
     m->st.yields++;
-    dtx_master_trace(m, "rank %u to yield %u", victim, count);
+    if (count == UINT32_MAX)
+        dtx_master_trace(m, "rank %u to yield all", victim);
+    else
+        dtx_master_trace(m, "rank %u to yield %u", victim, count);
     dtx_master_send(m, victim, msg);
     dtx_master_rank_changed(m, victim);
 }

@@ -206,6 +206,16 @@ static int check_width(const struct rank *r)
     return DTX_EXIT_TASKFILE;
 }
 
+/* Tell the supervisor that all ranks hear signals now. */
+static void say_ready(const struct rank *r)
+{
+    const char *marker = getenv(DTX_MARKER_ENV);
+
+    if (r->me == 0 && marker && dtx_supervise_ready(marker))
+        dtx_log(DTX_LOG_WARN, "cannot write beside the completion marker %s",
+                marker);
+}
+
 /* Meet the other ranks. */
 static int meet(struct rank *r, const char *command_line)
 {
@@ -224,6 +234,7 @@ static int meet(struct rank *r, const char *command_line)
     free(card);
     if (rc)
         return rc;
+    say_ready(r);
     rc = r->cards[0].status;
     if (!rc)
         rc = check_directory(r);

@@ -29,6 +29,7 @@
 #define TICK_NS (200 * DTX_MSEC_NS)
 #define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
 #define MARKER_FORMAT "distributex-exit %d\n"
+#define READY_SUFFIX ".ready"
 
 /* A list of strings of its own, ended by NULL. */
 struct words {
@@ -40,6 +41,8 @@ struct words {
 struct job {
     pid_t pid; /* mpirun, and its process group */
     char *marker;
+    char *ready; /* beside it: the ranks hear signals */
+    const char *run_dir;
     int64_t leave_ns, kill_ns;
     int64_t started;
     unsigned ints;
@@ -67,20 +70,23 @@ static int64_t now_ns(void)
 
 /* --- the marker ----------------------------------------------------------- */
 
-static char *name_marker(const char *run_dir)
+static void name_marker(struct job *j)
 {
-    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_buf b = DTX_BUF_INIT, ready = DTX_BUF_INIT;
     uint64_t nonce = 0;
 
     if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) !=
         (ssize_t)sizeof(nonce))
         nonce = (uint64_t)now_ns() ^ ((uint64_t)getpid() << 40);
-    dtx_buf_printf(&b, "%s/.exit-%016llx", run_dir, (unsigned long long)nonce);
-    if (b.failed) {
+    dtx_buf_printf(&b, "%s/.exit-%016llx", j->run_dir,
+                   (unsigned long long)nonce);
+    dtx_buf_printf(&ready, "%s" READY_SUFFIX, b.failed ? "" : b.data);
+    if (b.failed || ready.failed) {
         dtx_buf_free(&b);
-        return NULL;
+        dtx_buf_free(&ready);
     }
-    return b.data;
+    j->marker = b.data;
+    j->ready = ready.data;
 }
 
 static int write_file(const char *path, const char *text, size_t len)
@@ -119,17 +125,44 @@ int dtx_supervise_mark(const char *marker_path, int status)
     return rc;
 }
 
-/* The status in the marker, or -1. Opening the directory makes a network file
- * system look again for a file it has not found before. */
-static int read_marker(const struct job *j, const char *run_dir)
+int dtx_supervise_ready(const char *marker_path)
 {
-    DIR *d = opendir(run_dir);
+    struct dtx_buf path = DTX_BUF_INIT;
+    int rc = DTX_ENOMEM;
+
+    dtx_buf_printf(&path, "%s" READY_SUFFIX, marker_path);
+    if (!path.failed)
+        rc = write_file(path.data, "", 0) < 0
+                 ? dtx_error_errno(NULL, "%s", path.data)
+                 : DTX_OK;
+    dtx_buf_free(&path);
+    return rc;
+}
+
+/* Opening the directory makes a network file system look again for a file it
+ * has not found before. */
+static void look_again(const struct job *j)
+{
+    DIR *d = opendir(j->run_dir);
+
+    if (d)
+        (void)closedir(d);
+}
+
+static bool is_ready(const struct job *j)
+{
+    look_again(j);
+    return access(j->ready, F_OK) == 0;
+}
+
+/* The status in the marker, or -1. */
+static int read_marker(const struct job *j)
+{
     char text[64], again[64];
     ssize_t n = -1;
     int fd, status = -1;
 
-    if (d)
-        (void)closedir(d);
+    look_again(j);
     fd = open(j->marker, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         n = read(fd, text, sizeof(text) - 1);
@@ -400,13 +433,28 @@ static void on_signal(struct job *j, int sig)
         j->killing = true;
 }
 
-/* Pass on what was asked for. A drain is repeated, since ranks that are only
- * being started do not hear it. */
+/* Will a signal reach the ranks, and not end them? */
+static bool can_tell(const struct job *j, int sig)
+{
+    return catches(j->pid, sig) && is_ready(j);
+}
+
+static void say_deaf(struct job *j)
+{
+    j->deaf_said = true;
+    dtx_log(DTX_LOG_WARN,
+            "supervisor: the ranks cannot be told to drain: %s; a second "
+            "Ctrl-C ends them",
+            catches(j->pid, SIGUSR1) ? "they have not met yet"
+                                     : "mpirun does not catch SIGUSR1");
+}
+
+/* Pass on what was asked for. */
 static void pass_on(struct job *j, int64_t now)
 {
     if (j->killing && !j->kill_sent) {
         j->kill_sent = true;
-        if (catches(j->pid, SIGUSR2)) {
+        if (can_tell(j, SIGUSR2)) {
             tell(j, SIGUSR2);
             plan_end(j, now + j->leave_ns);
         } else {
@@ -415,15 +463,12 @@ static void pass_on(struct job *j, int64_t now)
     }
     if (!j->draining || j->killing || now < j->next_drain)
         return;
-    if (catches(j->pid, SIGUSR1)) {
+    if (can_tell(j, SIGUSR1)) {
         tell(j, SIGUSR1);
         j->next_drain = now + j->drain_gap;
         j->drain_gap *= 2;
     } else if (now - j->started > DEAF_NS && !j->deaf_said) {
-        j->deaf_said = true;
-        dtx_log(DTX_LOG_WARN, "supervisor: mpirun does not catch SIGUSR1, so "
-                              "the ranks cannot be told to drain; a second "
-                              "Ctrl-C ends them");
+        say_deaf(j);
     }
 }
 
@@ -478,10 +523,9 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
     return buf;
 }
 
-static int judge(const struct job *j, const char *run_dir, int *exit_status,
-                 struct dtx_error *err)
+static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 {
-    int status = read_marker(j, run_dir);
+    int status = read_marker(j);
     char said[64];
 
     if (status >= 0) {
@@ -565,11 +609,12 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
     struct words cmd = {NULL, 0, 0, false}, env = {NULL, 0, 0, false};
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
-                    .drain_gap = DTX_SEC_NS};
+                    .drain_gap = DTX_SEC_NS,
+                    .run_dir = s->run_dir};
     int rc;
 
     *exit_status = DTX_EXIT_MPI;
-    j.marker = name_marker(s->run_dir);
+    name_marker(&j);
     build_command(s, &cmd);
     if (j.marker)
         build_env(j.marker, &env);
@@ -580,8 +625,10 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
             log_command(&cmd);
         rc = launch_and_watch(s, &j, &cmd, &env, err);
         if (rc == DTX_OK)
-            rc = judge(&j, s->run_dir, exit_status, err);
+            rc = judge(&j, exit_status, err);
+        (void)unlink(j.ready);
     }
+    free(j.ready);
     free(j.marker);
     free_words(&cmd);
     free_words(&env);

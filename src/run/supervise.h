@@ -11,9 +11,10 @@
  *
  * Signals, from supervisor to the ranks (mpirun forwards both):
  *   first INT, any TERM, any USR1   SIGUSR1: drain. Sent again after 1, 2,
- *                                   4 ... seconds, for ranks that were not
- *                                   yet there
+ *                                   4 ... seconds
  *   second INT                      SIGUSR2: kill the tasks, save, leave now
+ * Both would end a rank that has no handlers yet, so they wait until rank 0
+ * has said that all ranks have met (a file beside the marker).
  */
 #ifndef DTX_RUN_SUPERVISE_H
 #define DTX_RUN_SUPERVISE_H
@@ -47,6 +48,8 @@ struct dtx_supervise {
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err);
 
+/* For rank 0: all ranks have met, and hear signals. */
+int dtx_supervise_ready(const char *marker_path);
 /* For rank 0: write the marker, atomically. 0..255. */
 int dtx_supervise_mark(const char *marker_path, int status);
 

@@ -173,7 +173,8 @@ void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev)
         return;
     }
     dtx_master_stats(s->master, &st);
-    if (st.work - s->last_work > s->res.max_step_work)
+    if (ev->kind != DTX_EV_START &&
+        st.work - s->last_work > s->res.max_step_work)
         s->res.max_step_work = st.work - s->last_work;
     s->last_work = st.work;
     for (i = 0; i < s->out.count; i++)
@@ -301,6 +302,7 @@ static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
     case DTX_SIM_TIMER:
         ev.kind = DTX_EV_TIMER;
         s->timer = DTX_SIM_NONE;
+        dtx_sim_say(s, "timer");
         break;
     case DTX_SIM_STOPPING:
         ev.kind = DTX_EV_STOP;

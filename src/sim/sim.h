@@ -103,7 +103,7 @@ struct dtx_sim_result {
                              believed */
     struct dtx_sim_idle idle;
     uint64_t max_step_work; /* of the master: largest dtx_master_stats.work of
-                               one step */
+                               one step, the first left out */
     uint64_t hash;        /* of all events and actions */
     struct dtx_master_stats stats;
 };

@@ -9,7 +9,9 @@
 
 static struct dtx_key key_of(uint32_t task, uint32_t attempt)
 {
-    return (struct dtx_key){task, attempt};
+    uint64_t both = (uint64_t)task << 32 | attempt;
+
+    return (struct dtx_key){both, both * 0x9e3779b97f4a7c15u >> 20};
 }
 
 struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,

@@ -60,7 +60,7 @@ for sig in INT TERM USR1 HUP; do
     test_case "one process: $sig drains" '
         tasks 12 0.5
         begin "$DISTRIBUTEX" run -j 2 --run-dir d list
-        wait_for 10 "[ $(began) -ge 2 ]"
+        wait_for 10 "[ \$(began) -ge 2 ]"
         kill -"$sig" "$job"
         ended 105
         drained
@@ -73,7 +73,7 @@ done
 test_case "many TERM and USR1, one INT: still a drain" '
     tasks 12 0.8
     begin "$DISTRIBUTEX" run -j 2 --run-dir d list
-    wait_for 10 "[ $(began) -ge 2 ]"
+    wait_for 10 "[ \$(began) -ge 2 ]"
     for i in 1 2 3; do
         kill -TERM "$job"
         sleep 0.05
@@ -90,7 +90,7 @@ test_case "a second INT kills at once; killed tasks run again" '
         echo "echo $i >>began; [ -e go ] || sleep 71 & wait \$!"
     done >list
     begin "$DISTRIBUTEX" run -j 2 --run-dir d list
-    wait_for 10 "[ $(began) -eq 2 ]"
+    wait_for 10 "[ \$(began) -eq 2 ]"
     kill -INT "$job"
     sleep 0.3
     kill -0 "$job"
@@ -129,7 +129,7 @@ test_case "a task that waits for its next attempt does not hold up a drain" '
 test_case "distributex stop drains; without a job it says so" '
     tasks 12 0.5
     begin "$DISTRIBUTEX" run -j 2 --run-dir d list
-    wait_for 10 "[ $(began) -ge 2 ]"
+    wait_for 10 "[ \$(began) -ge 2 ]"
     expect_status 0 "$DISTRIBUTEX" stop d >said
     grep -q "asked the job" said
     ended 105
@@ -142,7 +142,7 @@ test_case "distributex stop drains; without a job it says so" '
 test_case "a stop that came too late stops no resume" '
     tasks 3 0.1
     begin "$DISTRIBUTEX" run -j 3 --run-dir d list
-    wait_for 10 "[ $(began) -ge 3 ]"
+    wait_for 10 "[ \$(began) -ge 3 ]"
     "$DISTRIBUTEX" stop d || true
     wait "$waited" || true
     goes_on
@@ -151,7 +151,7 @@ test_case "a stop that came too late stops no resume" '
 test_case "nohup: the end of the terminal does not stop the job" '
     tasks 4 0.2
     begin nohup "$DISTRIBUTEX" run -j 1 list
-    wait_for 10 "[ $(began) -ge 1 ]"
+    wait_for 10 "[ \$(began) -ge 1 ]"
     kill -HUP "$job"
     ended 0
     [ "$(wc -l <done)" -eq 4 ]
@@ -168,7 +168,7 @@ for sig in INT TERM; do
     test_case "--ranks 2: $sig drains" '
         tasks 16 0.5
         begin "$DISTRIBUTEX" run --ranks 2 -j 2 --run-dir d list
-        wait_for 20 "[ $(began) -ge 2 ]"
+        wait_for 20 "[ \$(began) -ge 2 ]"
         kill -"$sig" "$job"
         ended 105
         drained
@@ -181,7 +181,7 @@ test_case "--ranks 2: a second INT kills" '
         echo "echo $i >>began; [ -e go ] || sleep 72 & wait \$!"
     done >list
     begin "$DISTRIBUTEX" run --ranks 2 -j 2 --run-dir d list
-    wait_for 20 "[ $(began) -eq 2 ]"
+    wait_for 20 "[ \$(began) -eq 2 ]"
     kill -INT "$job"
     sleep 0.5
     kill -INT "$job"
@@ -215,7 +215,7 @@ mpi() {
 test_case "mpirun: USR1 is passed on and drains" '
     tasks 16 0.5
     mpi 2 -j 2 --run-dir d list
-    wait_for 20 "[ $(began) -ge 2 ]"
+    wait_for 20 "[ \$(began) -ge 2 ]"
     kill -USR1 "$job"
     ended 105
     drained
@@ -225,7 +225,7 @@ test_case "mpirun: USR1 is passed on and drains" '
 test_case "mpirun: distributex stop drains" '
     tasks 16 0.5
     mpi 3 -j 3 --run-dir d list
-    wait_for 20 "[ $(began) -ge 2 ]"
+    wait_for 20 "[ \$(began) -ge 2 ]"
     "$DISTRIBUTEX" stop d
     ended 105
     drained
@@ -241,7 +241,7 @@ for sig in INT TERM; do
         # the long task first
         sed -i "1{h;d};\${p;x}" list
         mpi 2 -j 2 --run-dir d list
-        wait_for 20 "[ $(began) -ge 6 ]"
+        wait_for 20 "[ \$(began) -ge 6 ]"
         kill -"$sig" "$job"
         wait "$waited" || true
         wait_for 3 nothing_left

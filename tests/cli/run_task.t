@@ -104,9 +104,9 @@ test_case "no descriptor, blocked or ignored signal is inherited" '
     grep -oE "[0-9]+ -> " fds | grep -vE "^([012]|3) -> " >more || true
     [ ! -s more ] || fail "$(cat fds)"
     # 3 is the directory that ls reads
-    ! grep -v " 0*\$" sigs | grep -v "0000000000000000" | grep . ||
+    # signals 32 and 33 are the C library\047s: they may come in ignored
+    [ "$(grep -cE "^Sig(Blk|Ign):.0{7}[01][08]0{7}\$" sigs)" = 2 ] ||
         fail "$(cat sigs)"
-    grep -Eq "^SigBlk:.*0000000000000000$" sigs || fail "$(cat sigs)"
 '
 
 test_case "a group of its own, away from the terminal" '

@@ -65,9 +65,9 @@ static const struct {
     {"-x-is-no-option; echo $?", DTX_STATUS_OK, 0, 0, "127\n",
      "*not found\n"},
     {"echo lost; echo kept > /dev/stdout", DTX_STATUS_OK, 0, 0, "kept\n", ""},
-    {"grep -E '^Sig(Blk|Ign)' /proc/self/status", DTX_STATUS_OK, 0, 0,
-     "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
-     ""},
+    /* signals 32 and 33 are the C library's: they may come in ignored */
+    {"grep -cE '^Sig(Blk|Ign):.0{7}[01][08]0{7}$' /proc/self/status",
+     DTX_STATUS_OK, 0, 0, "2\n", ""},
     {"trap '' TERM; kill $$; exit 5", DTX_STATUS_FAILED, 5, 0, "", ""},
 };
 

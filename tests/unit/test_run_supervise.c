@@ -26,6 +26,7 @@
 #define HEAD                                                                   \
     "#!/bin/sh\n"                                                              \
     "cd \"${DTX_MARKER%/*}\" || exit 99\n"                                     \
+    ": >\"$DTX_MARKER.ready\"\n"                                               \
     "mark() { echo \"distributex-exit $1\" >m; mv m \"$DTX_MARKER\"; }\n"
 
 static char dir[64], script[96];
@@ -75,7 +76,7 @@ static void write_script(const char *body)
 /* The content of a file in 'dir', "" when there is none. */
 static const char *content(const char *name)
 {
-    static char text[4096];
+    static char text[262144];
     FILE *f = fopen(in_dir(name), "r");
     size_t n = 0;
 

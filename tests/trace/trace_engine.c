@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/trace/trace_engine.c - what master and workers say to each other in a
+ * few scenes, line by line
+ *
+ * Each scene is a small job on the simulator; its transcript is in
+ * trace_scenes.h.  "  text" is what an engine says of itself, "1 > master:"
+ * and "master > 1:" are frames as they arrive, tasks are ID/ATTEMPT.
+ * TRACE_PRINT=1 prints the transcripts as they are now.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "sim/sim.h"
+#include "task/graph.h"
+#include "task/task.h"
+#include "trace_scenes.h"
+#include "unit/check_main.h"
+
+#define MAX_TASKS 16384
+#define MS DTX_MSEC_NS
+#define US INT64_C(1000)
+
+struct scene {
+    struct dtx_tasklist list;
+    struct dtx_graph graph;
+    uint32_t ntasks;
+    int64_t duration_ns[MAX_TASKS];
+    uint8_t failures[MAX_TASKS];
+    uint32_t slots[4];
+    struct dtx_sim_fault fault[2];
+    struct dtx_sim_config c;
+    struct dtx_sim_result r;
+    struct dtx_sim *sim;
+    struct dtx_buf text;
+};
+
+static struct scene scene;
+
+static void add_line(void *ctx, const char *line)
+{
+    struct scene *s = ctx;
+
+    dtx_buf_str(&s->text, line);
+    dtx_buf_char(&s->text, '\n');
+}
+
+/* 'ranks' of one slot, frames take 100 us, a record 1 ms. */
+static struct scene *open_scene(uint32_t ranks)
+{
+    struct scene *s = &scene;
+    uint32_t i;
+
+    memset(s, 0, sizeof(*s));
+    ck_assert_int_eq(dtx_tasklist_init(&s->list), 0);
+    for (i = 0; i < 4; i++)
+        s->slots[i] = 1;
+    s->c.seed = 1;
+    s->c.master.epoch = 1;
+    s->c.master.nranks = ranks;
+    s->c.master.list = &s->list;
+    s->c.master.graph = &s->graph;
+    s->c.duration_ns = s->duration_ns;
+    s->c.failures = s->failures;
+    s->c.slots = s->slots;
+    s->c.ahead = 1;
+    s->c.delay_ns = 100 * US;
+    s->c.store_delay_ns = MS;
+    s->c.detect_ns = 5 * MS;
+    s->c.faults = s->fault;
+    s->c.measure_idle = true;
+    s->c.trace = add_line;
+    s->c.trace_ctx = s;
+    return s;
+}
+
+static uint32_t add(struct scene *s, int64_t ms, uint32_t cpus, int32_t prio)
+{
+    struct dtx_task_attr a = {.cpus = cpus, .prio = prio, .cwd = DTX_NO_TEXT};
+    uint32_t index;
+
+    ck_assert_uint_lt(s->ntasks, MAX_TASKS);
+    ck_assert_int_eq(dtx_tasklist_attr(&s->list, &a, &index), 0);
+    ck_assert_int_eq(
+        dtx_tasklist_add(&s->list, "work", 4, index, 0, DTX_NO_TEXT), 0);
+    s->duration_ns[s->ntasks] = ms * MS;
+    return s->ntasks++;
+}
+
+static void add_many(struct scene *s, uint32_t n, int64_t ms)
+{
+    while (n-- > 0)
+        (void)add(s, ms, 1, 0);
+}
+
+/* 'edge' is n pairs of "before" and "after". */
+static void play(struct scene *s, const uint32_t (*edge)[2], size_t n)
+{
+    struct dtx_error err = {0};
+    uint32_t a, b;
+    size_t i;
+
+    dtx_graph_init(&s->graph, s->ntasks);
+    for (i = 0; i < n; i++)
+        ck_assert_int_eq(dtx_graph_edge(&s->graph, edge[i][0], edge[i][1]), 0);
+    ck_assert_int_eq(dtx_graph_seal(&s->graph, &a, &b), 0);
+    s->sim = dtx_sim_create(&s->c, &err);
+    ck_assert_msg(s->sim != NULL, "%s", err.text);
+    ck_assert_msg(dtx_sim_run(s->sim, &s->r, &err) == 0, "%s\n%s", err.text,
+                  s->text.data);
+}
+
+static void close_scene(struct scene *s, const char *name,
+                        const char *expected)
+{
+    if (getenv("TRACE_PRINT"))
+        printf("@@ %s\n%s", name, s->text.data);
+    else
+        ck_assert_str_eq(s->text.data, expected);
+    dtx_sim_destroy(s->sim);
+    dtx_graph_fini(&s->graph);
+    dtx_tasklist_fini(&s->list);
+    dtx_buf_free(&s->text);
+}
+
+START_TEST(steal)
+{
+    struct scene *s = open_scene(2);
+
+    (void)add(s, 20, 1, 0); /* rank 0 sits on this one */
+    add_many(s, 5, 2);
+    play(s, NULL, 0);
+    ck_assert_uint_ge(s->r.stats.steals, 1);
+    ck_assert_int_le(s->r.makespan_ns, 22 * MS);
+    close_scene(s, "steal", trace_steal);
+}
+END_TEST
+
+START_TEST(death)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 4, 4);
+    s->c.nfaults = 1;
+    s->fault[0] = (struct dtx_sim_fault){
+        .kind = DTX_SIM_DIE, .rank = 1, .at_ns = 3 * MS};
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_uint_eq(s->r.stats.lost, 2);
+    close_scene(s, "death", trace_death);
+}
+END_TEST
+
+/* It is declared lost, wakes up, tells of an attempt that runs elsewhere. */
+START_TEST(hang)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 4, 4);
+    s->c.nfaults = 1;
+    s->fault[0] = (struct dtx_sim_fault){
+        .kind = DTX_SIM_HANG, .rank = 1, .at_ns = 3 * MS, .for_ns = 8 * MS};
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_uint_eq(s->r.refused, 2);
+    close_scene(s, "hang", trace_hang);
+}
+END_TEST
+
+START_TEST(drain)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 6, 4);
+    s->c.stop_at_ns = 2 * MS;
+    s->c.stop = DTX_STOP_DRAIN;
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 2);
+    ck_assert_uint_eq(s->r.stats.left, 4);
+    close_scene(s, "drain", trace_drain);
+}
+END_TEST
+
+/* Asked for by a worker; the running tasks are not finished. */
+START_TEST(kill)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 6, 4);
+    s->c.nfaults = 1;
+    s->fault[0] = (struct dtx_sim_fault){.kind = DTX_SIM_STOPREQ, .rank = 1,
+                                         .at_ns = 2 * MS,
+                                         .stop = DTX_STOP_KILL};
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 0);
+    close_scene(s, "kill", trace_kill);
+}
+END_TEST
+
+/* Task 4 wants all three slots and comes before the last four: the rank gets
+ * no more than is running until they are free. */
+START_TEST(wide)
+{
+    struct scene *s = open_scene(1);
+    static const uint32_t edge[][2] = {{0, 3}};
+
+    s->slots[0] = 3;
+    (void)add(s, 2, 1, 0);
+    add_many(s, 2, 6);
+    (void)add(s, 2, 3, 1);
+    add_many(s, 4, 2);
+    play(s, edge, 1);
+    close_scene(s, "wide", trace_wide);
+}
+END_TEST
+
+/* The task that rank 1 is asked to give back has started and ended when the
+ * YIELD comes: DONE and YIELD cross. */
+START_TEST(crossing)
+{
+    struct scene *s = open_scene(2);
+
+    s->c.delay_ns = 2 * MS;
+    (void)add(s, 5, 1, 0);
+    (void)add(s, 1, 1, 0);
+    (void)add(s, 3, 1, 0);
+    (void)add(s, 1, 1, 0);
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.yields, 1);
+    ck_assert_uint_eq(s->r.stats.steals, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    close_scene(s, "crossing", trace_crossing);
+}
+END_TEST
+
+START_TEST(retry)
+{
+    struct scene *s = open_scene(1);
+
+    add_many(s, 2, 1);
+    s->failures[0] = 1;
+    s->failures[1] = 255;
+    s->c.master.retries = 2;
+    s->c.master.retry_pause_ns = 3 * MS;
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 1);
+    ck_assert_uint_eq(s->r.stats.failed, 1);
+    close_scene(s, "retry", trace_retry);
+}
+END_TEST
+
+/* Task 1 fails; all others wait for it. */
+START_TEST(skip_in_slices)
+{
+    struct scene *s = open_scene(1);
+    static uint32_t edge[MAX_TASKS][2];
+    uint32_t i, n = 3 * DTX_MASTER_SLICE + 100;
+
+    add_many(s, n, 1);
+    s->failures[0] = 255;
+    for (i = 1; i < n; i++) {
+        edge[i - 1][0] = 0;
+        edge[i - 1][1] = i;
+    }
+    play(s, (const uint32_t(*)[2])edge, n - 1);
+    ck_assert_uint_eq(s->r.stats.skipped, n - 1);
+    ck_assert_uint_eq(dtx_master_skip_cause(dtx_sim_master(s->sim), n - 1),
+                      0);
+    close_scene(s, "skip", trace_skip);
+}
+END_TEST
+
+/* Nothing is granted until rank 2, which never comes, counts as lost. */
+START_TEST(static_waits)
+{
+    struct scene *s = open_scene(3);
+
+    s->c.master.policy = "static";
+    s->c.never = 2;
+    add_many(s, 5, 1);
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 5);
+    close_scene(s, "static", trace_static);
+}
+END_TEST
+
+static Suite *build_suite(void)
+{
+    Suite *suite = suite_create("trace_engine");
+    TCase *tc = tcase_create("scenes");
+
+    tcase_add_test(tc, steal);
+    tcase_add_test(tc, death);
+    tcase_add_test(tc, hang);
+    tcase_add_test(tc, drain);
+    tcase_add_test(tc, kill);
+    tcase_add_test(tc, wide);
+    tcase_add_test(tc, crossing);
+    tcase_add_test(tc, retry);
+    tcase_add_test(tc, skip_in_slices);
+    tcase_add_test(tc, static_waits);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+int main(void)
+{
+    return dtx_check_main(build_suite());
+}
