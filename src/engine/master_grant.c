@@ -5,8 +5,9 @@
  *
  * A wide task (several cpus) is granted only to a rank whose slots are free
  * for it, never queued ahead.  The one whose turn it is and which fits nowhere
- * reserves the rank with most free slots: that rank gets no further narrow
- * tasks in those slots, so that a wide task cannot starve. */
+ * reserves the rank with most free slots: that rank gets nothing else until the
+ * wide task fits (at most its slots less one stay free for that), so that it
+ * cannot starve. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -37,23 +38,13 @@ static bool task_before(const void *ctx, uint32_t a, uint32_t b)
     return a < b;
 }
 
-/* Slots of a rank that narrow tasks may have. */
-static uint32_t open_slots(const struct dtx_master *m, const struct dtx_rank *k)
-{
-    uint32_t keep = 0;
-
-    if (k->reserved != DTX_NO_TASK)
-        keep = dtx_master_attr(m, k->reserved)->cpus;
-    return k->slots > keep ? k->slots - keep : 0;
-}
-
 static bool low_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct dtx_master *m = ctx;
     const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
     uint64_t la = m->policy->by_given ? ra->given : ra->used;
     uint64_t lb = m->policy->by_given ? rb->given : rb->used;
-    uint64_t x = la * open_slots(m, rb), y = lb * open_slots(m, ra);
+    uint64_t x = la * rb->slots, y = lb * ra->slots;
 
     return x != y ? x < y : a < b;
 }
@@ -119,13 +110,6 @@ bool dtx_master_all_came(const struct dtx_master *m)
 
 /* ---- ranks in their heaps ---- */
 
-/* May narrow tasks be offered? Where a wide task waits nothing is queued
- * ahead, or it would wait for ever. */
-static bool takes_narrow(const struct dtx_master *m, const struct dtx_rank *k)
-{
-    return k->reserved == DTX_NO_TASK || k->used < open_slots(m, k);
-}
-
 /* Tasks of a rank that wait behind full slots: what one could steal. */
 static uint64_t spare(const struct dtx_rank *k)
 {
@@ -147,15 +131,14 @@ static void put(struct dtx_master *m, struct dtx_heap *h, uint32_t r, bool in)
 void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
 {
     const struct dtx_rank *k = &m->rank[r];
-    uint32_t open = open_slots(m, k);
+    bool open = k->alive && k->reserved == DTX_NO_TASK;
 
     m->items++;
-    put(m, &m->low, r, k->alive && takes_narrow(m, k));
+    put(m, &m->low, r, open);
     put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
-    put(m, &m->hungry, r, k->alive && !k->asking && k->used < open);
+    put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);
     if (k->slots > 0)
-        put(m, &m->group[k->group].free, r,
-            k->alive && k->reserved == DTX_NO_TASK);
+        put(m, &m->group[k->group].free, r, open);
 }
 
 static int group_of(struct dtx_master *m, uint32_t slots, uint32_t *index)
@@ -478,7 +461,7 @@ static bool place_wide(struct dtx_master *m)
     m->owner[task] = r;
     dtx_master_trace(m, "rank %u reserved for wide task %u", r, task + 1);
     dtx_master_rank_changed(m, r);
-    if (m->policy->steals && k->waiting > 0 && !k->yield_pending)
+    if (m->policy->steals && spare(k) > 0 && !k->yield_pending)
         send_yield(m, r, UINT32_MAX, NO_RANK);
     return true;
 }
@@ -487,8 +470,7 @@ void dtx_master_reclaim(struct dtx_master *m, uint32_t r)
 {
     const struct dtx_rank *k = &m->rank[r];
 
-    if (k->reserved != DTX_NO_TASK && !m->stopping && k->waiting > 0 &&
-        !fits(m, r, k->reserved))
+    if (k->reserved != DTX_NO_TASK && !m->stopping && spare(k) > 0)
         send_yield(m, r, UINT32_MAX, NO_RANK);
 }
 
@@ -510,7 +492,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .ready = m->ready.len,
         .nranks = m->nalive,
         .slots_all = m->slots_alive,
-        .slots = open_slots(m, k),
+        .slots = k->slots,
         .used = k->used,
         .mean_ns = m->mean_ns,
         .depth_ns = m->c.depth_ns,
@@ -528,8 +510,6 @@ static bool offer(struct dtx_master *m, uint32_t until)
         return false;
     v = view_of(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
-    if (m->rank[r].reserved != DTX_NO_TASK && n > v.slots - v.used)
-        n = v.slots - v.used;
     return n > 0 && grant(m, r, n, until) > 0;
 }
 

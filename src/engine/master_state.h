@@ -31,7 +31,7 @@ struct dtx_rank {
     uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */
     uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
-    uint32_t reserved;  /* the wide task it keeps slots free for, or none */
+    uint32_t reserved;  /* the wide task it waits to have room for, or none */
     uint32_t head;      /* its granted tasks, linked by next and prev */
     uint64_t count;     /* how many those are */
     uint64_t used;      /* slots they ask for */

@@ -7,6 +7,7 @@
  * to answer PULLs after the engine has finished. */
 #include "run/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,12 +265,22 @@ static bool deliver(struct dtx_loop *l, bool master)
 
 /* ---- what comes in ---- */
 
+/* A batch system that ends a job sends TERM, then KILL, to ranks and tasks
+ * alike: a task that ended so while we were asked to stop has not failed. */
+static void judge_signal(struct dtx_outcome *o)
+{
+    if (o->status == DTX_STATUS_SIGNALED && dtx_signals_asked() &&
+        (o->signal == SIGTERM || o->signal == SIGKILL))
+        o->status = DTX_STATUS_KILLED;
+}
+
 static bool poll_exec(struct dtx_loop *l)
 {
     struct dtx_outcome o;
     bool moved = dtx_exec_pump(l->c.exec);
 
     while (dtx_exec_next(l->c.exec, &o)) {
+        judge_signal(&o);
         dtx_inbox_ended(&l->to_worker, &o);
         moved = true;
     }
@@ -451,13 +462,16 @@ static bool pump(struct dtx_loop *l)
 
 /* ---- the end ---- */
 
-/* Rank 0 leaves when all has been shown; the others when it says so. */
+/* Rank 0 leaves when all has been shown and all ranks have said BYE, those
+ * that came when all was over included; the others when it says so. */
 static bool may_leave(struct dtx_loop *l)
 {
     if (!l->master_done || !l->worker_done)
         return false;
     if (!l->c.master)
         return l->leave;
+    if (!dtx_master_all_gone(l->c.master))
+        return false;
     return dtx_signals_asked() == DTX_STOP_KILL || dtx_show_idle(l->c.show);
 }
 

@@ -23,7 +23,7 @@ struct dtx_sched_view {
     uint64_t ready;     /* tasks that could be granted now */
     uint32_t nranks;    /* ranks alive */
     uint64_t slots_all; /* their slots together */
-    uint32_t slots;     /* this rank's slots, less what is reserved */
+    uint32_t slots;     /* this rank's slots */
     uint64_t used;      /* slots its granted and unfinished tasks ask for */
     int64_t mean_ns;    /* mean duration of a task lately, 0 = unknown */
     int64_t depth_ns;   /* how much work a queue should hold per slot, so that

@@ -50,8 +50,7 @@ int main(int argc, char **argv)
 
     if (argc != 6 || dtx_parse_int(argv[2], 1, MAX_TASKS, &tasks) ||
         dtx_parse_int(argv[5], 0, INT64_MAX, &seed)) {
-        (void)fprintf(stderr,
-                      "usage: bag PROGRAM TASKS MEAN_MS SIGMA SEED\n");
+        (void)fprintf(stderr, "usage: bag PROGRAM TASKS MEAN_MS SIGMA SEED\n");
         return 2;
     }
     mean = number(argv[3]);

@@ -248,8 +248,7 @@ static void deliver(struct world *w, const struct header *h, struct dtx_buf *b)
     struct header next;
 
     dtx_buf_clear(b);
-    dtx_buf_append(b, w->frames.bytes.data + w->frames.at + sizeof(*h),
-                   h->len);
+    dtx_buf_append(b, w->frames.bytes.data + w->frames.at + sizeof(*h), h->len);
     need(!b->failed, "no memory");
     w->frames.at += sizeof(*h) + h->len;
     ev.u.frame.from = h->from;

@@ -100,7 +100,8 @@ sample() {
 
 # ratio NAME VALUE BASE
 ratio() {
-    sample "$1" "$(awk -v a="$2" -v b="$3" 'BEGIN { print (b > 0 ? a / b : 0) }')"
+    sample "$1" "$(awk -v a="$2" -v b="$3" \
+        'BEGIN { print (b > 0 ? a / b : 0) }')"
 }
 
 minus() {
@@ -472,6 +473,8 @@ table() {
 make_lists
 say "$rounds rounds on $cores cores, load $(cut -d' ' -f1 /proc/loadavg)" \
     "at the start${BENCH_PINNED:+, pinned to $BENCH_PINNED}"
+awk '{ exit $1 <= 1 }' /proc/loadavg &&
+    say "other work is running here: what follows is worth little"
 begin=$SECONDS
 for round in $(seq "$rounds"); do
     against true list.true

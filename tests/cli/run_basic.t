@@ -240,6 +240,7 @@ test_case "-j: as many at a time, no more" '
          END { print most; exit !(most == 3) }" seen
 '
 
+export policies
 policies=$("$DISTRIBUTEX" help policies |
     sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
 test_case "all policies run every task once, with the same results" '

@@ -77,7 +77,6 @@ test_case "steals move tasks away from behind a long one" '
 
 policies=$("$DISTRIBUTEX" help policies |
     sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
-export policies
 test_case "all policies run every task once on three ranks" '
     for i in $(seq 60); do echo "echo $i >>ran"; done >list
     printf "#DTX after=1-60\nwc -l <ran\n" >>list
@@ -204,6 +203,15 @@ test_case "a task may itself call distributex, with ranks and without" '
     sort out | uniq -c | awk "{ print \$1 }" | sort -u | grep -qx 3 ||
         fail "$(cat out)"
     [ "$(wc -l <out)" -eq 12 ]
+'
+
+test_case "a job without work to do ends soon, whoever comes late" '
+    : >empty
+    start=$SECONDS
+    for i in 1 2 3 4 5; do
+        expect_status 0 mpi 3 -q empty
+    done
+    [ $((SECONDS - start)) -lt 15 ] || fail "took $((SECONDS - start)) s"
 '
 
 test_case "nothing is left behind after all this" '

@@ -5,9 +5,9 @@
 
 # shellcheck source=tests/cli/lib.sh
 . "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
 unset "${!DTX_@}" SLURM_JOB_ID
-: "${MPIRUN:=mpirun}"
-: "${JOURNAL_DUMP:=$builddir/tests/cli/journal_dump}"
 
 # dtx ARGUMENT...: "distributex run -q", not for ever.
 dtx() {
@@ -274,7 +274,7 @@ test_case "the joblog of a resumed job goes on" '
     grep -c "^Seq" log | grep -qx 1
 '
 
-if command -v "$MPIRUN" >/dev/null; then
+if [ -z "$no_mpi" ]; then
     export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
     test_case "a job of one process goes on with ranks, and back" '
         half_done
@@ -289,7 +289,7 @@ if command -v "$MPIRUN" >/dev/null; then
         "$JOURNAL_DUMP" d/journal | grep -c "^session" | grep -qx 3
     '
 else
-    skip_case "resuming with ranks" "no launcher ($MPIRUN)"
+    skip_case "resuming with ranks" "$no_mpi"
 fi
 
 test_done

@@ -227,22 +227,31 @@ START_TEST(factoring_as_published)
 }
 END_TEST
 
-/* Static: shares differ by one at most, per slot. */
+/* Static: one round, nobody has more than its share and one; with equal ranks
+ * nobody has less than its share less one. */
 START_TEST(static_is_even)
 {
     uint64_t n;
     uint32_t i;
+    int equal;
 
-    for (n = 1; n < 60; n++) {
-        struct bag b = make(dtx_policy_find("static", NULL), 7, n);
+    for (n = 1; n < 120; n++) {
+        for (equal = 0; equal < 2; equal++) {
+            struct bag b = make(dtx_policy_find("static", NULL), 7, n);
 
-        offer(&b);
-        ck_assert_uint_eq(b.ready, 0);
-        for (i = 0; i < 7; i++) {
-            ck_assert(b.given[i] * b.slots_all <
-                      n * b.slots[i] + b.slots_all);
-            ck_assert(b.given[i] * b.slots_all + b.slots_all >
-                      n * b.slots[i]);
+            for (i = 0; equal && i < 7; i++)
+                b.slots[i] = 2;
+            if (equal)
+                b.slots_all = 14;
+            offer(&b);
+            ck_assert_uint_eq(b.ready, 0);
+            for (i = 0; i < 7; i++) {
+                uint64_t share = n * b.slots[i];
+
+                ck_assert(b.given[i] * b.slots_all < share + b.slots_all);
+                ck_assert(!equal ||
+                          (b.given[i] + 1) * b.slots_all > share);
+            }
         }
     }
 }

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_engine_worker.c - the worker, one event at a time
+ *
+ * Frames come from the test, actions are looked at one by one.  Whole jobs are
+ * in tests/trace and tests/property.
+ */
+#include "engine/worker.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "check_main.h"
+#include "wire/wire.h"
+
+enum { EPOCH = 4, LIFE = 3 };
+
+static struct dtx_worker *w;
+static struct dtx_actions out;
+static size_t seen; /* actions looked at since the last step */
+
+static int step(struct dtx_event ev)
+{
+    seen = 0;
+    return dtx_worker_step(w, &ev, &out);
+}
+
+static int hear(struct dtx_msg m, const struct dtx_buf *list, bool more)
+{
+    struct dtx_event ev = {.kind = DTX_EV_FRAME, .more = more};
+    struct dtx_buf b = DTX_BUF_INIT;
+    int rc;
+
+    if (m.epoch == 0)
+        m.epoch = EPOCH;
+    if (m.incarnation == 0)
+        m.incarnation = LIFE;
+    dtx_msg_encode(&b, &m);
+    if (list)
+        dtx_buf_append(&b, list->data, list->len);
+    ev.u.frame.data = b.data;
+    ev.u.frame.len = b.len;
+    rc = step(ev);
+    dtx_buf_free(&b);
+    return rc;
+}
+
+static int grant(uint32_t first, uint32_t n, uint32_t cpus)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_GRANT};
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_item_work item = {.attempt = 1, .cpus = cpus};
+    int rc;
+
+    item.cwd = item.name = dtx_str_of("");
+    item.command = dtx_str_of("work");
+    for (; n > 0; n--) {
+        item.task = first++;
+        dtx_item_work_encode(&b, &item);
+    }
+    rc = hear(m, &b, false);
+    dtx_buf_free(&b);
+    return rc;
+}
+
+static int yield(uint32_t n)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_YIELD};
+
+    m.u.yield.count = n;
+    return hear(m, NULL, false);
+}
+
+static int stop(enum dtx_stop how)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_STOP};
+
+    m.u.stop.mode = (uint8_t)how;
+    return hear(m, NULL, false);
+}
+
+static void ended(uint32_t task, bool more)
+{
+    struct dtx_outcome o = {.task = task, .attempt = 1,
+                            .status = DTX_STATUS_OK};
+    struct dtx_event ev = {.kind = DTX_EV_TASK_ENDED, .more = more};
+
+    ev.u.ended = &o;
+    ck_assert_int_eq(step(ev), 0);
+}
+
+static void recalled(uint32_t task, bool taken)
+{
+    struct dtx_event ev = {.kind = DTX_EV_RECALLED};
+
+    ev.u.recalled.task = task;
+    ev.u.recalled.attempt = 1;
+    ev.u.recalled.taken_back = taken;
+    ck_assert_int_eq(step(ev), 0);
+}
+
+static const struct dtx_action *next(enum dtx_action_kind kind)
+{
+    const struct dtx_action *a;
+
+    ck_assert_msg(seen < out.count, "no action left, %d wanted", (int)kind);
+    a = &out.list[seen++];
+    ck_assert_int_eq(a->kind, kind);
+    return a;
+}
+
+static void expect_none(void)
+{
+    ck_assert_uint_eq(out.count, seen);
+}
+
+static void expect_run(uint32_t task)
+{
+    const struct dtx_action *a = next(DTX_ACT_RUN);
+    struct dtx_cursor c = dtx_cursor_over(dtx_action_bytes(&out, a), a->len);
+    struct dtx_item_work item;
+
+    ck_assert_int_eq(dtx_item_work_next(&c, &item), 1);
+    ck_assert(dtx_cursor_done(&c));
+    ck_assert_uint_eq(item.task, task);
+    ck_assert_uint_eq(item.command.len, 4);
+}
+
+static void expect_ref(enum dtx_action_kind kind, uint32_t task)
+{
+    const struct dtx_action *a = next(kind);
+
+    ck_assert_uint_eq(a->u.ref.task, task);
+    ck_assert_uint_eq(a->u.ref.attempt, 1);
+}
+
+static struct dtx_msg expect_send(enum dtx_msg_kind kind)
+{
+    const struct dtx_action *a = next(DTX_ACT_SEND);
+    struct dtx_msg m;
+
+    ck_assert_uint_eq(a->u.to, 0);
+    ck_assert_int_eq(
+        dtx_msg_decode(dtx_action_bytes(&out, a), a->len, &m), 0);
+    ck_assert_int_eq(m.kind, kind);
+    ck_assert_uint_eq(m.epoch, EPOCH);
+    ck_assert_uint_eq(m.incarnation, LIFE);
+    return m;
+}
+
+/* A DONE with so many outcomes. */
+static void expect_done(uint32_t n, uint64_t received, uint32_t waiting)
+{
+    struct dtx_msg m = expect_send(DTX_MSG_DONE);
+    struct dtx_item_outcome o;
+
+    for (; n > 0; n--) {
+        ck_assert_int_eq(dtx_item_outcome_next(&m.items, &o), 1);
+        ck_assert_uint_eq(o.rank, 5);
+    }
+    ck_assert(dtx_cursor_done(&m.items));
+    ck_assert_uint_eq(m.u.done.received, received);
+    ck_assert_uint_eq(m.u.done.waiting, waiting);
+}
+
+static void expect_yielded(const uint32_t *task, size_t n, uint32_t waiting)
+{
+    struct dtx_msg m = expect_send(DTX_MSG_YIELDED);
+    struct dtx_item_taskref ref;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        ck_assert_int_eq(dtx_item_taskref_next(&m.items, &ref), 1);
+        ck_assert_uint_eq(ref.task, task[i]);
+        ck_assert_uint_eq(ref.attempt, 1);
+    }
+    ck_assert(dtx_cursor_done(&m.items));
+    ck_assert_uint_eq(m.u.yielded.waiting, waiting);
+}
+
+/* Two slots and one ahead. */
+static void set_up(void)
+{
+    struct dtx_worker_config c = {.rank = 5, .incarnation = LIFE,
+                                  .epoch = EPOCH, .slots = 2, .ahead = 1,
+                                  .host = "node"};
+
+    out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    w = dtx_worker_create(&c);
+    ck_assert_ptr_nonnull(w);
+}
+
+static void tear_down(void)
+{
+    dtx_worker_destroy(w);
+    dtx_actions_free(&out);
+}
+
+START_TEST(says_hello)
+{
+    struct dtx_msg m;
+
+    ck_assert_int_eq(step((struct dtx_event){.kind = DTX_EV_START}), 0);
+    m = expect_send(DTX_MSG_HELLO);
+    ck_assert_uint_eq(m.u.hello.protocol, DTX_PROTOCOL);
+    ck_assert_uint_eq(m.u.hello.slots, 2);
+    ck_assert_uint_eq(m.u.hello.host.len, 4);
+    expect_none();
+}
+END_TEST
+
+START_TEST(hands_over_what_fits)
+{
+    ck_assert_int_eq(grant(10, 5, 1), 0);
+    expect_run(10);
+    expect_run(11);
+    expect_run(12);
+    expect_none();
+    ck_assert_uint_eq(dtx_worker_tasks(w), 5);
+    ended(11, false);
+    expect_run(13);
+    expect_done(1, 5, 2);
+    expect_none();
+    ck_assert_uint_eq(dtx_worker_tasks(w), 4);
+}
+END_TEST
+
+START_TEST(wide_tasks_fit_exactly)
+{
+    ck_assert_int_eq(grant(1, 3, 2), 0);
+    expect_run(1);
+    expect_none();
+    ended(1, false);
+    expect_run(2);
+    expect_done(1, 3, 1);
+    ck_assert_int_eq(grant(9, 1, 3), DTX_EPROTO);
+    ck_assert_int_eq(grant(9, 1, 0), DTX_EPROTO);
+}
+END_TEST
+
+START_TEST(batches_what_ends)
+{
+    (void)grant(0, 3, 1);
+    ended(0, true);
+    expect_none();
+    ended(2, true);
+    expect_none();
+    ended(1, false);
+    expect_done(3, 3, 0);
+    expect_none();
+    ended(1, false); /* it has ended before */
+    expect_none();
+}
+END_TEST
+
+/* A frame does not grow without end. */
+START_TEST(long_batches_are_cut)
+{
+    struct dtx_worker_config c = {.rank = 5, .incarnation = LIFE,
+                                  .epoch = EPOCH, .slots = 5000};
+    uint32_t i, sent = 0;
+
+    dtx_worker_destroy(w);
+    w = dtx_worker_create(&c);
+    ck_assert_ptr_nonnull(w);
+    (void)grant(0, 5000, 1);
+    for (i = 0; i < 5000; i++) {
+        ended(i, true);
+        sent += out.count > 0;
+        for (seen = 0; seen < out.count; seen++)
+            ck_assert_uint_lt(out.list[seen].len, 40000);
+    }
+    ck_assert_uint_gt(sent, 1);
+}
+END_TEST
+
+START_TEST(gives_back_the_newest_first)
+{
+    static const uint32_t first[] = {6, 5}, rest[] = {4, 3, 2};
+
+    (void)grant(0, 7, 1);
+    ck_assert_int_eq(yield(2), 0);
+    expect_yielded(first, 2, 3);
+    expect_none();
+    ck_assert_int_eq(yield(9), 0); /* two queued, one beyond the slots */
+    expect_ref(DTX_ACT_RECALL, 2);
+    expect_none();
+    recalled(2, true);
+    expect_yielded(rest, 3, 0);
+    expect_none();
+    ck_assert_uint_eq(dtx_worker_tasks(w), 2);
+}
+END_TEST
+
+/* A task that has started in spite of what was thought does not count as
+ * waiting, though the news of an end is still to come. */
+START_TEST(recall_that_comes_too_late)
+{
+    (void)grant(0, 3, 1);
+    (void)yield(1);
+    expect_ref(DTX_ACT_RECALL, 2);
+    recalled(2, false);
+    expect_yielded(NULL, 0, 0);
+    (void)yield(1);
+    expect_yielded(NULL, 0, 0);
+    ended(0, false);
+    expect_done(1, 3, 0);
+    (void)grant(3, 1, 1);
+    expect_run(3);
+    (void)yield(1);
+    expect_ref(DTX_ACT_RECALL, 3);
+    expect_none();
+}
+END_TEST
+
+/* The end of a task that is being recalled comes first; then the answer. */
+START_TEST(end_crosses_recall)
+{
+    (void)grant(0, 3, 1);
+    (void)yield(1);
+    expect_ref(DTX_ACT_RECALL, 2);
+    ended(2, false);
+    expect_done(1, 3, 0);
+    expect_none();
+    recalled(2, false);
+    expect_yielded(NULL, 0, 0);
+}
+END_TEST
+
+START_TEST(ends_are_told_before_yields)
+{
+    static const uint32_t back[] = {4, 3};
+
+    (void)grant(0, 5, 1);
+    ended(0, true);
+    expect_run(3);
+    expect_none();
+    ended(1, true);
+    expect_run(4);
+    (void)yield(2);
+    expect_ref(DTX_ACT_RECALL, 4);
+    expect_done(2, 5, 1);
+    recalled(4, true);
+    expect_yielded(back, 1, 0);
+}
+END_TEST
+
+START_TEST(drains)
+{
+    static const uint32_t back[] = {4, 3, 2};
+
+    (void)grant(0, 5, 1);
+    ck_assert_int_eq(stop(DTX_STOP_DRAIN), 0);
+    expect_ref(DTX_ACT_RECALL, 2);
+    expect_none();
+    ck_assert_int_eq(stop(DTX_STOP_DRAIN), 0);
+    expect_none();
+    recalled(2, true);
+    expect_yielded(back, 3, 0);
+    ended(0, false);
+    expect_done(1, 5, 0);
+    ck_assert_int_eq(stop(DTX_STOP_KILL), 0);
+    expect_yielded(NULL, 0, 0);
+    expect_ref(DTX_ACT_KILL, 1);
+    expect_none();
+}
+END_TEST
+
+START_TEST(kills)
+{
+    (void)grant(0, 3, 1);
+    ck_assert_int_eq(stop(DTX_STOP_KILL), 0);
+    expect_ref(DTX_ACT_RECALL, 2);
+    expect_ref(DTX_ACT_KILL, 2);
+    expect_ref(DTX_ACT_KILL, 1);
+    expect_ref(DTX_ACT_KILL, 0);
+    expect_none();
+}
+END_TEST
+
+START_TEST(goes_when_told)
+{
+    struct dtx_msg bye = {.kind = DTX_MSG_BYE};
+
+    (void)grant(0, 2, 1);
+    ck_assert(!dtx_worker_finished(w));
+    ck_assert_int_eq(hear(bye, NULL, false), 0);
+    expect_ref(DTX_ACT_KILL, 1);
+    expect_ref(DTX_ACT_KILL, 0);
+    (void)expect_send(DTX_MSG_BYE);
+    (void)next(DTX_ACT_FINISH);
+    expect_none();
+    ck_assert(dtx_worker_finished(w));
+    ck_assert_int_eq(grant(7, 1, 1), 0);
+    expect_none();
+}
+END_TEST
+
+START_TEST(passes_a_stop_on)
+{
+    struct dtx_event ev = {.kind = DTX_EV_STOP};
+    struct dtx_msg m;
+
+    ev.u.stop = DTX_STOP_KILL;
+    ck_assert_int_eq(step(ev), 0);
+    m = expect_send(DTX_MSG_STOPREQ);
+    ck_assert_uint_eq(m.u.stopreq.mode, DTX_STOP_KILL);
+    expect_none();
+}
+END_TEST
+
+/* Frames that are not for this rank in this session. */
+START_TEST(ignores_others)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_BYE, .epoch = EPOCH + 1};
+    struct dtx_event ev = {.kind = DTX_EV_FRAME};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    ck_assert_int_eq(hear(m, NULL, false), 0);
+    expect_none();
+    m.epoch = EPOCH;
+    m.incarnation = LIFE - 1;
+    ck_assert_int_eq(hear(m, NULL, false), 0);
+    expect_none();
+    m.incarnation = LIFE;
+    dtx_msg_encode(&b, &m);
+    ev.u.frame.from = 1;
+    ev.u.frame.data = b.data;
+    ev.u.frame.len = b.len;
+    ck_assert_int_eq(step(ev), 0);
+    expect_none();
+    dtx_buf_free(&b);
+    ck_assert(!dtx_worker_finished(w));
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_message)
+{
+    static const enum dtx_msg_kind wrong[] = {
+        DTX_MSG_HELLO, DTX_MSG_DONE, DTX_MSG_YIELDED, DTX_MSG_STOPREQ};
+    struct dtx_event ev = {.kind = DTX_EV_FRAME};
+    struct dtx_buf b = DTX_BUF_INIT;
+    size_t i;
+
+    ev.u.frame.data = "nonsense";
+    ev.u.frame.len = 8;
+    ck_assert_int_eq(step(ev), DTX_EPROTO);
+    ev.u.frame.len = 0;
+    ck_assert_int_eq(step(ev), DTX_EPROTO);
+    for (i = 0; i < 4; i++) {
+        struct dtx_msg m = {.kind = wrong[i]};
+
+        ck_assert_int_eq(hear(m, NULL, false), DTX_EPROTO);
+    }
+    ck_assert_int_eq(stop((enum dtx_stop)9), DTX_EPROTO);
+    dtx_buf_char(&b, '\x80');
+    ck_assert_int_eq(
+        hear((struct dtx_msg){.kind = DTX_MSG_GRANT}, &b, false), DTX_EPROTO);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+static Suite *build_suite(void)
+{
+    Suite *suite = suite_create("engine_worker");
+    TCase *tc = tcase_create("worker");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, says_hello);
+    tcase_add_test(tc, hands_over_what_fits);
+    tcase_add_test(tc, wide_tasks_fit_exactly);
+    tcase_add_test(tc, batches_what_ends);
+    tcase_add_test(tc, long_batches_are_cut);
+    tcase_add_test(tc, gives_back_the_newest_first);
+    tcase_add_test(tc, recall_that_comes_too_late);
+    tcase_add_test(tc, end_crosses_recall);
+    tcase_add_test(tc, ends_are_told_before_yields);
+    tcase_add_test(tc, drains);
+    tcase_add_test(tc, kills);
+    tcase_add_test(tc, goes_when_told);
+    tcase_add_test(tc, passes_a_stop_on);
+    tcase_add_test(tc, ignores_others);
+    tcase_add_test(tc, refuses_what_is_no_message);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+int main(void)
+{
+    return dtx_check_main(build_suite());
+}
