@@ -484,6 +484,17 @@ void dtx_master_settle(struct dtx_master *m, uint32_t r)
 
 /* ---- the whole ---- */
 
+/* Slots of all ranks; those that have not come yet are taken to be like the
+ * others, or the first to come would be given their share. */
+static uint64_t slots_expected(const struct dtx_master *m)
+{
+    uint64_t missing = 0;
+
+    if (!dtx_master_all_came(m))
+        missing = m->c.nranks - m->ncame - m->nabsent;
+    return m->slots_alive + missing * (m->slots_alive / m->nalive);
+}
+
 static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
 {
     const struct dtx_rank *k = &m->rank[r];
@@ -491,7 +502,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
     return (struct dtx_sched_view){
         .ready = m->ready.len,
         .nranks = m->nalive,
-        .slots_all = m->slots_alive,
+        .slots_all = slots_expected(m),
         .slots = k->slots,
         .used = k->used,
         .mean_ns = m->mean_ns,

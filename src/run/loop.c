@@ -2,9 +2,10 @@
 /* One rank's main loop; see loop.h.  It moves things between the engine and
  * the world and decides nothing about tasks.
  *
- * Two bulk messages beside the engine's frames: PULL asks a rank for bytes of
- * its output file, DATA brings them; LEAVE, from rank 0, ends the rank's duty
- * to answer PULLs after the engine has finished. */
+ * Bulk messages beside the engine's frames: PULL asks a rank for bytes of its
+ * output file, DATA brings them; TROUBLE tells rank 0 of a rank that cannot go
+ * on in good order; PACKED, that its outputs are on disk after the engine has
+ * finished; LEAVE, from rank 0, ends the duty to answer PULLs. */
 #include "run/loop.h"
 
 #include <signal.h>
@@ -37,11 +38,13 @@
 #define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
 #define MAX_AT_ONCE 256
 
-enum bulk { BULK_PULL = 1, BULK_DATA, BULK_LEAVE };
+enum bulk { BULK_PULL = 1, BULK_DATA, BULK_TROUBLE, BULK_PACKED, BULK_LEAVE };
 
 struct dtx_loop {
     struct dtx_loop_config c;
     struct dtx_bell **peer; /* per rank, NULL when it cannot be rung */
+    bool *unsent;           /* per rank: to be rung again when all is sent */
+    bool any_unsent;
     bool all_near;          /* whoever sends to us can ring us */
     struct dtx_inbox to_master, to_worker, current;
     struct dtx_actions actions;
@@ -50,6 +53,9 @@ struct dtx_loop {
     int64_t tick_ns, nap_ns;
     unsigned signals;
     bool master_done, worker_done, leave;
+    bool told_trouble;
+    int trouble;     /* rank 0: exit status some rank asks for, 0 = none */
+    uint32_t packed; /* rank 0: ranks whose outputs are on disk */
     uint64_t number; /* last record handed to the store */
     int status;      /* exit status of a failure, 0 = none */
     struct dtx_error *err;
@@ -62,7 +68,8 @@ static int open_peers(struct dtx_loop *l)
     uint32_t r;
 
     l->peer = calloc(l->c.size, sizeof(struct dtx_bell *));
-    if (!l->peer)
+    l->unsent = calloc(l->c.size, sizeof(*l->unsent));
+    if (!l->peer || !l->unsent)
         return DTX_ENOMEM;
     l->all_near = true;
     for (r = 0; r < l->c.size; r++) {
@@ -99,6 +106,7 @@ void dtx_loop_destroy(struct dtx_loop *l)
     for (r = 0; l->peer && r < l->c.size; r++)
         dtx_bell_destroy(l->peer[r]);
     free(l->peer);
+    free(l->unsent);
     dtx_inbox_free(&l->to_master);
     dtx_inbox_free(&l->to_worker);
     dtx_inbox_free(&l->current);
@@ -124,8 +132,26 @@ static void send_to(struct dtx_loop *l, enum dtx_channel ch, uint32_t to,
         fail(l, DTX_EXIT_INTERNAL, "cannot send a frame");
         return;
     }
-    if (l->peer[to])
-        dtx_bell_ring(l->peer[to]);
+    if (!l->peer[to])
+        return;
+    dtx_bell_ring(l->peer[to]);
+    l->unsent[to] = l->any_unsent = true;
+}
+
+/* A frame that MPI had to hold back may have gone out since its receiver was
+ * rung. */
+static void ring_again(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    if (!l->any_unsent || !dtx_transport_quiet(l->c.transport))
+        return;
+    for (r = 0; r < l->c.size; r++) {
+        if (l->unsent[r])
+            dtx_bell_ring(l->peer[r]);
+        l->unsent[r] = false;
+    }
+    l->any_unsent = false;
 }
 
 static void send_frame(struct dtx_loop *l, uint32_t to, const void *data,
@@ -265,6 +291,24 @@ static bool deliver(struct dtx_loop *l, bool master)
 
 /* ---- what comes in ---- */
 
+static void ask_to_stop(struct dtx_loop *l, enum dtx_stop how)
+{
+    struct dtx_inbox *b = l->c.master ? &l->to_master : &l->to_worker;
+
+    dtx_inbox_add(b, DTX_EV_STOP)->u.stop = how;
+}
+
+/* The disk is full: run no more. */
+static void tell_trouble(struct dtx_loop *l)
+{
+    l->told_trouble = true;
+    if (l->c.master)
+        l->trouble = DTX_EXIT_STORAGE;
+    else
+        send_bulk(l, 0, BULK_TROUBLE, 0, NULL, DTX_EXIT_STORAGE);
+    ask_to_stop(l, DTX_STOP_DRAIN);
+}
+
 /* A batch system that ends a job sends TERM, then KILL, to ranks and tasks
  * alike: a task that ended so while we were asked to stop has not failed. */
 static void judge_signal(struct dtx_outcome *o)
@@ -284,6 +328,8 @@ static bool poll_exec(struct dtx_loop *l)
         dtx_inbox_ended(&l->to_worker, &o);
         moved = true;
     }
+    if (dtx_exec_error(l->c.exec) && !l->told_trouble)
+        tell_trouble(l);
     if (!dtx_spawner_alive(l->c.spawner))
         fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
     return moved;
@@ -337,6 +383,10 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
         serve_pull(l, from, off, len);
     else if (kind == BULK_DATA && l->c.show)
         dtx_show_feed(l->c.show, from, off, data.data, data.len);
+    else if (kind == BULK_TROUBLE && l->c.master)
+        l->trouble = len < 256 ? (int)len : DTX_EXIT_INTERNAL;
+    else if (kind == BULK_PACKED && l->c.master)
+        l->packed++;
     else if (kind == BULK_LEAVE && from == 0)
         l->leave = true;
 }
@@ -359,16 +409,12 @@ static bool poll_transport(struct dtx_loop *l)
             dtx_inbox_frame(l->c.master ? &l->to_master : &l->to_worker,
                             (uint32_t)from, l->frame.data, l->frame.len);
     }
-    if (rc < 0)
+    if (rc == DTX_ENOMEM)
+        fail(l, DTX_EXIT_INTERNAL, "out of memory");
+    else if (rc < 0)
         fail(l, DTX_EXIT_LOST, "MPI cannot receive");
+    ring_again(l);
     return i > 0;
-}
-
-static void ask_to_stop(struct dtx_loop *l, enum dtx_stop how)
-{
-    struct dtx_inbox *b = l->c.master ? &l->to_master : &l->to_worker;
-
-    dtx_inbox_add(b, DTX_EV_STOP)->u.stop = how;
 }
 
 static bool poll_signals(struct dtx_loop *l)
@@ -386,8 +432,6 @@ static bool tick(struct dtx_loop *l)
 {
     enum dtx_stop how = l->c.tick ? l->c.tick(l->c.ctx) : (enum dtx_stop)0;
 
-    if (dtx_exec_error(l->c.exec))
-        how = DTX_STOP_DRAIN; /* the disk is full: run no more */
     if (how)
         ask_to_stop(l, how);
     return how != 0;
@@ -460,27 +504,27 @@ static bool pump(struct dtx_loop *l)
     return moved;
 }
 
+/* Sleep unless something is due. */
+static void rest(struct dtx_loop *l, uint32_t seen)
+{
+    dtx_bell_wait(l->c.bell, seen, nap_of(l, dtx_clock_mono_ns()));
+    if (l->nap_ns < NAP_FAR_MAX_NS)
+        l->nap_ns *= 2;
+}
+
 /* ---- the end ---- */
 
-/* Rank 0 leaves when all has been shown and all ranks have said BYE, those
- * that came when all was over included; the others when it says so. */
-static bool may_leave(struct dtx_loop *l)
+/* The engine has finished. On rank 0: and all ranks have said BYE, those that
+ * came when all was over included, and all has been shown. */
+static bool is_over(struct dtx_loop *l)
 {
     if (!l->master_done || !l->worker_done)
         return false;
     if (!l->c.master)
-        return l->leave;
+        return true;
     if (!dtx_master_all_gone(l->c.master))
         return false;
     return dtx_signals_asked() == DTX_STOP_KILL || dtx_show_idle(l->c.show);
-}
-
-static void say_leave(struct dtx_loop *l)
-{
-    uint32_t r;
-
-    for (r = 1; l->c.master && r < l->c.size; r++)
-        send_bulk(l, r, BULK_LEAVE, 0, NULL, 0);
 }
 
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
@@ -491,19 +535,49 @@ int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
     (void)dtx_inbox_add(&l->to_worker, DTX_EV_START);
     if (l->c.master)
         (void)dtx_inbox_add(&l->to_master, DTX_EV_START);
-    while (!l->status && !may_leave(l)) {
+    while (!l->status && !is_over(l)) {
         uint32_t seen = dtx_bell_seen(l->c.bell);
 
-        if (pump(l)) {
+        if (pump(l))
             l->nap_ns = NAP_FAR_MIN_NS;
-            continue;
-        }
-        if (!may_leave(l))
-            dtx_bell_wait(l->c.bell, seen, nap_of(l, dtx_clock_mono_ns()));
-        if (l->nap_ns < NAP_FAR_MAX_NS)
-            l->nap_ns *= 2;
+        else if (!is_over(l))
+            rest(l, seen);
     }
-    if (!l->status)
-        say_leave(l);
     return l->status;
+}
+
+/* After the run: only the transport is listened to. */
+static bool may_part(const struct dtx_loop *l)
+{
+    return l->c.master ? l->packed + 1 >= l->c.size : l->leave;
+}
+
+int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
+{
+    l->err = err;
+    l->tick_ns = INT64_MAX;
+    if (!l->c.master)
+        send_bulk(l, 0, BULK_PACKED, 0, NULL, 0);
+    while (!l->status && !may_part(l)) {
+        uint32_t seen = dtx_bell_seen(l->c.bell);
+
+        if (poll_transport(l))
+            l->nap_ns = NAP_FAR_MIN_NS;
+        else if (!may_part(l))
+            rest(l, seen);
+    }
+    return l->status;
+}
+
+void dtx_loop_dismiss(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    for (r = 1; l->c.master && r < l->c.size; r++)
+        send_bulk(l, r, BULK_LEAVE, 0, NULL, 0);
+}
+
+int dtx_loop_trouble(const struct dtx_loop *l)
+{
+    return l->trouble;
 }

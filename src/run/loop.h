@@ -54,5 +54,14 @@ void dtx_loop_destroy(struct dtx_loop *l); /* NULL is allowed */
 /* Run to the end of the job. 0, or an exit status of run/status.h with 'err'
  * filled: then the rank must be given up at once. */
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err);
+/* When this rank's outputs are on disk and executor and store have been taken
+ * down: rank 0 waits until all ranks are there, the others answer PULLs until
+ * rank 0 dismisses them. 0 or an exit status, as above. */
+int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err);
+/* Rank 0: the session's end is on disk; the others may leave. */
+void dtx_loop_dismiss(struct dtx_loop *l);
+/* Rank 0: the exit status some rank asked for since it could not store an
+ * output, or 0. */
+int dtx_loop_trouble(const struct dtx_loop *l);
 
 #endif

@@ -5,6 +5,8 @@
 #include "run/rank.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,8 @@
 #include "store/rundir.h"
 #include "store/writer.h"
 
-#define LEAVE_NS (5 * DTX_SEC_NS)
+#define LEAVE_NS (30 * DTX_SEC_NS)
+#define ABANDON_S 15
 
 extern char **environ;
 
@@ -69,8 +72,11 @@ struct rank {
     struct dtx_master *master;
     struct dtx_report *report;
     struct dtx_show *show;
+    bool marked;
+    int leave; /* what the process leaves with, once marked */
     int64_t begin_ns, last_ns; /* monotonic: loop entered, last end */
     enum dtx_stop told;        /* the user has been told of */
+    bool no_bar;               /* nobody reads the progress line */
 };
 
 static int complain(const struct dtx_error *err, int status)
@@ -390,18 +396,26 @@ static void tell_stopping(struct rank *r)
                 (unsigned long long)s.granted);
 }
 
+/* Can a line be written without waiting for whoever reads? */
+static bool may_write(int fd)
+{
+    struct pollfd pf = {fd, POLLOUT, 0};
+
+    return poll(&pf, 1, 0) == 1 && (pf.revents & POLLOUT) != 0;
+}
+
 static enum dtx_stop tick(void *ctx)
 {
     struct rank *r = ctx;
     struct dtx_buf b = DTX_BUF_INIT;
 
     dtx_report_line(r->report, dtx_clock_mono_ns(), &b);
-    if (b.len > 0 && write(STDERR_FILENO, b.data, b.len) < 0)
-        r->told = DTX_STOP_KILL; /* nobody listens */
+    if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
+        r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
     dtx_buf_free(&b);
     tell_stopping(r);
-    return dtx_rundir_stop_requested(r->run_dir) ? DTX_STOP_DRAIN
-                                                 : (enum dtx_stop)0;
+    return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
+                                              : (enum dtx_stop)0;
 }
 
 static int make_master(struct rank *r, struct dtx_error *err)
@@ -504,8 +518,8 @@ static void greet(const struct rank *r)
 
 static int status_of(const struct rank *r, const struct dtx_master_stats *s)
 {
-    if (dtx_exec_error(r->exec))
-        return DTX_EXIT_STORAGE;
+    if (dtx_loop_trouble(r->loop))
+        return dtx_loop_trouble(r->loop);
     if (dtx_signals_asked() == DTX_STOP_KILL && s->left > 0)
         return DTX_EXIT_INTERRUPTED;
     if (s->left > 0 && !(s->halted && s->failed > 0))
@@ -540,6 +554,23 @@ static void stop_packing(struct rank *r)
     r->output = NULL;
 }
 
+/* Under a supervisor the marker tells the status and the rank itself leaves
+ * with 0, so that mpirun has nothing to say about it. */
+static int mark(struct rank *r, int status)
+{
+    const char *marker = getenv(DTX_MARKER_ENV);
+
+    r->marked = true;
+    if (!marker)
+        return status;
+    if (r->me == 0 && dtx_supervise_mark(marker, status)) {
+        dtx_log(DTX_LOG_ERROR, "cannot write the completion marker %s",
+                marker);
+        return status;
+    }
+    return 0;
+}
+
 /* Rank 0: tell, and write the session's end. */
 static int conclude(struct rank *r)
 {
@@ -553,7 +584,6 @@ static int conclude(struct rank *r)
     summarise(r, &s);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};
-    stop_packing(r); /* outputs are on disk before the end is recorded */
     if (dtx_writer_stop(r->writer, &err))
         status = complain(&err, DTX_EXIT_STORAGE);
     r->writer = NULL;
@@ -562,6 +592,8 @@ static int conclude(struct rank *r)
     if (dtx_job_close(&r->job, &end, &err))
         status = complain(&err, DTX_EXIT_STORAGE);
     r->job_open = false;
+    r->leave = mark(r, status);
+    dtx_loop_dismiss(r->loop);
     return status;
 }
 
@@ -586,12 +618,16 @@ static int live(struct rank *r)
     status = dtx_loop_run(r->loop, &err);
     if (status)
         return complain(&err, status);
-    r->phase = ORDERLY;
     if (dtx_exec_error(r->exec))
         dtx_log(DTX_LOG_ERROR,
                 "rank %u: an output could not be written to %s/out: %s; its "
                 "task runs again after --resume",
                 r->me, r->run_dir, dtx_strerror(dtx_exec_error(r->exec)));
+    stop_packing(r); /* all outputs are on disk before the end is recorded */
+    status = dtx_loop_part(r->loop, &err);
+    if (status)
+        return complain(&err, status);
+    r->phase = ORDERLY;
     return r->me == 0 ? conclude(r) : 0;
 }
 
@@ -616,20 +652,19 @@ static void take_down(struct rank *r)
     dtx_bell_destroy(r->bell);
 }
 
-/* Under a supervisor the marker tells the status and the rank itself leaves
- * with 0, so that mpirun has nothing to say about it. */
-static int mark(const struct rank *r, int status)
+/* The others wait for this rank: it cannot leave alone in disorder. What was
+ * handed to the store is written first, for as long as that takes a sane file
+ * system. */
+static void abandon(struct rank *r, int status)
 {
-    const char *marker = getenv(DTX_MARKER_ENV);
-
-    if (!marker)
-        return status;
-    if (r->me == 0 && dtx_supervise_mark(marker, status)) {
-        dtx_log(DTX_LOG_ERROR, "cannot write the completion marker %s",
-                marker);
-        return status;
-    }
-    return 0;
+    (void)signal(SIGALRM, SIG_DFL);
+    (void)alarm(ABANDON_S);
+    dtx_spawner_stop(r->spawner);
+    if (r->writer)
+        (void)dtx_writer_stop(r->writer, NULL);
+    if (r->job_open)
+        (void)dtx_job_close(&r->job, NULL, NULL);
+    dtx_transport_abort(status);
 }
 
 int dtx_rank_main(const struct dtx_options *o,
@@ -637,7 +672,7 @@ int dtx_rank_main(const struct dtx_options *o,
                   const char *command_line)
 {
     struct rank r;
-    int status, leave;
+    int status;
 
     memset(&r, 0, sizeof(r));
     r.o = o;
@@ -646,14 +681,12 @@ int dtx_rank_main(const struct dtx_options *o,
         status = meet(&r, command_line);
     if (!status)
         status = live(&r);
-    leave = mark(&r, status);
-    /* others wait for this rank: it cannot leave alone in disorder */
-    if (r.transport && (r.phase == APART || r.phase == WORKING)) {
-        dtx_spawner_stop(r.spawner);
-        dtx_transport_abort(status);
-    }
+    if (!r.marked)
+        r.leave = mark(&r, status);
+    if (r.transport && (r.phase == APART || r.phase == WORKING))
+        abandon(&r, status);
     take_down(&r);
     if (r.transport)
         dtx_transport_close(r.transport, true, LEAVE_NS);
-    return leave;
+    return r.leave;
 }

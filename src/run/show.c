@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,6 +22,9 @@
 
 /* Bytes asked of other nodes and not yet shown. */
 #define PULL_BYTES (4u << 20)
+/* How long a reader that does not read can hold up the end. */
+#define STOP_LOOK_MS 200
+#define FILE_BYTES (1u << 20) /* written at once to a file */
 
 /* One outcome waiting to be shown. */
 struct entry {
@@ -40,7 +46,7 @@ struct dtx_show {
     uint64_t open;    /* entries not shown */
     uint64_t far;     /* of those, with output on another node */
     uint64_t pulling; /* bytes asked and not written */
-    bool stopping;
+    atomic_bool stopping; /* set with the lock held */
     /* the thread's own */
     struct dtx_output_reader *reader;
     struct dtx_buf line;
@@ -50,20 +56,45 @@ struct dtx_show {
 
 /* ---- writing ---- */
 
-/* Write all to fd; false when the reader is gone or the file cannot take it. */
-static bool write_all(int fd, const char *p, size_t len)
+/* Wait until fd takes some bytes without blocking; false when it does not and
+ * the thread is to end. */
+static bool await_room(struct dtx_show *s, int fd)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
+    for (;;) {
+        bool last = atomic_load(&s->stopping);
+        struct pollfd pf = {fd, POLLOUT, 0};
 
+        if (poll(&pf, 1, last ? 0 : STOP_LOOK_MS) != 0 && pf.revents != 0)
+            return true;
+        if (last)
+            return false;
+    }
+}
+
+/* Bytes that can be written without blocking once there is room. */
+static size_t room_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_BYTES : PIPE_BUF;
+}
+
+/* Write all to fd; false when the reader is gone, the file cannot take it, or
+ * the thread is to end and the reader does not read. */
+static bool write_all(struct dtx_show *s, int fd, const char *p, size_t len)
+{
+    size_t most = room_of(fd);
+
+    while (len > 0) {
+        ssize_t n;
+
+        if (!await_room(s, fd))
+            return false;
+        n = write(fd, p, len < most ? len : most);
         if (n > 0) {
             p += n;
             len -= (size_t)n;
-        } else if (n < 0 && errno == EAGAIN) {
-            struct pollfd pf = {fd, POLLOUT, 0};
-
-            (void)poll(&pf, 1, 1000);
-        } else if (!(n < 0 && errno == EINTR)) {
+        } else if (!(n < 0 && (errno == EINTR || errno == EAGAIN))) {
             return false;
         }
     }
@@ -76,7 +107,8 @@ static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
     struct dtx_show *s = ctx;
     int i = stream == DTX_STDERR;
 
-    if (!s->mute[i] && !write_all(i ? STDERR_FILENO : STDOUT_FILENO, data, len))
+    if (!s->mute[i] &&
+        !write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len))
         s->mute[i] = true; /* outputs stay in out/ */
     return 0;
 }
@@ -87,7 +119,7 @@ static void wipe_line(struct dtx_show *s)
     static const char wipe[] = "\r\033[K";
 
     if (s->c.wipe)
-        (void)write_all(STDERR_FILENO, wipe, sizeof(wipe) - 1);
+        (void)write_all(s, STDERR_FILENO, wipe, sizeof(wipe) - 1);
 }
 
 static void write_joblog(struct dtx_show *s, const struct entry *e)
@@ -100,7 +132,7 @@ static void write_joblog(struct dtx_show *s, const struct entry *e)
     dtx_joblog_line(&s->line, &e->o, s->c.host(s->c.ctx, e->o.rank),
                     dtx_tasklist_text(s->c.list, t), t->len);
     if (s->line.failed ||
-        !write_all(s->joblog_fd, s->line.data, s->line.len)) {
+        !write_all(s, s->joblog_fd, s->line.data, s->line.len)) {
         dtx_log(DTX_LOG_ERROR, "joblog: cannot write %s: %s; no further lines",
                 s->c.joblog, strerror(errno));
         (void)close(s->joblog_fd);
@@ -291,7 +323,8 @@ static int open_joblog(struct dtx_show *s, struct dtx_error *err)
     if (end > 0)
         return DTX_OK;
     dtx_joblog_header(&s->line);
-    if (s->line.failed || !write_all(s->joblog_fd, s->line.data, s->line.len))
+    if (s->line.failed ||
+        !write_all(s, s->joblog_fd, s->line.data, s->line.len))
         return dtx_error_errno(err, "cannot write joblog %s", s->c.joblog);
     return DTX_OK;
 }

@@ -22,7 +22,8 @@ struct dtx_error;
 struct dtx_sched_view {
     uint64_t ready;     /* tasks that could be granted now */
     uint32_t nranks;    /* ranks alive */
-    uint64_t slots_all; /* their slots together */
+    uint64_t slots_all; /* their slots together, and a guess for ranks that
+                           are still to come */
     uint32_t slots;     /* this rank's slots */
     uint64_t used;      /* slots its granted and unfinished tasks ask for */
     int64_t mean_ns;    /* mean duration of a task lately, 0 = unknown */

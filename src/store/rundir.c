@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +28,7 @@
 struct dtx_rundir {
     char *path;
     struct dtx_lease mine;
+    atomic_bool stop_asked;
 };
 
 /* 'name' as an absolute path, appended to 'out'. Symbolic links are left
@@ -290,7 +292,14 @@ int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
 
 int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err)
 {
+    if (has_entry(d->path, STOP_FILE))
+        atomic_store(&d->stop_asked, true);
     return dtx_lease_beat(d->path, &d->mine, err);
+}
+
+bool dtx_rundir_stop_seen(const struct dtx_rundir *d)
+{
+    return atomic_load(&d->stop_asked);
 }
 
 void dtx_rundir_release(struct dtx_rundir *d)

@@ -26,7 +26,7 @@ struct dtx_buf;
 struct dtx_error;
 struct dtx_rundir;
 
-#define DTX_LEASE_BEAT_NS INT64_C(2000000000)
+#define DTX_LEASE_BEAT_NS INT64_C(1000000000)
 #define DTX_LEASE_STALE_NS INT64_C(15000000000)
 #define DTX_LATEST_LINK "distributex-latest"
 
@@ -67,8 +67,10 @@ void dtx_rundir_release(struct dtx_rundir *d); /* NULL is allowed */
  * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
-/* Has somebody asked? Cheap. */
+/* Is the request there? Looks into the directory. */
 bool dtx_rundir_stop_requested(const char *path);
+/* Did _beat see one? Any thread; does not look. */
+bool dtx_rundir_stop_seen(const struct dtx_rundir *d);
 /* Forget an old request (at the start of a session). */
 void dtx_rundir_clear_stop(const char *path);
 

@@ -137,6 +137,24 @@ test_case "nohup: the end of the terminal does not stop the job" '
     [ "$(wc -l <done)" -eq 4 ]
 '
 
+test_case "a reader that does not read does not hold up a second INT" '
+    mkfifo pipe
+    sleep 45 <pipe &
+    for i in $(seq 20); do echo "yes | head -c 100000"; done >list
+    set -m
+    "$DISTRIBUTEX" run --run-dir d list >pipe 2>err &
+    job=$!
+    set +m
+    wait_for 10 "[ -s d/journal ] && [ \$(recorded | wc -l) -eq 20 ]"
+    sleep 0.3
+    kill -INT "$job"
+    sleep 0.3
+    kill -INT "$job"
+    start=$SECONDS
+    ended 0
+    [ $((SECONDS - start)) -lt 10 ]
+'
+
 if [ -n "$no_mpi" ]; then
     skip_case "stopping several ranks" "$no_mpi"
     test_done

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* How nodes' cores and slots are divided: invented cards, expected shares. */
+#include "run/place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "check_main.h"
+
+#define MAX_RANKS 16
+
+/* One rank: its node, the cores it may use (first, how many). */
+struct rank {
+    unsigned node, first, cores;
+};
+
+static struct dtx_card card[MAX_RANKS];
+
+static void deal(const struct rank *r, uint32_t n)
+{
+    memset(card, 0, sizeof(card));
+    for (uint32_t i = 0; i < n; i++) {
+        (void)snprintf(card[i].host, sizeof(card[i].host), "n%u", r[i].node);
+        card[i].boot = 7;
+        card[i].ncores = r[i].cores;
+        card[i].machine_cores = 16;
+        for (uint32_t pu = r[i].first; pu < r[i].first + r[i].cores; pu++)
+            card[i].pus[pu / 8] |= (uint8_t)(1u << (pu % 8));
+    }
+}
+
+/* What each rank should have: first core of its own list, cores, slots, first
+ * slot on the node. */
+struct want {
+    uint32_t first_core, ncores, nslots, first_slot;
+};
+
+static const struct {
+    const char *what;
+    uint32_t n, jobs;
+    struct rank rank[8];
+    struct want want[8];
+    uint32_t nodes, most;
+    uint64_t slots, cores;
+} cases[] = {
+    {"one rank has all", 1, 0, {{0, 0, 8}}, {{0, 8, 8, 1}}, 1, 8, 8, 16},
+    {"two share", 2, 0, {{0, 0, 8}, {0, 0, 8}},
+     {{0, 4, 4, 1}, {4, 4, 4, 5}}, 1, 4, 8, 16},
+    {"three share unevenly", 3, 0, {{0, 0, 8}, {0, 0, 8}, {0, 0, 8}},
+     {{0, 3, 3, 1}, {3, 3, 3, 4}, {6, 2, 2, 7}}, 1, 3, 8, 16},
+    {"each is bound to its own", 2, 0, {{0, 0, 4}, {0, 4, 4}},
+     {{0, 4, 4, 1}, {0, 4, 4, 5}}, 1, 4, 8, 16},
+    {"two pairs share halves", 4, 0,
+     {{0, 0, 4}, {0, 4, 4}, {0, 0, 4}, {0, 4, 4}},
+     {{0, 2, 2, 1}, {0, 2, 2, 3}, {2, 2, 2, 5}, {2, 2, 2, 7}}, 1, 2, 8, 16},
+    {"more ranks than cores", 5, 0,
+     {{0, 0, 2}, {0, 0, 2}, {0, 0, 2}, {0, 0, 2}, {0, 0, 2}},
+     {{0, 1, 1, 1}, {1, 1, 1, 2}, {0, 1, 1, 3}, {1, 1, 1, 4}, {0, 1, 1, 5}},
+     1, 1, 5, 16},
+    {"two nodes", 4, 0, {{0, 0, 8}, {1, 0, 8}, {0, 0, 8}, {1, 0, 8}},
+     {{0, 4, 4, 1}, {0, 4, 4, 1}, {4, 4, 4, 5}, {4, 4, 4, 5}}, 2, 4, 16, 32},
+    {"unlike nodes", 3, 0, {{0, 0, 8}, {1, 0, 2}, {1, 0, 2}},
+     {{0, 8, 8, 1}, {0, 1, 1, 1}, {1, 1, 1, 2}}, 2, 8, 10, 32},
+    {"-j is per node", 3, 5, {{0, 0, 8}, {0, 0, 8}, {1, 0, 8}},
+     {{0, 4, 3, 1}, {4, 4, 2, 4}, {0, 8, 5, 1}}, 2, 5, 10, 32},
+    {"-j below the ranks: one each", 3, 2, {{0, 0, 8}, {0, 0, 8}, {0, 0, 8}},
+     {{0, 3, 1, 1}, {3, 3, 1, 2}, {6, 2, 1, 3}}, 1, 1, 3, 16},
+    {"-j above the cores", 1, 40, {{0, 0, 8}}, {{0, 8, 40, 1}}, 1, 40, 40, 16},
+    {"no core is known", 2, 0, {{0, 0, 0}, {0, 0, 0}},
+     {{0, 0, 1, 1}, {0, 0, 1, 2}}, 1, 1, 2, 16},
+};
+
+START_TEST(shares)
+{
+    uint32_t n = cases[_i].n;
+
+    deal(cases[_i].rank, n);
+    for (uint32_t me = 0; me < n; me++) {
+        const struct want *w = &cases[_i].want[me];
+        struct dtx_share s;
+
+        dtx_share_of(card, n, me, cases[_i].jobs, &s);
+        ck_assert_msg(s.first_core == w->first_core &&
+                          s.ncores == w->ncores && s.nslots == w->nslots &&
+                          s.first_slot == w->first_slot,
+                      "%s: rank %u: %u %u %u %u", cases[_i].what, me,
+                      s.first_core, s.ncores, s.nslots, s.first_slot);
+        ck_assert_uint_eq(s.nodes, cases[_i].nodes);
+        ck_assert_uint_eq(s.most_slots, cases[_i].most);
+        ck_assert_uint_eq(s.job_slots, cases[_i].slots);
+        ck_assert_uint_eq(s.job_cores, cases[_i].cores);
+    }
+}
+END_TEST
+
+/* Whatever the shape: no rank without a slot, parts stay inside the cores, and
+ * numbers on a node are each used once. */
+START_TEST(shares_are_sound)
+{
+    uint32_t cores = (uint32_t)_i + 1;
+    struct rank r[MAX_RANKS];
+
+    for (uint32_t n = 1; n <= MAX_RANKS; n++) {
+        uint32_t next = 1;
+
+        for (uint32_t i = 0; i < n; i++)
+            r[i] = (struct rank){0, 0, cores};
+        deal(r, n);
+        for (uint32_t me = 0; me < n; me++) {
+            struct dtx_share s;
+
+            dtx_share_of(card, n, me, 0, &s);
+            ck_assert_uint_ge(s.nslots, 1);
+            ck_assert_uint_le(s.first_core + s.ncores, cores);
+            ck_assert_uint_eq(s.first_slot, next);
+            ck_assert_uint_eq(s.node_ranks, n);
+            next += s.nslots;
+        }
+        ck_assert_uint_eq(next - 1, n > cores ? n : cores);
+    }
+}
+END_TEST
+
+START_TEST(a_node_is_a_host_and_a_boot)
+{
+    static const struct rank two[] = {{3, 0, 2}, {3, 0, 2}};
+
+    deal(two, 2);
+    ck_assert(dtx_card_same_node(&card[0], &card[1]));
+    card[1].boot++; /* a container of the same name, or it was started anew */
+    ck_assert(!dtx_card_same_node(&card[0], &card[1]));
+    card[1].boot--;
+    card[1].host[0] = 'm';
+    ck_assert(!dtx_card_same_node(&card[0], &card[1]));
+}
+END_TEST
+
+/* The machine of this test: whatever it has. */
+START_TEST(this_process_has_a_card)
+{
+    struct dtx_bell *bell = dtx_bell_create(NULL);
+    struct dtx_cores cores;
+    static struct dtx_card c, d;
+    uint32_t bits = 0;
+
+    ck_assert_ptr_nonnull(bell);
+    ck_assert_int_eq(dtx_cores_detect(&cores, NULL), 0);
+    dtx_card_fill(&c, &cores, bell);
+    dtx_card_fill(&d, &cores, bell);
+    ck_assert(dtx_card_same_node(&c, &d));
+    ck_assert_mem_eq(c.pus, d.pus, sizeof(c.pus));
+    ck_assert_str_ne(c.host, "");
+    for (uint32_t pu = 0; pu < DTX_CARD_PUS; pu++)
+        bits += ((unsigned)c.pus[pu / 8] >> (pu % 8)) & 1u;
+    ck_assert_uint_eq(bits, cores.npus);
+    ck_assert_uint_eq(c.ncores, cores.ncores);
+    dtx_cores_free(&cores);
+    dtx_bell_destroy(bell);
+}
+END_TEST
+
+static Suite *build_suite(void)
+{
+    Suite *s = suite_create("run/place");
+    TCase *t = tcase_create("shares");
+
+    tcase_add_loop_test(t, shares, 0, DTX_COUNT(cases));
+    tcase_add_loop_test(t, shares_are_sound, 0, 12);
+    suite_add_tcase(s, t);
+    t = tcase_create("cards");
+    tcase_add_test(t, a_node_is_a_host_and_a_boot);
+    tcase_add_test(t, this_process_has_a_card);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    return dtx_check_main(build_suite());
+}
