@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Building the parts of a rank and joining them; see rank_state.h.  It
+ * decides nothing: the parts do. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/master.h"
+#include "engine/worker.h"
+#include "mpi/transport.h"
+#include "node/clock.h"
+#include "node/spawner.h"
+#include "run/exec.h"
+#include "run/loop.h"
+#include "run/options.h"
+#include "run/place.h"
+#include "run/rank_state.h"
+#include "run/report.h"
+#include "run/show.h"
+#include "run/supervise.h"
+#include "run/where.h"
+#include "store/output.h"
+#include "store/rundir.h"
+#include "store/writer.h"
+
+extern char **environ;
+
+/* ---- the parts ---- */
+
+/* The processing units of each slot; NULL: do not bind. */
+static struct dtx_slot_cpus *slot_cpus(const struct dtx_rank_life *r)
+{
+    const struct dtx_share *s = &r->share;
+    struct dtx_slot_cpus *slots;
+    uint32_t i;
+
+    if (r->o->bind == DTX_BIND_NONE || !r->cores.real || s->nslots > s->ncores)
+        return NULL;
+    slots = calloc(s->nslots, sizeof(*slots));
+    for (i = 0; slots && i < s->nslots; i++) {
+        const struct dtx_core *c = &r->cores.core[s->first_core + i];
+
+        slots[i].pus = r->cores.pus + c->first_pu;
+        slots[i].npus = c->npus;
+    }
+    return slots;
+}
+
+static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_slot_cpus *slots = slot_cpus(r);
+    char cwd[4096];
+    struct dtx_spawner_config c;
+    int rc;
+
+    memset(&c, 0, sizeof(c));
+    if (!getcwd(cwd, sizeof(cwd)))
+        (void)snprintf(cwd, sizeof(cwd), "/");
+    c.nslots = r->share.nslots;
+    c.first_slot = r->share.first_slot;
+    c.slots = slots;
+    c.bind_single = r->o->bind == DTX_BIND_CORE;
+    c.rank = r->me;
+    c.shell = r->o->shell;
+    c.cwd = r->job_open ? r->job.cwd : cwd;
+    c.run_dir = r->run_dir;
+    c.tmp_dir = r->o->tmp_dir;
+    c.capture = true;
+    c.grace_ns = r->o->grace_ns;
+    c.env = environ;
+    rc = dtx_spawner_configure(r->spawner, &c, err);
+    free(slots);
+    return rc;
+}
+
+static void notify(void *ctx)
+{
+    dtx_bell_ring(((struct dtx_rank_life *)ctx)->bell);
+}
+
+static int start_packer(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_writer_config c;
+
+    memset(&c, 0, sizeof(c));
+    c.output = r->output;
+    c.notify = notify;
+    c.ctx = r;
+    return dtx_writer_start(&c, &r->packer, err);
+}
+
+static int start_writer(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_writer_config c;
+
+    memset(&c, 0, sizeof(c));
+    c.journal = r->job.journal;
+    c.index = r->job.index;
+    c.lease = r->job.lease;
+    c.sync_ns = r->o->sync_ns;
+    c.notify = notify;
+    c.ctx = r;
+    return dtx_writer_start(&c, &r->writer, err);
+}
+
+static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_worker_config c;
+    int rc = configure_spawner(r, err);
+
+    if (rc == DTX_OK)
+        rc = dtx_output_open(r->run_dir, r->epoch, r->me, &r->output, err);
+    if (rc == DTX_OK)
+        rc = start_packer(r, err);
+    if (rc)
+        return rc;
+    memset(&c, 0, sizeof(c));
+    c.rank = r->me;
+    c.epoch = r->epoch;
+    c.slots = r->share.nslots;
+    c.ahead = r->share.nslots;
+    c.host = r->cards[r->me].host;
+    r->worker = dtx_worker_create(&c);
+    r->exec = dtx_exec_create(r->spawner, r->packer);
+    r->reader = dtx_output_reader_create(r->run_dir);
+    if (!r->worker || !r->exec || !r->reader)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    return DTX_OK;
+}
+
+static const char *host_of(void *ctx, uint32_t rank)
+{
+    return ((struct dtx_rank_life *)ctx)->cards[rank].host;
+}
+
+static bool is_near(void *ctx, uint32_t rank)
+{
+    const struct dtx_rank_life *r = ctx;
+
+    return dtx_card_same_node(&r->cards[rank], &r->cards[0]);
+}
+
+static void ended(void *ctx, const struct dtx_outcome *o, bool final)
+{
+    struct dtx_rank_life *r = ctx;
+
+    r->last_ns = dtx_clock_mono_ns();
+    dtx_report_ended(r->report, o, final);
+}
+
+static void tell_stopping(struct dtx_rank_life *r)
+{
+    struct dtx_master_stats s;
+
+    dtx_master_stats(r->master, &s);
+    if (s.stopping <= r->told)
+        return;
+    r->told = s.stopping;
+    if (s.stopping == DTX_STOP_KILL)
+        dtx_log(DTX_LOG_WARN, "ending %llu running tasks",
+                (unsigned long long)s.granted);
+    else
+        dtx_log(DTX_LOG_WARN,
+                "%s: nothing new is started, %llu running tasks may finish; "
+                "Ctrl-C once more ends them now",
+                s.halted ? "halting" : "draining",
+                (unsigned long long)s.granted);
+}
+
+/* Can a line be written without waiting for whoever reads? */
+static bool may_write(int fd)
+{
+    struct pollfd pf = {fd, POLLOUT, 0};
+
+    return poll(&pf, 1, 0) == 1 && (pf.revents & POLLOUT) != 0;
+}
+
+static enum dtx_stop tick(void *ctx)
+{
+    struct dtx_rank_life *r = ctx;
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    dtx_report_line(r->report, dtx_clock_mono_ns(), &b);
+    if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
+        r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
+    dtx_buf_free(&b);
+    tell_stopping(r);
+    return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
+                                              : (enum dtx_stop)0;
+}
+
+static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_master_config c;
+    struct dtx_show_config s;
+    struct dtx_report_config p;
+
+    memset(&c, 0, sizeof(c));
+    c.epoch = r->epoch;
+    c.nranks = r->size;
+    c.policy = r->o->policy;
+    c.seed = r->o->seed;
+    c.retries = r->o->retries;
+    c.timeout_ns = r->o->timeout_ns;
+    c.retry_pause_ns = r->o->retry_delay_ns;
+    c.halt = r->o->halt;
+    c.list = &r->job.list;
+    c.graph = &r->job.graph;
+    c.prior = r->job.prior;
+    c.attempts = r->job.attempts;
+    r->master = dtx_master_create(&c, err);
+    if (!r->master || start_writer(r, err))
+        return err->code;
+    p = (struct dtx_report_config){r->master,
+                                   &r->job.list,
+                                   r->run_dir,
+                                   r->epoch,
+                                   r->size,
+                                   r->o->bar ||
+                                       (isatty(STDERR_FILENO) && !r->o->quiet),
+                                   isatty(STDERR_FILENO) == 1};
+    r->report = dtx_report_create(&p);
+    if (!r->report)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    s = (struct dtx_show_config){.run_dir = r->run_dir,
+                                 .epoch = r->epoch,
+                                 .list = &r->job.list,
+                                 .output = !r->o->no_output,
+                                 .wipe = p.bar && p.tty,
+                                 .joblog = r->o->joblog,
+                                 .append = r->job.resumed,
+                                 .host = host_of,
+                                 .is_near = is_near,
+                                 .notify = notify,
+                                 .ctx = r};
+    return dtx_show_start(&s, &r->show, err);
+}
+
+static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_loop_config c;
+
+    memset(&c, 0, sizeof(c));
+    c.rank = r->me;
+    c.size = r->size;
+    c.epoch = r->epoch;
+    c.transport = r->transport;
+    c.cards = r->cards;
+    c.bell = r->bell;
+    c.worker = r->worker;
+    c.spawner = r->spawner;
+    c.exec = r->exec;
+    c.writer = r->writer;
+    c.reader = r->reader;
+    c.master = r->master;
+    c.show = r->show;
+    c.run_dir = r->run_dir;
+    c.ended = ended;
+    c.tick = r->master ? tick : NULL;
+    c.ctx = r;
+    r->loop = dtx_loop_create(&c);
+    return r->loop ? DTX_OK : dtx_error_set(err, DTX_ENOMEM, "out of memory");
+}
+
+int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    int rc = make_worker(r, err);
+
+    if (rc == DTX_OK && r->me == 0)
+        rc = make_master(r, err);
+    if (rc == DTX_OK)
+        rc = make_loop(r, err);
+    return rc;
+}

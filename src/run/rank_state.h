@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* run/rank_state.h - what the files of a rank's life share
+ *
+ * Private to run/rank*.c.  rank.c is the life, rank_meet.c agrees with the
+ * other ranks before anything runs, rank_parts.c builds what the loop needs.
+ */
+#ifndef DTX_RUN_RANK_STATE_H
+#define DTX_RUN_RANK_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/event.h"
+#include "node/cores.h"
+#include "run/job.h"
+#include "run/place.h"
+
+struct dtx_error;
+struct dtx_exec;
+struct dtx_loop;
+struct dtx_master;
+struct dtx_options;
+struct dtx_output;
+struct dtx_output_reader;
+struct dtx_report;
+struct dtx_show;
+struct dtx_spawner;
+struct dtx_transport;
+struct dtx_worker;
+struct dtx_writer;
+
+struct dtx_rank_life {
+    const struct dtx_options *o;
+    uint32_t me, size;
+    struct dtx_bell *bell;
+    struct dtx_spawner *spawner;
+    struct dtx_transport *transport; /* NULL: one process */
+    struct dtx_cores cores;
+    struct dtx_card *cards;
+    struct dtx_share share;
+    const char *run_dir;
+    uint32_t epoch;
+    struct dtx_output *output;
+    struct dtx_output_reader *reader;
+    struct dtx_writer *packer; /* of outputs */
+    struct dtx_exec *exec;
+    struct dtx_worker *worker;
+    struct dtx_loop *loop;
+    enum {
+        APART,   /* the others do not know yet how this rank does */
+        AGREED,  /* all know whether the job begins */
+        WORKING, /* they wait for each other */
+        ORDERLY  /* the loop came to its end */
+    } phase;
+    /* rank 0 */
+    struct dtx_job job;
+    bool job_open;
+    struct dtx_writer *writer; /* of the journal */
+    struct dtx_master *master;
+    struct dtx_report *report;
+    struct dtx_show *show;
+    bool marked;
+    int leave; /* what the process leaves with, once marked */
+    int64_t begin_ns, last_ns; /* monotonic: loop entered, last end */
+    enum dtx_stop told;        /* the user has been told of */
+    bool no_bar;               /* nobody reads the progress line */
+};
+
+/* Print 'err' and return 'status'. */
+int dtx_rank_complain(const struct dtx_error *err, int status);
+/* Meet the other ranks: the job on disk, the run directory, the slots. 0, or
+ * an exit status that all ranks agree on once phase is AGREED. */
+int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line);
+/* Build executor and worker; on rank 0 also the master and what tells of it;
+ * then the loop. 0 or an error. */
+int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err);
+
+#endif
