@@ -63,9 +63,7 @@ static int init_tasks(struct dtx_master *m)
         uint16_t before = m->c.attempts ? m->c.attempts[i] : 0;
 
         m->owner[i] = NO_RANK;
-        m->attempt[i] = before;
-        if (before < UINT16_MAX)
-            m->attempt[i]++;
+        m->attempt[i] = before + 1u;
         m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
         if (!(m->est_s[i] >= 0))
             m->est_s[i] = -1.0f;
@@ -349,11 +347,30 @@ static int on_done(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
     return DTX_OK;
 }
 
+/* The YIELD of this rank has been answered. */
+static void end_steal(struct dtx_master *m, uint32_t from, uint32_t moved)
+{
+    struct dtx_rank *k = &m->rank[from];
+    uint32_t thief = k->thief;
+
+    k->yield_pending = false;
+    k->thief = NO_RANK;
+    if (thief != NO_RANK) {
+        m->rank[thief].asking = false;
+        m->st.steals += moved > 0;
+        dtx_master_rank_changed(m, thief);
+    }
+    dtx_master_rank_changed(m, from);
+    dtx_master_settle(m, from);
+    if (thief != NO_RANK)
+        dtx_master_reclaim(m, from);
+}
+
 static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
 {
     struct dtx_rank *k = &m->rank[from];
     struct dtx_item_taskref ref;
-    uint32_t thief = k->thief, n = 0;
+    uint32_t n = 0;
     int rc;
 
     while ((rc = dtx_item_taskref_next(&msg->items, &ref)) > 0) {
@@ -370,20 +387,15 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         return rc;
     dtx_master_trace(m, "rank %u yielded %u", from, n);
     note_waiting(k, msg->u.yielded.received, msg->u.yielded.waiting);
-    k->yield_pending = false;
-    k->thief = NO_RANK;
-    if (thief != NO_RANK) {
-        m->rank[thief].asking = false;
-        m->st.steals += n > 0;
+    if (k->thief != NO_RANK) {
         m->st.stolen += n;
         k->stolen_from += n;
-        m->rank[thief].stolen_by += n;
-        dtx_master_rank_changed(m, thief);
+        m->rank[k->thief].stolen_by += n;
     }
-    dtx_master_rank_changed(m, from);
-    dtx_master_settle(m, from);
-    if (thief != NO_RANK)
-        dtx_master_reclaim(m, from);
+    if (msg->u.yielded.more)
+        dtx_master_rank_changed(m, from);
+    else
+        end_steal(m, from, n);
     return DTX_OK;
 }
 
@@ -555,7 +567,8 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +
-              m->low.compares + m->rich.compares + m->hungry.compares;
+              m->low.compares + m->rich.compares + m->hungry.compares +
+              m->reserved.compares;
     for (i = 0; i < m->ngroups; i++)
         s->work += m->group[i].free.compares;
     s->stopping = m->stopping;

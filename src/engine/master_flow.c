@@ -253,7 +253,7 @@ static void record(struct dtx_master *m, const struct dtx_outcome *o,
 
 static void next_attempt(struct dtx_master *m, uint32_t task)
 {
-    if (m->attempt[task] < UINT16_MAX)
+    if (m->attempt[task] < UINT32_MAX)
         m->attempt[task]++;
 }
 

@@ -15,6 +15,8 @@
 
 /* A GRANT frame is sent when it has grown to this many bytes. */
 #define GRANT_BYTES 65536
+/* Reservations of other ranks that are looked at when slots become free. */
+#define LOOK_AT 8
 
 /* ---- orders ---- */
 
@@ -69,6 +71,13 @@ static bool hungry_before(const void *ctx, uint32_t a, uint32_t b)
     return x != y ? x < y : a < b;
 }
 
+static bool reserved_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+
+    return task_before(m, m->rank[a].reserved, m->rank[b].reserved);
+}
+
 static bool free_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct dtx_master *m = ctx;
@@ -86,6 +95,7 @@ int dtx_master_grant_init(struct dtx_master *m)
     dtx_heap_init(&m->low, low_before, m);
     dtx_heap_init(&m->rich, rich_before, m);
     dtx_heap_init(&m->hungry, hungry_before, m);
+    dtx_heap_init(&m->reserved, reserved_before, m);
     return DTX_OK;
 }
 
@@ -98,6 +108,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     dtx_heap_fini(&m->low);
     dtx_heap_fini(&m->rich);
     dtx_heap_fini(&m->hungry);
+    dtx_heap_fini(&m->reserved);
     for (i = 0; i < m->ngroups; i++)
         dtx_heap_fini(&m->group[i].free);
     free(m->group);
@@ -137,6 +148,7 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     put(m, &m->low, r, open);
     put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
     put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);
+    put(m, &m->reserved, r, k->reserved != DTX_NO_TASK);
     if (k->slots > 0)
         put(m, &m->group[k->group].free, r, open);
 }
@@ -474,12 +486,37 @@ void dtx_master_reclaim(struct dtx_master *m, uint32_t r)
         send_yield(m, r, UINT32_MAX, NO_RANK);
 }
 
+/* Among the first reserved ranks, one whose task fits on 'r', or NO_RANK. A
+ * few are looked at, so that a very wide first one does not hide the rest. */
+static uint32_t elsewhere(struct dtx_master *m, uint32_t r)
+{
+    size_t i;
+
+    for (i = 0; i < m->reserved.len && i < LOOK_AT; i++) {
+        uint32_t other = m->reserved.item[i];
+
+        m->items++;
+        if (fits(m, r, m->rank[other].reserved))
+            return other;
+    }
+    return NO_RANK;
+}
+
 void dtx_master_settle(struct dtx_master *m, uint32_t r)
 {
-    uint32_t task = m->rank[r].reserved;
+    uint32_t task = m->rank[r].reserved, other;
 
-    if (task != DTX_NO_TASK && !m->stopping && fits(m, r, task))
+    if (m->stopping)
+        return;
+    if (task != DTX_NO_TASK && fits(m, r, task))
         grant_wide(m, r, task);
+    while (m->rank[r].reserved == DTX_NO_TASK &&
+           (other = elsewhere(m, r)) != NO_RANK) {
+        task = m->rank[other].reserved;
+        m->rank[other].reserved = DTX_NO_TASK;
+        dtx_master_rank_changed(m, other);
+        grant_wide(m, r, task);
+    }
 }
 
 /* ---- the whole ---- */

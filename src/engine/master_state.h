@@ -88,7 +88,7 @@ struct dtx_master {
     uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
     uint32_t *next, *prev;
     float *est_s;        /* predicted, or what the grant assumed */
-    uint16_t *attempt;   /* number of the present or next attempt */
+    uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
     struct dtx_heap ready, wide; /* of one slot, of several */
     /* wide tasks for which no rank alive has the slots, linked by next; and
@@ -102,6 +102,7 @@ struct dtx_master {
     struct dtx_heap low;    /* alive ranks in the policy's order */
     struct dtx_heap rich;   /* ranks one could steal from, slowest first */
     struct dtx_heap hungry; /* ranks with free slots, nothing under way */
+    struct dtx_heap reserved; /* ranks with a reservation, by its task */
     struct dtx_rank_group *group;
     size_t ngroups, cap_groups;
 
@@ -153,7 +154,8 @@ bool dtx_master_all_came(const struct dtx_master *m);
 void dtx_master_unpark(struct dtx_master *m);
 /* A reserved rank has answered another YIELD: take the rest back too. */
 void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
-/* Slots may have become free for the task a rank was reserved for. */
+/* Slots may have become free on a rank: for the task it is reserved for, or
+ * else for one that waits for another rank. */
 void dtx_master_settle(struct dtx_master *m, uint32_t r);
 /* Is there anything that could be granted to a rank that is alive, now or
  * when others have ended? */

@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "wire/wire.h"
 
-/* A DONE frame is sent when it has grown to this many bytes. */
-#define DONE_BYTES 32768
+/* DONE and YIELDED are sent when they have grown to this many bytes. */
+#define LIST_BYTES 32768
 #define NONE UINT32_MAX
 
 /* A granted task that has not been handed over. */
@@ -303,25 +303,33 @@ static void send_done(struct dtx_worker *w)
 
 /* ---- yielding ---- */
 
+static void send_yielded(struct dtx_worker *w, bool more)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
+
+    send_done(w); /* what ended before is told before */
+    msg.u.yielded.received = w->received;
+    msg.u.yielded.waiting = waiting(w);
+    msg.u.yielded.more = more;
+    send_msg(w, msg, &w->given);
+}
+
 static void give_back(struct dtx_worker *w, uint32_t task, uint32_t attempt)
 {
     struct dtx_item_taskref ref = {task, attempt};
 
     dtx_item_taskref_encode(&w->given, &ref);
+    if (w->given.len > LIST_BYTES)
+        send_yielded(w, true);
 }
 
 /* Answer the YIELD when every recall has been answered. */
 static void end_yield(struct dtx_worker *w)
 {
-    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
-
     if (!w->yielding || w->recalls > 0)
         return;
     w->yielding = false;
-    send_done(w); /* what ended before is told before */
-    msg.u.yielded.received = w->received;
-    msg.u.yielded.waiting = waiting(w);
-    send_msg(w, msg, &w->given);
+    send_yielded(w, false);
 }
 
 /* Give back up to 'n': first what is queued here, last come first; then ask
@@ -481,7 +489,7 @@ static void on_ended(struct dtx_worker *w, const struct dtx_event *ev)
     dtx_outcome_to_item(o, &item);
     item.rank = w->c.rank;
     dtx_item_outcome_encode(&w->ended, &item);
-    if (w->ended.len > DONE_BYTES)
+    if (w->ended.len > LIST_BYTES)
         send_done(w);
 }
 

@@ -29,7 +29,8 @@
 #include "node/spawner_ring.h"
 
 #define SPARE_FILES 256u /* descriptors that are not for captures */
-#define STOP_LIMIT_NS (12 * DTX_SEC_NS)
+#define STOP_LIMIT_NS (12 * DTX_SEC_NS) /* it takes 10 s at most */
+#define BEGIN_TURNS 5000                /* of a millisecond */
 
 /* A request that has been handed over and whose result has not come. */
 struct live {
@@ -46,8 +47,9 @@ struct dtx_spawner {
     struct dtx_ring *ring;
     struct dtx_bell *bell;
     int sock, wake_fd;
-    pid_t pid;
+    pid_t pid; /* of the watcher, its parent */
     bool dead, configured;
+    char dir[4096]; /* for captures */
     uint32_t nslots, rank;
     uint32_t received; /* captures taken from the socket */
     uint32_t ncaptures;
@@ -216,7 +218,6 @@ int dtx_spawner_configure(struct dtx_spawner *s,
                           const struct dtx_spawner_config *c,
                           struct dtx_error *err)
 {
-    char tmp_dir[4096];
     int rc;
 
     if (s->configured)
@@ -228,11 +229,11 @@ int dtx_spawner_configure(struct dtx_spawner *s,
                              "spawner: %u slots in one rank, at most %u: use "
                              "more ranks",
                              c->nslots, DTX_RING_SLOTS);
-    rc = dtx_capture_choose(c, tmp_dir, sizeof(tmp_dir), err);
+    rc = dtx_capture_choose(c, s->dir, sizeof(s->dir), err);
     if (rc == DTX_OK && !s->capture)
         rc = make_captures(s, c->nslots, err);
     if (rc == DTX_OK)
-        rc = send_config(s, c, tmp_dir, err);
+        rc = send_config(s, c, s->dir, err);
     if (rc != DTX_OK)
         return rc;
     s->nslots = c->nslots;
@@ -359,16 +360,24 @@ bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt)
     return i < s->nlive && take_back(s, i);
 }
 
+/* The same, and it ends as KILLED. */
+static bool drop_waiting(struct dtx_spawner *s, uint32_t i)
+{
+    struct live l = s->live[i];
+
+    if (!take_back(s, i))
+        return false;
+    s->killed[(s->first_killed + s->nkilled++) % DTX_RING_ENTRIES] = l;
+    return true;
+}
+
 /* Returns true when number 'i' of 'live' has been dropped from it. */
 static bool kill_live(struct dtx_spawner *s, uint32_t i, enum dtx_kill how)
 {
-    struct live l = s->live[i];
-    struct dtx_entry *e = &s->ring->entry[l.entry];
+    struct dtx_entry *e = &s->ring->entry[s->live[i].entry];
 
-    if (take_back(s, i)) {
-        s->killed[(s->first_killed + s->nkilled++) % DTX_RING_ENTRIES] = l;
+    if (drop_waiting(s, i))
         return true;
-    }
     if (atomic_load(&e->kill) < (uint32_t)how)
         atomic_store(&e->kill, how);
     return false;
@@ -399,6 +408,16 @@ void dtx_spawner_kill_all(struct dtx_spawner *s, bool now)
     while (i-- > 0) /* the last one takes a dropped one's place */
         (void)kill_live(s, i, now ? DTX_KILL_NOW : DTX_KILL_TERM);
     tell_killed(s);
+}
+
+void dtx_spawner_drop_waiting(struct dtx_spawner *s)
+{
+    uint32_t i = s->nlive;
+
+    while (i-- > 0) /* the last one takes a dropped one's place */
+        (void)drop_waiting(s, i);
+    if (s->nkilled)
+        dtx_bell_ring(s->bell);
 }
 
 /* ---- results ---- */
@@ -521,8 +540,9 @@ void dtx_spawner_release(struct dtx_spawner *s, int32_t capture)
 
 /* ---- end ---- */
 
-/* It died before us: what it ran must not go on unseen. The leaders died with
- * it, their groups may have members left. */
+/* It died before us: what it ran must not go on unseen. The watcher has seen to
+ * that, if it was not killed as well: then the leaders died with the spawner,
+ * and their groups may have members left. */
 static void note_death(struct dtx_spawner *s)
 {
     uint32_t i;
@@ -549,9 +569,21 @@ bool dtx_spawner_alive(struct dtx_spawner *s)
     return false;
 }
 
+const char *dtx_spawner_dir(const struct dtx_spawner *s)
+{
+    return s->dir;
+}
+
 int dtx_spawner_pid(const struct dtx_spawner *s)
 {
-    return (int)s->pid;
+    const struct timespec turn = {0, DTX_MSEC_NS};
+    int pid = atomic_load(&s->ring->pid), i;
+
+    for (i = 0; pid == 0 && i < BEGIN_TURNS; i++) { /* it is just beginning */
+        (void)nanosleep(&turn, NULL);
+        pid = atomic_load(&s->ring->pid);
+    }
+    return pid;
 }
 
 /* Wait until it has closed its end of the socket, which it does by ending. */
@@ -571,6 +603,8 @@ static void wait_for_end(struct dtx_spawner *s)
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             return;
     }
+    if (atomic_load(&s->ring->pid) > 0)
+        (void)kill(atomic_load(&s->ring->pid), SIGKILL);
     (void)kill(s->pid, SIGKILL);
 }
 

@@ -6,6 +6,11 @@
  * process start.  It leaves the rank's session and closes its stdio, is the
  * subreaper of all tasks, and when the rank dies (its pipe closes) it kills
  * every task process, descendants that left their group included, and goes.
+ * Only the death of a rank is noticed, not that it hangs.  Between the two
+ * stands a watcher, a process that sleeps until the spawner ends and then
+ * kills what it left; so all tasks are ended whenever one of the three lives
+ * on, and when all three are killed at once, the tasks' own processes are (the
+ * kernel does that) but not what these have started.
  *
  *   fork      dtx_spawner_fork(): early, cheap
  *   configure dtx_spawner_configure(): once, before the first run
@@ -79,6 +84,9 @@ struct dtx_spawn_result {
                                    out_len and err_len are set, out_off and
                                    out_crc are not */
     int32_t capture; /* >= 0: holds the output, to be released; -1: no output */
+    int error;       /* 0, or DTX_ENOSPC, ...: there was no place for its
+                        output in dtx_spawner_dir(), so it was not started and
+                        its status is KILLED */
 };
 
 /* Fork it. Call from a process with one thread. The bell is borrowed for the
@@ -102,6 +110,8 @@ bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
 void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
 /* The same for all, waiting ones included; 'now' means KILL without TERM. */
 void dtx_spawner_kill_all(struct dtx_spawner *s, bool now);
+/* What has not started will not, and ends at once as KILLED. */
+void dtx_spawner_drop_waiting(struct dtx_spawner *s);
 /* One ended attempt: true and '*out' filled. */
 bool dtx_spawner_poll(struct dtx_spawner *s, struct dtx_spawn_result *out);
 /* The files of a capture, for pread: 0, or an error when it is not known.
@@ -114,9 +124,12 @@ int dtx_spawner_capture_fds(struct dtx_spawner *s, int32_t capture, int *out_fd,
 void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
 /* Is it alive? When false, the node's tasks are lost: give up the rank. */
 bool dtx_spawner_alive(struct dtx_spawner *s);
+/* Where outputs gather while tasks run; "" before configure. */
+const char *dtx_spawner_dir(const struct dtx_spawner *s);
 /* Its process id, for tests and messages. */
 int dtx_spawner_pid(const struct dtx_spawner *s);
-/* End it: kills what runs, waits for it (bounded). NULL is allowed. */
+/* End it: kills what runs, without grace, and waits for it (bounded). NULL is
+ * allowed. */
 void dtx_spawner_stop(struct dtx_spawner *s);
 
 #endif

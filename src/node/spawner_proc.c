@@ -20,6 +20,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,13 +90,13 @@ static void ignore_signal(int sig)
     (void)sig; /* caught, not ignored: tasks get the default at execve */
 }
 
-/* Returns the descriptor that tells of ended children, or -1. */
-static int settle_signals(void)
+/* All as it is in a fresh process, but what would end us; SIGCHLD is blocked,
+ * for it is read from a descriptor. */
+static bool settle_signals(sigset_t *child)
 {
     static const int caught[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
                                  SIGUSR1, SIGUSR2, SIGPIPE, SIGXCPU};
     struct sigaction a;
-    sigset_t child;
     size_t i;
     int sig;
 
@@ -108,24 +109,54 @@ static int settle_signals(void)
     a.sa_flags = SA_RESTART;
     for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
         if (sigaction(caught[i], &a, NULL) != 0)
-            return -1;
-    if (sigemptyset(&child) != 0 || sigaddset(&child, SIGCHLD) != 0 ||
-        sigprocmask(SIG_SETMASK, &child, NULL) != 0)
-        return -1;
-    return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+            return false;
+    return sigemptyset(child) == 0 && sigaddset(child, SIGCHLD) == 0 &&
+           sigprocmask(SIG_SETMASK, child, NULL) == 0;
 }
 
+/* For the watcher and for the spawner. */
+static bool adopt(struct dtx_strays *strays, const char *name)
+{
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 &&
+           dtx_strays_init(strays) == 0;
+}
+
+/* The life of the watcher: what the spawner leaves becomes its child. Until
+ * then the spawner is its only one. */
+static _Noreturn void watch(pid_t spawner)
+{
+    struct dtx_strays strays;
+    bool ready = adopt(&strays, "dtx-watcher");
+
+    (void)close(FD_SOCK);
+    (void)close(FD_WAKE);
+    while (waitpid(spawner, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    if (ready)
+        dtx_strays_end(&strays, END_LIMIT_NS);
+    _exit(0);
+}
+
+/* Returns in the spawner. */
 static bool settle(struct dtx_proc *p, int sock, int wake_fd)
 {
+    sigset_t child;
+    pid_t pid;
+
     (void)setsid(); /* fails only if we lead a group, which a child does not */
-    if (!settle_files(sock, wake_fd) ||
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
+    if (!settle_files(sock, wake_fd) || !settle_signals(&child))
         return false;
-    (void)prctl(PR_SET_NAME, "dtx-spawner", 0, 0, 0);
+    pid = fork();
+    if (pid > 0)
+        watch(pid);
+    if (pid < 0 || !adopt(&p->strays, "dtx-spawner"))
+        return false;
     p->sock = FD_SOCK;
     p->wake_fd = FD_WAKE;
-    p->signal_fd = settle_signals();
-    return p->signal_fd >= 0 && dtx_strays_init(&p->strays) == 0;
+    p->signal_fd = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+    atomic_store(&p->ring->pid, (int32_t)getpid());
+    return p->signal_fd >= 0;
 }
 
 /* ---- killing ---- */

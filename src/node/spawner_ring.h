@@ -82,6 +82,7 @@ struct dtx_ring {
     _Atomic uint32_t done_tail;
     _Atomic uint32_t sent;    /* captures passed through the socket */
     _Atomic uint32_t starved; /* it waits for a released capture */
+    _Atomic int32_t pid;      /* its process id, 0 at first */
     /* both */
     alignas(64) _Atomic uint32_t asleep; /* enum dtx_asleep */
     alignas(64) _Atomic uint8_t released[DTX_RING_CAPTURES];

@@ -235,6 +235,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     o->start_ns = r->start_wall_ns;
     o->wall_ns = r->wall_ns;
     x->r.capture = -1;
+    x->r.error = r->error;
     fill_status(o, r->wait_status, r->reason);
     if (used)
         fill_usage(o, &r->usage);
@@ -266,6 +267,17 @@ static void fail_run(struct dtx_proc *p, uint32_t run, int e)
     finish_run(p, run, false);
 }
 
+/* There is no place for its output: the task has not failed, we have. */
+static void drop_run(struct dtx_proc *p, uint32_t run, int e)
+{
+    struct dtx_run *r = &p->run[run];
+
+    errno = e;
+    r->error = dtx_error_errno(NULL, "capture");
+    r->reason = DTX_STATUS_KILLED;
+    finish_run(p, run, false);
+}
+
 /* Not now: try again later, more and more patiently; 'forever' while something
  * of ours is under way that may free what is missing. False when that has been
  * done often enough. */
@@ -282,9 +294,12 @@ static bool try_later(struct dtx_proc *p, bool forever)
 }
 
 /* A capture if there is to be one: true and '*capture', else false and the
- * reason in 'p', or a failure that will not pass (DTX_CAPTURE_FAILED). */
+ * reason in 'p', or a failure that will not pass (DTX_CAPTURE_FAILED and
+ * errno). */
 static bool take_capture(struct dtx_proc *p, int32_t *capture)
 {
+    int e;
+
     *capture = -1;
     if (!p->config->capture)
         return true;
@@ -295,8 +310,12 @@ static bool take_capture(struct dtx_proc *p, int32_t *capture)
         p->starved = true;
         return false;
     }
+    e = errno;
     /* those that are in use come back */
-    return !try_later(p, p->nruns > 0 || p->captures.nheld > 0);
+    if (try_later(p, p->nruns > 0 || p->captures.nheld > 0))
+        return false;
+    errno = e;
+    return true;
 }
 
 static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
@@ -378,28 +397,35 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
     uint32_t taken = (ready & ~DTX_ENTRY_MASK) | DTX_ENTRY_TAKEN;
     int32_t capture;
     pid_t pid;
+    int e;
 
     if (atomic_load(&entry->state) != ready)
         return true;
     if (r->cpus > p->nfree_slots || !take_capture(p, &capture))
         return false;
+    e = errno;
     if (!atomic_compare_exchange_strong(&entry->state, &ready, taken)) {
         if (capture >= 0)
             dtx_captures_put(&p->captures, capture);
         return true;
     }
     (void)begin_run(p, r, capture < 0 ? -1 : capture, &run);
-    pid = capture == DTX_CAPTURE_FAILED ? -1 : launch(p, r, run);
+    if (capture == DTX_CAPTURE_FAILED) {
+        drop_run(p, run, e);
+        return true;
+    }
+    pid = launch(p, r, run);
+    e = errno;
     if (pid > 0) {
         note_started(p, run, pid, r->timeout_ns);
         return true;
     }
-    if (capture != DTX_CAPTURE_FAILED && try_later(p, p->nruns > 0)) {
+    if (try_later(p, p->nruns > 0)) {
         undo_run(p, run);
         atomic_store(&entry->state, r->state);
         return false;
     }
-    fail_run(p, run, errno);
+    fail_run(p, run, e);
     return true;
 }
 

@@ -3,6 +3,8 @@
  * nothing: what the spawner cannot take yet waits here in order. */
 #include "run/exec.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +32,7 @@ struct dtx_exec {
     struct dtx_outcome *ended; /* a ring */
     size_t at, len, cap;
     int error;
+    char text[512]; /* about it */
 };
 
 struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
@@ -68,6 +71,8 @@ static void push(struct dtx_exec *x, const struct dtx_outcome *o)
         struct dtx_outcome *p = malloc(cap * sizeof(*p));
 
         if (!p) {
+            if (!x->error)
+                (void)snprintf(x->text, sizeof(x->text), "out of memory");
             x->error = DTX_ENOMEM;
             return;
         }
@@ -110,8 +115,8 @@ static void push_unstarted(struct dtx_exec *x, uint32_t task, uint32_t attempt,
 
 static struct held *hold(const struct dtx_item_work *w)
 {
-    struct held *h = malloc(sizeof(*h) + w->command.len + w->cwd.len +
-                            w->name.len + 3);
+    struct held *h =
+        malloc(sizeof(*h) + w->command.len + w->cwd.len + w->name.len + 3);
     char *p;
 
     if (!h)
@@ -139,8 +144,9 @@ static struct held *hold(const struct dtx_item_work *w)
 
 static int hand_over(struct dtx_exec *x, const struct held *h)
 {
-    struct dtx_spawn_request r = {h->task, h->attempt, h->cpus, h->timeout_ns,
-                                  h->command, h->len, h->cwd, h->name};
+    struct dtx_spawn_request r = {h->task,       h->attempt, h->cpus,
+                                  h->timeout_ns, h->command, h->len,
+                                  h->cwd,        h->name};
     int rc = dtx_spawner_run(x->spawner, &r);
 
     if (rc != DTX_OK && rc != DTX_EAGAIN)
@@ -167,8 +173,13 @@ static bool hand_over_held(struct dtx_exec *x)
 
 int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item)
 {
-    struct held *h = hold(item);
+    struct held *h;
 
+    if (x->error) {
+        push_unstarted(x, item->task, item->attempt, DTX_STATUS_KILLED, 0);
+        return DTX_OK;
+    }
+    h = hold(item);
     if (!h)
         return DTX_ENOMEM;
     *x->last = h;
@@ -207,11 +218,46 @@ void dtx_exec_kill(struct dtx_exec *x, uint32_t task, uint32_t attempt)
         dtx_spawner_kill(x->spawner, task, attempt);
 }
 
+/* ---- trouble ---- */
+
+static void drop_all_held(struct dtx_exec *x)
+{
+    while (x->first) {
+        struct held *h = x->first;
+
+        x->first = h->next;
+        push_unstarted(x, h->task, h->attempt, DTX_STATUS_KILLED, 0);
+        free(h);
+    }
+    x->last = &x->first;
+}
+
+/* Remember what went wrong first; nothing more is started. */
+static void note_error(struct dtx_exec *x, int error, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void note_error(struct dtx_exec *x, int error, const char *fmt, ...)
+{
+    va_list args;
+
+    if (x->error)
+        return;
+    x->error = error;
+    va_start(args, fmt);
+    (void)vsnprintf(x->text, sizeof(x->text), fmt, args);
+    va_end(args);
+    drop_all_held(x);
+    dtx_spawner_drop_waiting(x->spawner);
+}
+
 /* ---- results ---- */
 
 static void output_lost(struct dtx_exec *x, struct dtx_outcome *o, int error)
 {
-    x->error = error;
+    note_error(x, error,
+               "outputs of tasks cannot be kept in out/ of the run "
+               "directory: %s",
+               dtx_strerror(error));
     o->status = DTX_STATUS_KILLED;
     o->out_len = o->err_len = 0;
     push(x, o);
@@ -222,6 +268,11 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     struct dtx_pack p;
     int rc;
 
+    if (r->error)
+        note_error(x, r->error,
+                   "outputs of tasks cannot gather in %s: %s; "
+                   "--tmp-dir names another place",
+                   dtx_spawner_dir(x->spawner), dtx_strerror(r->error));
     if (r->capture < 0) {
         push(x, &r->outcome);
         return;
@@ -272,4 +323,9 @@ bool dtx_exec_pump(struct dtx_exec *x)
 int dtx_exec_error(const struct dtx_exec *x)
 {
     return x->error;
+}
+
+const char *dtx_exec_error_text(const struct dtx_exec *x)
+{
+    return x->text;
 }

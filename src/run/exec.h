@@ -33,8 +33,12 @@ void dtx_exec_kill(struct dtx_exec *x, uint32_t task, uint32_t attempt);
 bool dtx_exec_pump(struct dtx_exec *x);
 /* The next ended attempt: true and '*out' filled. */
 bool dtx_exec_next(struct dtx_exec *x, struct dtx_outcome *out);
-/* Non-zero once an output could not be packed (DTX_ENOSPC, ...): its attempt
- * was reported as KILLED, since what it wrote is lost. */
+/* Non-zero once there was no place for an output (DTX_ENOSPC, ...), while its
+ * task ran or in out/: its attempt was reported as KILLED, since what it wrote
+ * is lost. From then on no command is started: whatever waits and whatever
+ * comes ends at once as KILLED. */
 int dtx_exec_error(const struct dtx_exec *x);
+/* The same as a sentence that names the place; "" while there is none. */
+const char *dtx_exec_error_text(const struct dtx_exec *x);
 
 #endif

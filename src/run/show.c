@@ -5,112 +5,114 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "run/outlet.h"
 #include "store/output.h"
 
-/* Bytes asked of other nodes and not yet shown. */
-#define PULL_BYTES (4u << 20)
-/* How long a reader that does not read can hold up the end. */
-#define STOP_LOOK_MS 200
-#define FILE_BYTES (1u << 20) /* written at once to a file */
+#define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
+#define PULLS 256             /* outputs of which some was asked */
+#define JOIN_S 2              /* for the thread to end by itself */
+#define STOPPED 1             /* from write_piece: nothing more is to be written */
 
-/* One outcome waiting to be shown. */
+/* An output waiting to be shown: all that is kept of its task. */
 struct entry {
     struct entry *next;
-    struct dtx_outcome o;
-    bool final, far;
-    bool lost;      /* the rank that has the bytes is gone */
-    uint64_t asked; /* bytes of the output asked for so far */
-    uint64_t got;   /* ... that have come */
+    uint64_t off, out_len, err_len;
+    uint32_t task, rank, crc;
+    bool far;
+};
+_Static_assert(sizeof(struct entry) <= 64, "one for each waiting output");
+
+/* A far output of which some has been asked for. */
+struct pull {
+    struct pull *next;
+    struct entry *e;
+    uint64_t asked, got;
     struct dtx_buf data; /* come and not yet written */
+    bool lost;           /* the rest will not come */
 };
 
 struct dtx_show {
     struct dtx_show_config c;
     pthread_t thread;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock; /* over these: */
     pthread_cond_t cond;
     struct entry *first, **last;
-    uint64_t open;    /* entries not shown */
-    uint64_t far;     /* of those, with output on another node */
-    uint64_t pulling; /* bytes asked and not written */
+    struct entry *ask; /* nothing before it is still to be asked for */
+    struct pull *pull, *newest; /* in the order of the entries */
+    unsigned npulls;
+    uint64_t pulling;   /* bytes asked and not written */
+    struct dtx_buf log; /* joblog lines to be written */
+    bool logging;       /* the thread writes some just now */
+    /* anybody's */
     atomic_bool stopping; /* set with the lock held */
+    atomic_bool mute[2];  /* stdout, stderr: cannot be written any more */
+    atomic_int error;
     /* the thread's own */
     struct dtx_output_reader *reader;
     struct dtx_buf line;
     int joblog_fd;
-    bool mute[2]; /* stdout, stderr: the reader has gone away */
 };
+
+static void write_log(void *show);
 
 /* ---- writing ---- */
 
-/* Wait until fd takes some bytes without blocking; false when it does not and
- * the thread is to end. */
-static bool await_room(struct dtx_show *s, int fd)
+/* 0, an errno, or -1 when the thread is to end and nobody reads. The joblog
+ * does not wait for the others. */
+static int write_all(struct dtx_show *s, int fd, const char *p, size_t len)
 {
-    for (;;) {
-        bool last = atomic_load(&s->stopping);
-        struct pollfd pf = {fd, POLLOUT, 0};
+    struct dtx_outlet o = {&s->stopping, fd == s->joblog_fd ? NULL : write_log,
+                           s};
 
-        if (poll(&pf, 1, last ? 0 : STOP_LOOK_MS) != 0 && pf.revents != 0)
-            return true;
-        if (last)
-            return false;
-    }
+    return dtx_outlet_write(&o, fd, p, len);
 }
 
-/* Bytes that can be written without blocking once there is room. */
-static size_t room_of(int fd)
+static void remember(struct dtx_show *s, int e)
 {
-    struct stat st;
+    int none = DTX_OK;
 
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_BYTES : PIPE_BUF;
+    errno = e;
+    (void)atomic_compare_exchange_strong(&s->error, &none,
+                                         dtx_error_errno(NULL, "show"));
 }
 
-/* Write all to fd; false when the reader is gone, the file cannot take it, or
- * the thread is to end and the reader does not read. */
-static bool write_all(struct dtx_show *s, int fd, const char *p, size_t len)
+/* No more to this stream. Outputs stay in the run directory. */
+static void give_up(struct dtx_show *s, int i, int e)
 {
-    size_t most = room_of(fd);
-
-    while (len > 0) {
-        ssize_t n;
-
-        if (!await_room(s, fd))
-            return false;
-        n = write(fd, p, len < most ? len : most);
-        if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-        } else if (!(n < 0 && (errno == EINTR || errno == EAGAIN))) {
-            return false;
-        }
-    }
-    return true;
+    atomic_store(&s->mute[i], true);
+    if (dtx_outlet_reader_left(i ? STDERR_FILENO : STDOUT_FILENO, e))
+        return;
+    remember(s, e);
+    dtx_log(DTX_LOG_ERROR,
+            "cannot write to %s: %s; no further outputs are shown there: "
+            "'distributex output %s TASK' shows them",
+            i ? "stderr" : "stdout", strerror(e), s->c.run_dir);
 }
 
 static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
                        size_t len)
 {
     struct dtx_show *s = ctx;
-    int i = stream == DTX_STDERR;
+    int i = stream == DTX_STDERR, e;
 
-    if (!s->mute[i] &&
-        !write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len))
-        s->mute[i] = true; /* outputs stay in out/ */
-    return 0;
+    if (atomic_load(&s->mute[i]))
+        return 0;
+    e = write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len);
+    if (e > 0)
+        give_up(s, i, e);
+    return e < 0 ? STOPPED : 0;
 }
 
 /* The progress line shares the terminal: it is drawn again by the next tick. */
@@ -118,140 +120,224 @@ static void wipe_line(struct dtx_show *s)
 {
     static const char wipe[] = "\r\033[K";
 
-    if (s->c.wipe)
-        (void)write_all(s, STDERR_FILENO, wipe, sizeof(wipe) - 1);
+    if (s->c.wipe && !atomic_load(&s->mute[1]))
+        (void)write_piece(s, DTX_STDERR, wipe, sizeof(wipe) - 1);
 }
 
-static void write_joblog(struct dtx_show *s, const struct entry *e)
-{
-    const struct dtx_task *t = &s->c.list->task[e->o.task];
+/* ---- the joblog ---- */
 
-    if (s->joblog_fd < 0 || !e->final)
-        return;
+/* Write the lines that wait. Called without the lock; what cannot be written
+ * is told once. */
+static void write_log(void *show)
+{
+    struct dtx_show *s = show;
+    struct dtx_buf taken;
+    int e = 0;
+
+    (void)pthread_mutex_lock(&s->lock);
+    taken = s->log;
+    s->log = s->line;
+    s->line = taken;
+    s->logging = taken.len > 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (s->joblog_fd >= 0)
+        e = write_all(s, s->joblog_fd, taken.data, taken.len);
     dtx_buf_clear(&s->line);
-    dtx_joblog_line(&s->line, &e->o, s->c.host(s->c.ctx, e->o.rank),
-                    dtx_tasklist_text(s->c.list, t), t->len);
-    if (s->line.failed ||
-        !write_all(s, s->joblog_fd, s->line.data, s->line.len)) {
+    if (e > 0) {
+        remember(s, e);
         dtx_log(DTX_LOG_ERROR, "joblog: cannot write %s: %s; no further lines",
-                s->c.joblog, strerror(errno));
+                s->c.joblog, strerror(e));
         (void)close(s->joblog_fd);
         s->joblog_fd = -1;
     }
+    (void)pthread_mutex_lock(&s->lock);
+    s->logging = false;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* 0 or DTX_ENOMEM. Called with the lock held. */
+static int add_line(struct dtx_show *s, const struct dtx_outcome *o)
+{
+    const struct dtx_task *t = &s->c.list->task[o->task];
+    size_t len = s->log.len;
+
+    dtx_joblog_line(&s->log, o, s->c.host(s->c.ctx, o->rank),
+                    dtx_tasklist_text(s->c.list, t), t->len);
+    if (!s->log.failed)
+        return DTX_OK;
+    s->log.failed = false; /* without the half of a line */
+    s->log.len = len;
+    return DTX_ENOMEM;
 }
 
 /* ---- outputs of other nodes ---- */
 
 static uint64_t total_of(const struct entry *e)
 {
-    return e->o.out_len + e->o.err_len;
+    return e->out_len + e->err_len;
+}
+
+static void free_pull(struct dtx_show *s, uint64_t written)
+{
+    struct pull *p = s->pull;
+
+    s->pulling -= p->asked - written;
+    s->pull = p->next;
+    if (!s->pull)
+        s->newest = NULL;
+    s->npulls--;
+    dtx_buf_free(&p->data);
+    free(p);
 }
 
 /* Write what has come of a far output; stdout first, then stderr. */
-static void write_far(struct dtx_show *s, const struct entry *e, uint64_t at,
-                      const char *data, size_t len)
+static int write_far(struct dtx_show *s, const struct entry *e, uint64_t at,
+                     const char *data, size_t len)
 {
-    uint64_t split = e->o.out_len > at ? e->o.out_len - at : 0;
+    uint64_t split = e->out_len > at ? e->out_len - at : 0;
     size_t out = split < len ? (size_t)split : len;
+    int rc = 0;
 
     if (out > 0)
-        (void)write_piece(s, DTX_STDOUT, data, out);
-    if (len > out)
-        (void)write_piece(s, DTX_STDERR, data + out, len - out);
+        rc = write_piece(s, DTX_STDOUT, data, out);
+    if (rc == 0 && len > out)
+        rc = write_piece(s, DTX_STDERR, data + out, len - out);
+    return rc;
+}
+
+static void say_lost(const struct dtx_show *s, const struct entry *e,
+                     const char *why)
+{
+    dtx_log(DTX_LOG_WARN,
+            "output of task %llu, from rank %u on %s, %s; try 'distributex "
+            "output %s %llu'",
+            (unsigned long long)dtx_task_id(e->task), (unsigned)e->rank,
+            s->c.host(s->c.ctx, e->rank), why, s->c.run_dir,
+            (unsigned long long)dtx_task_id(e->task));
+}
+
+/* Wait for bytes of the first entry: they are taken into 'b'. False when no
+ * more will come. Called and returns with the lock held. */
+static bool await_data(struct dtx_show *s, const struct entry *e,
+                       struct dtx_buf *b)
+{
+    while (!atomic_load(&s->stopping)) {
+        struct pull *p = s->pull && s->pull->e == e ? s->pull : NULL;
+
+        if (p && p->data.len > 0) {
+            *b = p->data;
+            p->data = (struct dtx_buf)DTX_BUF_INIT;
+            return true;
+        }
+        if (p && p->lost)
+            return false;
+        if (s->log.len > 0) {
+            (void)pthread_mutex_unlock(&s->lock);
+            write_log(s);
+            (void)pthread_mutex_lock(&s->lock);
+            continue;
+        }
+        s->c.notify(s->c.ctx);
+        (void)pthread_cond_wait(&s->cond, &s->lock);
+    }
+    return false;
 }
 
 /* Called and returns with the lock held. */
 static void show_far(struct dtx_show *s, struct entry *e)
 {
+    struct dtx_buf b = DTX_BUF_INIT;
     uint64_t written = 0;
+    uint32_t crc = 0;
+    int rc = 0;
 
-    while (written < total_of(e) && !s->stopping) {
-        struct dtx_buf b = e->data;
-
-        if (b.len == 0 && e->lost)
-            break;
-        if (b.len == 0) {
-            s->c.notify(s->c.ctx);
-            (void)pthread_cond_wait(&s->cond, &s->lock);
-            continue;
-        }
-        e->data = (struct dtx_buf)DTX_BUF_INIT;
+    while (written < total_of(e) && rc == 0 && await_data(s, e, &b)) {
         (void)pthread_mutex_unlock(&s->lock);
-        write_far(s, e, written, b.data, b.len);
+        crc = dtx_crc32(crc, b.data, b.len);
+        rc = write_far(s, e, written, b.data, b.len);
         (void)pthread_mutex_lock(&s->lock);
         written += b.len;
-        s->pulling -= b.len < s->pulling ? b.len : s->pulling;
+        s->pulling -= b.len;
         dtx_buf_free(&b);
     }
-    if (e->asked > e->got) {
-        uint64_t open = e->asked - e->got;
+    if (s->pull && s->pull->e == e)
+        free_pull(s, written);
+    if (rc != 0 || atomic_load(&s->stopping))
+        return;
+    if (written < total_of(e))
+        say_lost(s, e, "cannot be shown: it could not be fetched");
+    else if (crc != e->crc)
+        say_lost(s, e, "is damaged: its checksum is wrong");
+}
 
-        s->pulling -= open < s->pulling ? open : s->pulling;
-    }
+/* The entry to ask for next and its pull, NULL when there is none now. */
+static struct pull *next_pull(struct dtx_show *s)
+{
+    struct pull *p;
+
+    while (s->ask && !s->ask->far)
+        s->ask = s->ask->next;
+    if (!s->ask || s->pulling >= PULL_BYTES)
+        return NULL;
+    if (s->newest && s->newest->e == s->ask)
+        return s->newest;
+    p = s->npulls < PULLS ? calloc(1, sizeof(*p)) : NULL;
+    if (!p)
+        return NULL;
+    p->e = s->ask;
+    *(s->newest ? &s->newest->next : &s->pull) = p;
+    s->newest = p;
+    s->npulls++;
+    return p;
 }
 
 bool dtx_show_want(struct dtx_show *s, struct dtx_show_want *out)
 {
-    struct entry *e;
-    bool found = false;
+    struct pull *p;
 
     (void)pthread_mutex_lock(&s->lock);
-    for (e = s->far > 0 ? s->first : NULL;
-         e && !found && s->pulling < PULL_BYTES; e = e->next) {
-        uint64_t left = total_of(e) - e->asked;
+    p = next_pull(s);
+    if (p) {
+        uint64_t left = total_of(p->e) - p->asked;
 
-        if (!e->far || e->lost || left == 0)
-            continue;
-        out->rank = e->o.rank;
-        out->off = e->o.out_off + e->asked;
+        out->rank = p->e->rank;
+        out->off = p->e->off + p->asked;
         out->len = left < DTX_SHOW_PIECE ? (uint32_t)left : DTX_SHOW_PIECE;
-        e->asked += out->len;
+        p->asked += out->len;
         s->pulling += out->len;
-        found = true;
+        if (left == out->len)
+            s->ask = s->ask->next;
     }
     (void)pthread_mutex_unlock(&s->lock);
-    return found;
+    return p != NULL;
 }
 
-/* The entry whose next bytes these are. */
-static struct entry *awaiting(struct dtx_show *s, uint32_t rank, uint64_t off)
+/* The pull whose next bytes these are: one of at most PULLS, mostly the
+ * first. */
+static struct pull *awaiting(struct dtx_show *s, uint32_t rank, uint64_t off)
 {
-    struct entry *e;
+    struct pull *p = s->pull;
 
-    for (e = s->first; e; e = e->next) {
-        if (e->far && e->o.rank == rank && e->o.out_off + e->got == off &&
-            e->asked > e->got)
-            return e;
-    }
-    return NULL;
+    while (p && (p->e->rank != rank || p->e->off + p->got != off ||
+                 p->asked == p->got))
+        p = p->next;
+    return p;
 }
 
 void dtx_show_feed(struct dtx_show *s, uint32_t rank, uint64_t off,
                    const void *data, size_t len)
 {
-    struct entry *e;
+    struct pull *p;
 
     (void)pthread_mutex_lock(&s->lock);
-    e = awaiting(s, rank, off);
-    if (e && len > 0 && len <= e->asked - e->got) {
-        dtx_buf_append(&e->data, data, len);
-        e->got += len;
-        if (e->data.failed)
-            e->lost = true;
-    } else if (e) {
-        e->lost = true; /* the rank could not read it */
+    p = awaiting(s, rank, off);
+    if (p && !p->lost && len > 0 && len <= p->asked - p->got) {
+        dtx_buf_append(&p->data, data, len);
+        p->got += len;
+        p->lost = p->data.failed;
+    } else if (p) {
+        p->lost = true; /* the rank could not read it */
     }
-    (void)pthread_cond_signal(&s->cond);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-void dtx_show_rank_lost(struct dtx_show *s, uint32_t rank)
-{
-    struct entry *e;
-
-    (void)pthread_mutex_lock(&s->lock);
-    for (e = s->first; e; e = e->next)
-        e->lost |= e->far && e->o.rank == rank;
     (void)pthread_cond_signal(&s->cond);
     (void)pthread_mutex_unlock(&s->lock);
 }
@@ -260,47 +346,81 @@ void dtx_show_rank_lost(struct dtx_show *s, uint32_t rank)
 
 static void show_near(struct dtx_show *s, const struct entry *e)
 {
+    struct dtx_outcome o;
     struct dtx_error err;
 
-    if (dtx_output_each(s->reader, s->c.epoch, &e->o, write_piece, s, &err))
+    memset(&o, 0, sizeof(o));
+    o.task = e->task;
+    o.rank = e->rank;
+    o.out_off = e->off;
+    o.out_len = e->out_len;
+    o.err_len = e->err_len;
+    o.out_crc = e->crc;
+    if (dtx_output_each(s->reader, s->c.epoch, &o, write_piece, s, &err) < 0)
         dtx_log(DTX_LOG_WARN, "output of task %llu cannot be shown: %s",
-                (unsigned long long)dtx_task_id(e->o.task), err.text);
+                (unsigned long long)dtx_task_id(e->task), err.text);
+}
+
+/* Would anybody see it? */
+static bool is_wanted(struct dtx_show *s, uint64_t out_len, uint64_t err_len)
+{
+    return s->c.output && ((out_len > 0 && !atomic_load(&s->mute[0])) ||
+                           (err_len > 0 && !atomic_load(&s->mute[1])));
+}
+
+/* Called and returns with the lock held. */
+static void show_first(struct dtx_show *s)
+{
+    struct entry *e = s->first;
+
+    if (is_wanted(s, e->out_len, e->err_len)) {
+        (void)pthread_mutex_unlock(&s->lock);
+        wipe_line(s);
+        if (!e->far)
+            show_near(s, e);
+        (void)pthread_mutex_lock(&s->lock);
+        if (e->far)
+            show_far(s, e);
+    } else if (s->pull && s->pull->e == e) {
+        free_pull(s, 0);
+    }
+    if (s->ask == e)
+        s->ask = e->next;
+    s->first = e->next;
+    if (!s->first)
+        s->last = &s->first;
+    free(e);
+}
+
+/* Called with the lock held. */
+static bool is_idle(const struct dtx_show *s)
+{
+    return !s->first && s->log.len == 0 && !s->logging;
 }
 
 static void *thread_main(void *arg)
 {
     struct dtx_show *s = arg;
+    int old;
 
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
     (void)pthread_mutex_lock(&s->lock);
-    while (!s->stopping) {
-        struct entry *e = s->first;
-
-        if (!e) {
+    while (!atomic_load(&s->stopping)) {
+        if (s->log.len > 0) {
+            (void)pthread_mutex_unlock(&s->lock);
+            write_log(s);
+            (void)pthread_mutex_lock(&s->lock);
+        } else if (s->first) {
+            show_first(s);
+        } else {
             (void)pthread_cond_wait(&s->cond, &s->lock);
             continue;
         }
-        if (s->c.output && total_of(e) > 0)
-            wipe_line(s);
-        if (e->far) {
-            show_far(s, e);
-            (void)pthread_mutex_unlock(&s->lock);
-        } else {
-            (void)pthread_mutex_unlock(&s->lock);
-            if (s->c.output && total_of(e) > 0)
-                show_near(s, e);
-        }
-        write_joblog(s, e);
-        (void)pthread_mutex_lock(&s->lock);
-        s->far -= e->far;
-        s->first = e->next;
-        if (!s->first)
-            s->last = &s->first;
-        dtx_buf_free(&e->data);
-        free(e);
-        if (--s->open == 0)
+        if (is_idle(s))
             s->c.notify(s->c.ctx);
     }
     (void)pthread_mutex_unlock(&s->lock);
+    write_log(s);
     return NULL;
 }
 
@@ -308,8 +428,7 @@ static void *thread_main(void *arg)
 
 static int open_joblog(struct dtx_show *s, struct dtx_error *err)
 {
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND;
-    off_t end;
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, e;
 
     s->joblog_fd = -1;
     if (!s->c.joblog)
@@ -319,39 +438,56 @@ static int open_joblog(struct dtx_show *s, struct dtx_error *err)
     s->joblog_fd = open(s->c.joblog, flags, 0666);
     if (s->joblog_fd < 0)
         return dtx_error_errno(err, "cannot open joblog %s", s->c.joblog);
-    end = lseek(s->joblog_fd, 0, SEEK_END);
-    if (end > 0)
+    if (lseek(s->joblog_fd, 0, SEEK_END) > 0)
         return DTX_OK;
     dtx_joblog_header(&s->line);
-    if (s->line.failed ||
-        !write_all(s, s->joblog_fd, s->line.data, s->line.len))
-        return dtx_error_errno(err, "cannot write joblog %s", s->c.joblog);
-    return DTX_OK;
+    e = s->line.failed
+            ? ENOMEM
+            : write_all(s, s->joblog_fd, s->line.data, s->line.len);
+    dtx_buf_clear(&s->line);
+    errno = e;
+    return e ? dtx_error_errno(err, "cannot write joblog %s", s->c.joblog)
+             : DTX_OK;
 }
 
 static void free_show(struct dtx_show *s)
 {
+    while (s->pull)
+        free_pull(s, s->pull->asked);
     while (s->first) {
         struct entry *e = s->first;
 
         s->first = e->next;
-        dtx_buf_free(&e->data);
         free(e);
     }
     if (s->joblog_fd >= 0)
         (void)close(s->joblog_fd);
     dtx_output_reader_destroy(s->reader);
     dtx_buf_free(&s->line);
+    dtx_buf_free(&s->log);
     (void)pthread_cond_destroy(&s->cond);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
+}
+
+static int start_thread(struct dtx_show *s, struct dtx_error *err)
+{
+    sigset_t all, old;
+    int rc;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&s->thread, NULL, thread_main, s);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc != 0)
+        return dtx_error_set(err, DTX_ESYS, "show: cannot start a thread");
+    return DTX_OK;
 }
 
 int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
                    struct dtx_error *err)
 {
     struct dtx_show *s = calloc(1, sizeof(*s));
-    sigset_t all, old;
     int rc;
 
     if (!s)
@@ -366,13 +502,8 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
         if (!s->reader)
             rc = dtx_error_set(err, DTX_ENOMEM, "show: out of memory");
     }
-    if (rc == DTX_OK) {
-        (void)sigfillset(&all);
-        (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-        if (pthread_create(&s->thread, NULL, thread_main, s) != 0)
-            rc = dtx_error_set(err, DTX_ESYS, "show: cannot start a thread");
-        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    }
+    if (rc == DTX_OK)
+        rc = start_thread(s, err);
     if (rc) {
         free_show(s);
         return rc;
@@ -381,24 +512,41 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
     return DTX_OK;
 }
 
-int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
+static struct entry *make_entry(const struct dtx_show *s,
+                                const struct dtx_outcome *o)
 {
     struct entry *e = calloc(1, sizeof(*e));
 
     if (!e)
-        return DTX_ENOMEM;
-    e->o = *o;
-    e->final = final;
-    e->far = s->c.output && o->out_len + o->err_len > 0 &&
-             !s->c.is_near(s->c.ctx, o->rank);
+        return NULL;
+    e->task = o->task;
+    e->rank = o->rank;
+    e->crc = o->out_crc;
+    e->off = o->out_off;
+    e->out_len = o->out_len;
+    e->err_len = o->err_len;
+    e->far = !s->c.is_near(s->c.ctx, o->rank);
+    return e;
+}
+
+int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
+{
+    bool wanted = is_wanted(s, o->out_len, o->err_len);
+    struct entry *e = wanted ? make_entry(s, o) : NULL;
+    int rc = wanted && !e ? DTX_ENOMEM : DTX_OK;
+
     (void)pthread_mutex_lock(&s->lock);
-    *s->last = e;
-    s->last = &e->next;
-    s->far += e->far;
-    if (s->open++ == 0)
-        (void)pthread_cond_signal(&s->cond);
+    if (s->c.joblog && final && add_line(s, o))
+        rc = DTX_ENOMEM;
+    if (e) {
+        *s->last = e;
+        s->last = &e->next;
+        if (!s->ask)
+            s->ask = e;
+    }
+    (void)pthread_cond_signal(&s->cond);
     (void)pthread_mutex_unlock(&s->lock);
-    return DTX_OK;
+    return rc;
 }
 
 bool dtx_show_idle(struct dtx_show *s)
@@ -406,19 +554,31 @@ bool dtx_show_idle(struct dtx_show *s)
     bool idle;
 
     (void)pthread_mutex_lock(&s->lock);
-    idle = s->open == 0;
+    idle = is_idle(s);
     (void)pthread_mutex_unlock(&s->lock);
     return idle;
 }
 
+int dtx_show_error(struct dtx_show *s)
+{
+    return atomic_load(&s->error);
+}
+
 void dtx_show_stop(struct dtx_show *s)
 {
+    struct timespec end = {0, 0};
+
     if (!s)
         return;
     (void)pthread_mutex_lock(&s->lock);
-    s->stopping = true;
+    atomic_store(&s->stopping, true);
     (void)pthread_cond_signal(&s->cond);
     (void)pthread_mutex_unlock(&s->lock);
-    (void)pthread_join(s->thread, NULL);
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += JOIN_S;
+    if (pthread_timedjoin_np(s->thread, NULL, &end) != 0) {
+        (void)pthread_cancel(s->thread);
+        (void)pthread_join(s->thread, NULL);
+    }
     free_show(s);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* run/show.h - results on stdout and in the joblog, by a thread of rank 0
  *
- * Shows outcomes in the order in which they were pushed: a task's stdout in
- * one piece, its stderr behind it on stderr, a line in the joblog for its last
- * attempt.  A slow or absent reader holds up nobody but this thread.  Outputs
- * written on rank 0's node are read from out/; those of other nodes are pulled
- * from the rank that has them, by the main thread, a bounded number of bytes
- * at a time:
+ * Shows outcomes in the order in which they were pushed: a line in the joblog
+ * for the last attempt of a task, and its output: stdout in one piece, stderr
+ * behind it on stderr.  Lines do not wait for outputs.  A slow or absent reader
+ * holds up nobody but this thread: of an output that waits 64 bytes are kept
+ * in memory at most (and of those of other nodes 4 MiB in all), of a task
+ * without output nothing.  Outputs written on rank 0's node are read from
+ * out/; those of other nodes are pulled from the rank that has them, by the
+ * main thread, a bounded number of bytes at a time:
  *
  *     while (dtx_show_want(s, &w)) send a PULL to w.rank;
  *     on DATA: dtx_show_feed(s, off, data, len);
@@ -53,13 +55,16 @@ struct dtx_show_want {
     uint32_t len;
 };
 bool dtx_show_want(struct dtx_show *s, struct dtx_show_want *out);
+/* No bytes: they cannot be had. */
 void dtx_show_feed(struct dtx_show *s, uint32_t rank, uint64_t off,
                    const void *data, size_t len);
-/* What this rank was asked for will not come. */
-void dtx_show_rank_lost(struct dtx_show *s, uint32_t rank);
 /* Has everything pushed been shown? */
 bool dtx_show_idle(struct dtx_show *s);
-/* End the thread (what cannot be shown any more is dropped) and free. */
+/* Once stdout, stderr or the joblog could not be written for another reason
+ * than that its reader has left: DTX_ENOSPC, ...; it has been logged. */
+int dtx_show_error(struct dtx_show *s);
+/* End the thread, within seconds also where nobody reads (outputs that cannot
+ * be shown at once are dropped), and free. */
 void dtx_show_stop(struct dtx_show *s); /* NULL is allowed */
 
 /* The header and a line of a joblog, appended to 'b' (GNU parallel's nine

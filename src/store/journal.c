@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal file; see journal.h.  Decides where whole records end, and cuts
- * or stops there; never looks into a payload, and never writes to a file whose
- * header it does not know. */
+/* The journal file; see journal.h.  Decides where whole records begin and end;
+ * cuts only what no whole record follows, never looks into a payload, and never
+ * writes to a file whose header it does not know. */
 #include "store/journal.h"
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 
 #define HEADER 16u
 #define PIECE (256u << 10) /* bytes of one read */
+#define STEP 256u          /* bytes between two kept checksums */
 
 struct dtx_journal {
     int fd;
@@ -108,7 +109,7 @@ static enum frame look_at_frame(const unsigned char *p, size_t have,
 struct scan {
     dtx_journal_record_f fn;
     void *ctx;
-    uint64_t at; /* file offset of the next frame */
+    uint64_t at; /* file offset of the next frame, or behind the last */
 };
 
 /* Give out the whole frames at the start of the bytes; '*used' is how many
@@ -138,13 +139,131 @@ static int eat_frames(struct scan *s, const unsigned char *p, size_t len,
     }
 }
 
+/* ---- behind a bad frame ---- */
+
+/* Checksums of the first k * STEP bytes, as far as they were needed: of any
+ * range between two of them the checksum follows without reading it, so that
+ * looking for frames at every byte costs no more than reading the bytes
+ * once, whatever lengths the bytes pretend to be. */
+struct sums {
+    const unsigned char *p;
+    uint32_t *sum;
+    size_t n; /* known */
+};
+
+/* a * b modulo the polynomial of CRC-32, bits reversed as in zlib. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    uint32_t m = UINT32_C(1) << 31, p = 0;
+
+    for (; m != 0 && a != 0; m >>= 1) {
+        if (a & m) {
+            p ^= b;
+            a ^= m;
+        }
+        b = b & 1 ? (b >> 1) ^ UINT32_C(0xedb88320) : b >> 1;
+    }
+    return p;
+}
+
+/* The checksum's part in that of itself and 'len' further bytes. */
+static uint32_t shift(uint32_t crc, size_t len)
+{
+    uint32_t x = UINT32_C(1) << 23; /* x to the power of 8: one byte */
+
+    for (; len > 0; len >>= 1) {
+        if (len & 1)
+            crc = multiply(x, crc);
+        x = multiply(x, x);
+    }
+    return crc;
+}
+
+static uint32_t join(uint32_t first, uint32_t second, size_t second_len)
+{
+    return shift(first, second_len) ^ second;
+}
+
+static uint32_t sum_to(struct sums *s, size_t k)
+{
+    for (; s->n <= k; s->n++)
+        s->sum[s->n] = s->n == 0 ? 0
+                                 : dtx_crc32(s->sum[s->n - 1],
+                                             s->p + (s->n - 1) * STEP, STEP);
+    return s->sum[k];
+}
+
+static uint32_t sum_of(struct sums *s, size_t from, size_t to)
+{
+    size_t a = (from + STEP - 1) / STEP, z = to / STEP;
+    uint32_t head, middle;
+
+    if (to - from <= 8 * STEP)
+        return dtx_crc32(0, s->p + from, to - from);
+    head = dtx_crc32(0, s->p + from, a * STEP - from);
+    middle = join(sum_to(s, a), sum_to(s, z), (z - a) * STEP);
+    return dtx_crc32(join(head, middle, (z - a) * STEP), s->p + z * STEP,
+                     to - z * STEP);
+}
+
+/* The first whole frame at 'from' or behind; 'len' when there is none. */
+static size_t find_frame(struct sums *s, size_t from, size_t len)
+{
+    size_t at, n;
+
+    for (at = from; len > DTX_JOURNAL_FRAME && at < len - DTX_JOURNAL_FRAME;
+         at++) {
+        const unsigned char *p = s->p + at;
+        size_t body = at + DTX_JOURNAL_FRAME;
+
+        n = dtx_file_get32(p);
+        if (n == 0 || n > DTX_JOURNAL_MAX_RECORD || n > len - body)
+            continue;
+        if (sum_of(s, body, body + n) == dtx_file_get32(p + 4))
+            return at;
+    }
+    return len;
+}
+
+/* All that is left of the data, from a frame that may be bad: give out what is
+ * whole. Ends with 'at' behind the last whole frame. */
+static int eat_rest(struct scan *s, const unsigned char *p, size_t len,
+                    struct dtx_error *err)
+{
+    struct sums sums = {p, NULL, 0};
+    size_t at = 0, used, need, next;
+    bool bad;
+    int rc;
+
+    if (len == 0)
+        return 0;
+    sums.sum = malloc((len / STEP + 1) * sizeof(*sums.sum));
+    if (!sums.sum)
+        return dtx_error_set(err, DTX_ENOMEM, "journal: out of memory");
+    for (;;) {
+        rc = eat_frames(s, p + at, len - at, &used, &need, &bad, err);
+        at += used;
+        if (rc != 0 || at == len)
+            break;
+        next = find_frame(&sums, at + 1, len);
+        if (next == len)
+            break;
+        rc = s->fn ? s->fn(s->ctx, NULL, next - at, s->at, err) : 0;
+        if (rc != 0)
+            break;
+        s->at += next - at;
+        at = next;
+    }
+    free(sums.sum);
+    return rc;
+}
+
 int dtx_journal_read_bytes(const void *data, size_t len,
                            dtx_journal_record_f fn, void *ctx, uint64_t *torn,
                            struct dtx_error *err)
 {
     struct scan s = {fn, ctx, HEADER};
-    size_t head = len < HEADER ? len : HEADER, used, need;
-    bool bad;
+    size_t head = len < HEADER ? len : HEADER;
     int rc = len ? check_header("the data", data, head, err) : 0;
 
     if (rc != 0)
@@ -154,14 +273,14 @@ int dtx_journal_read_bytes(const void *data, size_t len,
             *torn = len;
         return 0;
     }
-    rc = eat_frames(&s, (const unsigned char *)data + HEADER, len - HEADER,
-                    &used, &need, &bad, err);
+    rc = eat_rest(&s, (const unsigned char *)data + HEADER, len - HEADER, err);
     if (rc == 0 && torn)
         *torn = len - s.at;
     return rc;
 }
 
-/* Read the frames of an open file behind its header. */
+/* Read the frames of an open file behind its header. Once one is bad, all that
+ * follows is read into memory, to be looked through. */
 static int scan_frames(int fd, const char *path, struct scan *s,
                        struct dtx_error *err)
 {
@@ -171,7 +290,7 @@ static int scan_frames(int fd, const char *path, struct scan *s,
     bool bad = false;
     int rc = 0;
 
-    while (rc == 0 && !bad) {
+    while (rc == 0) {
         ssize_t n;
 
         if (!dtx_buf_reserve(&b, want)) {
@@ -187,11 +306,15 @@ static int scan_frames(int fd, const char *path, struct scan *s,
             break;
         off += (uint64_t)n;
         b.len += (size_t)n;
+        if (bad)
+            continue;
         rc = eat_frames(s, (unsigned char *)b.data, b.len, &used, &need, &bad,
                         err);
         dtx_buf_drop(&b, used);
         want = need > b.len + PIECE ? need - b.len : PIECE;
     }
+    if (rc == 0)
+        rc = eat_rest(s, (unsigned char *)b.data, b.len, err);
     dtx_buf_free(&b);
     return rc;
 }
@@ -364,7 +487,7 @@ int dtx_journal_create(const char *path, struct dtx_journal **out,
     return 0;
 }
 
-/* Find the end of the whole records and cut the rest. */
+/* Find the end of the last whole record and cut what follows. */
 static int cut_tail(struct dtx_journal *j, uint64_t *cut, struct dtx_error *err)
 {
     uint64_t end, size;
@@ -416,7 +539,7 @@ static void cut_back(struct dtx_journal *j, size_t done)
 
     if (fstat(j->fd, &st) == 0 && (uint64_t)st.st_size <= j->size + done &&
         ftruncate(j->fd, (off_t)j->size) != 0)
-        e = errno; /* a torn tail stays; readers stop before it */
+        e = errno; /* a torn tail stays; readers skip it */
     errno = e;
 }
 

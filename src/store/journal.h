@@ -8,9 +8,11 @@
  * as empty records.  What a payload means is wire/record.h's business, not
  * known here.
  *
- * A record is whole or it is not there: reading stops at the first frame that
- * is short or whose checksum is wrong, and opening to append cuts the file
- * there.  A file whose header is not ours, or of a newer version, is refused
+ * A record is whole or it is not there.  Behind a frame that is short or whose
+ * checksum is wrong the next whole frame is looked for, byte by byte: if there
+ * is one, the stretch between is damage, skipped and told to the reader, and
+ * stays in the file.  If there is none, it is the torn end of a write that was
+ * cut off, and opening to append cuts it.  Nothing whole is ever cut.  A file whose header is not ours, or of a newer version, is refused
  * (DTX_EFOREIGN) and never touched.  An empty file, or one that ends within a
  * header of ours, is a journal whose making was cut off: no record, and
  * opening to append completes it.
@@ -38,7 +40,7 @@ struct dtx_journal;
 int dtx_journal_create(const char *path, struct dtx_journal **out,
                        struct dtx_error *err);
 /* Open an existing one to append; a torn tail is cut, '*cut' (if not NULL) is
- * how many bytes. */
+ * how many bytes. Damage before the last whole record stays where it is. */
 int dtx_journal_open(const char *path, struct dtx_journal **out, uint64_t *cut,
                      struct dtx_error *err);
 /* Append records already framed by dtx_journal_frame, by one write where the
@@ -59,7 +61,8 @@ struct dtx_buf;
 void dtx_journal_frame(struct dtx_buf *b, const void *payload, size_t len);
 
 /* Called for each whole record in order: its payload and the file offset of its
- * frame. A non-zero return ends the reading and is returned. */
+ * frame; payload NULL: 'len' damaged bytes at 'at' have been skipped. A
+ * non-zero return ends the reading and is returned. */
 typedef int (*dtx_journal_record_f)(void *ctx, const void *payload, size_t len,
                                     uint64_t at, struct dtx_error *err);
 /* Read all whole records of the file at 'path'. '*torn' (if not NULL) is how

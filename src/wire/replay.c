@@ -34,6 +34,12 @@ static void free_list(struct dtx_replay_list *n)
     free(n);
 }
 
+static void free_kept(struct dtx_kept *kept)
+{
+    dtx_keymap_free(&kept->index);
+    free(kept->row);
+}
+
 void dtx_replay_init(struct dtx_replay *r)
 {
     memset(r, 0, sizeof(*r));
@@ -49,6 +55,8 @@ void dtx_replay_fini(struct dtx_replay *r)
     free(r->source);
     free(r->cwd);
     free(r->known);
+    free_kept(&r->kept);
+    free(r->ended_epochs);
     memset(r, 0, sizeof(*r));
 }
 
@@ -85,9 +93,29 @@ static int full_key(const struct dtx_tasklist *l, uint32_t i, const char *cwd,
     return DTX_OK;
 }
 
-/* full key -> task, for tasks with an outcome */
-static int key_index(const struct dtx_tasklist *l, const char *cwd,
-                     const struct dtx_known *known, struct dtx_keymap *index)
+static int keep_one(struct dtx_kept *kept, struct dtx_key k,
+                    const struct dtx_known *known)
+{
+    struct dtx_known *row =
+        dtx_grow(kept->row, &kept->cap, kept->n + 1, sizeof(*row));
+    uint32_t i;
+    bool made;
+
+    if (!row)
+        return DTX_ENOMEM;
+    kept->row = row;
+    if (!dtx_keymap_put(&kept->index, k, (uint32_t)kept->n, &i, &made))
+        return DTX_ENOMEM;
+    row[i] = *known;
+    if (made)
+        kept->n++;
+    return DTX_OK;
+}
+
+/* Keep what is known of a list's tasks; it takes the place of older news of
+ * the same keys. */
+static int keep(struct dtx_kept *kept, const struct dtx_tasklist *l,
+                const char *cwd, const struct dtx_known *known)
 {
     struct dtx_keymap seen = {NULL, NULL, 0, 0};
     struct dtx_key k;
@@ -96,12 +124,44 @@ static int key_index(const struct dtx_tasklist *l, const char *cwd,
 
     for (i = 0; i < l->ntasks && rc == DTX_OK; i++) {
         rc = full_key(l, i, cwd, &seen, &k);
-        if (rc == DTX_OK && known[i].at != 0 &&
-            !dtx_keymap_put(index, k, i, NULL, NULL))
-            rc = DTX_ENOMEM;
+        if (rc == DTX_OK && known[i].at != 0)
+            rc = keep_one(kept, k, &known[i]);
     }
     dtx_keymap_free(&seen);
     return rc;
+}
+
+static int recall(const struct dtx_kept *kept, const struct dtx_tasklist *to,
+                  const char *cwd, struct dtx_known *out, uint64_t *found)
+{
+    struct dtx_keymap seen = {NULL, NULL, 0, 0};
+    uint64_t n = 0;
+    uint32_t i, j;
+    int rc = DTX_OK;
+
+    memset(out, 0, to->ntasks * sizeof(*out));
+    for (i = 0; i < to->ntasks && rc == DTX_OK; i++) {
+        struct dtx_key k;
+
+        rc = full_key(to, i, cwd, &seen, &k);
+        if (rc == DTX_OK && dtx_keymap_get(&kept->index, k, &j)) {
+            out[i] = kept->row[j];
+            n++;
+        }
+    }
+    dtx_keymap_free(&seen);
+    if (found)
+        *found = n;
+    return rc;
+}
+
+int dtx_replay_recall(struct dtx_replay *r, const struct dtx_tasklist *to,
+                      const char *to_cwd, struct dtx_known *out,
+                      uint64_t *found)
+{
+    int rc = r->has_list ? keep(&r->kept, &r->list, r->cwd, r->known) : DTX_OK;
+
+    return rc ? rc : recall(&r->kept, to, to_cwd, out, found);
 }
 
 int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
@@ -109,25 +169,12 @@ int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
                      const struct dtx_tasklist *to, const char *to_cwd,
                      struct dtx_known *out, uint64_t *carried)
 {
-    struct dtx_keymap index = {NULL, NULL, 0, 0}, seen = {NULL, NULL, 0, 0};
-    uint64_t n = 0;
-    uint32_t i, j;
-    int rc = key_index(from, from_cwd, known, &index);
+    struct dtx_kept kept = {{NULL, NULL, 0, 0}, NULL, 0, 0};
+    int rc = keep(&kept, from, from_cwd, known);
 
-    memset(out, 0, to->ntasks * sizeof(*out));
-    for (i = 0; i < to->ntasks && rc == DTX_OK; i++) {
-        struct dtx_key k;
-
-        rc = full_key(to, i, to_cwd, &seen, &k);
-        if (rc == DTX_OK && dtx_keymap_get(&index, k, &j)) {
-            out[i] = known[j];
-            n++;
-        }
-    }
-    dtx_keymap_free(&index);
-    dtx_keymap_free(&seen);
-    if (carried)
-        *carried = n;
+    if (rc == DTX_OK)
+        rc = recall(&kept, to, to_cwd, out, carried);
+    free_kept(&kept);
     return rc;
 }
 
@@ -159,11 +206,63 @@ static int on_session(struct dtx_replay *r, const struct dtx_rec *rec,
                              rec->u.session.records, DTX_RECORDS);
     if (rec->u.session.epoch <= r->epoch)
         return corrupt(err, "sessions out of order");
+    if (r->unsure && rec->u.session.epoch != r->epoch + 1)
+        r->list_lost = true; /* a session is missing: so may be its list */
     r->epoch = rec->u.session.epoch;
     r->ended = false;
+    r->begun = false;
+    r->unsure = false;
     free_list(r->next);
     r->next = NULL;
     return DTX_OK;
+}
+
+/* A damaged stretch of the journal. The session's list may have been in it if
+ * it had not been read to its end before. */
+static int on_gap(struct dtx_replay *r, size_t len, uint64_t at)
+{
+    if (r->gaps++ == 0)
+        r->gap_at = at;
+    r->gap_bytes += len;
+    if (r->next || !r->begun)
+        r->list_lost = true;
+    r->unsure = true;
+    free_list(r->next);
+    r->next = NULL;
+    return DTX_OK;
+}
+
+static int on_end(struct dtx_replay *r)
+{
+    uint32_t *p;
+
+    r->begun = true;
+    if (r->unsure) /* the end of which session? */
+        return DTX_OK;
+    r->ended = true;
+    if (r->nended > 0 && r->ended_epochs[r->nended - 1] == r->epoch)
+        return DTX_OK;
+    p = dtx_grow(r->ended_epochs, &r->cap_ended, r->nended + 1, sizeof(*p));
+    if (!p)
+        return DTX_ENOMEM;
+    r->ended_epochs = p;
+    p[r->nended++] = r->epoch;
+    return DTX_OK;
+}
+
+bool dtx_replay_ended(const struct dtx_replay *r, uint32_t epoch)
+{
+    size_t low = 0, high = r->nended;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (r->ended_epochs[mid] < epoch)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < r->nended && r->ended_epochs[low] == epoch;
 }
 
 static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
@@ -276,9 +375,8 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
         calloc(n->list.ntasks + 1, sizeof(*known));
     int rc = known ? DTX_OK : DTX_ENOMEM;
 
-    if (rc == DTX_OK && r->has_list)
-        rc = dtx_replay_carry(&r->list, r->cwd, r->known, &n->list, n->cwd,
-                              known, NULL);
+    if (rc == DTX_OK)
+        rc = dtx_replay_recall(r, &n->list, n->cwd, known, NULL);
     if (rc) {
         free(known);
         return rc;
@@ -296,6 +394,8 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
     r->cwd = n->cwd;
     r->known = known;
     r->has_list = true;
+    r->list_lost = false;
+    r->begun = true;
     r->next = NULL;
     free(n->attr);
     free(n);
@@ -318,6 +418,22 @@ static int on_listed(struct dtx_replay *r, const struct dtx_rec *rec,
     return rc ? rc : adopt(r, n);
 }
 
+/* Is it certain that this outcome speaks of the list as it is known? In doubt
+ * after a gap no: another list might have stood there. */
+static bool trust(struct dtx_replay *r, uint32_t epoch)
+{
+    if (r->unsure && epoch != r->epoch) {
+        if (epoch > r->epoch) { /* its session's head is lost */
+            r->epoch = epoch;
+            r->ended = false;
+        }
+        r->list_lost = true;
+    }
+    r->unsure = false;
+    r->begun = true;
+    return r->has_list && !r->list_lost;
+}
+
 static int on_outcome(struct dtx_replay *r, struct dtx_rec *rec, uint64_t at,
                       struct dtx_error *err)
 {
@@ -329,7 +445,7 @@ static int on_outcome(struct dtx_replay *r, struct dtx_rec *rec, uint64_t at,
         !dtx_cursor_done(&rec->items) || dtx_outcome_from_item(&item, &o))
         return corrupt(err, "a broken OUTCOME record");
     r->outcomes++;
-    if (!r->has_list || o.task >= r->list.ntasks) {
+    if (!trust(r, rec->u.outcome.epoch) || o.task >= r->list.ntasks) {
         r->foreign++;
         return DTX_OK;
     }
@@ -343,16 +459,26 @@ static int on_outcome(struct dtx_replay *r, struct dtx_rec *rec, uint64_t at,
     return DTX_OK;
 }
 
+/* A part of a list whose head was in a gap. */
+static int lose_part(struct dtx_replay *r)
+{
+    r->list_lost = true;
+    return DTX_OK;
+}
+
 int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
                       uint64_t at, struct dtx_error *err)
 {
     struct dtx_rec rec;
     int rc;
 
+    if (!payload)
+        return on_gap(r, len, at);
     if (dtx_rec_decode(payload, len, &rec))
         return corrupt(err, "a record that cannot be read");
     if (!r->next && rec.kind >= DTX_REC_ATTRS && rec.kind <= DTX_REC_LISTED)
-        return corrupt(err, "a part of no task list");
+        return r->unsure ? lose_part(r)
+                         : corrupt(err, "a part of no task list");
     switch (rec.kind) {
     case DTX_REC_SESSION:
         rc = on_session(r, &rec, err);
@@ -376,8 +502,7 @@ int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
         rc = on_outcome(r, &rec, at, err);
         break;
     case DTX_REC_END:
-        r->ended = true;
-        rc = DTX_OK;
+        rc = on_end(r);
         break;
     default:
         rc = DTX_ECORRUPT;

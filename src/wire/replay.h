@@ -7,8 +7,13 @@
  * The journal may hold several sessions and, when a resume was given a task
  * file, several lists.  Outcomes of an older list are carried to the newer by
  * the resume key: hash of the command and its effective directory, and which
- * occurrence of that pair it is; never by line or number.  A list that was not
- * completed (no LISTED record) never counts.
+ * occurrence of that pair it is; never by line or number.  What is known of a
+ * task that drops out of the list is kept, for a list in which it comes back.
+ * A list that was not completed (no LISTED record) never counts.
+ *
+ * The journal may also be damaged in places.  Told of a gap, the reading goes
+ * on with what is certain: outcomes of a session whose list may have stood in
+ * the gap are not counted, since nobody knows which tasks they speak of.
  */
 #ifndef DTX_WIRE_REPLAY_H
 #define DTX_WIRE_REPLAY_H
@@ -16,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "task/graph.h"
 #include "task/task.h"
 
@@ -41,26 +47,52 @@ struct dtx_known {
     bool final;        /* OK, or failed with no further attempt to come */
 };
 
+/* What is known by key, of tasks in the list or not. */
+struct dtx_kept {
+    struct dtx_keymap index; /* key -> row */
+    struct dtx_known *row;
+    size_t n, cap;
+};
+
 struct dtx_replay {
     uint32_t epoch;     /* of the last session, 0 = none */
     bool ended;         /* the last session ended in good order */
     uint64_t outcomes;  /* records of outcomes seen */
     uint64_t foreign;   /* outcomes that fit no task */
+    uint64_t gaps;      /* damaged stretches, with 'gap_bytes' in them, the */
+    uint64_t gap_bytes; /* first at 'gap_at' */
+    uint64_t gap_at;
     bool has_list;
+    bool list_lost; /* a later list than this may have been in a gap */
     char *source, *cwd; /* of the list; owned */
     struct dtx_tasklist list;
     struct dtx_graph graph; /* sealed */
     struct dtx_known *known; /* list.ntasks rows */
-    /* private: the list being read */
-    struct dtx_replay_list *next;
+    /* private */
+    struct dtx_replay_list *next; /* the list being read */
+    struct dtx_kept kept;
+    uint32_t *ended_epochs; /* ascending */
+    size_t nended, cap_ended;
+    bool begun;  /* the last session is past the place of its list */
+    bool unsure; /* a gap since: another session may have begun */
 };
 
 void dtx_replay_init(struct dtx_replay *r);
 void dtx_replay_fini(struct dtx_replay *r);
-/* One record whose frame is at 'at'. DTX_EFOREIGN for records of a newer
- * version, DTX_ECORRUPT for ones that make no sense, DTX_ENOMEM. */
+/* One record whose frame is at 'at'; payload NULL: 'len' bytes there were
+ * damaged and have been skipped. DTX_EFOREIGN for records of a newer version,
+ * DTX_ECORRUPT for ones that make no sense, DTX_ENOMEM. */
 int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
                       uint64_t at, struct dtx_error *err);
+/* Did that session end in good order? */
+bool dtx_replay_ended(const struct dtx_replay *r, uint32_t epoch);
+
+/* What the whole journal knows of the tasks of a list: 'out' has 'to->ntasks'
+ * rows and is overwritten. '*found' (may be NULL) counts rows with an
+ * outcome. */
+int dtx_replay_recall(struct dtx_replay *r, const struct dtx_tasklist *to,
+                      const char *to_cwd, struct dtx_known *out,
+                      uint64_t *found);
 
 /* Carry what is known of the tasks of one list to those of another: 'out' has
  * 'to->ntasks' rows and is overwritten. '*carried' (may be NULL) counts rows

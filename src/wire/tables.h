@@ -105,7 +105,8 @@
     F(u32, count) /* at most this many; all when UINT32_MAX */
 #define DTX_MSG_FIELDS_YIELDED(F)                                              \
     F(u64, received)                                                           \
-    F(u32, waiting)
+    F(u32, waiting)                                                            \
+    F(u8, more) /* 1: a further YIELDED follows as part of the same answer */
 #define DTX_MSG_FIELDS_STOP(F)                                                 \
     F(u8, mode) /* enum dtx_stop */
 #define DTX_MSG_FIELDS_STOPREQ(F)                                              \

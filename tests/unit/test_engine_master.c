@@ -606,6 +606,39 @@ START_TEST(reserved_gives_back)
 }
 END_TEST
 
+/* The YIELD for a thief was under way: one for all follows its answer. */
+START_TEST(reserved_takes_the_rest)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
+
+    add(5, 1, 0);
+    add(1, 2, 9);
+    after(0, 5);
+    config.nranks = 2;
+    config.policy = "steal";
+    begin();
+    hello(0, 2, 1);
+    done(0, 0);
+    hello(1, 1, 1);
+    ck_assert_uint_lt(expect_send(0, DTX_MSG_YIELD).u.yield.count, 5);
+    recorded(1);
+    expect_show(0, true);
+    expect_none();
+    msg.u.yielded.received = UINT64_MAX;
+    msg.u.yielded.waiting = 2;
+    hear_from(0, msg, NULL);
+    ck_assert_uint_eq(expect_send(0, DTX_MSG_YIELD).u.yield.count,
+                      UINT32_MAX);
+    yielded(0, 1, 2);
+    (void)expect_send(1, DTX_MSG_GRANT);
+    done(0, 1);
+    (void)next(DTX_ACT_RECORD);
+    done(0, 2);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 5, 1, 1);
+}
+END_TEST
+
 /* One that fits nowhere stands in nobody's way, and runs when it fits. */
 START_TEST(too_wide_for_all)
 {
@@ -842,6 +875,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, bad_greetings);
     tcase_add_test(tc, wide_does_not_starve);
     tcase_add_test(tc, reserved_gives_back);
+    tcase_add_test(tc, reserved_takes_the_rest);
     tcase_add_test(tc, too_wide_for_all);
     tcase_add_test(tc, drain_then_kill);
     tcase_add_loop_test(tc, halts_on_failures, 0, 2);

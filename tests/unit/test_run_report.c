@@ -266,7 +266,7 @@ START_TEST(all_is_well)
     says("run dir    dir\n");
     says_not("LOST");
     says_not("failed     task");
-    says_not("attempts");
+    says_not("\nattempts");
     says_not("left to do");
 }
 END_TEST
@@ -310,7 +310,7 @@ START_TEST(failures_and_skips)
          "failed\n");
     says("failed     task 1 (line 2): exit 3: a\n");
     says("failed     task 2 (line 3): ended by signal 11 (");
-    says("failed     task 3 (line 4): ended by its timeout after 2.00 ms: c\n");
+    says("failed     task 3 (line 4): ended by its timeout after 2.0 ms: c\n");
     says("exit 127 (command not found): d\n");
     says("exit 126 (could not be executed): e\n");
     says_not("task 7");
