@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "run/options.h"
 #include "run/resume.h"
+#include "run/signals.h"
 #include "run/status.h"
 #include "store/journal.h"
 #include "store/output.h"
@@ -32,6 +34,9 @@
 #define PACKAGE_VERSION "0"
 #endif
 
+/* How long a signal that comes between looking and waiting may be missed. */
+#define POLL_MS 200
+
 /* Records are appended in groups of about this many bytes. */
 #define GROUP_BYTES (4u << 20)
 
@@ -45,6 +50,8 @@ int dtx_job_status_of(int code)
         return DTX_EXIT_TASKFILE;
     case DTX_ENOMEM:
         return DTX_EXIT_INTERNAL;
+    case DTX_ESTATE:
+        return DTX_EXIT_INTERRUPTED;
     default:
         return DTX_EXIT_RUNDIR;
     }
@@ -52,16 +59,37 @@ int dtx_job_status_of(int code)
 
 /* ---- the task file ---- */
 
+/* Wait until something can be read: a pipe may keep us waiting for ever. */
+static int await_bytes(int fd, const char *name, struct dtx_error *err)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+
+    for (;;) {
+        int n = poll(&p, 1, POLL_MS);
+
+        if (n > 0)
+            return DTX_OK;
+        if (n < 0 && errno != EINTR)
+            return dtx_error_errno(err, "cannot wait for %s", name);
+        if (dtx_signals_asked())
+            return dtx_error_set(err, DTX_ESTATE,
+                                 "interrupted while reading %s", name);
+    }
+}
+
 static int read_whole(int fd, struct dtx_buf *b, const char *name,
                       struct dtx_error *err)
 {
     for (;;) {
         ssize_t n;
+        int rc = await_bytes(fd, name, err);
 
+        if (rc)
+            return rc;
         if (!dtx_buf_reserve(b, 1u << 20))
             return dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
         n = read(fd, b->data + b->len, 1u << 20);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n < 0)
             return dtx_error_errno(err, "cannot read %s", name);
@@ -76,7 +104,7 @@ static int read_tasks(const char *name, struct dtx_job *job,
 {
     struct dtx_buf b = DTX_BUF_INIT;
     struct stat st;
-    int rc, fd = open(name, O_RDONLY | O_CLOEXEC);
+    int rc, fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return dtx_error_errno(err, "cannot open task file %s", name);
@@ -120,8 +148,34 @@ static int fresh_directory(const struct dtx_options *o, struct dtx_buf *path,
     return rc;
 }
 
-static int take_directory(const struct dtx_options *o, uint32_t at_least,
-                          void (*waiting)(void *, const char *), void *ctx,
+/* While somebody else's lease is watched. */
+struct watching {
+    void (*say)(void *ctx, const char *text);
+    void *ctx;
+};
+
+static bool go_on_waiting(void *ctx, const char *text)
+{
+    const struct watching *w = ctx;
+
+    if (text && w->say)
+        w->say(w->ctx, text);
+    return !dtx_signals_asked();
+}
+
+/* Whoever asks to stop from here on means this session. */
+static int take_lease(struct dtx_job *job, uint32_t at_least,
+                      struct watching *w, struct dtx_error *err)
+{
+    int rc = dtx_rundir_take(job->run_dir, at_least, go_on_waiting, w,
+                             &job->lease, &job->epoch, err);
+
+    if (rc == DTX_OK)
+        dtx_rundir_clear_stop(job->run_dir);
+    return rc;
+}
+
+static int take_directory(const struct dtx_options *o, struct watching *w,
                           struct dtx_job *job, struct dtx_error *err)
 {
     struct dtx_buf path = DTX_BUF_INIT;
@@ -138,8 +192,7 @@ static int take_directory(const struct dtx_options *o, uint32_t at_least,
     }
     dtx_buf_free(&path);
     if (rc == DTX_OK)
-        rc = dtx_rundir_take(job->run_dir, at_least, waiting, ctx, &job->lease,
-                             &job->epoch, err);
+        rc = take_lease(job, 0, w, err);
     return rc;
 }
 
@@ -200,7 +253,7 @@ static void session_record(const struct dtx_options *o,
     rec->u.session.start_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
     rec->u.session.ranks = ranks;
     rec->u.session.pid = (uint32_t)getpid();
-    rec->u.session.seed = o->seed;
+    rec->u.session.seed = 0;
     rec->u.session.host = dtx_str_of(host);
     rec->u.session.policy = dtx_str_of(o->policy);
     rec->u.session.version = dtx_str_of(PACKAGE_VERSION);
@@ -266,6 +319,7 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
                       const char *command_line, struct dtx_job *job,
                       struct dtx_error *err)
 {
+    struct watching w = {NULL, NULL};
     bool new_list = o->task_file != NULL;
     int rc = DTX_OK;
 
@@ -275,8 +329,7 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
         /* the lease file was lost: the journal knows better */
         dtx_rundir_release(job->lease);
         job->lease = NULL;
-        rc = dtx_rundir_take(job->run_dir, job->last_epoch + 1, NULL, NULL,
-                             &job->lease, &job->epoch, err);
+        rc = take_lease(job, job->last_epoch + 1, &w, err);
     }
     if (rc == DTX_OK)
         rc = open_journal(o, job, err);
@@ -289,16 +342,14 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
     return rc;
 }
 
-int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
-                 const char *command_line,
-                 void (*waiting)(void *ctx, const char *text), void *ctx,
-                 struct dtx_job *job, struct dtx_error *err)
+/* What can be said without the run directory: where we are, and the tasks. An
+ * exit status. */
+static int begin_job(const struct dtx_options *o, struct dtx_job *job,
+                     struct dtx_error *err)
 {
     char cwd[PATH_MAX];
     int rc;
 
-    memset(job, 0, sizeof(*job));
-    job->resumed = o->resume != DTX_RESUME_NO;
     if (!getcwd(cwd, sizeof(cwd))) {
         (void)dtx_error_errno(err, "cannot tell the working directory");
         return DTX_EXIT_RUNDIR;
@@ -306,18 +357,35 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     job->cwd = copy(cwd);
     if (!job->cwd)
         return DTX_EXIT_INTERNAL;
-    if (o->task_file && read_tasks(o->task_file, job, err)) {
-        (void)dtx_job_close(job, NULL, NULL);
-        return DTX_EXIT_TASKFILE;
-    }
-    rc = take_directory(o, 0, waiting, ctx, job, err);
+    rc = o->task_file ? read_tasks(o->task_file, job, err) : DTX_OK;
+    if (rc == DTX_OK)
+        return 0;
+    (void)dtx_job_close(job, NULL, NULL);
+    return rc == DTX_ESTATE ? DTX_EXIT_INTERRUPTED : DTX_EXIT_TASKFILE;
+}
+
+int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
+                 const char *command_line,
+                 void (*waiting)(void *ctx, const char *text), void *ctx,
+                 struct dtx_job *job, struct dtx_error *err)
+{
+    struct watching w = {waiting, ctx};
+    int rc;
+
+    memset(job, 0, sizeof(*job));
+    job->resumed = o->resume != DTX_RESUME_NO;
+    if (o->joblog && dtx_joblog_check(o->joblog, err))
+        return DTX_EXIT_USAGE;
+    rc = begin_job(o, job, err);
+    if (rc)
+        return rc;
+    rc = take_directory(o, &w, job, err);
     if (rc == DTX_OK)
         rc = open_files(o, ranks, command_line, job, err);
     if (rc) {
         (void)dtx_job_close(job, NULL, NULL);
         return dtx_job_status_of(rc);
     }
-    dtx_rundir_clear_stop(job->run_dir);
     find_widest(job);
     return 0;
 }
@@ -361,6 +429,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     }
     free(job->prior);
     free(job->attempts);
+    free(job->known);
     free(job->run_dir);
     free(job->cwd);
     memset(job, 0, sizeof(*job));

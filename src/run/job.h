@@ -15,6 +15,7 @@
 #include "task/task.h"
 
 struct dtx_error;
+struct dtx_known;
 struct dtx_options;
 
 struct dtx_job {
@@ -34,10 +35,13 @@ struct dtx_job {
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
     uint16_t *attempts; /* per task, or NULL */
     uint32_t widest;    /* most cpus any task asks for */
+    struct dtx_known *known; /* per task, while a resumed job is opened */
 };
 
 /* 0, or an exit status of run/status.h with 'err' filled. 'waiting' is told
- * when an owner on another host must be watched first. */
+ * when an owner on another host must be watched first. A signal ends the
+ * waiting for that, or for a task file that is a pipe
+ * (DTX_EXIT_INTERRUPTED). */
 int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
                  const char *command_line,
                  void (*waiting)(void *ctx, const char *text), void *ctx,
@@ -52,6 +56,9 @@ struct dtx_job_end {
  * which nothing was begun is removed again. */
 int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
                   struct dtx_error *err);
+
+/* Can the joblog be written? It is made when it is not there. */
+int dtx_joblog_check(const char *path, struct dtx_error *err);
 
 /* The exit status for an error of the store. */
 int dtx_job_status_of(int code);

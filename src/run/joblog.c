@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The joblog's text: GNU parallel's nine columns; see show.h. */
+/* The joblog's text: GNU parallel's nine columns; see show.h.  And whether its
+ * file can be written at all, found out before anything is begun. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/buf.h"
+#include "base/error.h"
+#include "run/job.h"
 #include "run/show.h"
 
 void dtx_joblog_header(struct dtx_buf *b)
@@ -24,4 +31,22 @@ void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
                    (unsigned long long)o->out_len, exit_code, sig);
     dtx_buf_append(b, command, len);
     dtx_buf_char(b, '\n');
+}
+
+/* A pipe is not opened: its reader would take the closing for the end. */
+int dtx_joblog_check(const char *path, struct dtx_error *err)
+{
+    struct stat st;
+    int fd;
+
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        if (access(path, W_OK) != 0)
+            return dtx_error_errno(err, "cannot write joblog %s", path);
+        return DTX_OK;
+    }
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+    if (fd < 0)
+        return dtx_error_errno(err, "cannot write joblog %s", path);
+    (void)close(fd);
+    return DTX_OK;
 }

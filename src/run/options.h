@@ -34,7 +34,6 @@ struct dtx_options {
     char *run_dir;          /* --run-dir */
     enum dtx_resume resume; /* --resume, --resume-failed, --retry-failed */
     char *policy;           /* --policy; never NULL */
-    uint64_t seed;          /* --seed */
     uint32_t retries;       /* --retries: attempts in all, default 1 */
     int64_t retry_delay_ns; /* --retry-delay, default 1 s */
     int64_t timeout_ns;     /* --timeout, 0 = none */
@@ -49,7 +48,7 @@ struct dtx_options {
     char *shell;            /* --shell, default /bin/sh */
     enum dtx_bind bind;     /* --bind auto|core|none */
     char *tmp_dir;          /* --tmp-dir for captures */
-    char *mpirun;           /* --mpirun, default mpirun */
+    char *mpirun;           /* --mpirun, NULL: see run/supervise.h */
     int64_t sync_ns;        /* --sync: journal fdatasync interval, default
                                1 s; 0 = each write */
     char *task_file;        /* the positional, NULL when none */

@@ -17,7 +17,6 @@ enum dtx_option_kind {
     DTX_OPTION_GROUP, /* no option: 'help' is the title of those that follow */
     DTX_OPTION_FLAG,
     DTX_OPTION_NUMBER,   /* uint32_t */
-    DTX_OPTION_NUMBER64, /* uint64_t */
     DTX_OPTION_DURATION, /* int64_t nanoseconds */
     DTX_OPTION_TEXT,
     DTX_OPTION_POLICY,

@@ -27,8 +27,8 @@
       "without MPI; under mpirun or srun this process is a rank)")             \
     X("hostfile", 0, TEXT, AT(hostfile), "FILE", 0, 0, NULL,                   \
       "launch mpirun on the hosts that FILE lists")                            \
-    X("mpirun", 0, TEXT, AT(mpirun), "PATH", 0, 0, "mpirun",                   \
-      "the mpirun to launch")                                                  \
+    X("mpirun", 0, TEXT, AT(mpirun), "PATH", 0, 0, NULL,                       \
+      "the mpirun to launch (default: $MPIRUN, else mpirun)")                  \
     X("bind", 0, BIND, AT(bind), "HOW", 0, 0, "auto",                          \
       "core: bind each task to its cores; none: never; auto: where the rank "  \
       "has its cores for itself")                                              \
@@ -36,8 +36,6 @@
     X("policy", 0, POLICY, AT(policy), "NAME", 0, 0, NULL,                     \
       "who gets the next tasks, and how many; 'distributex help policies' "    \
       "lists them")                                                            \
-    X("seed", 0, NUMBER64, AT(seed), "N", 0, INT64_MAX, "1",                   \
-      "where random choices start, to repeat a run")                           \
     X("resume", 0, MODE, 0, NULL, DTX_RESUME, 0, NULL,                         \
       "go on with the job in the run directory: run what has not finished")    \
     X("resume-failed", 0, MODE, 0, NULL, DTX_RESUME_FAILED, 0, NULL,           \

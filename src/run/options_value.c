@@ -254,11 +254,6 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         if (rc == 0)
             *(uint32_t *)at = (uint32_t)n;
         return rc;
-    case DTX_OPTION_NUMBER64:
-        rc = read_number(o, label, value, &n, err);
-        if (rc == 0)
-            *(uint64_t *)at = (uint64_t)n;
-        return rc;
     case DTX_OPTION_DURATION:
         return read_duration(o, label, value, at, err);
     case DTX_OPTION_TEXT:

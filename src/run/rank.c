@@ -94,8 +94,7 @@ static void greet(const struct dtx_rank_life *r)
                 (unsigned long long)r->share.job_cores);
 }
 
-static int status_of(const struct dtx_rank_life *r,
-                     const struct dtx_master_stats *s)
+static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 {
     if (dtx_loop_trouble(r->loop))
         return dtx_loop_trouble(r->loop);
@@ -103,6 +102,8 @@ static int status_of(const struct dtx_rank_life *r,
         return DTX_EXIT_INTERRUPTED;
     if (s->left > 0 && !(s->halted && s->failed > 0))
         return DTX_EXIT_STOPPED;
+    if (s->failed + s->skipped == 0 && dtx_show_error(r->show))
+        return DTX_EXIT_STORAGE;
     return dtx_exit_of_failed(s->failed + s->skipped);
 }
 
@@ -142,7 +143,7 @@ static int mark(struct dtx_rank_life *r, int status)
     r->marked = true;
     if (!marker)
         return status;
-    if (r->me == 0 && dtx_supervise_mark(marker, status)) {
+    if (r->me == 0 && dtx_marker_write(marker, status)) {
         dtx_log(DTX_LOG_ERROR, "cannot write the completion marker %s", marker);
         return status;
     }
@@ -194,9 +195,9 @@ static int live(struct dtx_rank_life *r)
         return dtx_rank_complain(&err, status);
     if (dtx_exec_error(r->exec))
         dtx_log(DTX_LOG_ERROR,
-                "rank %u: an output could not be written to %s/out: %s; its "
-                "task runs again after --resume",
-                r->me, r->run_dir, dtx_strerror(dtx_exec_error(r->exec)));
+                "rank %u: %s; tasks whose output is lost run again after "
+                "--resume",
+                r->me, dtx_exec_error_text(r->exec));
     stop_packing(r); /* all outputs are on disk before the end is recorded */
     status = dtx_loop_part(r->loop, &err);
     if (status)

@@ -127,7 +127,7 @@ static void say_ready(const struct dtx_rank_life *r)
 {
     const char *marker = getenv(DTX_MARKER_ENV);
 
-    if (r->me == 0 && marker && dtx_supervise_ready(marker))
+    if (r->me == 0 && marker && dtx_marker_ready(marker))
         dtx_log(DTX_LOG_WARN, "cannot write beside the completion marker %s",
                 marker);
 }

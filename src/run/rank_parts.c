@@ -205,7 +205,6 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.epoch = r->epoch;
     c.nranks = r->size;
     c.policy = r->o->policy;
-    c.seed = r->o->seed;
     c.retries = r->o->retries;
     c.timeout_ns = r->o->timeout_ns;
     c.retry_pause_ns = r->o->retry_delay_ns;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "run/job.h"
 #include "store/journal.h"
 #include "store/output.h"
@@ -23,8 +24,6 @@ struct pass {
     struct dtx_keymap place; /* journal offset -> task of the job's list */
     struct dtx_output_reader *reader;
     struct dtx_job *job;
-    int (*use)(struct pass *p, uint32_t task, const struct dtx_outcome *o,
-               uint32_t epoch, uint64_t at);
 };
 
 static int journal_path(const struct dtx_job *job, struct dtx_buf *b)
@@ -44,7 +43,28 @@ static struct dtx_key key_of(uint64_t at)
     return (struct dtx_key){at, at * 0x9e3779b97f4a7c15u};
 }
 
-/* ---- the second pass: outcomes that count, one by one ---- */
+/* ---- the second pass: the outputs of outcomes that count ---- */
+
+/* Is a finished attempt's output there? If not, the task is not finished. */
+static void check_output(struct pass *p, uint32_t task,
+                         const struct dtx_outcome *o, uint32_t epoch)
+{
+    uint64_t len = o->out_len + o->err_len;
+    char last;
+    int rc;
+
+    if (!p->known[task].final || len == 0)
+        return;
+    if (dtx_replay_ended(&p->replay, epoch))
+        rc = dtx_output_read(p->reader, epoch, o->rank, o->out_off + len - 1,
+                             &last, 1, NULL);
+    else
+        rc = dtx_output_each(p->reader, epoch, o, NULL, NULL, NULL);
+    if (rc) {
+        p->known[task].final = false;
+        p->job->redone++;
+    }
+}
 
 static int visit(void *ctx, const void *payload, size_t len, uint64_t at,
                  struct dtx_error *err)
@@ -56,66 +76,33 @@ static int visit(void *ctx, const void *payload, size_t len, uint64_t at,
     uint32_t task;
 
     (void)err;
-    if (!dtx_keymap_get(&p->place, key_of(at + 1), &task))
+    if (!payload || !dtx_keymap_get(&p->place, key_of(at + 1), &task))
         return DTX_OK;
-    if (dtx_rec_decode(payload, len, &rec) ||
-        rec.kind != DTX_REC_OUTCOME ||
-        dtx_item_outcome_next(&rec.items, &item) != 1 ||
-        dtx_outcome_from_item(&item, &o))
-        return DTX_OK;
-    return p->use(p, task, &o, rec.u.outcome.epoch, at);
+    if (dtx_rec_decode(payload, len, &rec) == 0 &&
+        rec.kind == DTX_REC_OUTCOME &&
+        dtx_item_outcome_next(&rec.items, &item) == 1 &&
+        dtx_outcome_from_item(&item, &o) == 0)
+        check_output(p, task, &o, rec.u.outcome.epoch);
+    return DTX_OK;
 }
 
-static int each_outcome(struct pass *p, struct dtx_error *err)
+static int check_outputs(struct pass *p, struct dtx_error *err)
 {
     struct dtx_buf path = DTX_BUF_INIT;
     size_t i;
     int rc = journal_path(p->job, &path);
 
     for (i = 0; i < p->job->list.ntasks && rc == DTX_OK; i++) {
-        if (p->known[i].at != 0 &&
+        if (p->known[i].final &&
             !dtx_keymap_put(&p->place, key_of(p->known[i].at), (uint32_t)i,
                             NULL, NULL))
             rc = DTX_ENOMEM;
     }
-    if (rc == DTX_OK)
+    if (rc == DTX_OK && p->place.used > 0)
         rc = dtx_journal_read(path.data, visit, p, NULL, err);
     dtx_keymap_free(&p->place);
     dtx_buf_free(&path);
     return rc;
-}
-
-/* Is a finished attempt's output there? If not, the task is not finished. */
-static int check_output(struct pass *p, uint32_t task,
-                        const struct dtx_outcome *o, uint32_t epoch,
-                        uint64_t at)
-{
-    bool by_sum = epoch == p->replay.epoch && !p->replay.ended;
-    uint64_t len = o->out_len + o->err_len;
-    char last;
-    int rc;
-
-    (void)at;
-    if (!p->known[task].final || len == 0)
-        return DTX_OK;
-    if (by_sum)
-        rc = dtx_output_each(p->reader, epoch, o, NULL, NULL, NULL);
-    else
-        rc = dtx_output_read(p->reader, epoch, o->rank, o->out_off + len - 1,
-                             &last, 1, NULL);
-    if (rc) {
-        p->known[task].final = false;
-        p->job->redone++;
-    }
-    return DTX_OK;
-}
-
-static int set_index(struct pass *p, uint32_t task, const struct dtx_outcome *o,
-                     uint32_t epoch, uint64_t at)
-{
-    (void)o;
-    (void)epoch;
-    return dtx_output_index_set(p->job->index, task, at);
 }
 
 /* ---- from what is known to what is to be done ---- */
@@ -185,6 +172,24 @@ static int set_priors(struct dtx_job *job, const struct dtx_known *known,
 
 /* ---- whole ---- */
 
+static void warn_of_gaps(const struct dtx_job *job, const struct dtx_replay *r)
+{
+    if (r->gaps == 0)
+        return;
+    dtx_log(DTX_LOG_WARN,
+            "%s/journal is damaged: %llu bytes in %llu places, the first at "
+            "byte %llu, were skipped; what was recorded there is lost and runs "
+            "again, all else stands",
+            job->run_dir, (unsigned long long)r->gap_bytes,
+            (unsigned long long)r->gaps, (unsigned long long)r->gap_at);
+    if (r->list_lost)
+        dtx_log(DTX_LOG_WARN,
+                "a task list may have stood there: what the sessions behind "
+                "it have recorded, %llu outcomes, cannot be told to its tasks "
+                "and runs again",
+                (unsigned long long)r->foreign);
+}
+
 static int read_journal(struct dtx_job *job, struct dtx_replay *r,
                         struct dtx_error *err)
 {
@@ -193,7 +198,14 @@ static int read_journal(struct dtx_job *job, struct dtx_replay *r,
 
     if (rc == DTX_OK)
         rc = dtx_journal_read(path.data, replay_one, r, NULL, err);
-    if (rc == DTX_OK && !r->has_list && !job->has_list)
+    if (rc == DTX_OK)
+        warn_of_gaps(job, r);
+    if (rc == DTX_OK && r->list_lost && !job->has_list)
+        rc = dtx_error_set(err, DTX_ECORRUPT,
+                           "%s/journal: a task list may be lost in the damage "
+                           "at byte %llu: give the task file again",
+                           job->run_dir, (unsigned long long)r->gap_at);
+    else if (rc == DTX_OK && !r->has_list && !job->has_list)
         rc = dtx_error_set(err, DTX_ENOENT,
                            "%s: the journal holds no task list (the job died "
                            "before it had begun): give the task file again",
@@ -228,10 +240,7 @@ static int know(struct dtx_job *job, struct dtx_replay *r,
     *known = calloc(job->list.ntasks + 1, sizeof(**known));
     if (!*known)
         return DTX_ENOMEM;
-    if (!r->has_list)
-        return DTX_OK;
-    return dtx_replay_carry(&r->list, r->cwd, r->known, &job->list, job->cwd,
-                            *known, NULL);
+    return dtx_replay_recall(r, &job->list, job->cwd, *known, NULL);
 }
 
 int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
@@ -243,7 +252,6 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
     memset(&p, 0, sizeof(p));
     dtx_replay_init(&p.replay);
     p.job = job;
-    p.use = check_output;
     *new_list = job->has_list;
     rc = read_journal(job, &p.replay, err);
     if (rc == DTX_OK)
@@ -252,13 +260,13 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
     if (rc == DTX_OK && !p.reader)
         rc = DTX_ENOMEM;
     if (rc == DTX_OK)
-        rc = each_outcome(&p, err);
+        rc = check_outputs(&p, err);
     if (rc == DTX_OK)
         rc = set_priors(job, p.known, mode);
     job->last_epoch = p.replay.epoch;
     dtx_output_reader_destroy(p.reader);
     dtx_replay_fini(&p.replay);
-    free(p.known);
+    job->known = p.known;
     if (rc == DTX_ENOMEM)
         (void)dtx_error_set(err, rc, "resume: out of memory");
     return rc;
@@ -266,21 +274,17 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
 
 int dtx_resume_index(struct dtx_job *job, struct dtx_error *err)
 {
-    struct pass p;
-    int rc;
+    uint32_t i;
+    int rc = dtx_output_index_reset(job->index);
 
-    memset(&p, 0, sizeof(p));
-    dtx_replay_init(&p.replay);
-    p.job = job;
-    p.use = set_index;
-    rc = dtx_output_index_reset(job->index);
-    if (rc == DTX_OK)
-        rc = read_journal(job, &p.replay, err);
-    if (rc == DTX_OK && p.replay.has_list &&
-        p.replay.list.ntasks == job->list.ntasks) {
-        p.known = p.replay.known;
-        rc = each_outcome(&p, err);
+    for (i = 0; i < job->list.ntasks && rc == DTX_OK; i++) {
+        if (job->known[i].at != 0)
+            rc = dtx_output_index_set(job->index, i, job->known[i].at - 1);
     }
-    dtx_replay_fini(&p.replay);
+    free(job->known);
+    job->known = NULL;
+    if (rc)
+        rc = dtx_error_set(err, rc, "%s/out/index: cannot be written",
+                           job->run_dir);
     return rc;
 }

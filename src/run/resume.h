@@ -2,9 +2,12 @@
 /* run/resume.h - what earlier sessions of a job have finished
  *
  * A task is finished when its last outcome is in the journal, is final, and
- * its output is where the record says.  Outputs of the last session are
- * checked by their sums when it did not end in good order (a node may have
- * died before they were on disk); older ones by their presence.
+ * its output is where the record says.  Outputs of a session that did not end
+ * in good order are checked by their sums (a node may have died before they
+ * were on disk); those of others by their presence.
+ *
+ * Damage in the journal costs what stood there and no more: it is told loudly,
+ * and if a task list may have been in it the task file must be given again.
  */
 #ifndef DTX_RUN_RESUME_H
 #define DTX_RUN_RESUME_H
@@ -22,7 +25,8 @@ struct dtx_job;
  * is to be written to the journal. */
 int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
                     struct dtx_error *err);
-/* Write the output index anew, for the list as it is now. */
+/* Write the output index anew, for the list as it is now; needs what _read has
+ * found, and no reading. */
 int dtx_resume_index(struct dtx_job *job, struct dtx_error *err);
 
 #endif

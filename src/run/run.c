@@ -11,12 +11,15 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "run/options.h"
 #include "run/rank.h"
 #include "run/status.h"
 #include "run/supervise.h"
 #include "run/where.h"
 #include "store/rundir.h"
+
+#define LEAVE_NS (10 * DTX_SEC_NS) /* what ranks need to leave, tasks apart */
 
 static const char *from_environ(void *ctx, const char *name)
 {
@@ -108,7 +111,9 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     struct dtx_error err = {0, ""};
     int i, status = DTX_EXIT_INTERNAL;
 
-    if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0) {
+    /* inside a task, too, the ranks are ranks, and heed DTX_RUN_DIR */
+    if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0 ||
+        unsetenv("DTX_TASK_ID") != 0) {
         free(words);
         dtx_log(DTX_LOG_ERROR, "cannot prepare the launch");
         return status;
@@ -125,6 +130,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.run_dir = run_dir;
     s.argv = words;
     s.verbose = o->verbose;
+    s.leave_ns = o->grace_ns + LEAVE_NS;
     if (dtx_supervise_run(&s, &status, &err))
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     free(words[1]);

@@ -23,7 +23,7 @@
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
 #define PULLS 256             /* outputs of which some was asked */
 #define JOIN_S 2              /* for the thread to end by itself */
-#define STOPPED 1             /* from write_piece: nothing more is to be written */
+#define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
 struct entry {
@@ -49,7 +49,7 @@ struct dtx_show {
     pthread_mutex_t lock; /* over these: */
     pthread_cond_t cond;
     struct entry *first, **last;
-    struct entry *ask; /* nothing before it is still to be asked for */
+    struct entry *ask;          /* nothing before it is still to be asked for */
     struct pull *pull, *newest; /* in the order of the entries */
     unsigned npulls;
     uint64_t pulling;   /* bytes asked and not written */
@@ -441,9 +441,8 @@ static int open_joblog(struct dtx_show *s, struct dtx_error *err)
     if (lseek(s->joblog_fd, 0, SEEK_END) > 0)
         return DTX_OK;
     dtx_joblog_header(&s->line);
-    e = s->line.failed
-            ? ENOMEM
-            : write_all(s, s->joblog_fd, s->line.data, s->line.len);
+    e = s->line.failed ? ENOMEM
+                       : write_all(s, s->joblog_fd, s->line.data, s->line.len);
     dtx_buf_clear(&s->line);
     errno = e;
     return e ? dtx_error_errno(err, "cannot write joblog %s", s->c.joblog)

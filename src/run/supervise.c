@@ -5,7 +5,6 @@
  * without an end once the job is over. */
 #include "run/supervise.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,8 +26,6 @@
 #define KILL_NS (5 * DTX_SEC_NS)
 #define TICK_NS (200 * DTX_MSEC_NS)
 #define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
-#define MARKER_FORMAT "distributex-exit %d\n"
-#define READY_SUFFIX ".ready"
 
 /* A list of strings of its own, ended by NULL. */
 struct words {
@@ -40,9 +36,7 @@ struct words {
 
 struct job {
     pid_t pid; /* mpirun, and its process group */
-    char *marker;
-    char *ready; /* beside it: the ranks hear signals */
-    const char *run_dir;
+    struct dtx_marker marker;
     int64_t leave_ns, kill_ns;
     int64_t started;
     unsigned ints;
@@ -66,116 +60,6 @@ static int64_t now_ns(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * DTX_SEC_NS + ts.tv_nsec;
-}
-
-/* --- the marker ----------------------------------------------------------- */
-
-static void name_marker(struct job *j)
-{
-    struct dtx_buf b = DTX_BUF_INIT, ready = DTX_BUF_INIT;
-    uint64_t nonce = 0;
-
-    if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) !=
-        (ssize_t)sizeof(nonce))
-        nonce = (uint64_t)now_ns() ^ ((uint64_t)getpid() << 40);
-    dtx_buf_printf(&b, "%s/.exit-%016llx", j->run_dir,
-                   (unsigned long long)nonce);
-    dtx_buf_printf(&ready, "%s" READY_SUFFIX, b.failed ? "" : b.data);
-    if (b.failed || ready.failed) {
-        dtx_buf_free(&b);
-        dtx_buf_free(&ready);
-    }
-    j->marker = b.data;
-    j->ready = ready.data;
-}
-
-static int write_file(const char *path, const char *text, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    ssize_t n;
-
-    if (fd < 0)
-        return -1;
-    do {
-        n = write(fd, text, len);
-    } while (n < 0 && errno == EINTR);
-    if (close(fd) < 0 || n != (ssize_t)len) {
-        (void)unlink(path);
-        return -1;
-    }
-    return 0;
-}
-
-int dtx_supervise_mark(const char *marker_path, int status)
-{
-    struct dtx_buf temp = DTX_BUF_INIT;
-    char text[64];
-    int len, rc = DTX_ENOMEM;
-
-    if (status < 0 || status > 255)
-        return DTX_EINVAL;
-    len = snprintf(text, sizeof(text), MARKER_FORMAT, status);
-    dtx_buf_printf(&temp, "%s.tmp", marker_path);
-    if (!temp.failed)
-        rc = write_file(temp.data, text, (size_t)len) < 0 ||
-                     rename(temp.data, marker_path) < 0
-                 ? dtx_error_errno(NULL, "%s", marker_path)
-                 : DTX_OK;
-    dtx_buf_free(&temp);
-    return rc;
-}
-
-int dtx_supervise_ready(const char *marker_path)
-{
-    struct dtx_buf path = DTX_BUF_INIT;
-    int rc = DTX_ENOMEM;
-
-    dtx_buf_printf(&path, "%s" READY_SUFFIX, marker_path);
-    if (!path.failed)
-        rc = write_file(path.data, "", 0) < 0
-                 ? dtx_error_errno(NULL, "%s", path.data)
-                 : DTX_OK;
-    dtx_buf_free(&path);
-    return rc;
-}
-
-/* Opening the directory makes a network file system look again for a file it
- * has not found before. */
-static void look_again(const struct job *j)
-{
-    DIR *d = opendir(j->run_dir);
-
-    if (d)
-        (void)closedir(d);
-}
-
-static bool is_ready(const struct job *j)
-{
-    look_again(j);
-    return access(j->ready, F_OK) == 0;
-}
-
-/* The status in the marker, or -1. */
-static int read_marker(const struct job *j)
-{
-    char text[64], again[64];
-    ssize_t n = -1;
-    int fd, status = -1;
-
-    look_again(j);
-    fd = open(j->marker, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        n = read(fd, text, sizeof(text) - 1);
-        (void)close(fd);
-        (void)unlink(j->marker);
-    }
-    if (n <= 0)
-        return -1;
-    text[n] = '\0';
-    if (sscanf(text, MARKER_FORMAT, &status) != 1 || status < 0 || status > 255)
-        return -1;
-    (void)snprintf(again, sizeof(again), MARKER_FORMAT, status);
-    return strcmp(text, again) == 0 ? status : -1;
 }
 
 /* --- the command line and the environment --------------------------------- */
@@ -436,7 +320,7 @@ static void on_signal(struct job *j, int sig)
 /* Will a signal reach the ranks, and not end them? */
 static bool can_tell(const struct job *j, int sig)
 {
-    return catches(j->pid, sig) && is_ready(j);
+    return catches(j->pid, sig) && dtx_marker_is_ready(&j->marker);
 }
 
 static void say_deaf(struct job *j)
@@ -475,7 +359,7 @@ static void pass_on(struct job *j, int64_t now)
 /* TERM, KILL and giving up, each when its time has come. */
 static void push(struct job *j, int64_t now)
 {
-    if (!j->marked && access(j->marker, F_OK) == 0) {
+    if (!j->marked && access(j->marker.path, F_OK) == 0) {
         j->marked = true;
         plan_end(j, now + j->leave_ns);
     }
@@ -525,7 +409,7 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
 
 static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 {
-    int status = read_marker(j);
+    int status = dtx_marker_read(&j->marker);
     char said[64];
 
     if (status >= 0) {
@@ -535,6 +419,14 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
     if (j->killing) {
         *exit_status = DTX_EXIT_INTERRUPTED;
         return DTX_OK;
+    }
+    if (!dtx_marker_is_ready(&j->marker)) {
+        *exit_status = DTX_EXIT_MPI;
+        return dtx_error_set(err, DTX_EMPI,
+                             "the ranks did not come up (mpirun said: %s): no "
+                             "task was started; mpirun's own message should "
+                             "tell why",
+                             say_ending(j, said, sizeof(said)));
     }
     *exit_status = DTX_EXIT_LOST;
     return dtx_error_set(err, DTX_EMPI,
@@ -549,7 +441,7 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 /* Block what is to be waited for. What was ignored at the start stays so. */
 static int hold_signals(struct signals *sig)
 {
-    static const int asked[] = {SIGINT, SIGTERM, SIGUSR1};
+    static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
     struct sigaction dfl;
 
     memset(&dfl, 0, sizeof(dfl));
@@ -609,16 +501,15 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
     struct words cmd = {NULL, 0, 0, false}, env = {NULL, 0, 0, false};
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
-                    .drain_gap = DTX_SEC_NS,
-                    .run_dir = s->run_dir};
+                    .drain_gap = DTX_SEC_NS};
     int rc;
 
     *exit_status = DTX_EXIT_MPI;
-    name_marker(&j);
+    dtx_marker_name(&j.marker, s->run_dir);
     build_command(s, &cmd);
-    if (j.marker)
-        build_env(j.marker, &env);
-    if (!j.marker || cmd.failed || env.failed) {
+    if (j.marker.path)
+        build_env(j.marker.path, &env);
+    if (!j.marker.path || cmd.failed || env.failed) {
         rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
     } else {
         if (s->verbose)
@@ -626,10 +517,8 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
         rc = launch_and_watch(s, &j, &cmd, &env, err);
         if (rc == DTX_OK)
             rc = judge(&j, exit_status, err);
-        (void)unlink(j.ready);
     }
-    free(j.ready);
-    free(j.marker);
+    dtx_marker_remove(&j.marker);
     free_words(&cmd);
     free_words(&env);
     return rc;

@@ -10,8 +10,9 @@
  * the supervisor alone, and dies with the supervisor.
  *
  * Signals, from supervisor to the ranks (mpirun forwards both):
- *   first INT, any TERM, any USR1   SIGUSR1: drain. Sent again after 1, 2,
- *                                   4 ... seconds
+ *   first INT, any TERM, HUP, USR1  SIGUSR1: drain. Sent again after 1, 2,
+ *                                   4 ... seconds (INT and HUP that were
+ *                                   ignored at the start stay so)
  *   second INT                      SIGUSR2: kill the tasks, save, leave now
  * Both would end a rank that has no handlers yet, so they wait until rank 0
  * has said that all ranks have met (a file beside the marker).
@@ -22,10 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct dtx_error;
+#include "run/marker.h"
 
-/* Where rank 0 finds the marker's path. Not set: no supervisor. */
-#define DTX_MARKER_ENV "DTX_MARKER"
+struct dtx_error;
 
 struct dtx_supervise {
     uint32_t ranks;
@@ -36,21 +36,17 @@ struct dtx_supervise {
     bool verbose;         /* log the command line */
     bool pass_stdin;      /* rank 0 reads our stdin (never a terminal);
                              otherwise it is /dev/null */
-    int64_t leave_ns;     /* for mpirun to leave by itself; 0: 10 s */
+    int64_t leave_ns;     /* for mpirun to leave by itself: more than a task
+                             has between TERM and KILL; 0: 10 s */
     int64_t kill_ns;      /* between TERM and KILL; 0: 5 s */
 };
 
 /* Run it to its end. '*exit_status' is always set to what the program should
  * leave with. DTX_OK when the marker gave it, or when the user killed the job
- * (130); otherwise an error to be shown: mpirun cannot be run (110), the marker
- * is missing (108). Call from the main thread while there is no other: signals
+ * (130); otherwise an error to be shown: mpirun cannot be run, or the ranks
+ * never met (110), the marker is missing (108). Call from the main thread while there is no other: signals
  * are blocked meanwhile, and put back after. */
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err);
-
-/* For rank 0: all ranks have met, and hear signals. */
-int dtx_supervise_ready(const char *marker_path);
-/* For rank 0: write the marker, atomically. 0..255. */
-int dtx_supervise_mark(const char *marker_path, int status);
 
 #endif

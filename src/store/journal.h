@@ -12,10 +12,11 @@
  * checksum is wrong the next whole frame is looked for, byte by byte: if there
  * is one, the stretch between is damage, skipped and told to the reader, and
  * stays in the file.  If there is none, it is the torn end of a write that was
- * cut off, and opening to append cuts it.  Nothing whole is ever cut.  A file whose header is not ours, or of a newer version, is refused
- * (DTX_EFOREIGN) and never touched.  An empty file, or one that ends within a
- * header of ours, is a journal whose making was cut off: no record, and
- * opening to append completes it.
+ * cut off, and opening to append cuts it. Nothing whole is ever cut. A file
+ * whose header is not ours, or of a newer version, is refused (DTX_EFOREIGN)
+ * and never touched. An empty file, or one that ends within a header of ours,
+ * is a journal whose making was cut off: no record, and opening to append
+ * completes it.
  *
  * Who has it open to append holds a lock where the file system knows locks
  * (DTX_EBUSY otherwise); where it does not, the lease guards (store/rundir.h),

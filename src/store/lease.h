@@ -57,11 +57,13 @@ struct dtx_lease_taking {
     const char *dir;
     uint32_t at_least; /* epoch */
     int64_t stale_ns;  /* how long a silent owner is watched */
-    void (*waiting)(void *ctx, const char *text);
+    /* as in rundir.h; may be NULL */
+    bool (*waiting)(void *ctx, const char *text);
     void *ctx;
 };
 
-/* Take it: 0 and '*mine' is what was written, or DTX_EBUSY. */
+/* Take it: 0 and '*mine' is what was written, or DTX_EBUSY, or DTX_ESTATE when
+ * 'waiting' did not want to wait any more. */
 int dtx_lease_take(const struct dtx_lease_taking *t, struct dtx_lease *mine,
                    struct dtx_error *err);
 /* Write the beat plus one ('released' as it is in 'mine'). DTX_ESTALE when

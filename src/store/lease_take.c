@@ -138,11 +138,11 @@ static void say_waiting(struct taking *g, const struct look *v)
                        "the lease of the last job here is damaged; watching "
                        "for %s whether that job still lives",
                        time);
-    g->t->waiting(g->t->ctx, text);
+    (void)g->t->waiting(g->t->ctx, text);
 }
 
 /* Watch a file for stale_ns: 0 when it did not change, DTX_EAGAIN when it
- * did. */
+ * did, DTX_ESTATE when the watching is not wanted any more. */
 static int watch(struct taking *g, const char *path, const struct look *v,
                  struct dtx_error *err)
 {
@@ -156,6 +156,11 @@ static int watch(struct taking *g, const char *path, const struct look *v,
         struct look now;
         int rc;
 
+        if (g->t->waiting && !g->t->waiting(g->t->ctx, NULL))
+            return dtx_error_set(err, DTX_ESTATE,
+                                 "interrupted while watching whether another "
+                                 "job lives in %s",
+                                 g->t->dir);
         dtx_file_nap(nap);
         rc = look_at(path, &now, err);
         if (rc != 0)

@@ -259,7 +259,7 @@ static int make_out(const char *path, struct dtx_error *err)
 }
 
 int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
-                    void (*waiting)(void *ctx, const char *text), void *ctx,
+                    bool (*waiting)(void *ctx, const char *text), void *ctx,
                     struct dtx_rundir **out, uint32_t *epoch,
                     struct dtx_error *err)
 {

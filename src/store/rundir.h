@@ -50,10 +50,11 @@ int dtx_rundir_link_latest(const char *path, struct dtx_error *err);
 
 /* Take the lease; waits up to DTX_LEASE_STALE_NS and some when an owner on
  * another host must be watched ('waiting' (if not NULL) is called once with a
- * sentence for the user). DTX_EBUSY names the owner. '*epoch' is this session's
+ * sentence for the user, then again and again with NULL; false ends the waiting
+ * with DTX_ESTATE). DTX_EBUSY names the owner. '*epoch' is this session's
  * number: one more than the last. Makes out/ too. */
 int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
-                    void (*waiting)(void *ctx, const char *text), void *ctx,
+                    bool (*waiting)(void *ctx, const char *text), void *ctx,
                     struct dtx_rundir **out, uint32_t *epoch,
                     struct dtx_error *err);
 /* Renew it: call every DTX_LEASE_BEAT_NS. DTX_ESTALE: a newer session owns the

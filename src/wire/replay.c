@@ -210,8 +210,7 @@ static int on_session(struct dtx_replay *r, const struct dtx_rec *rec,
         r->list_lost = true; /* a session is missing: so may be its list */
     r->epoch = rec->u.session.epoch;
     r->ended = false;
-    r->begun = false;
-    r->unsure = false;
+    r->begun = r->unsure = r->headless = false;
     free_list(r->next);
     r->next = NULL;
     return DTX_OK;
@@ -227,6 +226,7 @@ static int on_gap(struct dtx_replay *r, size_t len, uint64_t at)
     if (r->next || !r->begun)
         r->list_lost = true;
     r->unsure = true;
+    r->headless = false;
     free_list(r->next);
     r->next = NULL;
     return DTX_OK;
@@ -237,7 +237,7 @@ static int on_end(struct dtx_replay *r)
     uint32_t *p;
 
     r->begun = true;
-    if (r->unsure) /* the end of which session? */
+    if (r->unsure || r->headless) /* the end of which session? */
         return DTX_OK;
     r->ended = true;
     if (r->nended > 0 && r->ended_epochs[r->nended - 1] == r->epoch)
@@ -396,6 +396,8 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
     r->has_list = true;
     r->list_lost = false;
     r->begun = true;
+    r->headless = r->unsure;
+    r->unsure = false;
     r->next = NULL;
     free(n->attr);
     free(n);
@@ -422,14 +424,13 @@ static int on_listed(struct dtx_replay *r, const struct dtx_rec *rec,
  * after a gap no: another list might have stood there. */
 static bool trust(struct dtx_replay *r, uint32_t epoch)
 {
-    if (r->unsure && epoch != r->epoch) {
-        if (epoch > r->epoch) { /* its session's head is lost */
-            r->epoch = epoch;
-            r->ended = false;
-        }
+    if (r->unsure && epoch != r->epoch)
         r->list_lost = true;
+    if ((r->unsure || r->headless) && epoch > r->epoch) {
+        r->epoch = epoch; /* its session's head is lost */
+        r->ended = false;
     }
-    r->unsure = false;
+    r->unsure = r->headless = false;
     r->begun = true;
     return r->has_list && !r->list_lost;
 }

@@ -75,6 +75,7 @@ struct dtx_replay {
     size_t nended, cap_ended;
     bool begun;  /* the last session is past the place of its list */
     bool unsure; /* a gap since: another session may have begun */
+    bool headless; /* the list came behind a gap: its outcomes tell the epoch */
 };
 
 void dtx_replay_init(struct dtx_replay *r);

@@ -46,7 +46,9 @@ job_pids() {
             *distributex* | mpirun* | orte* | prte* | timeout) ;;
             *) continue ;;
         esac
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dtx-spawner ] || continue
+        case $(cat "/proc/$pid/comm" 2>/dev/null) in
+            dtx-*) continue ;; # a spawner and whoever watches it
+        esac
         [ "$pid" = "$BASHPID" ] || echo "$pid"
     done
 }

@@ -9,6 +9,7 @@
  *     list TASKS
  *     task ID final|again STATUS ATTEMPT RANK EPOCH
  *     end STATUS
+ *     damaged AT BYTES
  *     torn BYTES
  */
 #include <inttypes.h>
@@ -43,7 +44,10 @@ static int print_record(void *ctx, const void *payload, size_t len, uint64_t at,
     struct dtx_rec rec;
 
     (void)ctx;
-    (void)at;
+    if (!payload) {
+        printf("damaged %" PRIu64 " %zu\n", at, len);
+        return DTX_OK;
+    }
     if (dtx_rec_decode(payload, len, &rec) != DTX_OK)
         return dtx_error_set(err, DTX_ECORRUPT, "a record that is not ours");
     if (rec.kind == DTX_REC_SESSION)

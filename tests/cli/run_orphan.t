@@ -25,24 +25,45 @@ stubborn() {
 test_case "a killed process: no task lives two seconds later" '
     stubborn >list
     begin "$DISTRIBUTEX" run -q -j 5 --run-dir d list
-    wait_for 10 "[ -e b1 ] && [ -e b2 ] && [ -e b3 ] && [ -e b4 ] && [ -e b5 ]"
+    wait_for 10 "[ -e b1 ] && [ -e b2 ] && [ -e b3 ] && [ -e b4 ] &&
+        [ -e b5 ]"
     kill -KILL "$job"
     wait "$job" || true
     gone 2
 '
 
-test_case "a killed spawner: the job ends, its tasks with it" '
-    stubborn | head -n 3 >list
-    begin "$DISTRIBUTEX" run -j 3 --run-dir d list
-    wait_for 10 "[ -e b1 ] && [ -e b2 ] && [ -e b3 ]"
+# kill_named COMM: kill -9 the processes of this name.
+kill_named() {
+    local pid
     for pid in $(marked); do
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dtx-spawner ] ||
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$1" ] ||
             kill -KILL "$pid"
     done
-    ended 108
-    grep -q "the process that runs the tasks has died" err
-    # what had left its group cannot be found by anybody any more
-    wait_for 2 "! marked | xargs -r ps -o args= -p | grep -q \"sleep 63\""
+}
+
+for name in dtx-spawner dtx-watcher; do
+    export name
+    test_case "a killed $name: the job ends, its tasks with it" '
+        stubborn >list
+        begin "$DISTRIBUTEX" run -j 5 --run-dir d list
+        wait_for 10 "[ -e b1 ] && [ -e b2 ] && [ -e b3 ] && [ -e b4 ] &&
+            [ -e b5 ]"
+        kill_named "$name"
+        ended 108
+        grep -q "the process that runs the tasks has died" err
+        gone 2
+    '
+done
+
+test_case "a process and its spawner killed at once: no task lives on" '
+    stubborn >list
+    begin "$DISTRIBUTEX" run -q -j 5 --run-dir d list
+    wait_for 10 "[ -e b1 ] && [ -e b2 ] && [ -e b3 ] && [ -e b4 ] && [ -e b5 ]"
+    kill -STOP "$job"
+    kill_named dtx-spawner
+    kill -KILL "$job"
+    wait "$job" || true
+    gone 2
 '
 
 if [ -n "$no_mpi" ]; then

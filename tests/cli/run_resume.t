@@ -181,18 +181,130 @@ test_case "a torn tail is cut, byte by byte" '
     [ ! -e ran ]
 '
 
-test_case "a byte turned in the middle: the rest is not trusted" '
-    seq -f "echo %g >>ran" 6 >list
+test_case "a task that drops out of the list and comes back stands" '
+    seq -f "echo %g >>ran" 3 >a
+    seq -f "echo %g >>ran" 3 5 >b
+    expect_status 0 dtx --run-dir d a
+    expect_status 0 dtx --resume --run-dir d b
+    expect_status 0 dtx --resume --run-dir d a
+    seq 5 | diff - <(sort ran)
+'
+
+test_case "bytes turned in the middle cost what stood there" '
+    for i in $(seq 6); do echo "echo $i >>ran; echo out $i"; done >list
     expect_status 0 dtx -j 1 --run-dir d list
     size=$(stat -c %s d/journal)
     printf "\377\377" | dd of=d/journal bs=1 seek=$((size - 300)) \
         conv=notrunc 2>/dev/null
-    finished=$("$JOURNAL_DUMP" d/journal | grep -c " final ok ") || true
-    [ "$finished" -lt 6 ]
-    expect_status 0 dtx --resume --run-dir d
+    "$JOURNAL_DUMP" d/journal >dump
+    grep -q "^damaged" dump && ! grep -q "^torn" dump || fail "$(cat dump)"
+    finished=$(grep -c " final ok " dump)
+    [ "$finished" -ge 4 ] && [ "$finished" -lt 6 ] || fail "$(cat dump)"
+    head -c "$size" d/journal >before
+    expect_status 0 timeout -k 5 30 "$DISTRIBUTEX" run --resume \
+        --run-dir d 2>err
+    grep -q "damaged.* at byte $(awk "/^damaged/ { print \$2 }" dump)" err ||
+        fail "$(cat err)"
     [ "$(wc -l <ran)" -eq $((12 - finished)) ]
+    # nothing was cut
+    cmp before <(head -c "$size" d/journal)
     "$JOURNAL_DUMP" d/journal | grep " final ok " | cut -d" " -f2 |
         sort -n | diff - <(seq 6)
+    expect_status 0 dtx --resume --run-dir d
+    [ "$(wc -l <ran)" -eq $((12 - finished)) ]
+'
+
+test_case "a damaged task list: the file must be given again" '
+    seq -f "echo %g >>ran" 3 >list
+    expect_status 0 dtx -j 1 --run-dir d list
+    at=$(grep -obUa "echo 2 >>ran" d/journal | cut -d: -f1)
+    printf "X" | dd of=d/journal bs=1 seek="$at" conv=notrunc 2>/dev/null
+    cp d/journal before
+    expect_status 104 dtx --resume --run-dir d 2>err
+    grep -q "task file again" err || fail "$(cat err)"
+    cmp before d/journal
+    expect_status 0 dtx --resume --run-dir d list
+    expect_status 0 dtx --resume --run-dir d
+    [ "$(wc -l <ran)" -eq 6 ]
+'
+
+test_case "outputs of every session without an end are checked by their sums" '
+    printf "%s\n" "echo 1 >>ran; echo out 1" \
+        "echo 2 >>ran; [ -e go ] || { kill -9 \$PPID; sleep 5; }" >list
+    begin timeout -k 5 30 "$DISTRIBUTEX" run -q -j 1 --run-dir d list
+    wait_for 10 "[ -e ran ] && [ \$(wc -l <ran) -eq 2 ]"
+    sleep 1.5
+    kill_job
+    touch go
+    expect_status 0 dtx --resume --run-dir d
+    n=$(wc -l <ran)
+    # same length, other bytes, in the first session
+    for file in d/out/e1*; do
+        sed -i "s/out 1/oXt 1/" "$file"
+    done
+    expect_status 0 dtx --resume --run-dir d
+    [ "$(wc -l <ran)" -eq $((n + 1)) ] || fail "$n, $(cat ran)"
+    "$DISTRIBUTEX" output d 1 | grep -qx "out 1"
+'
+
+test_case "a task file that is a pipe does not keep Ctrl-C out" '
+    mkfifo list
+    begin timeout --foreground -k 5 30 "$DISTRIBUTEX" run -q --run-dir d list
+    reading() { # the pipe is open
+        local pid
+        for pid in $(job_pids); do
+            ! ls -l "/proc/$pid/fd" | grep -q "/list$" || return 0
+        done
+        return 1
+    }
+    wait_for 10 reading
+    kill -INT $(job_pids)
+    ended 130
+    grep -q interrupted err || fail "$(cat err)"
+    [ ! -e d ]
+    # and it is read as any other
+    seq -f "echo %g >>ran" 3 >list &
+    expect_status 0 dtx --run-dir d list
+    sort ran | diff - <(seq 3)
+    rm -r d
+    expect_status 0 dtx --run-dir d <(sleep 0.3; seq -f "echo %g >>ran" 4 6)
+    expect_status 0 dtx --resume --run-dir d <(seq -f "echo %g >>ran" 4 6)
+    sort ran | diff - <(seq 6)
+'
+
+test_case "Ctrl-C while the lease of another host is watched" '
+    echo "echo x >>ran" >list
+    expect_status 0 dtx --run-dir d list
+    sed -i "s/^host.*/host elsewhere/; s/^state.*/state held    /" d/lease
+    begin timeout --foreground -k 5 30 "$DISTRIBUTEX" run --resume --run-dir d
+    wait_for 5 "grep -q watching err"
+    kill -INT $(job_pids)
+    ended 130
+    grep -q interrupted err || fail "$(cat err)"
+'
+
+test_case "a joblog that cannot be written is found out before all else" '
+    echo "echo x >>ran" >list
+    mkdir dir
+    for log in nowhere/log dir; do
+        expect_status 102 dtx --joblog $log --run-dir d list 2>err
+        grep -q "joblog" err || fail "$(cat err)"
+        [ ! -e d ] && [ ! -e ran ]
+    done
+    expect_status 0 dtx --joblog new --run-dir d list
+    [ "$(wc -l <new)" -eq 2 ]
+'
+
+test_case "a stop that comes while the journal is read is not forgotten" '
+    yes "sleep 0.01" | head -n 300000 >list
+    begin timeout -k 5 50 "$DISTRIBUTEX" run -q -j 1 --run-dir d list
+    wait_for 20 "[ -s d/journal ] && \"$DISTRIBUTEX\" stop d >/dev/null"
+    ended 105
+    begin timeout -k 5 50 "$DISTRIBUTEX" run -q -j 1 --resume --run-dir d
+    wait_for 20 "grep -q \"^epoch[ =]*2\" d/lease"
+    "$DISTRIBUTEX" stop d
+    wait_for 10 "! kill -0 $job 2>/dev/null"
+    ended 105
 '
 
 test_case "foreign and newer journals are refused and not touched" '

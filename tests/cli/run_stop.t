@@ -174,6 +174,16 @@ for sig in INT TERM; do
     '
 done
 
+test_case "--ranks 2: HUP drains" '
+    tasks 16 0.5
+    begin "$DISTRIBUTEX" run --ranks 2 -j 2 --run-dir d list
+    wait_for 20 "[ \$(began) -ge 2 ]"
+    kill -HUP "$job"
+    ended 105
+    drained
+    goes_on -j 16
+'
+
 test_case "--ranks 2: a second INT kills" '
     for i in 1 2 3 4 5; do
         echo "echo $i >>began; [ -e go ] || sleep 72 & wait \$!"

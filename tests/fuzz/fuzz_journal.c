@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/fuzz/fuzz_journal.c - any bytes as a journal
  *
- * Either the header is refused, or whole records come in order, each framed
- * anew gives the very bytes it was read from, and what is left is 'torn'. */
+ * Either the header is refused, or whole records and damaged stretches come in
+ * order and without a hole, each record framed anew gives the very bytes it was
+ * read from, and what is left is 'torn'. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@ static void require(int truth)
 struct seen {
     const uint8_t *data;
     size_t size, at;
+    bool in_gap; /* the last was a damaged stretch */
     unsigned count, stop_at;
 };
 
@@ -34,6 +37,13 @@ static int see(void *ctx, const void *payload, size_t len, uint64_t at,
 
     (void)err;
     require(at == s->at);
+    if (!payload) {
+        require(len > 0 && len < s->size - s->at && !s->in_gap);
+        s->in_gap = true;
+        s->at += len;
+        return 0;
+    }
+    s->in_gap = false;
     require(len > 0 && len <= s->size - s->at - DTX_JOURNAL_FRAME);
     dtx_journal_frame(&b, payload, len);
     require(!b.failed && memcmp(b.data, s->data + at, b.len) == 0);
@@ -44,8 +54,8 @@ static int see(void *ctx, const void *payload, size_t len, uint64_t at,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct seen s = {data, size, 16, 0, 0};
-    struct seen again = {data, size, 16, 0, 0};
+    struct seen s = {data, size, 16, false, 0, 0};
+    struct seen again = {data, size, 16, false, 0, 0};
     struct dtx_error err = {0, ""};
     uint64_t torn = UINT64_MAX;
     int rc = dtx_journal_read_bytes(data, size, see, &s, &torn, &err);
@@ -54,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(rc == DTX_EFOREIGN && s.count == 0 && err.text[0]);
         return 0;
     }
+    require(!s.in_gap);
     require(size < 16 ? torn == size : torn == size - s.at);
     if (s.count > 0) {
         again.stop_at = (s.count + 1) / 2;

@@ -376,10 +376,10 @@ START_TEST(earlier_sessions_count)
         ck_assert_int_eq(dtx_item_work_next(&msg.items, &w), 1);
         ck_assert(w.task == 4 && w.attempt == 8);
         ck_assert_int_eq(dtx_item_work_next(&msg.items, &w), 1);
-        ck_assert(w.task == 6 && w.attempt == UINT16_MAX);
+        ck_assert(w.task == 6 && w.attempt == UINT16_MAX + 1u);
     }
     done_as(0, 4, 8, DTX_STATUS_OK);
-    done_as(0, 6, UINT16_MAX, DTX_STATUS_OK);
+    done_as(0, 6, UINT16_MAX + 1u, DTX_STATUS_OK);
     recorded(2);
     ck_assert(stats().finished);
     ck_assert_uint_eq(stats().ok, 3);
@@ -639,6 +639,58 @@ START_TEST(reserved_takes_the_rest)
 }
 END_TEST
 
+/* It does not wait for the rank that was reserved when another has room. */
+START_TEST(wide_takes_whoever_has_room)
+{
+    add(4, 1, 9);
+    add(1, 2, 0);
+    config.nranks = 2;
+    config.policy = "self";
+    begin();
+    hello(0, 2, 1);
+    expect_grant(0, 0, 2, 1);
+    hello(1, 2, 1);
+    expect_grant(1, 2, 2, 1); /* and rank 0 is reserved for the wide one */
+    done(1, 2);
+    (void)next(DTX_ACT_RECORD);
+    expect_none();
+    done(1, 3);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(1, 4, 1, 1);
+    done(1, 4);
+    (void)next(DTX_ACT_RECORD);
+    done(0, 0);
+    (void)next(DTX_ACT_RECORD);
+    done(0, 1);
+    (void)next(DTX_ACT_RECORD);
+    recorded(5);
+    ck_assert(stats().finished);
+}
+END_TEST
+
+/* A long answer to a YIELD comes in parts: the thief waits for the last. */
+START_TEST(yields_in_parts)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
+    struct dtx_item_taskref ref = {5, 1};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    add(6, 1, 0);
+    config.nranks = 2;
+    config.policy = "steal";
+    begin();
+    hello(0, 6, 1);
+    hello(1, 1, 1);
+    dtx_item_taskref_encode(&b, &ref);
+    msg.u.yielded.received = UINT64_MAX;
+    msg.u.yielded.more = 1;
+    hear_from(0, msg, &b);
+    ck_assert_uint_eq(stats().granted, 6);
+    expect_grant(1, 5, 1, 1);
+    dtx_buf_free(&b);
+}
+END_TEST
+
 /* One that fits nowhere stands in nobody's way, and runs when it fits. */
 START_TEST(too_wide_for_all)
 {
@@ -876,6 +928,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, wide_does_not_starve);
     tcase_add_test(tc, reserved_gives_back);
     tcase_add_test(tc, reserved_takes_the_rest);
+    tcase_add_test(tc, wide_takes_whoever_has_room);
+    tcase_add_test(tc, yields_in_parts);
     tcase_add_test(tc, too_wide_for_all);
     tcase_add_test(tc, drain_then_kill);
     tcase_add_loop_test(tc, halts_on_failures, 0, 2);

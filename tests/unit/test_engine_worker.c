@@ -293,6 +293,35 @@ END_TEST
 
 /* A task that has started in spite of what was thought does not count as
  * waiting, though the news of an end is still to come. */
+/* No frame grows with the number of tasks given back. */
+START_TEST(long_answers_are_cut)
+{
+    const uint32_t n = 30000;
+    uint32_t given = 0, frames = 0;
+    bool more = true;
+
+    ck_assert_int_eq(grant(0, n, 1), 0);
+    ck_assert_int_eq(yield(n), 0);
+    while (more) {
+        struct dtx_item_taskref ref;
+        struct dtx_msg m;
+
+        ck_assert_uint_lt(seen, out.count);
+        if (out.list[seen].kind == DTX_ACT_RECALL)
+            break; /* the last part waits for these */
+        ck_assert_uint_lt(out.list[seen].len, 40000);
+        m = expect_send(DTX_MSG_YIELDED);
+        more = m.u.yielded.more;
+        frames++;
+        while (dtx_item_taskref_next(&m.items, &ref) > 0)
+            given++;
+    }
+    ck_assert_uint_gt(frames, 2);
+    ck_assert_uint_gt(given, n / 2);
+    ck_assert(more); /* until the recalls are answered */
+}
+END_TEST
+
 START_TEST(recall_that_comes_too_late)
 {
     (void)grant(0, 3, 1);
@@ -471,6 +500,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, batches_what_ends);
     tcase_add_test(tc, long_batches_are_cut);
     tcase_add_test(tc, gives_back_the_newest_first);
+    tcase_add_test(tc, long_answers_are_cut);
     tcase_add_test(tc, recall_that_comes_too_late);
     tcase_add_test(tc, end_crosses_recall);
     tcase_add_test(tc, ends_are_told_before_yields);

@@ -516,6 +516,37 @@ START_TEST(test_refusals)
 END_TEST
 
 /* By bytes, then by number. */
+/* No place for an output: the task has not failed. */
+START_TEST(test_no_place_for_outputs)
+{
+    struct dtx_spawner_config c = make_config(1);
+    struct ended e;
+
+    c.tmp_dir = "captures";
+    ck_assert_int_eq(mkdir(c.tmp_dir, 0700), 0);
+    start_with(&c);
+    ck_assert_str_eq(dtx_spawner_dir(spawner), c.tmp_dir);
+    ck_assert_int_eq(rmdir(c.tmp_dir), 0);
+    (void)run("echo never >never");
+    (void)run("echo never >never");
+    dtx_spawner_drop_waiting(spawner);
+    for (int i = 0; i < 2; i++) {
+        e = next_ended();
+        ck_assert_int_eq(e.r.outcome.status, DTX_STATUS_KILLED);
+        ck_assert_int_eq(e.r.outcome.exit_code, 0);
+        ck_assert_int_eq(e.r.error, 0);
+    }
+    e = run_one("echo never >never");
+    ck_assert_int_eq(e.r.outcome.status, DTX_STATUS_KILLED);
+    ck_assert_int_eq(e.r.outcome.exit_code, 0);
+    ck_assert_int_eq(e.r.error, DTX_ENOENT);
+    ck_assert_int_ne(access("never", F_OK), 0);
+    ck_assert_int_eq(mkdir(c.tmp_dir, 0700), 0);
+    ck_assert_str_eq(run_one("echo again").out, "again\n");
+    stop();
+}
+END_TEST
+
 START_TEST(test_full_queue)
 {
     static char command[200000];
@@ -599,6 +630,7 @@ int main(void)
     tcase_add_test(t, test_recall_of_wide);
     tcase_add_loop_test(t, test_binding, 0, 2);
     tcase_add_test(t, test_refusals);
+    tcase_add_test(t, test_no_place_for_outputs);
     tcase_add_loop_test(t, test_full_queue, 0, 2);
     tcase_add_test(t, test_long_commands);
     suite_add_tcase(s, t);

@@ -46,8 +46,7 @@ static const struct row rows[] = {
     {"--run-dir=--jobs t", NULL, NULL, "run_dir=--jobs task_file=t", NULL},
     {"--ranks 8 --hostfile h --mpirun /m t", NULL, NULL,
      "ranks=8 hostfile=h mpirun=/m task_file=t", NULL},
-    {"--policy guided --seed 9223372036854775807 t", NULL, NULL,
-     "policy=guided seed=9223372036854775807 task_file=t", NULL},
+    {"--policy guided t", NULL, NULL, "policy=guided task_file=t", NULL},
     {"--retries 3 --retry-delay 250ms --timeout 1h30m --term-grace 0 t", NULL,
      NULL,
      "retries=3 retry_delay=250000000 timeout=5400000000000 grace=0 "
@@ -126,8 +125,6 @@ static const struct row rows[] = {
     {"--run-dir= t", NULL, NULL, NULL, "--run-dir: the value is empty"},
     {"--retries 0 t", NULL, NULL, NULL,
      "--retries: '0' is not a whole number from 1 to 1000"},
-    {"--seed -1 t", NULL, NULL, NULL,
-     "--seed: '-1' is not a whole number from 0 to 9223372036854775807"},
     {"--timeout 200% t", NULL, NULL, NULL,
      "--timeout: '200%' is not possible in this version: a share of the usual "
      "duration; give a time such as 30s or 10m"},
@@ -255,7 +252,6 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_text(b, "run_dir", o->run_dir, NULL);
     put_number(b, "resume", o->resume, DTX_RESUME_NO);
     put_text(b, "policy", o->policy, "steal");
-    put_number(b, "seed", (int64_t)o->seed, 1);
     put_number(b, "retries", o->retries, 1);
     put_number(b, "retry_delay", o->retry_delay_ns, DTX_SEC_NS);
     put_number(b, "timeout", o->timeout_ns, 0);
@@ -275,7 +271,7 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_text(b, "shell", o->shell, "/bin/sh");
     put_number(b, "bind", o->bind, DTX_BIND_AUTO);
     put_text(b, "tmp_dir", o->tmp_dir, NULL);
-    put_text(b, "mpirun", o->mpirun, "mpirun");
+    put_text(b, "mpirun", o->mpirun, NULL);
     put_number(b, "sync", o->sync_ns, DTX_SEC_NS);
     put_text(b, "task_file", o->task_file, NULL);
 }

@@ -155,6 +155,21 @@ START_TEST(test_ending)
 }
 END_TEST
 
+/* Nothing says that a rank came up. */
+START_TEST(test_ranks_never_met)
+{
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("rm \"$DTX_MARKER.ready\"; exit 1");
+    ck_assert_int_eq(run(&status, &err), DTX_EMPI);
+    ck_assert_int_eq(status, 110);
+    ck_assert_msg(strstr(err.text, "did not come up (mpirun said: exit 1)"),
+                  "%s", err.text);
+    ck_assert_ptr_null(strstr(err.text, "--resume"));
+}
+END_TEST
+
 START_TEST(test_not_found)
 {
     struct dtx_error err = {0, ""};
@@ -360,7 +375,7 @@ START_TEST(test_second_int_with_marker)
 }
 END_TEST
 
-static const int drains[] = {SIGINT, SIGTERM, SIGUSR1};
+static const int drains[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 START_TEST(test_drain_does_not_escalate)
 {
@@ -416,6 +431,45 @@ START_TEST(test_early_drain_waits)
     await("log", "drain");
     touch("stop");
     ck_assert_int_eq(status_of(pid), 105);
+}
+END_TEST
+
+/* mpirun listens, but the ranks have not met: a signal would end them. */
+START_TEST(test_unready_ranks_hear_nothing)
+{
+    pid_t pid;
+
+    write_script("rm \"$DTX_MARKER.ready\"\n" LISTEN "echo >early\n"
+                 "while [ ! -e go ]; do sleep 0.02; done\n"
+                 ": >\"$DTX_MARKER.ready\"\n" LOOP);
+    pid = supervise_in_child();
+    await("early", "\n");
+    ck_assert_int_eq(kill(pid, SIGINT), 0);
+    for (int i = 0; i < 100; i++)
+        nap();
+    ck_assert_str_eq(content("log"), "");
+    touch("go");
+    await("log", "drain");
+    touch("stop");
+    ck_assert_int_eq(status_of(pid), 105);
+    ck_assert_str_eq(content("log"), "drain\n");
+}
+END_TEST
+
+/* Two Ctrl-C before the ranks have met: mpirun is ended. */
+START_TEST(test_unready_ranks_are_ended)
+{
+    pid_t pid;
+
+    write_script("rm \"$DTX_MARKER.ready\"\n" LISTEN LOOP);
+    pid = supervise_in_child();
+    await("ready", "\n");
+    ck_assert_int_eq(kill(pid, SIGINT), 0);
+    for (int i = 0; i < 60; i++)
+        nap();
+    ck_assert_int_eq(kill(pid, SIGINT), 0);
+    ck_assert_int_eq(status_of(pid), 130);
+    ck_assert_str_eq(content("log"), "term\n");
 }
 END_TEST
 
@@ -507,7 +561,7 @@ START_TEST(test_mark)
     if (marks[_i].rc == DTX_OK)
         (void)snprintf(want, sizeof(want), "distributex-exit %d\n",
                        marks[_i].status);
-    ck_assert_int_eq(dtx_supervise_mark(in_dir("m"), marks[_i].status),
+    ck_assert_int_eq(dtx_marker_write(in_dir("m"), marks[_i].status),
                      marks[_i].rc);
     ck_assert_str_eq(content("m"), want);
     ck_assert_int_ne(access(in_dir("m.tmp"), F_OK), 0);
@@ -516,9 +570,9 @@ END_TEST
 
 START_TEST(test_mark_nowhere)
 {
-    ck_assert_int_eq(dtx_supervise_mark(in_dir("no/such"), 0), DTX_ENOENT);
+    ck_assert_int_eq(dtx_marker_write(in_dir("no/such"), 0), DTX_ENOENT);
     ck_assert_int_eq(mkdir(in_dir("taken"), 0700), 0);
-    ck_assert_int_lt(dtx_supervise_mark(in_dir("taken"), 0), 0);
+    ck_assert_int_lt(dtx_marker_write(in_dir("taken"), 0), 0);
 }
 END_TEST
 
@@ -538,6 +592,7 @@ int main(void)
     TCase *tc = case_with(s, "endings");
 
     tcase_add_loop_test(tc, test_ending, 0, DTX_COUNT(endings));
+    tcase_add_test(tc, test_ranks_never_met);
     tcase_add_test(tc, test_not_found);
     tc = case_with(s, "call");
     tcase_add_test(tc, test_command_line);
@@ -552,6 +607,8 @@ int main(void)
     tcase_add_test(tc, test_drain_is_repeated);
     tcase_add_test(tc, test_early_drain_waits);
     tcase_add_test(tc, test_early_kill);
+    tcase_add_test(tc, test_unready_ranks_hear_nothing);
+    tcase_add_test(tc, test_unready_ranks_are_ended);
     tcase_add_test(tc, test_ignored_int_stays_ignored);
     tcase_add_test(tc, test_supervisor_dies);
     tcase_add_test(tc, test_signals_are_put_back);

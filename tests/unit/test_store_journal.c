@@ -165,32 +165,169 @@ START_TEST(test_torn_at_every_byte)
 }
 END_TEST
 
-/* No flipped bit is ever given out as a record; those before it all are. */
+/* Where each of 'n' records of a journal begins; one more: the end. */
+static void find_places(uint64_t *place, unsigned n)
+{
+    unsigned char p[512];
+
+    place[0] = 16;
+    for (unsigned i = 0; i < n; i++)
+        place[i + 1] = place[i] + fill(i, p) + 8;
+}
+
+/* Records that may lack some: each is what it was, at its place. */
+struct sparse {
+    uint64_t place[64];
+    unsigned n, count, gaps;
+    uint64_t next, skipped; /* where the next frame or gap must be */
+    bool got[64];
+};
+
+static int see_sparse(void *ctx, const void *payload, size_t len, uint64_t at,
+                      struct dtx_error *err)
+{
+    struct sparse *s = ctx;
+    unsigned char want[512];
+    unsigned i = 0;
+
+    (void)err;
+    ck_assert_uint_eq(at, s->next);
+    s->next += len + (payload ? 8 : 0);
+    if (!payload) {
+        ck_assert_uint_gt(len, 0);
+        s->gaps++;
+        s->skipped += len;
+        return 0;
+    }
+    while (i < s->n && s->place[i] != at)
+        i++;
+    ck_assert_uint_lt(i, s->n);
+    ck_assert_uint_eq(len, fill(i, want));
+    ck_assert_mem_eq(payload, want, len);
+    s->got[i] = true;
+    s->count++;
+    return 0;
+}
+
+static void begin_sparse(struct sparse *s, unsigned n)
+{
+    memset(s, 0, sizeof(*s));
+    s->n = n;
+    s->next = 16;
+    find_places(s->place, n);
+}
+
+/* No flipped bit is ever given out as a record; all other records are. */
 START_TEST(test_flipped_bits)
 {
     struct dtx_buf all = DTX_BUF_INIT;
     struct dtx_error err;
-    unsigned char p[512];
-    size_t bit, start = 16, record = 0, next;
+    unsigned record = 0;
+    size_t bit;
 
     make("flip", 12, &all);
-    next = start + fill(0, p) + 8;
     for (bit = 16 * 8; bit < all.len * 8; bit += 3) {
-        struct seen s = {0, 0, 0};
-        uint64_t torn = 0;
+        struct sparse s;
+        uint64_t torn = 0, length;
 
-        while (bit / 8 >= next) {
-            start = next;
-            next += fill((unsigned)++record, p) + 8;
-        }
+        begin_sparse(&s, 12);
+        while (bit / 8 >= s.place[record + 1])
+            record++;
+        length = s.place[record + 1] - s.place[record];
         all.data[bit / 8] = (char)(all.data[bit / 8] ^ (1 << bit % 8));
-        ck_assert_int_eq(
-            dtx_journal_read_bytes(all.data, all.len, see, &s, &torn, &err), 0);
-        ck_assert_uint_eq(s.count, record);
-        ck_assert_uint_eq(torn, all.len - start);
+        ck_assert_int_eq(dtx_journal_read_bytes(all.data, all.len, see_sparse,
+                                                &s, &torn, &err),
+                         0);
+        ck_assert_uint_eq(s.count, 11);
+        ck_assert(!s.got[record]);
+        ck_assert_uint_eq(torn, record == 11 ? length : 0);
+        ck_assert_uint_eq(s.gaps, record == 11 ? 0 : 1);
+        ck_assert_uint_eq(s.skipped, record == 11 ? 0 : length);
         all.data[bit / 8] = (char)(all.data[bit / 8] ^ (1 << bit % 8));
     }
     dtx_buf_free(&all);
+}
+END_TEST
+
+/* Damage in the middle and a torn end: what is whole stays in the file, and
+ * appending goes on behind it. */
+START_TEST(test_damage_is_not_a_tail)
+{
+    struct dtx_buf all = DTX_BUF_INIT, b = DTX_BUF_INIT;
+    struct dtx_journal *j = NULL;
+    struct dtx_error err;
+    struct sparse s;
+    uint64_t torn = 0, cut = 0;
+
+    make("middle", 20, &all);
+    begin_sparse(&s, 21);
+    memset(all.data + s.place[3], 0xff, 5);          /* a length */
+    memset(all.data + s.place[7] + 9, 0, 3);         /* a payload */
+    memset(all.data + s.place[8], 0x10, 2);          /* too long a length */
+    memset(all.data + s.place[12] + 2, 1, 1);        /* reaches over the end */
+    ck_assert(dtx_scratch_write("middle", all.data, all.len - 5));
+    ck_assert_int_eq(dtx_journal_open("middle", &j, &cut, &err), 0);
+    ck_assert_uint_eq(cut, s.place[20] - s.place[19] - 5);
+    ck_assert_uint_eq(dtx_journal_size(j), s.place[19]);
+    ck_assert_int_eq(dtx_scratch_size("middle"), (long long)s.place[19]);
+    frame_some(&b, 19, 21);
+    ck_assert_int_eq(dtx_journal_append(j, b.data, b.len, NULL, &err), 0);
+    dtx_journal_close(j);
+    ck_assert_int_eq(
+        dtx_journal_read("middle", see_sparse, &s, &torn, &err), 0);
+    ck_assert_uint_eq(torn, 0);
+    ck_assert_uint_eq(s.gaps, 3);
+    ck_assert_uint_eq(s.count, 17);
+    ck_assert(!s.got[3] && !s.got[7] && !s.got[8] && !s.got[12]);
+    dtx_buf_free(&all);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+static int count_gap(void *ctx, const void *payload, size_t len, uint64_t at,
+                     struct dtx_error *err)
+{
+    size_t *n = ctx; /* records, their bytes, damaged bytes */
+
+    (void)at;
+    (void)err;
+    if (payload) {
+        n[0]++;
+        n[1] += len;
+    } else {
+        n[2] += len;
+    }
+    return 0;
+}
+
+/* Every byte of the damage pretends to begin a frame, most of them long ones:
+ * looking for the next true one stays cheap, and large ones are found too. */
+START_TEST(test_search_is_linear)
+{
+    const size_t bad = 2u << 20, large = 3u << 20;
+    unsigned char *p = malloc(large);
+    struct dtx_buf b = DTX_BUF_INIT;
+    size_t n[3] = {0, 0, 0};
+    struct dtx_error err;
+    uint64_t torn = 1;
+
+    ck_assert_ptr_nonnull(p);
+    make("deep", 2, &b);
+    for (size_t i = 0; i < bad; i++) /* lengths of 2 MiB, 8 KiB, 32 and huge */
+        dtx_buf_char(&b, i % 3 == 2 ? 0x20 : 0);
+    for (size_t i = 0; i < large; i++)
+        p[i] = (unsigned char)(i * i >> 3);
+    dtx_journal_frame(&b, p, large);
+    dtx_journal_frame(&b, p, 700);
+    ck_assert(!b.failed);
+    ck_assert_int_eq(
+        dtx_journal_read_bytes(b.data, b.len, count_gap, n, &torn, &err), 0);
+    ck_assert_uint_eq(n[0], 4);
+    ck_assert_uint_gt(n[1], large + 700);
+    ck_assert_uint_eq(n[2], bad);
+    ck_assert_uint_eq(torn, 0);
+    free(p);
+    dtx_buf_free(&b);
 }
 END_TEST
 
@@ -473,7 +610,8 @@ START_TEST(test_other_writer_noticed)
 }
 END_TEST
 
-/* Whatever is done to the bytes, what is read is a prefix of what was there. */
+/* Whatever is done to the bytes, what is read was there, and no more is lost
+ * than was touched. */
 START_TEST(test_random_damage)
 {
     struct dtx_buf all = DTX_BUF_INIT, b = DTX_BUF_INIT;
@@ -484,19 +622,25 @@ START_TEST(test_random_damage)
     make("random", 15, &all);
     dtx_rng_seed(&r, 7);
     for (round = 0; round < 20000; round++) {
-        struct seen s = {0, 0, 0};
-        size_t at, n = dtx_rng_below(&r, 4);
+        struct sparse s;
+        size_t at, n = dtx_rng_below(&r, 4), whole = 0;
         uint64_t torn = 0;
 
+        begin_sparse(&s, 15);
         dtx_buf_clear(&b);
         dtx_buf_append(&b, all.data, 16 + dtx_rng_below(&r, all.len - 15));
+        while (whole < 15 && s.place[whole + 1] <= b.len)
+            whole++;
+        whole = whole > n ? whole - n : 0;
         while (n-- > 0 && b.len > 16) {
             at = 16 + dtx_rng_below(&r, b.len - 16);
             b.data[at] = (char)dtx_rng_u64(&r);
         }
-        ck_assert_int_eq(
-            dtx_journal_read_bytes(b.data, b.len, see, &s, &torn, &err), 0);
-        ck_assert_uint_le(torn, b.len - 16);
+        ck_assert_int_eq(dtx_journal_read_bytes(b.data, b.len, see_sparse, &s,
+                                                &torn, &err),
+                         0);
+        ck_assert_uint_ge(s.count, whole);
+        ck_assert_uint_eq(s.next + torn, b.len);
     }
     dtx_buf_free(&all);
     dtx_buf_free(&b);
@@ -514,6 +658,8 @@ int main(void)
     tcase_add_test(t, test_callback_ends);
     tcase_add_test(t, test_torn_at_every_byte);
     tcase_add_test(t, test_flipped_bits);
+    tcase_add_test(t, test_damage_is_not_a_tail);
+    tcase_add_test(t, test_search_is_linear);
     tcase_add_test(t, test_zero_tail);
     tcase_add_loop_test(t, test_headers, 0, DTX_COUNT(files));
     tcase_add_test(t, test_not_files);

@@ -322,12 +322,24 @@ struct told {
     char text[512];
 };
 
-static void note(void *ctx, const char *text)
+static bool note(void *ctx, const char *text)
 {
     struct told *t = ctx;
 
-    t->times++;
-    (void)snprintf(t->text, sizeof(t->text), "%s", text);
+    if (text) {
+        t->times++;
+        (void)snprintf(t->text, sizeof(t->text), "%s", text);
+    }
+    return true;
+}
+
+/* Enough of it at the third time. */
+static bool lose_patience(void *ctx, const char *text)
+{
+    struct told *t = ctx;
+
+    (void)text;
+    return ++t->times < 3;
 }
 
 static void forge(struct dtx_lease *l)
@@ -352,6 +364,23 @@ START_TEST(test_silent_owner_elsewhere)
     ck_assert_uint_eq(mine.epoch, 4);
     ck_assert_int_eq(told.times, 1);
     ck_assert_ptr_nonnull(strstr(told.text, "process 4242 on host node17"));
+    ck_assert(!has_claim(dir));
+}
+END_TEST
+
+START_TEST(test_watching_can_be_ended)
+{
+    const char *dir = make("impatient");
+    struct told told = {0, ""};
+    struct dtx_lease_taking t = {dir, 1, INT64_C(3600) * DTX_SEC_NS,
+                                 lose_patience, &told};
+    struct dtx_lease l, mine;
+    struct dtx_error err = {0, ""};
+
+    forge(&l);
+    write_lease(dir, &l);
+    ck_assert_int_eq(dtx_lease_take(&t, &mine, &err), DTX_ESTATE);
+    ck_assert_ptr_nonnull(strstr(err.text, "interrupted"));
     ck_assert(!has_claim(dir));
 }
 END_TEST
@@ -677,6 +706,7 @@ static void add_lease_tests(Suite *s)
     tcase_add_test(t, test_reused_pid);
     tcase_add_test(t, test_judge);
     tcase_add_test(t, test_silent_owner_elsewhere);
+    tcase_add_test(t, test_watching_can_be_ended);
     tcase_add_test(t, test_beating_owner_elsewhere);
     tcase_add_test(t, test_owner_elsewhere_lets_go);
     tcase_add_loop_test(t, test_damaged_lease, 0, 5);

@@ -406,6 +406,157 @@ START_TEST(later_list_takes_over)
 }
 END_TEST
 
+/* What drops out of the list and comes back is still known; of several
+ * outcomes of one key the last counts. */
+START_TEST(dropped_tasks_come_back)
+{
+    struct journal *j = new_journal();
+    struct dtx_known out[4];
+    struct dtx_replay r;
+    struct list again;
+    uint64_t found = 0;
+
+    put_session(j, 1);
+    put_list(j, "a\nb\na\n");
+    put_outcome(j, 1, 0, 1, DTX_STATUS_OK, true);
+    put_outcome(j, 1, 1, 1, DTX_STATUS_OK, true);
+    put_outcome(j, 1, 2, 1, DTX_STATUS_OK, true);
+    put_session(j, 2);
+    put_list(j, "x\na\n");
+    put_outcome(j, 2, 0, 1, DTX_STATUS_OK, true);
+    put_outcome(j, 2, 1, 5, DTX_STATUS_FAILED, true);
+    put_session(j, 3);
+    put_list(j, "y\n");
+    put_session(j, 4);
+    put_list(j, "a\na\nb\n");
+    ck_assert_int_eq(replay(j, &r), 0);
+    ck_assert_uint_eq(r.known[0].status, DTX_STATUS_FAILED);
+    ck_assert_uint_eq(r.known[0].epoch, 2);
+    ck_assert_uint_eq(r.known[0].attempts, 5);
+    ck_assert_uint_eq(r.known[1].status, DTX_STATUS_OK);
+    ck_assert_uint_eq(r.known[1].epoch, 1);
+    ck_assert_uint_eq(r.known[2].status, DTX_STATUS_OK);
+    /* and for a list that is not in the journal yet */
+    parse("a\na\na\nx\n", &again);
+    ck_assert_int_eq(dtx_replay_recall(&r, &again.l, CWD, out, &found), 0);
+    ck_assert_uint_eq(found, 3);
+    ck_assert_uint_eq(out[0].epoch, 2);
+    ck_assert_uint_eq(out[1].epoch, 1);
+    ck_assert_uint_eq(out[2].at, 0);
+    ck_assert_uint_eq(out[3].epoch, 2);
+    drop(&again);
+    dtx_replay_fini(&r);
+    drop_journal(j);
+}
+END_TEST
+
+START_TEST(each_session_ends_or_not)
+{
+    struct journal *j = new_journal();
+    struct dtx_replay r;
+
+    put_session(j, 1);
+    put_list(j, "a\n");
+    put_end(j);
+    put_session(j, 2);
+    put_session(j, 5);
+    put_end(j);
+    put_session(j, 6);
+    ck_assert_int_eq(replay(j, &r), 0);
+    for (uint32_t epoch = 0; epoch < 8; epoch++)
+        ck_assert_int_eq(dtx_replay_ended(&r, epoch),
+                         epoch == 1 || epoch == 5);
+    dtx_replay_fini(&r);
+    drop_journal(j);
+}
+END_TEST
+
+/* ---- damage ---- */
+
+/* Of the story below 'x' is in a gap. What is known then: from which session
+ * of each task of the list, and which sessions have ended. */
+static const struct {
+    const char *lost;
+    bool list_lost;
+    const char *known, *ended;
+} gaps[] = {
+    /* 1LATloo!2LATlo!3o! */
+    {"..................", false, "13", "123"},
+    {"x.................", false, "13", "123"},
+    {".x................", false, "-3", "123"}, /* whose outcomes were they? */
+    {"..x...............", false, "-3", "123"},
+    {"...x..............", false, "-3", "123"},
+    {"....x.............", false, "-3", "123"},
+    {".....x............", false, "13", "123"},
+    {"......x...........", false, "-3", "23"},
+    {".......x..........", false, "13", "23"},
+    {".......xx.........", false, "13", "23"},
+    {"........x.........", false, "13", "123"},
+    {".........x........", true, "11", "123"}, /* the older list stays */
+    {"..........x.......", true, "11", "123"},
+    {"............x.....", true, "11", "123"},
+    {".............x....", false, "13", "13"},
+    {"..............x...", false, "13", "13"},
+    {"...............x..", true, "12", "123"}, /* had it a list of its own? */
+    {"................x.", true, "12", "12"},
+    {".................x", false, "13", "12"},
+    {"......xxxxxxxxx...", true, "1-", "3"},
+    {"xxxxxxxxxxxxxxxxx.", true, NULL, ""},
+};
+
+/* Three sessions: lists in the first two, the third goes on with that of the
+ * second. */
+static void put_story(struct journal *j)
+{
+    put_session(j, 1);
+    put_list(j, "a\nb\n");
+    put_outcome(j, 1, 0, 1, DTX_STATUS_OK, true);
+    put_outcome(j, 1, 1, 1, DTX_STATUS_OK, true);
+    put_end(j);
+    put_session(j, 2);
+    put_list(j, "b\na\n");
+    put_outcome(j, 2, 1, 2, DTX_STATUS_FAILED, true);
+    put_end(j);
+    put_session(j, 3);
+    put_outcome(j, 3, 1, 3, DTX_STATUS_OK, true);
+    put_end(j);
+}
+
+/* Nothing that is certain is lost, and nothing uncertain is believed. */
+START_TEST(gap_costs_what_stood_there)
+{
+    struct journal *j = new_journal();
+    struct dtx_replay r;
+    bool any = strchr(gaps[_i].lost, 'x') != NULL;
+
+    put_story(j);
+    ck_assert_uint_eq(j->n, strlen(gaps[_i].lost));
+    dtx_replay_init(&r);
+    for (size_t i = 0; i < j->n; i++) {
+        bool lost = gaps[_i].lost[i] == 'x';
+
+        if (lost && i > 0 && gaps[_i].lost[i - 1] == 'x')
+            continue;
+        ck_assert_int_eq(dtx_replay_record(&r, lost ? NULL : j->rec[i].data,
+                                           lost ? 7 : j->rec[i].len, 100 * i,
+                                           NULL),
+                         0);
+    }
+    ck_assert_int_eq(r.list_lost, gaps[_i].list_lost);
+    ck_assert_int_eq(r.has_list, gaps[_i].known != NULL);
+    for (uint32_t i = 0; r.has_list && i < 2; i++)
+        ck_assert_int_eq(r.known[i].epoch, gaps[_i].known[i] == '-'
+                                               ? 0
+                                               : gaps[_i].known[i] - '0');
+    for (uint32_t epoch = 1; epoch <= 3; epoch++)
+        ck_assert_int_eq(dtx_replay_ended(&r, epoch),
+                         strchr(gaps[_i].ended, (char)('0' + epoch)) != NULL);
+    ck_assert_uint_eq(r.gaps, any ? 1 : 0);
+    dtx_replay_fini(&r);
+    drop_journal(j);
+}
+END_TEST
+
 /* A list whose writing was cut off anywhere does not count. */
 START_TEST(incomplete_list_is_ignored)
 {
@@ -643,7 +794,12 @@ static Suite *build_suite(void)
     tcase_add_loop_test(t, carried_by_command_and_occurrence, 0,
                         DTX_COUNT(carries));
     tcase_add_test(t, later_list_takes_over);
+    tcase_add_test(t, dropped_tasks_come_back);
+    tcase_add_test(t, each_session_ends_or_not);
     tcase_add_test(t, incomplete_list_is_ignored);
+    suite_add_tcase(s, t);
+    t = tcase_create("damage");
+    tcase_add_loop_test(t, gap_costs_what_stood_there, 0, DTX_COUNT(gaps));
     suite_add_tcase(s, t);
     t = tcase_create("refused");
     tcase_set_timeout(t, 60);

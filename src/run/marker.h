@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* run/marker.h - how rank 0 tells the supervisor how the job ended
+ *
+ * Two files in the run directory, of a name that is new for each launch: the
+ * marker holds the job's exit status; the one beside it says that all ranks
+ * have met.
+ */
+#ifndef DTX_RUN_MARKER_H
+#define DTX_RUN_MARKER_H
+
+#include <stdbool.h>
+
+/* Where rank 0 finds the marker's path. Not set: no supervisor. */
+#define DTX_MARKER_ENV "DTX_MARKER"
+
+/* For rank 0: all ranks have met, and hear signals. 0 or an error. */
+int dtx_marker_ready(const char *path);
+/* For rank 0: write the marker, atomically. 0..255. */
+int dtx_marker_write(const char *path, int status);
+
+/* For the supervisor. */
+struct dtx_marker {
+    char *path, *ready; /* NULL when out of memory */
+    const char *run_dir;
+};
+
+/* Think of a name. The directory is borrowed. */
+void dtx_marker_name(struct dtx_marker *m, const char *run_dir);
+bool dtx_marker_is_ready(const struct dtx_marker *m);
+/* The status in the marker, or -1. The marker is gone then. */
+int dtx_marker_read(const struct dtx_marker *m);
+void dtx_marker_remove(struct dtx_marker *m);
+
+#endif
