@@ -44,8 +44,8 @@ struct dtx_supervise {
 /* Run it to its end. '*exit_status' is always set to what the program should
  * leave with. DTX_OK when the marker gave it, or when the user killed the job
  * (130); otherwise an error to be shown: mpirun cannot be run, or the ranks
- * never met (110), the marker is missing (108). Call from the main thread while there is no other: signals
- * are blocked meanwhile, and put back after. */
+ * never met (110), the marker is missing (108). Call from the main thread while
+ * there is no other: signals are blocked meanwhile, and put back after. */
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err);
 
