@@ -416,13 +416,17 @@ static int record_end(struct dtx_job *job, const struct dtx_job_end *end,
 int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
                   struct dtx_error *err)
 {
+    bool discard;
     int rc = DTX_OK;
 
     if (end && job->journal)
         rc = record_end(job, end, err);
+    discard = job->journal && job->lease && !job->begun && !job->resumed;
     dtx_output_index_close(job->index);
     dtx_journal_close(job->journal);
     dtx_rundir_release(job->lease);
+    if (discard)
+        dtx_rundir_discard(job->run_dir);
     if (job->has_list) {
         dtx_tasklist_fini(&job->list);
         dtx_graph_fini(&job->graph);

@@ -24,6 +24,8 @@ struct dtx_job {
     uint32_t epoch; /* of this session */
     uint32_t last_epoch; /* of the journal's last session, 0 = none */
     bool resumed;
+    bool begun;     /* set by the owner when tasks may run: from then on the run
+                       directory stays */
     uint64_t torn;  /* bytes cut from the journal's end */
     uint64_t redone; /* finished tasks whose output is gone: they run again */
     struct dtx_rundir *lease;
@@ -52,8 +54,9 @@ struct dtx_job_end {
     uint32_t status;
     uint64_t succeeded, failed, left;
 };
-/* Close everything; 'end' (may be NULL) is recorded first. A run directory in
- * which nothing was begun is removed again. */
+/* Close everything; 'end' (may be NULL) is recorded first. What a new job made
+ * before it was begun is removed again, so that the corrected command may use
+ * the same directory. */
 int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
                   struct dtx_error *err);
 

@@ -32,6 +32,7 @@
 #include "run/supervise.h"
 #include "run/where.h"
 #include "store/output.h"
+#include "store/rundir.h"
 #include "store/writer.h"
 
 #define LEAVE_NS (30 * DTX_SEC_NS)
@@ -187,8 +188,12 @@ static int live(struct dtx_rank_life *r)
     rc = dtx_rank_build(r, &err);
     if (rc)
         return dtx_rank_complain(&err, dtx_job_status_of(rc));
-    if (r->me == 0)
+    if (r->me == 0) {
+        r->job.begun = true;
+        if (dtx_rundir_link_latest(r->run_dir, &err))
+            dtx_log(DTX_LOG_WARN, "%s", err.text);
         greet(r);
+    }
     r->begin_ns = dtx_clock_mono_ns();
     status = dtx_loop_run(r->loop, &err);
     if (status)

@@ -18,7 +18,6 @@
 #include "run/rank_state.h"
 #include "run/status.h"
 #include "run/supervise.h"
-#include "store/rundir.h"
 
 static void say_waiting(void *ctx, const char *text)
 {
@@ -60,8 +59,6 @@ static void open_job(struct dtx_rank_life *r, const char *command_line,
     else
         card->status = DTX_EXIT_RUNDIR;
     dtx_buf_free(&here);
-    if (dtx_rundir_link_latest(card->run_dir, &err))
-        dtx_log(DTX_LOG_WARN, "%s", err.text);
 }
 
 static int gather(struct dtx_rank_life *r, const void *in, size_t len,

@@ -313,6 +313,26 @@ void dtx_rundir_release(struct dtx_rundir *d)
     free(d);
 }
 
+void dtx_rundir_discard(const char *path)
+{
+    static const char *const file[] = {"out/index", JOURNAL_FILE, STOP_FILE,
+                                       DTX_LEASE_FILE};
+    char *p;
+    size_t i;
+
+    for (i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
+        p = dtx_file_join(path, file[i]);
+        if (p)
+            (void)unlink(p);
+        free(p);
+    }
+    p = dtx_file_join(path, "out");
+    if (p)
+        (void)rmdir(p);
+    free(p);
+    (void)rmdir(path);
+}
+
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err)
 {

@@ -63,6 +63,10 @@ int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err);
 /* Give it up and free. The lease file stays, marked as released. */
 void dtx_rundir_release(struct dtx_rundir *d); /* NULL is allowed */
 
+/* Remove what a job that never ran left in 'path', and the directory itself
+ * if nothing else is in it. Call without the lease. */
+void dtx_rundir_discard(const char *path);
+
 /* Ask the job in 'path' to drain; true in '*running' when somebody holds the
  * lease (on another host: has not given it up). When nobody does, no request
  * is left behind. */

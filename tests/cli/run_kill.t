@@ -6,7 +6,8 @@
 # DTX_KILL_ROUNDS (20) rounds, from DTX_KILL_SEED (1); round n has the seed
 # DTX_KILL_SEED + n - 1 and says so when it fails.
 
-rounds=${DTX_KILL_ROUNDS:-20}
+rounds=${DTX_KILL_ROUNDS:-${TEST_LONG:+200}}
+rounds=${rounds:-20}
 first_seed=${DTX_KILL_SEED:-1}
 # shellcheck source=tests/cli/lib.sh
 . "$srcdir/tests/cli/lib.sh"
