@@ -14,7 +14,8 @@
  *    between different pairs anything may happen; frames to oneself count;
  *  - actions and their bytes are borrowed until the next step on the same
  *    'struct dtx_actions';
- *  - the same seed and the same events give the same actions, byte for byte.
+ *  - the same events give the same actions, byte for byte: nothing is chosen
+ *    by chance.
  */
 #ifndef DTX_ENGINE_EVENT_H
 #define DTX_ENGINE_EVENT_H

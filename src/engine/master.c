@@ -112,7 +112,6 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
             m->c.slice = DTX_MASTER_SLICE;
         if (m->c.retries == 0)
             m->c.retries = 1;
-        dtx_rng_seed(&m->rng, c->seed);
     }
     if (!m || init(m)) {
         dtx_master_destroy(m);

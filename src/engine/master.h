@@ -59,7 +59,6 @@ struct dtx_master_config {
     uint32_t epoch;
     uint32_t nranks;        /* ranks of the MPI job, rank 0 included */
     const char *policy;     /* NULL = default */
-    uint64_t seed;
     uint32_t retries;       /* attempts in all, for tasks that do not say */
     int64_t timeout_ns;     /* for tasks that do not say, 0 = none */
     int64_t retry_pause_ns; /* before a further attempt */

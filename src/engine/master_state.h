@@ -9,7 +9,6 @@
 #define DTX_ENGINE_MASTER_STATE_H
 
 #include "base/heap.h"
-#include "base/rng.h"
 #include "engine/master.h"
 #include "sched/policy.h"
 #include "task/graph.h"
@@ -71,7 +70,6 @@ struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
     struct dtx_policy_state policy_state;
-    struct dtx_rng rng;
     bool started, finished;
     enum dtx_stop stopping;
     bool halted;

@@ -253,7 +253,6 @@ static void session_record(const struct dtx_options *o,
     rec->u.session.start_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
     rec->u.session.ranks = ranks;
     rec->u.session.pid = (uint32_t)getpid();
-    rec->u.session.seed = 0;
     rec->u.session.host = dtx_str_of(host);
     rec->u.session.policy = dtx_str_of(o->policy);
     rec->u.session.version = dtx_str_of(PACKAGE_VERSION);

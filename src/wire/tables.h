@@ -131,7 +131,6 @@
     F(i64, start_ns)                                                           \
     F(u32, ranks)                                                              \
     F(u32, pid)                                                                \
-    F(u64, seed)                                                               \
     F(str, host)                                                               \
     F(str, policy)                                                             \
     F(str, version)                                                            \

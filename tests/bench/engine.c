@@ -315,7 +315,6 @@ static void make_world(struct world *w, const char *policy)
     struct dtx_master_config c = {.epoch = 1,
                                   .nranks = w->nranks,
                                   .policy = policy,
-                                  .seed = 1,
                                   .retries = 1};
     struct dtx_worker_config k = {
         .epoch = 1, .slots = 1, .ahead = AHEAD, .host = "node"};

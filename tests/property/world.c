@@ -252,7 +252,6 @@ static void draw_master(struct world *w)
     const struct dtx_policy *policies = dtx_policy_table(&npolicies);
 
     m->epoch = 1 + below(w, 3);
-    m->seed = dtx_rng_u64(&w->rng);
     m->policy = once_in(w, 2)
                     ? NULL
                     : policies[below(w, (uint32_t)npolicies)].name;

@@ -34,7 +34,7 @@ static void set_up(void)
     ck_assert_int_eq(dtx_tasklist_init(&list), 0);
     out = (struct dtx_actions)DTX_ACTIONS_INIT;
     config = (struct dtx_master_config){
-        .epoch = EPOCH, .nranks = RANKS, .policy = "self", .seed = 1,
+        .epoch = EPOCH, .nranks = RANKS, .policy = "self",
         .list = &list, .graph = &graph};
     m = NULL;
     now_ns = 0;
