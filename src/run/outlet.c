@@ -81,6 +81,6 @@ bool dtx_outlet_reader_left(int fd, int e)
 {
     struct stat st;
 
-    return e == EPIPE ||
+    return e == EPIPE || e == EBADF || /* EBADF: closed from the start */
            (e == EIO && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode));
 }

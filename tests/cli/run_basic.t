@@ -276,7 +276,8 @@ test_case "--halt soon lets running tasks end, --halt now kills them" '
 '
 
 test_case "--halt by percent, after at least three" '
-    printf "%s\n" false false true true true true true true >list
+    printf "%s\n" false false "sleep 0.1" "sleep 0.2" "sleep 0.2" \
+        "sleep 0.2" "sleep 0.2" "sleep 0.2" >list
     expect_status 2 dtx 20 -j 1 --halt soon,fail=50% list 2>err
     grep -Eq ", [345] left to do" err || fail "$(cat err)"
     expect_status 2 dtx 20 -j 1 --halt soon,fail=90% -q list
@@ -304,7 +305,10 @@ test_case "closed stdin, stdout and stderr" '
 test_case "a full stdout does not end the job" '
     [ -e /dev/full ] || exit 0
     ids 10 >list
-    expect_status 0 dtx 20 --run-dir d -q list >/dev/full
+    status=0
+    dtx 20 --run-dir d -q list >/dev/full 2>err || status=$?
+    [ "$status" -eq 107 ] || fail "status $status: $(cat err)"
+    grep -q "cannot write to stdout" err
     "$DISTRIBUTEX" output d 7 | grep -qx "id 7"
 '
 

@@ -21,12 +21,12 @@ half_done() {
     for i in $(seq 10); do
         case $i in
             2) more='; [ -e good ]' ;;
-            4) more='; [ -e go ] || { $DISTRIBUTEX stop d && sleep 1.2; }' ;;
+            4) more='; [ -e go ] || { $DISTRIBUTEX stop d && sleep 2; }' ;;
             *) more= ;;
         esac
         echo "echo $i >>ran; echo out $i$more"
     done >list
-    # the request is seen within half a second; what 4 says of it is no output
+    # the request is seen within 1.5 seconds; what 4 says of it is no output
     sed -i "s/stop d/& >\/dev\/null/" list
     expect_status 105 dtx -j 1 "$@" --run-dir d list >out1
     touch go
