@@ -81,7 +81,9 @@ static int search_journal(const char *journal, uint32_t task, uint64_t *at,
                            dtx_task_id(task), r.list.ntasks);
     else if (rc == 0 && (!r.has_list || r.known[task].at == 0))
         rc = dtx_error_set(err, DTX_ENOENT,
-                           "task %" PRIu64 " has no recorded outcome yet",
+                           "task %" PRIu64 " has no recorded outcome: it has "
+                           "not ended, or was skipped since one it waits for "
+                           "failed",
                            dtx_task_id(task));
     else if (rc == 0)
         *at = r.known[task].at - 1;

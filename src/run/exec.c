@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "node/clock.h"
 #include "node/spawner.h"
 #include "store/writer.h"
 
 #define MAX_AT_ONCE 256
+#define SHORT_NS (10 * DTX_MSEC_NS)
 
 /* A command the spawner had no room for yet. */
 struct held {
@@ -31,6 +33,7 @@ struct dtx_exec {
     struct held *first, **last;
     struct dtx_outcome *ended; /* a ring */
     size_t at, len, cap;
+    uint64_t open; /* handed to the spawner and not ended */
     int error;
     char text[512]; /* about it */
 };
@@ -149,6 +152,7 @@ static int hand_over(struct dtx_exec *x, const struct held *h)
                                   h->cwd,        h->name};
     int rc = dtx_spawner_run(x->spawner, &r);
 
+    x->open += rc == DTX_OK;
     if (rc != DTX_OK && rc != DTX_EAGAIN)
         push_unstarted(x, h->task, h->attempt, DTX_STATUS_FAILED, 126);
     return rc;
@@ -206,8 +210,12 @@ static bool drop_held(struct dtx_exec *x, uint32_t task, uint32_t attempt)
 
 bool dtx_exec_recall(struct dtx_exec *x, uint32_t task, uint32_t attempt)
 {
-    return drop_held(x, task, attempt) ||
-           dtx_spawner_recall(x->spawner, task, attempt);
+    if (drop_held(x, task, attempt))
+        return true;
+    if (!dtx_spawner_recall(x->spawner, task, attempt))
+        return false;
+    x->open -= x->open > 0;
+    return true;
 }
 
 void dtx_exec_kill(struct dtx_exec *x, uint32_t task, uint32_t attempt)
@@ -268,6 +276,7 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     struct dtx_pack p;
     int rc;
 
+    x->open -= x->open > 0;
     if (r->error)
         note_error(x, r->error,
                    "outputs of tasks cannot gather in %s: %s; "
@@ -280,6 +289,8 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     memset(&p, 0, sizeof(p));
     p.outcome = r->outcome;
     p.capture = r->capture;
+    /* where short tasks follow each other their outputs go in groups */
+    p.lazy = x->open > 1 && r->outcome.wall_ns < SHORT_NS;
     rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                  &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)

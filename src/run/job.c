@@ -39,6 +39,8 @@
 
 /* Records are appended in groups of about this many bytes. */
 #define GROUP_BYTES (4u << 20)
+/* Tenths of a second a resume waits for an owner on this host to end. */
+#define BUSY_TRIES 30
 
 int dtx_job_status_of(int code)
 {
@@ -167,9 +169,18 @@ static bool go_on_waiting(void *ctx, const char *text)
 static int take_lease(struct dtx_job *job, uint32_t at_least,
                       struct watching *w, struct dtx_error *err)
 {
-    int rc = dtx_rundir_take(job->run_dir, at_least, go_on_waiting, w,
-                             &job->lease, &job->epoch, err);
+    const struct timespec step = {0, 100000000};
+    int i, rc;
 
+    /* the last session's ranks may be just about to end, killed as they are */
+    for (i = 0;; i++) {
+        rc = dtx_rundir_take(job->run_dir, at_least, go_on_waiting, w,
+                             &job->lease, &job->epoch, err);
+        if (rc != DTX_EBUSY || !job->resumed || i == BUSY_TRIES ||
+            dtx_signals_asked())
+            break;
+        (void)nanosleep(&step, NULL);
+    }
     if (rc == DTX_OK)
         dtx_rundir_clear_stop(job->run_dir);
     return rc;
@@ -309,8 +320,10 @@ static void find_widest(struct dtx_job *job)
     for (i = 0; i < job->list.ntasks; i++) {
         uint32_t cpus = dtx_tasklist_attr_of(&job->list, (uint32_t)i)->cpus;
 
-        if (cpus > job->widest)
+        if (cpus > job->widest) {
             job->widest = cpus;
+            job->widest_task = (uint32_t)i;
+        }
     }
 }
 
@@ -389,6 +402,22 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     return 0;
 }
 
+/* Somebody may have removed the run directory under the job. */
+static int still_there(const struct dtx_job *job, struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    int rc = DTX_OK;
+
+    dtx_buf_printf(&path, "%s/journal", job->run_dir);
+    if (!path.failed && access(path.data, F_OK) != 0)
+        rc = dtx_error_set(err, DTX_ENOENT,
+                           "%s: the journal has been removed while the job "
+                           "ran: what is recorded of it is lost",
+                           job->run_dir);
+    dtx_buf_free(&path);
+    return rc;
+}
+
 static int record_end(struct dtx_job *job, const struct dtx_job_end *end,
                       struct dtx_error *err)
 {
@@ -409,7 +438,7 @@ static int record_end(struct dtx_job *job, const struct dtx_job_end *end,
     if (rc == DTX_OK)
         rc = dtx_journal_sync(job->journal, err);
     dtx_buf_free(&a.framed);
-    return rc;
+    return rc == DTX_OK ? still_there(job, err) : rc;
 }
 
 int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,

@@ -36,7 +36,8 @@ struct dtx_job {
     bool has_list;
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
     uint16_t *attempts; /* per task, or NULL */
-    uint32_t widest;    /* most cpus any task asks for */
+    uint32_t widest;      /* most cpus any task asks for */
+    uint32_t widest_task; /* the first that does */
     struct dtx_known *known; /* per task, while a resumed job is opened */
 };
 

@@ -179,7 +179,8 @@ int dtx_options_config(dtx_getenv_f get, void *ctx, struct dtx_buf *name,
     if (name->len == 0)
         return 0;
     f = fopen(name->data, "re");
-    if (!f && !named && (errno == ENOENT || errno == ENOTDIR)) {
+    if (!f && !named &&
+        (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) {
         dtx_buf_clear(name);
         return 0;
     }

@@ -87,6 +87,14 @@ static void greet(const struct dtx_rank_life *r)
         dtx_log(DTX_LOG_WARN,
                 "%llu finished tasks run again: their output is not in out/",
                 (unsigned long long)r->job.redone);
+    if (r->job.list.ntasks == 0)
+        dtx_log(DTX_LOG_WARN, "there are no tasks in it");
+    if (r->o->jobs &&
+        r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)
+        dtx_log(DTX_LOG_WARN,
+                "every rank has at least one slot: %llu, more than --jobs %u "
+                "a node",
+                (unsigned long long)r->share.job_slots, r->o->jobs);
     if (!r->o->jobs && r->share.job_slots * 2 <= r->share.job_cores)
         dtx_log(DTX_LOG_WARN,
                 "using %llu of %llu cores: launch with one rank a core, or "

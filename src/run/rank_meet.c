@@ -112,9 +112,11 @@ static int check_width(const struct dtx_rank_life *r)
         return 0;
     if (r->me == 0)
         dtx_log(DTX_LOG_ERROR,
-                "a task asks for cpus=%u and no rank has more than %u slots: "
-                "start fewer ranks with more cores each, such as mpirun "
-                "--map-by node --bind-to none, or give --jobs",
+                "task %llu (line %u) asks for cpus=%u and no rank has more "
+                "than %u slots: start fewer ranks with more cores each, such "
+                "as mpirun --map-by node --bind-to none, or give --jobs",
+                (unsigned long long)dtx_task_id(r->job.widest_task),
+                r->job.list.task[r->job.widest_task].line,
                 r->cards[0].widest, r->share.most_slots);
     return DTX_EXIT_TASKFILE;
 }

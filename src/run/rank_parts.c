@@ -29,6 +29,11 @@
 #include "store/rundir.h"
 #include "store/writer.h"
 
+/* Tasks handed to the spawner beyond its slots, for each slot: enough that the
+ * ends of short tasks can be heard of in groups.  What has not started can be
+ * taken back at once, so nothing is lost by it. */
+#define AHEAD 4
+
 extern char **environ;
 
 /* ---- the parts ---- */
@@ -124,7 +129,7 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
     c.rank = r->me;
     c.epoch = r->epoch;
     c.slots = r->share.nslots;
-    c.ahead = r->share.nslots;
+    c.ahead = r->share.nslots * AHEAD;
     c.host = r->cards[r->me].host;
     r->worker = dtx_worker_create(&c);
     r->exec = dtx_exec_create(r->spawner, r->packer);

@@ -150,6 +150,8 @@ static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
     if (s->left)
         dtx_buf_printf(b, ", %llu left to do", (unsigned long long)s->left);
     dtx_buf_char(b, '\n');
+    if (s->halted)
+        dtx_buf_str(b, "           halted, as --halt asked for\n");
     if (s->prior_ok + s->prior_failed)
         dtx_buf_printf(b,
                        "           of these %llu ended in earlier sessions\n",
@@ -304,6 +306,31 @@ static void append_failures(const struct dtx_report *r, uint64_t failed,
     dtx_output_reader_destroy(reader);
 }
 
+/* The first tasks that were skipped, and because of which. */
+static void append_skipped(const struct dtx_report *r, uint64_t skipped,
+                           struct dtx_buf *b)
+{
+    uint32_t i, shown = 0;
+
+    for (i = 0; shown < skipped && i < r->c.list->ntasks; i++) {
+        uint32_t cause = dtx_master_skip_cause(r->c.master, i);
+
+        if (cause == DTX_NO_TASK)
+            continue;
+        if (shown++ == MAX_FAILURES) {
+            dtx_buf_printf(b, "           ... and %llu more\n",
+                           (unsigned long long)(skipped - MAX_FAILURES));
+            return;
+        }
+        dtx_buf_printf(b, "skipped    task %llu",
+                       (unsigned long long)dtx_task_id(i));
+        if (r->c.list->task[i].line)
+            dtx_buf_printf(b, " (line %u)", r->c.list->task[i].line);
+        dtx_buf_printf(b, ": task %llu failed, which it waits for\n",
+                       (unsigned long long)dtx_task_id(cause));
+    }
+}
+
 void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
                         struct dtx_buf *b)
 {
@@ -318,5 +345,6 @@ void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
                    (unsigned long long)s.stolen);
     append_ranks(r, makespan_ns, b);
     append_failures(r, s.failed - s.prior_failed, b);
+    append_skipped(r, s.skipped, b);
     dtx_buf_printf(b, "run dir    %s\n", r->c.run_dir);
 }

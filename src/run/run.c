@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "run/forward.h"
 #include "run/options.h"
 #include "run/rank.h"
 #include "run/status.h"
@@ -107,6 +108,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char **words = calloc((size_t)argc + 3, sizeof(*words));
+    struct dtx_forward forward;
     struct dtx_supervise s;
     struct dtx_error err = {0, ""};
     int i, status = DTX_EXIT_INTERNAL;
@@ -131,8 +133,11 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.argv = words;
     s.verbose = o->verbose;
     s.leave_ns = o->grace_ns + LEAVE_NS;
+    if (dtx_forward_begin(&forward, &err))
+        dtx_log(DTX_LOG_WARN, "%s", err.text);
     if (dtx_supervise_run(&s, &status, &err))
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
+    dtx_forward_end(&forward);
     free(words[1]);
     free(words);
     return status;
@@ -144,7 +149,11 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
     struct dtx_error err = {0, ""};
     int status = DTX_EXIT_RUNDIR;
 
-    if (choose_directory(o, &path, &err)) {
+    if (o->hostfile && access(o->hostfile, R_OK) != 0) {
+        (void)dtx_error_errno(&err, "cannot read hostfile %s", o->hostfile);
+        dtx_log(DTX_LOG_ERROR, "%s", err.text);
+        status = DTX_EXIT_USAGE;
+    } else if (choose_directory(o, &path, &err)) {
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     } else {
         status = launch(o, argc, argv, path.data);

@@ -17,12 +17,14 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "run/outlet.h"
 #include "store/output.h"
 
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
 #define PULLS 256             /* outputs of which some was asked */
 #define JOIN_S 2              /* for the thread to end by itself */
+#define GATHER_NS DTX_MSEC_NS
 #define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
@@ -51,6 +53,7 @@ struct dtx_show {
     struct entry *first, **last;
     struct entry *ask;          /* nothing before it is still to be asked for */
     struct pull *pull, *newest; /* in the order of the entries */
+    bool awaited; /* somebody waits for all to be shown */
     unsigned npulls;
     uint64_t pulling;   /* bytes asked and not written */
     struct dtx_buf log; /* joblog lines to be written */
@@ -398,6 +401,17 @@ static bool is_idle(const struct dtx_show *s)
     return !s->first && s->log.len == 0 && !s->logging;
 }
 
+/* Let some more come before going to work: short tasks would wake this thread
+ * each. With the lock held. */
+static void gather(struct dtx_show *s)
+{
+    const struct timespec nap = {0, GATHER_NS};
+
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)nanosleep(&nap, NULL);
+    (void)pthread_mutex_lock(&s->lock);
+}
+
 static void *thread_main(void *arg)
 {
     struct dtx_show *s = arg;
@@ -414,10 +428,13 @@ static void *thread_main(void *arg)
             show_first(s);
         } else {
             (void)pthread_cond_wait(&s->cond, &s->lock);
+            gather(s);
             continue;
         }
-        if (is_idle(s))
+        if (s->awaited && is_idle(s)) {
+            s->awaited = false;
             s->c.notify(s->c.ctx);
+        }
     }
     (void)pthread_mutex_unlock(&s->lock);
     write_log(s);
@@ -554,6 +571,7 @@ bool dtx_show_idle(struct dtx_show *s)
 
     (void)pthread_mutex_lock(&s->lock);
     idle = is_idle(s);
+    s->awaited = !idle;
     (void)pthread_mutex_unlock(&s->lock);
     return idle;
 }

@@ -12,7 +12,9 @@
 
 #define DTX_EXIT_MAP(X)                                                        \
     X(OK, 0, 0, "all tasks succeeded")                                         \
-    X(FAILED, 1, 100, "so many tasks failed, skipped ones included")           \
+    X(FAILED, 1, 100,                                                          \
+      "so many tasks failed, skipped ones included (also when --halt "         \
+      "stopped the job because of them)")                                      \
     X(MANY_FAILED, 101, 101, "more than 100 tasks failed")                     \
     X(USAGE, 102, 102, "bad usage: an option or an argument")                  \
     X(TASKFILE, 103, 103, "bad task file; nothing was run")                    \

@@ -248,7 +248,8 @@ static const struct row rows[] = {
     {"output job 2", 0, "second try\n", ""},
     {"output job 4", 0, "", ""},
     {"output job 3", 1, "",
-     "distributex: task 3 has no recorded outcome yet\n"},
+     "distributex: task 3 has no recorded outcome: it has not ended, or was "
+     "skipped since one it waits for failed\n"},
     {"output job 99", 1, "",
      "distributex: there is no task 99: the job has 4\n"},
     {"output nothing 1", 104, "",
@@ -331,7 +332,8 @@ START_TEST(moved_task)
     static const struct row moved[] = {
         {"output job 2", 0, "of a\n", ""},
         {"output job 1", 1, "",
-         "distributex: task 1 has no recorded outcome yet\n"},
+         "distributex: task 1 has no recorded outcome: it has not ended, or "
+         "was skipped since one it waits for failed\n"},
     };
     struct said s;
     int i;
