@@ -214,6 +214,15 @@ test_case "a job without work to do ends soon, whoever comes late" '
     [ $((SECONDS - start)) -lt 15 ] || fail "took $((SECONDS - start)) s"
 '
 
+test_case "--ranks: | head -1: the job goes on, mpirun is spared" '
+    for i in $(seq 60); do echo "echo line $i; seq 3000"; done >list
+    { dtx 60 --ranks 2 -q --run-dir d list; echo $? >status; } 2>err |
+        head -n 1 >out
+    [ "$(cat status)" = 0 ] || fail "status $(cat status): $(cat err)"
+    [ ! -s err ] || fail "$(cat err)"
+    "$DISTRIBUTEX" output d 60 | wc -l | grep -qx 3001
+'
+
 test_case "nothing is left behind after all this" '
     printf "%s\n" "setsid sleep 33 & true" "sleep 34 & true" >list
     expect_status 0 mpi 2 -q list
