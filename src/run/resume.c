@@ -274,12 +274,18 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
 
 int dtx_resume_index(struct dtx_job *job, struct dtx_error *err)
 {
+    struct dtx_index_entry e[512];
+    size_t n = 0;
     uint32_t i;
     int rc = dtx_output_index_reset(job->index);
 
     for (i = 0; i < job->list.ntasks && rc == DTX_OK; i++) {
         if (job->known[i].at != 0)
-            rc = dtx_output_index_set(job->index, i, job->known[i].at - 1);
+            e[n++] = (struct dtx_index_entry){job->known[i].at - 1, i, 0};
+        if (n == sizeof(e) / sizeof(e[0]) || i + 1 == job->list.ntasks) {
+            rc = dtx_output_index_set_all(job->index, e, n);
+            n = 0;
+        }
     }
     free(job->known);
     job->known = NULL;

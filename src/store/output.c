@@ -28,11 +28,12 @@ struct dtx_output {
     char *dir; /* out/ */
     char *path;
     int fd; /* -1 until the first byte */
-    uint64_t end;
+    uint64_t kept;  /* the end at the last good flush */
+    uint64_t end;   /* behind all outputs, those in 'buf' included */
     unsigned char *buf;
     size_t used;    /* bytes in 'buf' */
     uint64_t off;   /* where 'buf' goes */
-    uint32_t crc;   /* over what has gone through 'buf' */
+    uint32_t crc;   /* over this output as far as it was gathered */
     uint64_t since; /* bytes since the last progress call */
     void (*progress)(void *ctx);
     void *ctx;
@@ -107,16 +108,15 @@ static int make_file(struct dtx_output *o, struct dtx_error *err)
         return rc;
     }
     o->fd = fd;
-    o->end = (uint64_t)end;
+    o->kept = o->end = o->off = (uint64_t)end;
     return 0;
 }
 
 /* Write what has been gathered. */
-static int flush(struct dtx_output *o, struct dtx_error *err)
+static int write_buffer(struct dtx_output *o, struct dtx_error *err)
 {
     if (o->used == 0)
         return 0;
-    o->crc = dtx_crc32(o->crc, o->buf, o->used);
     if (dtx_file_write(o->fd, o->buf, o->used, o->off) != 0)
         return dtx_error_errno(err, "cannot write %s", o->path);
     o->off += o->used;
@@ -143,12 +143,13 @@ static int gather(struct dtx_output *o, int fd, int64_t start, uint64_t *len,
 
         if (n < 0)
             return dtx_error_errno(err, "cannot read a task's output");
+        o->crc = dtx_crc32(o->crc, o->buf + o->used, (size_t)n);
         o->used += (size_t)n;
         got += (uint64_t)n;
         if ((size_t)n < want)
             break;
         if (o->used == BUFFER) {
-            int rc = flush(o, err);
+            int rc = write_buffer(o, err);
 
             if (rc != 0)
                 return rc;
@@ -165,9 +166,19 @@ static int check_range(uint64_t len, int64_t start, struct dtx_error *err)
     return 0;
 }
 
-int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
-                    int out_fd, int64_t out_start, int err_fd,
-                    int64_t err_start, struct dtx_error *err)
+/* Forget what came since the last good flush. Where the file cannot be cut the
+ * next output is written over the rest. */
+static void cut_back(struct dtx_output *o)
+{
+    o->used = 0;
+    o->end = o->off = o->kept;
+    if (o->fd >= 0)
+        (void)!ftruncate(o->fd, (off_t)o->kept);
+}
+
+int dtx_output_add(struct dtx_output *o, struct dtx_outcome *outcome,
+                   int out_fd, int64_t out_start, int err_fd,
+                   int64_t err_start, struct dtx_error *err)
 {
     uint64_t out_len = outcome->out_len, err_len = outcome->err_len;
     int rc = check_range(out_len, out_start, err);
@@ -178,18 +189,13 @@ int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
         rc = check_range(err_len, err_start, err);
     if (rc == 0 && (out_len || err_len) && o->fd < 0)
         rc = make_file(o, err);
-    o->used = 0;
-    o->off = o->end;
     o->crc = 0;
     if (rc == 0)
         rc = gather(o, out_fd, out_start, &out_len, err);
     if (rc == 0)
         rc = gather(o, err_fd, err_start, &err_len, err);
-    if (rc == 0)
-        rc = flush(o, err);
     if (rc != 0) {
-        if (o->fd >= 0 && ftruncate(o->fd, (off_t)o->end) != 0)
-            o->used = 0; /* the next output is written over the rest */
+        cut_back(o);
         return rc;
     }
     if (out_len || err_len)
@@ -197,8 +203,35 @@ int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
     outcome->out_len = out_len;
     outcome->err_len = err_len;
     outcome->out_crc = o->crc;
-    o->end = o->off;
+    o->end += out_len + err_len;
     return 0;
+}
+
+int dtx_output_flush(struct dtx_output *o, struct dtx_error *err)
+{
+    int rc = write_buffer(o, err);
+
+    if (rc != 0)
+        cut_back(o);
+    else
+        o->kept = o->end;
+    return rc;
+}
+
+int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
+                    int out_fd, int64_t out_start, int err_fd,
+                    int64_t err_start, struct dtx_error *err)
+{
+    int rc = dtx_output_add(o, outcome, out_fd, out_start, err_fd, err_start,
+                            err);
+
+    if (rc == 0)
+        rc = dtx_output_flush(o, err);
+    if (rc != 0) {
+        outcome->out_off = outcome->out_len = outcome->err_len = 0;
+        outcome->out_crc = 0;
+    }
+    return rc;
 }
 
 struct open_file {

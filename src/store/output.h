@@ -36,6 +36,14 @@ void dtx_output_set_progress(struct dtx_output *o, void (*fn)(void *ctx),
 int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
                     int out_fd, int64_t out_start, int err_fd,
                     int64_t err_start, struct dtx_error *err);
+/* The same in two steps, so that many small outputs cost one write: what was
+ * added may be told of, and read, only after a dtx_output_flush that
+ * succeeded. When either fails, all that was added since the last flush is
+ * lost. */
+int dtx_output_add(struct dtx_output *o, struct dtx_outcome *outcome,
+                   int out_fd, int64_t out_start, int err_fd,
+                   int64_t err_start, struct dtx_error *err);
+int dtx_output_flush(struct dtx_output *o, struct dtx_error *err);
 
 enum dtx_stream { DTX_STDOUT, DTX_STDERR };
 
@@ -65,6 +73,14 @@ int dtx_output_index_open(const char *run_dir, struct dtx_output_index **out,
 void dtx_output_index_close(struct dtx_output_index *x); /* NULL is allowed */
 int dtx_output_index_set(struct dtx_output_index *x, uint32_t task,
                          uint64_t journal_at);
+/* Many at once; sorts 'e'. Of several for a task the last one counts. */
+struct dtx_index_entry {
+    uint64_t journal_at;
+    uint32_t task;
+    uint32_t order; /* set by the callee */
+};
+int dtx_output_index_set_all(struct dtx_output_index *x,
+                             struct dtx_index_entry *e, size_t n);
 /* Forget all (the task list has changed). */
 int dtx_output_index_reset(struct dtx_output_index *x);
 /* The journal offset for 'task', or DTX_ENOENT. */

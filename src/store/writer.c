@@ -23,20 +23,16 @@
 #include "store/rundir.h"
 #include "task/task.h"
 
-#define GATHER_NS DTX_MSEC_NS
+#define GATHER_NS (4 * DTX_MSEC_NS)
 #define LONGEST_SYNC_NS (86400 * DTX_SEC_NS)
+#define PACKS 64             /* that go together */
+#define PACK_BYTES (64u << 10)
 #define KEEP_BYTES (4u << 20) /* larger buffers are given back after use */
-
-/* Where a record of the group goes in the index. */
-struct mark {
-    uint32_t task;
-    size_t at; /* offset in the group's bytes */
-};
 
 /* Records that are written together. */
 struct group {
     struct dtx_buf bytes; /* framed */
-    struct mark *mark;
+    struct dtx_index_entry *mark; /* at: offset in the bytes */
     size_t nmarks, cap;
     uint64_t last; /* number of the last record in it */
 };
@@ -189,7 +185,7 @@ static void keep_up(struct dtx_writer *w)
 }
 
 /* Put the group into the journal, then into the index. */
-static void append_group(struct dtx_writer *w, const struct group *g)
+static void append_group(struct dtx_writer *w, struct group *g)
 {
     struct dtx_error err;
     uint64_t at;
@@ -214,8 +210,9 @@ static void append_group(struct dtx_writer *w, const struct group *g)
     tell(w);
     /* derived, and checked when it is used: a failure costs a search */
     for (i = 0; i < g->nmarks; i++)
-        (void)dtx_output_index_set(w->c.index, g->mark[i].task,
-                                   at + g->mark[i].at);
+        g->mark[i].journal_at += at;
+    if (g->nmarks > 0)
+        (void)dtx_output_index_set_all(w->c.index, g->mark, g->nmarks);
 }
 
 /* Write the records that have gathered. Called without the lock; the lease is
@@ -244,39 +241,66 @@ static void progress(void *ctx)
     write_records(ctx);
 }
 
-static void do_pack(struct dtx_writer *w, struct dtx_pack *p)
+static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
 {
     struct dtx_error err;
+    int rc = dtx_output_add(w->c.output, &p->outcome, p->out_fd, p->out_start,
+                            p->err_fd, p->err_start, &err);
 
-    if (w->broken) {
-        (void)pthread_mutex_lock(&w->lock);
-        p->error = w->failed;
-        (void)pthread_mutex_unlock(&w->lock);
-        p->outcome.out_off = p->outcome.out_len = p->outcome.err_len = 0;
-        p->outcome.out_crc = 0;
-    } else {
-        p->error = dtx_output_pack(w->c.output, &p->outcome, p->out_fd,
-                                   p->out_start, p->err_fd, p->err_start, &err);
-        if (p->error)
-            dtx_log(DTX_LOG_DEBUG, "store: %s", err.text);
-    }
+    if (rc)
+        dtx_log(DTX_LOG_DEBUG, "store: %s", err.text);
+    return rc;
 }
 
-/* Do one pack; false when there is none. */
-static bool work_on_pack(struct dtx_writer *w)
+static void refuse_pack(struct dtx_pack *p, int error)
 {
-    struct dtx_pack p;
-    bool some;
+    p->error = error;
+    p->outcome.out_off = p->outcome.out_len = p->outcome.err_len = 0;
+    p->outcome.out_crc = 0;
+}
+
+/* Take packs that go into the file with one write: small ones, or one large;
+ * returns how many. */
+static size_t take_packs(struct dtx_writer *w, struct dtx_pack p[PACKS])
+{
+    uint64_t bytes = 0;
+    size_t n = 0;
 
     (void)pthread_mutex_lock(&w->lock);
-    some = pop_pack(&w->todo, &p);
+    while (n < PACKS && w->todo.head < w->todo.len) {
+        const struct dtx_outcome *o = &w->todo.item[w->todo.head].outcome;
+
+        if (o->out_len > PACK_BYTES || o->err_len > PACK_BYTES)
+            bytes = PACK_BYTES;
+        bytes += o->out_len + o->err_len;
+        if (n > 0 && bytes > PACK_BYTES)
+            break;
+        (void)pop_pack(&w->todo, &p[n++]);
+    }
     (void)pthread_mutex_unlock(&w->lock);
-    if (!some)
+    return n;
+}
+
+/* Do some packs; false when there are none. */
+static bool work_on_packs(struct dtx_writer *w)
+{
+    struct dtx_pack p[PACKS];
+    size_t n = take_packs(w, p), i;
+    struct dtx_error err;
+    int rc = 0;
+
+    if (n == 0)
         return false;
-    do_pack(w, &p);
+    for (i = 0; i < n && rc == 0; i++)
+        rc = w->broken ? w->failed : add_pack(w, &p[i]);
+    if (rc == 0)
+        rc = dtx_output_flush(w->c.output, &err);
+    for (i = 0; i < n; i++)
+        if (rc != 0)
+            refuse_pack(&p[i], rc);
     (void)pthread_mutex_lock(&w->lock);
-    /* room was made when it was handed in */
-    (void)push_pack(&w->packed, &p);
+    for (i = 0; i < n; i++) /* room was made when they were handed in */
+        (void)push_pack(&w->packed, &p[i]);
     (void)pthread_mutex_unlock(&w->lock);
     tell(w);
     return true;
@@ -303,9 +327,9 @@ static bool has_work(const struct dtx_writer *w)
 
 /* Sleep until there is work or something is due. Called with the lock.
  *
- * Work is followed by a millisecond of gathering whether or not there is more
- * already: in a stream nobody needs to wake this thread, and it wakes once a
- * millisecond. Only after an empty millisecond it sleeps until it is woken. */
+ * Work is followed by GATHER_NS of gathering whether or not there is more
+ * already: in a stream nobody needs to wake this thread, and it wakes once in
+ * that time. Only when nothing came in it sleeps until it is woken. */
 static void await_work(struct dtx_writer *w)
 {
     while (!w->stopping && !w->hurry) {
@@ -345,7 +369,7 @@ static void *run(void *ctx)
         done = w->stopping && !some;
         (void)pthread_mutex_unlock(&w->lock);
         write_records(w);
-        while (work_on_pack(w))
+        while (work_on_packs(w))
             write_records(w);
         if (some)
             w->gather_until = dtx_file_now() + GATHER_NS;
@@ -450,7 +474,7 @@ static void hand_over(struct dtx_writer *w, bool hurry)
 /* Make sure that one more result fits. */
 static bool reserve_result(struct dtx_writer *w)
 {
-    size_t waiting = w->todo.len - w->todo.head + 1; /* one may be in work */
+    size_t waiting = w->todo.len - w->todo.head + PACKS; /* some in work */
     struct dtx_pack *item =
         dtx_grow(w->packed.item, &w->packed.cap, w->packed.len + waiting + 1,
                  sizeof(*item));
@@ -481,7 +505,8 @@ static int add_record(struct dtx_writer *w, const void *payload, size_t len,
     size_t at = g->bytes.len;
 
     if (task != DTX_NO_TASK && w->c.index) {
-        struct mark *m = dtx_grow(g->mark, &g->cap, g->nmarks + 1, sizeof(*m));
+        struct dtx_index_entry *m =
+            dtx_grow(g->mark, &g->cap, g->nmarks + 1, sizeof(*m));
 
         if (!m)
             return DTX_ENOMEM;
@@ -493,7 +518,7 @@ static int add_record(struct dtx_writer *w, const void *payload, size_t len,
         return DTX_ENOMEM;
     }
     if (task != DTX_NO_TASK && w->c.index)
-        g->mark[g->nmarks++] = (struct mark){task, at};
+        g->mark[g->nmarks++] = (struct dtx_index_entry){at, task, 0};
     return 0;
 }
 
