@@ -24,7 +24,8 @@
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
 #define PULLS 256             /* outputs of which some was asked */
 #define JOIN_S 2              /* for the thread to end by itself */
-#define GATHER_NS DTX_MSEC_NS
+#define HOLD_BYTES (64u << 10) /* small outputs are written together */
+#define GATHER_NS (4 * DTX_MSEC_NS)
 #define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
@@ -54,10 +55,12 @@ struct dtx_show {
     struct entry *ask;          /* nothing before it is still to be asked for */
     struct pull *pull, *newest; /* in the order of the entries */
     bool awaited; /* somebody waits for all to be shown */
+    bool asleep;  /* the thread waits for something to show */
     unsigned npulls;
     uint64_t pulling;   /* bytes asked and not written */
     struct dtx_buf log; /* joblog lines to be written */
     bool logging;       /* the thread writes some just now */
+    bool holding;       /* the thread holds some output back */
     /* anybody's */
     atomic_bool stopping; /* set with the lock held */
     atomic_bool mute[2];  /* stdout, stderr: cannot be written any more */
@@ -65,6 +68,8 @@ struct dtx_show {
     /* the thread's own */
     struct dtx_output_reader *reader;
     struct dtx_buf line;
+    struct dtx_buf hold; /* output not written yet, for stream 'held' */
+    enum dtx_stream held;
     int joblog_fd;
 };
 
@@ -104,27 +109,58 @@ static void give_up(struct dtx_show *s, int i, int e)
             i ? "stderr" : "stdout", strerror(e), s->c.run_dir);
 }
 
-static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
-                       size_t len)
+/* The progress line shares the terminal: it is drawn again by the next tick. */
+static int wipe_line(struct dtx_show *s)
 {
-    struct dtx_show *s = ctx;
+    static const char wipe[] = "\r\033[K";
+
+    if (!s->c.wipe || atomic_load(&s->mute[1]))
+        return 0;
+    return write_all(s, STDERR_FILENO, wipe, sizeof(wipe) - 1);
+}
+
+/* 0 or STOPPED. */
+static int write_now(struct dtx_show *s, enum dtx_stream stream,
+                     const void *data, size_t len)
+{
     int i = stream == DTX_STDERR, e;
 
     if (atomic_load(&s->mute[i]))
         return 0;
-    e = write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len);
+    e = wipe_line(s);
+    if (e == 0)
+        e = write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len);
     if (e > 0)
         give_up(s, i, e);
     return e < 0 ? STOPPED : 0;
 }
 
-/* The progress line shares the terminal: it is drawn again by the next tick. */
-static void wipe_line(struct dtx_show *s)
+/* Write what has been held back. */
+static int flush(struct dtx_show *s)
 {
-    static const char wipe[] = "\r\033[K";
+    int rc = s->hold.len > 0 ? write_now(s, s->held, s->hold.data, s->hold.len)
+                             : 0;
 
-    if (s->c.wipe && !atomic_load(&s->mute[1]))
-        (void)write_piece(s, DTX_STDERR, wipe, sizeof(wipe) - 1);
+    dtx_buf_clear(&s->hold);
+    return rc;
+}
+
+static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
+                       size_t len)
+{
+    struct dtx_show *s = ctx;
+    int rc = 0;
+
+    if (s->held != stream || s->hold.len + len > HOLD_BYTES ||
+        !dtx_buf_reserve(&s->hold, len))
+        rc = flush(s);
+    s->held = stream;
+    if (rc != 0)
+        return rc;
+    if (len > HOLD_BYTES || !dtx_buf_reserve(&s->hold, len))
+        return write_now(s, stream, data, len);
+    dtx_buf_append(&s->hold, data, len);
+    return 0;
 }
 
 /* ---- the joblog ---- */
@@ -371,19 +407,31 @@ static bool is_wanted(struct dtx_show *s, uint64_t out_len, uint64_t err_len)
                            (err_len > 0 && !atomic_load(&s->mute[1])));
 }
 
+/* Write what is held back, with the lock. */
+static void release(struct dtx_show *s)
+{
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)flush(s);
+    (void)pthread_mutex_lock(&s->lock);
+    s->holding = false;
+}
+
 /* Called and returns with the lock held. */
 static void show_first(struct dtx_show *s)
 {
     struct entry *e = s->first;
 
     if (is_wanted(s, e->out_len, e->err_len)) {
-        (void)pthread_mutex_unlock(&s->lock);
-        wipe_line(s);
-        if (!e->far)
-            show_near(s, e);
-        (void)pthread_mutex_lock(&s->lock);
-        if (e->far)
+        s->holding = true;
+        if (e->far) {
+            release(s); /* before there is something to wait for */
             show_far(s, e);
+            release(s);
+        } else {
+            (void)pthread_mutex_unlock(&s->lock);
+            show_near(s, e);
+            (void)pthread_mutex_lock(&s->lock);
+        }
     } else if (s->pull && s->pull->e == e) {
         free_pull(s, 0);
     }
@@ -398,18 +446,25 @@ static void show_first(struct dtx_show *s)
 /* Called with the lock held. */
 static bool is_idle(const struct dtx_show *s)
 {
-    return !s->first && s->log.len == 0 && !s->logging;
+    return !s->first && s->log.len == 0 && !s->logging && !s->holding;
 }
 
-/* Let some more come before going to work: short tasks would wake this thread
- * each. With the lock held. */
-static void gather(struct dtx_show *s)
+/* Sleep until there is something, then let some more come, unless somebody
+ * waits: short tasks would wake this thread each. With the lock held. */
+static void await_work(struct dtx_show *s)
 {
-    const struct timespec nap = {0, GATHER_NS};
+    struct timespec end;
 
-    (void)pthread_mutex_unlock(&s->lock);
-    (void)nanosleep(&nap, NULL);
-    (void)pthread_mutex_lock(&s->lock);
+    s->asleep = true;
+    (void)pthread_cond_wait(&s->cond, &s->lock);
+    s->asleep = false;
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += GATHER_NS;
+    end.tv_sec += end.tv_nsec / DTX_SEC_NS;
+    end.tv_nsec %= DTX_SEC_NS;
+    while (!s->awaited && !atomic_load(&s->stopping) &&
+           pthread_cond_timedwait(&s->cond, &s->lock, &end) != ETIMEDOUT)
+        continue;
 }
 
 static void *thread_main(void *arg)
@@ -426,9 +481,10 @@ static void *thread_main(void *arg)
             (void)pthread_mutex_lock(&s->lock);
         } else if (s->first) {
             show_first(s);
+        } else if (s->holding) {
+            release(s);
         } else {
-            (void)pthread_cond_wait(&s->cond, &s->lock);
-            gather(s);
+            await_work(s);
             continue;
         }
         if (s->awaited && is_idle(s)) {
@@ -437,6 +493,7 @@ static void *thread_main(void *arg)
         }
     }
     (void)pthread_mutex_unlock(&s->lock);
+    (void)flush(s);
     write_log(s);
     return NULL;
 }
@@ -480,6 +537,7 @@ static void free_show(struct dtx_show *s)
         (void)close(s->joblog_fd);
     dtx_output_reader_destroy(s->reader);
     dtx_buf_free(&s->line);
+    dtx_buf_free(&s->hold);
     dtx_buf_free(&s->log);
     (void)pthread_cond_destroy(&s->cond);
     (void)pthread_mutex_destroy(&s->lock);
@@ -500,6 +558,17 @@ static int start_thread(struct dtx_show *s, struct dtx_error *err)
     return DTX_OK;
 }
 
+static void init_sync(struct dtx_show *s)
+{
+    pthread_condattr_t a;
+
+    (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_condattr_init(&a);
+    (void)pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&s->cond, &a);
+    (void)pthread_condattr_destroy(&a);
+}
+
 int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
                    struct dtx_error *err)
 {
@@ -510,8 +579,7 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
         return dtx_error_set(err, DTX_ENOMEM, "show: out of memory");
     s->c = *c;
     s->last = &s->first;
-    (void)pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_cond_init(&s->cond, NULL);
+    init_sync(s);
     rc = open_joblog(s, err);
     if (rc == DTX_OK) {
         s->reader = dtx_output_reader_create(c->run_dir);
@@ -560,7 +628,8 @@ int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
         if (!s->ask)
             s->ask = e;
     }
-    (void)pthread_cond_signal(&s->cond);
+    if (s->asleep && !is_idle(s))
+        (void)pthread_cond_signal(&s->cond);
     (void)pthread_mutex_unlock(&s->lock);
     return rc;
 }
@@ -572,6 +641,8 @@ bool dtx_show_idle(struct dtx_show *s)
     (void)pthread_mutex_lock(&s->lock);
     idle = is_idle(s);
     s->awaited = !idle;
+    if (!idle)
+        (void)pthread_cond_signal(&s->cond);
     (void)pthread_mutex_unlock(&s->lock);
     return idle;
 }
