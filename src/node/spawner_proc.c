@@ -32,7 +32,7 @@
 #define FD_SOCK 3
 #define FD_WAKE 4
 #define FD_REST 5
-#define COALESCE_NS (DTX_MSEC_NS / 2)
+#define COALESCE_NS (4 * DTX_MSEC_NS)
 #define END_LIMIT_NS (10 * DTX_SEC_NS)
 
 enum news { NEWS_CHILD = 1, NEWS_LOST = 2 };

@@ -32,6 +32,7 @@
 #include "wire/wire.h"
 
 #define TICK_NS (500 * DTX_MSEC_NS)
+#define ALIVE_NS (50 * DTX_MSEC_NS) /* how often the spawner is looked at */
 #define NAP_NEAR_NS (100 * DTX_MSEC_NS) /* everybody can ring us */
 #define NAP_FAR_MIN_NS (100 * INT64_C(1000))
 #define NAP_FAR_MAX_NS (1 * DTX_MSEC_NS)
@@ -50,7 +51,7 @@ struct dtx_loop {
     struct dtx_actions actions;
     struct dtx_buf frame;
     int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
-    int64_t tick_ns, nap_ns;
+    int64_t tick_ns, alive_ns, nap_ns;
     unsigned signals;
     bool master_done, worker_done, leave;
     bool told_trouble;
@@ -330,8 +331,6 @@ static bool poll_exec(struct dtx_loop *l)
     }
     if (dtx_exec_error(l->c.exec) && !l->told_trouble)
         tell_trouble(l);
-    if (!dtx_spawner_alive(l->c.spawner))
-        fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
     return moved;
 }
 
@@ -450,6 +449,11 @@ static bool poll_timers(struct dtx_loop *l, int64_t now)
         l->worker_wake_ns = 0;
         (void)dtx_inbox_add(&l->to_worker, DTX_EV_TIMER);
         moved = true;
+    }
+    if (now >= l->alive_ns) {
+        l->alive_ns = now + ALIVE_NS;
+        if (!dtx_spawner_alive(l->c.spawner))
+            fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
     }
     if (now >= l->tick_ns) {
         l->tick_ns = now + TICK_NS;

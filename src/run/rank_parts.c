@@ -32,7 +32,7 @@
 /* Tasks handed to the spawner beyond its slots, for each slot: enough that the
  * ends of short tasks can be heard of in groups.  What has not started can be
  * taken back at once, so nothing is lost by it. */
-#define AHEAD 4
+#define AHEAD 8
 
 extern char **environ;
 
