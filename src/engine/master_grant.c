@@ -301,7 +301,10 @@ static void put_work(struct dtx_master *m, uint32_t task)
     w.timeout_ns = a->timeout_ns ? a->timeout_ns : m->c.timeout_ns;
     if (w.timeout_ns < 0)
         w.timeout_ns = 0;
+    w.index = t->index;
+    w.flags = (uint8_t)a->flags;
     w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
+    w.env = dtx_str_of(dtx_tasklist_pool(l, a->env));
     w.name = dtx_str_of(dtx_tasklist_pool(l, t->name));
     w.command = (struct dtx_str){dtx_tasklist_text(l, t), t->len};
     dtx_item_work_encode(&m->out->bytes, &w);

@@ -27,6 +27,7 @@
 #include "node/spawner_env.h"
 #include "node/spawner_proc.h"
 #include "node/spawner_ring.h"
+#include "task/task.h"
 
 #define SPARE_FILES 256u /* descriptors that are not for captures */
 #define STOP_LIMIT_NS (12 * DTX_SEC_NS) /* it takes 10 s at most */
@@ -249,8 +250,16 @@ static size_t text_size(const char *s)
     return s ? strlen(s) + 1 : 0;
 }
 
-static void fill_record(struct dtx_record *r, const struct dtx_spawn_request *q,
-                        uint32_t cwd_len, uint32_t name_len)
+/* A text with its NUL; returns the place behind it. */
+static char *put_text(char *p, const char *s, uint32_t size)
+{
+    if (size)
+        memcpy(p, s, size);
+    return p + size;
+}
+
+/* The record's lengths of texts but the command's are set. */
+static void fill_record(struct dtx_record *r, const struct dtx_spawn_request *q)
 {
     char *p = (char *)(r + 1);
 
@@ -259,17 +268,15 @@ static void fill_record(struct dtx_record *r, const struct dtx_spawn_request *q,
     r->attempt = q->attempt;
     r->cpus = q->cpus;
     r->len = (uint32_t)q->len;
-    r->cwd_len = cwd_len;
-    r->name_len = name_len;
+    r->index = q->index;
+    r->slot_mark = q->slot_mark;
     r->timeout_ns = q->timeout_ns;
     if (q->len)
         memcpy(p, q->command, q->len);
     p[q->len] = '\0';
-    p += q->len + 1;
-    if (cwd_len)
-        memcpy(p, q->cwd, cwd_len);
-    if (name_len)
-        memcpy(p + cwd_len, q->name, name_len);
+    p = put_text(p + q->len + 1, q->cwd, r->cwd_len);
+    p = put_text(p, q->name, r->name_len);
+    (void)put_text(p, q->env, r->env_len);
 }
 
 static void add_live(struct dtx_spawner *s, const struct dtx_spawn_request *q,
@@ -286,7 +293,8 @@ static void add_live(struct dtx_spawner *s, const struct dtx_spawn_request *q,
 
 int dtx_spawner_run(struct dtx_spawner *s, const struct dtx_spawn_request *q)
 {
-    size_t cwd = text_size(q->cwd), name = text_size(q->name), size;
+    size_t cwd = text_size(q->cwd), name = text_size(q->name);
+    size_t env = text_size(q->env), size;
     struct dtx_record *r;
     struct dtx_entry *e;
     uint32_t entry, old;
@@ -294,18 +302,22 @@ int dtx_spawner_run(struct dtx_spawner *s, const struct dtx_spawn_request *q)
     if (!s->configured)
         return DTX_ESTATE;
     if (q->cpus < 1 || q->cpus > s->nslots || name > DTX_ENV_NAME_MAX + 1 ||
+        env > DTX_MAX_ENV + 1 ||
         cwd > DTX_RING_RECORD_MAX / 4 || q->len > DTX_RING_RECORD_MAX / 2)
         return DTX_ELIMIT;
     if (s->nfree <= s->nkilled) /* the killed ones have yet to be polled */
         return DTX_EAGAIN;
-    size = sizeof(*r) + q->len + 1 + cwd + name;
+    size = sizeof(*r) + q->len + 1 + cwd + name + env;
     r = dtx_ring_reserve(s->ring, size);
     if (!r)
         return DTX_EAGAIN;
     entry = s->free_entry[--s->nfree];
     e = &s->ring->entry[entry];
     old = atomic_load_explicit(&e->state, memory_order_relaxed);
-    fill_record(r, q, (uint32_t)cwd, (uint32_t)name);
+    r->cwd_len = (uint32_t)cwd;
+    r->name_len = (uint32_t)name;
+    r->env_len = (uint32_t)env;
+    fill_record(r, q);
     r->entry = entry;
     r->state = (old & ~DTX_ENTRY_MASK) + DTX_ENTRY_GENERATION + DTX_ENTRY_READY;
     atomic_store(&e->kill, DTX_KILL_NONE);

@@ -77,6 +77,11 @@ struct dtx_spawn_request {
     size_t len;
     const char *cwd;     /* NULL = config.cwd; relative to it otherwise */
     const char *name;    /* DTX_TASK_NAME, NULL = not set */
+    const char *env;     /* further variables, see struct dtx_task_attr; they
+                            take the place of those in config.env. NULL = none,
+                            at most DTX_MAX_ENV bytes */
+    uint32_t index;      /* for %i in 'env' */
+    bool slot_mark;      /* see DTX_ATTR_SLOT */
 };
 
 struct dtx_spawn_result {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "node/spawner.h"
+#include "task/task.h"
 
 /* Names that begin so belong to a launcher or to the job around us. */
 static const char *const foreign_prefix[] = {
@@ -95,18 +96,23 @@ int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c)
     memset(e, 0, sizeof(*e));
     while (c->env && c->env[n])
         n++;
-    e->vec = calloc(n + 2 + DTX_ENV_CHANGING + LEN(bound_entries) + 2,
+    e->base = calloc(n + 2, sizeof(char *));
+    e->vec = calloc(n + 2 + DTX_ENV_CHANGING + LEN(bound_entries) +
+                        DTX_MAX_ENV_ENTRIES + 2,
                     sizeof(char *));
-    if (!e->vec || !make_run_dir(e, c->run_dir)) {
+    if (!e->base || !e->vec || !make_run_dir(e, c->run_dir)) {
         dtx_env_fini(e);
         return DTX_ENOMEM;
     }
     for (i = 0; i < n; i++)
         if (!dtx_env_is_foreign(c->env[i]))
-            e->vec[e->nshared++] = c->env[i];
+            e->base[e->nbase++] = c->env[i];
+    e->rank_number = c->rank;
     (void)snprintf(e->rank, sizeof(e->rank), "DTX_RANK=%u", c->rank);
-    e->vec[e->nshared++] = e->rank;
-    e->vec[e->nshared++] = e->run_dir;
+    e->base[e->nbase++] = e->rank;
+    e->base[e->nbase++] = e->run_dir;
+    memcpy(e->vec, e->base, e->nbase * sizeof(char *));
+    e->nshared = e->nbase;
     e->own_omp = dtx_env_find(c->env, "OMP_NUM_THREADS") != NULL;
     e->deadline_ns = c->deadline_ns;
     e->path = dtx_env_find(c->env, "PATH");
@@ -115,9 +121,100 @@ int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c)
 
 void dtx_env_fini(struct dtx_env *e)
 {
+    free(e->base);
     free(e->vec);
+    free(e->extra);
     free(e->run_dir);
+    dtx_buf_free(&e->text);
     memset(e, 0, sizeof(*e));
+}
+
+/* ---- further variables of a task ---- */
+
+/* The end of the entry that begins at 's'. */
+static const char *entry_end(const char *s)
+{
+    return s + strcspn(s, "\n");
+}
+
+/* Is the variable of this "NAME=value" set by the text 'extra'? */
+static bool is_replaced(const char *entry, const char *extra)
+{
+    size_t n = strcspn(entry, "=") + 1;
+
+    for (; *extra; extra = *entry_end(extra) ? entry_end(extra) + 1
+                                             : entry_end(extra))
+        if (strncmp(extra, entry, n) == 0)
+            return true;
+    return false;
+}
+
+/* Leave out of the shared part what this text replaces. */
+static bool adopt_extra(struct dtx_env *e, const char *extra)
+{
+    char *copy;
+    size_t i;
+
+    if (!extra && !e->extra)
+        return true;
+    if (extra && e->extra && strcmp(extra, e->extra) == 0)
+        return true;
+    copy = extra ? strdup(extra) : NULL;
+    if (extra && !copy)
+        return false;
+    free(e->extra);
+    e->extra = copy;
+    e->nshared = 0;
+    for (i = 0; i < e->nbase; i++)
+        if (!extra || !is_replaced(e->base[i], extra))
+            e->vec[e->nshared++] = e->base[i];
+    return true;
+}
+
+/* One entry, with numbers for the letters behind '%', and a NUL. */
+static void put_extra(struct dtx_buf *b, const char *s, const char *end,
+                      const struct dtx_env_task *t, uint32_t rank)
+{
+    for (; s < end; s++) {
+        if (*s != '%' || s + 1 == end) {
+            dtx_buf_char(b, *s);
+            continue;
+        }
+        s++;
+        if (*s == 'i')
+            dtx_buf_printf(b, "%lu", (unsigned long)t->index);
+        else if (*s == 't')
+            dtx_buf_printf(b, "%lu", (unsigned long)t->task + 1);
+        else if (*s == 'z')
+            dtx_buf_printf(b, "%lu", (unsigned long)t->task);
+        else if (*s == 's')
+            dtx_buf_printf(b, "%lu", (unsigned long)t->slot);
+        else if (*s == 'r')
+            dtx_buf_printf(b, "%lu", (unsigned long)rank);
+        else
+            dtx_buf_char(b, *s);
+    }
+    dtx_buf_append(b, "", 1);
+}
+
+/* Put the entries at '*v' and go behind them. */
+static bool put_extras(struct dtx_env *e, const struct dtx_env_task *t,
+                       char ***v)
+{
+    size_t at[DTX_MAX_ENV_ENTRIES], n = 0, i;
+    const char *s = e->extra;
+
+    dtx_buf_clear(&e->text);
+    while (s && *s && n < DTX_MAX_ENV_ENTRIES) {
+        const char *end = entry_end(s);
+
+        at[n++] = e->text.len;
+        put_extra(&e->text, s, end, t, e->rank_number);
+        s = *end ? end + 1 : end;
+    }
+    for (i = 0; i < n && !e->text.failed; i++)
+        *(*v)++ = e->text.data + at[i];
+    return !e->text.failed;
 }
 
 /* Write "NAME=" and the digits; cheaper than snprintf, and there are many. */
@@ -150,11 +247,16 @@ static uint64_t seconds_left(int64_t deadline_ns, int64_t now_ns)
 
 char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t)
 {
-    char **v = e->vec + e->nshared;
+    char **v;
     char(*b)[48] = e->number;
     uint64_t id = (uint64_t)t->task + 1;
     size_t i;
 
+    if (!adopt_extra(e, t->extra))
+        return NULL;
+    v = e->vec + e->nshared;
+    if (!put_extras(e, t, &v))
+        return NULL;
     *v++ = put_number(*b++, "DTX_TASK_ID", id);
     *v++ = put_number(*b++, "PARALLEL_SEQ", id);
     *v++ = put_number(*b++, "DTX_ATTEMPT", t->attempt);

@@ -3,7 +3,9 @@
  *
  * The part that all tasks share is made once; per task only the entries that
  * differ are written, into buffers of the struct, so a task's environment is
- * valid until the next one is asked for.
+ * valid until the next one is asked for.  Further variables of a task mostly
+ * are the same text for all tasks of a job: what they take the place of is
+ * found when that text changes.
  */
 #ifndef DTX_NODE_SPAWNER_ENV_H
 #define DTX_NODE_SPAWNER_ENV_H
@@ -12,14 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 struct dtx_spawner_config;
 
 #define DTX_ENV_NAME_MAX 1023u /* bytes of a DTX_TASK_NAME */
 #define DTX_ENV_CHANGING 10
 
 struct dtx_env {
-    char **vec;    /* shared entries, then room for a task's */
+    char **base;   /* what all tasks share; borrowed and own entries */
+    size_t nbase;
+    char **vec;    /* of those, what 'extra' does not replace; then room for a
+                      task's */
     size_t nshared;
+    char *extra;   /* the last task's further variables, or NULL */
+    size_t nextra;
+    struct dtx_buf text; /* those with the task's numbers put in */
+    uint32_t rank_number;
     bool own_omp;  /* the user has set OMP_NUM_THREADS */
     int64_t deadline_ns;
     const char *path; /* value of PATH; borrowed from the configuration */
@@ -31,7 +42,9 @@ struct dtx_env {
 
 struct dtx_env_task {
     uint32_t task, attempt, slot, cpus;
-    const char *name; /* NULL = none */
+    uint32_t index;
+    const char *name;  /* NULL = none */
+    const char *extra; /* see struct dtx_task_attr; NULL = none */
     int64_t now_ns;   /* wall clock */
     bool bound;       /* to its cores: a nested mpirun must stay there */
 };
@@ -44,6 +57,7 @@ const char *dtx_env_find(char *const *env, const char *name);
 /* Borrows the strings of the configuration. 0 or DTX_ENOMEM. */
 int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c);
 void dtx_env_fini(struct dtx_env *e);
+/* NULL when out of memory. */
 char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t);
 
 #endif

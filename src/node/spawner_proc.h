@@ -49,6 +49,7 @@ struct dtx_proc {
     int sock, wake_fd, signal_fd;
     struct dtx_spawner_config *config; /* NULL until it has come */
     struct dtx_env env;
+    struct dtx_buf command; /* one with its slot put in */
     struct dtx_launcher launcher;
     struct dtx_captures captures;
     struct dtx_strays strays;

@@ -57,8 +57,12 @@ struct dtx_record {
     uint32_t len;      /* command; CONFIG: bytes of the encoded config */
     uint32_t cwd_len;  /* with its NUL, 0 = none */
     uint32_t name_len; /* with its NUL, 0 = none */
+    uint32_t env_len;  /* with its NUL, 0 = none */
+    uint32_t index;
+    uint32_t slot_mark; /* 0 or 1 */
+    uint32_t unused;
     int64_t timeout_ns;
-    /* command NUL cwd name */
+    /* command NUL cwd name env */
 };
 #define DTX_RECORD_ALIGN 16u
 

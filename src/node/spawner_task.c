@@ -18,6 +18,7 @@
 #include "node/spawner_config.h"
 #include "node/spawner_proc.h"
 #include "node/spawner_ring.h"
+#include "task/task.h"
 
 #define LONG_BITS (sizeof(long) * CHAR_BIT)
 #define RETRIES 8
@@ -347,19 +348,35 @@ static void undo_run(struct dtx_proc *p, uint32_t run)
         dtx_captures_put(&p->captures, x->capture);
 }
 
+/* The command with the slot's number where it is to stand. */
+static bool put_slot(struct dtx_proc *p, struct dtx_launch *t, uint32_t slot)
+{
+    dtx_buf_clear(&p->command);
+    dtx_command_with_slot(&p->command, t->command, t->len, slot);
+    if (p->command.failed || !dtx_buf_reserve(&p->command, 1))
+        return false;
+    t->command = p->command.data;
+    t->len = p->command.len;
+    return true;
+}
+
 static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
 {
     const struct dtx_run *x = &p->run[run];
     char *text = (char *)(r + 1);
+    char *cwd = text + r->len + 1, *name = cwd + r->cwd_len;
+    char *env = name + r->name_len;
     struct dtx_launch t = {.command = text, .len = r->len};
     struct dtx_env_task e = {.task = r->task,
+                             .index = r->index,
                              .attempt = r->attempt,
                              .slot = p->config->first_slot + x->slot,
                              .cpus = r->cpus,
                              .now_ns = x->start_wall_ns};
 
-    t.cwd = r->cwd_len ? text + r->len + 1 : NULL;
-    e.name = r->name_len ? text + r->len + 1 + r->cwd_len : NULL;
+    t.cwd = r->cwd_len ? cwd : NULL;
+    e.name = r->name_len ? name : NULL;
+    e.extra = r->env_len ? env : NULL;
     t.out_fd = t.err_fd = -1;
     if (x->capture >= 0) {
         t.out_fd = p->captures.c[x->capture].out.fd;
@@ -369,6 +386,10 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
     t.mask_size = p->mask_size;
     e.bound = t.mask != NULL;
     t.env = dtx_env_task(&p->env, &e);
+    if (!t.env || (r->slot_mark && !put_slot(p, &t, e.slot))) {
+        errno = ENOMEM;
+        return -1;
+    }
     t.group = &p->ring->group[run];
     return dtx_launcher_start(&p->launcher, &t);
 }

@@ -13,17 +13,20 @@
 #include "node/clock.h"
 #include "node/spawner.h"
 #include "store/writer.h"
+#include "task/task.h"
 
 #define MAX_AT_ONCE 256
+#define GROUP 16 /* outputs that are packed together, about */
 #define SHORT_NS (10 * DTX_MSEC_NS)
 
 /* A command the spawner had no room for yet. */
 struct held {
     struct held *next;
-    uint32_t task, attempt, cpus;
+    uint32_t task, attempt, cpus, index;
+    bool slot_mark;
     int64_t timeout_ns;
     size_t len;
-    const char *command, *cwd, *name; /* in 'text' */
+    const char *command, *cwd, *env, *name; /* in 'text' */
     char text[];
 };
 
@@ -33,7 +36,8 @@ struct dtx_exec {
     struct held *first, **last;
     struct dtx_outcome *ended; /* a ring */
     size_t at, len, cap;
-    uint64_t open; /* handed to the spawner and not ended */
+    uint64_t open;    /* handed to the spawner and not ended */
+    uint64_t packing; /* handed to the packer and not come back */
     int error;
     char text[512]; /* about it */
 };
@@ -116,10 +120,21 @@ static void push_unstarted(struct dtx_exec *x, uint32_t task, uint32_t attempt,
 
 /* ---- running ---- */
 
+/* Copy a text to '*p' with a NUL behind, and go on there; NULL for none. */
+static const char *put_text(char **p, struct dtx_str s)
+{
+    char *begin = *p;
+
+    memcpy(begin, s.data, s.len);
+    begin[s.len] = '\0';
+    *p = begin + s.len + 1;
+    return s.len ? begin : NULL;
+}
+
 static struct held *hold(const struct dtx_item_work *w)
 {
-    struct held *h =
-        malloc(sizeof(*h) + w->command.len + w->cwd.len + w->name.len + 3);
+    struct held *h = malloc(sizeof(*h) + w->command.len + w->cwd.len +
+                            w->env.len + w->name.len + 4);
     char *p;
 
     if (!h)
@@ -128,28 +143,32 @@ static struct held *hold(const struct dtx_item_work *w)
     h->task = w->task;
     h->attempt = w->attempt;
     h->cpus = w->cpus;
+    h->index = w->index;
+    h->slot_mark = (w->flags & DTX_ATTR_SLOT) != 0;
     h->timeout_ns = w->timeout_ns;
     h->len = w->command.len;
     p = h->text;
     h->command = p;
-    memcpy(p, w->command.data, w->command.len);
-    p += w->command.len;
-    *p++ = '\0';
-    h->cwd = w->cwd.len ? p : NULL;
-    memcpy(p, w->cwd.data, w->cwd.len);
-    p += w->cwd.len;
-    *p++ = '\0';
-    h->name = w->name.len ? p : NULL;
-    memcpy(p, w->name.data, w->name.len);
-    p[w->name.len] = '\0';
+    (void)put_text(&p, w->command);
+    h->cwd = put_text(&p, w->cwd);
+    h->env = put_text(&p, w->env);
+    h->name = put_text(&p, w->name);
     return h;
 }
 
 static int hand_over(struct dtx_exec *x, const struct held *h)
 {
-    struct dtx_spawn_request r = {h->task,       h->attempt, h->cpus,
-                                  h->timeout_ns, h->command, h->len,
-                                  h->cwd,        h->name};
+    struct dtx_spawn_request r = {.task = h->task,
+                                  .attempt = h->attempt,
+                                  .cpus = h->cpus,
+                                  .index = h->index,
+                                  .slot_mark = h->slot_mark,
+                                  .timeout_ns = h->timeout_ns,
+                                  .command = h->command,
+                                  .len = h->len,
+                                  .cwd = h->cwd,
+                                  .env = h->env,
+                                  .name = h->name};
     int rc = dtx_spawner_run(x->spawner, &r);
 
     x->open += rc == DTX_OK;
@@ -290,11 +309,13 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     p.outcome = r->outcome;
     p.capture = r->capture;
     /* where short tasks follow each other their outputs go in groups */
-    p.lazy = x->open > 1 && r->outcome.wall_ns < SHORT_NS;
+    p.lazy = x->open > 1 && r->outcome.wall_ns < SHORT_NS &&
+             x->packing < GROUP;
     rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                  &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)
         rc = dtx_writer_pack(x->packer, &p);
+    x->packing += rc == DTX_OK;
     if (rc) {
         dtx_spawner_release(x->spawner, r->capture);
         output_lost(x, &r->outcome, rc);
@@ -305,6 +326,7 @@ static void take_packed(struct dtx_exec *x, const struct dtx_pack *p)
 {
     struct dtx_outcome o = p->outcome;
 
+    x->packing--;
     dtx_spawner_release(x->spawner, p->capture);
     if (p->error)
         output_lost(x, &o, p->error);

@@ -287,17 +287,18 @@ static void append_failures(const struct dtx_report *r, uint64_t failed,
     for (i = 0; i < r->nfailures; i++) {
         const struct dtx_outcome *o = &r->failure[i];
         const struct dtx_task *t = &r->c.list->task[o->task];
-        int show = t->len > 120 ? 120 : (int)t->len;
+        struct dtx_buf c = DTX_BUF_INIT;
 
+        dtx_tasklist_command(&c, r->c.list, o->task, o->slot);
         dtx_buf_printf(b, "failed     task %llu",
                        (unsigned long long)dtx_task_id(o->task));
         if (t->line)
             dtx_buf_printf(b, " (line %u)", t->line);
         dtx_buf_str(b, ": ");
         append_why(o, b);
-        dtx_buf_printf(b, ": %.*s%s\n", show,
-                       dtx_tasklist_text(r->c.list, t),
-                       t->len > 120 ? "..." : "");
+        dtx_buf_printf(b, ": %.120s%s\n", c.data ? c.data : "",
+                       c.len > 120 ? "..." : "");
+        dtx_buf_free(&c);
         append_tail(reader, r->c.epoch, o, b);
     }
     if (failed > r->nfailures && r->nfailures > 0)

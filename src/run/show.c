@@ -25,7 +25,7 @@
 #define PULLS 256             /* outputs of which some was asked */
 #define JOIN_S 2              /* for the thread to end by itself */
 #define HOLD_BYTES (64u << 10) /* small outputs are written together */
-#define GATHER_NS (4 * DTX_MSEC_NS)
+#define GATHER_NS (8 * DTX_MSEC_NS)
 #define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
@@ -197,11 +197,14 @@ static void write_log(void *show)
 /* 0 or DTX_ENOMEM. Called with the lock held. */
 static int add_line(struct dtx_show *s, const struct dtx_outcome *o)
 {
-    const struct dtx_task *t = &s->c.list->task[o->task];
+    struct dtx_buf b = DTX_BUF_INIT;
     size_t len = s->log.len;
 
+    dtx_tasklist_command(&b, s->c.list, o->task, o->slot);
     dtx_joblog_line(&s->log, o, s->c.host(s->c.ctx, o->rank),
-                    dtx_tasklist_text(s->c.list, t), t->len);
+                    b.data ? b.data : "", b.len);
+    s->log.failed |= b.failed;
+    dtx_buf_free(&b);
     if (!s->log.failed)
         return DTX_OK;
     s->log.failed = false; /* without the half of a line */

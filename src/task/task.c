@@ -11,8 +11,8 @@
 #include "base/error.h"
 
 /* Attributes are hashed as bytes: they must not have padding. */
-_Static_assert(sizeof(struct dtx_task_attr) == 24, "padding in attributes");
-_Static_assert(sizeof(struct dtx_task) == 24, "a task is 24 bytes");
+_Static_assert(sizeof(struct dtx_task_attr) == 32, "padding in attributes");
+_Static_assert(sizeof(struct dtx_task) == 32, "a task is 32 bytes");
 
 /* Append or leave the buffer as it was. */
 static bool append(struct dtx_buf *b, const char *s, size_t len)
@@ -33,6 +33,8 @@ int dtx_tasklist_init(struct dtx_tasklist *l)
         .retries = 0,
         .cwd = DTX_NO_TEXT,
         .timeout_ns = 0,
+        .env = DTX_NO_TEXT,
+        .flags = 0,
     };
     uint32_t index;
     int rc;
@@ -118,6 +120,7 @@ int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
     p->attr = attr;
     p->line = line;
     p->name = name;
+    p->index = 0;
     l->ntasks++;
     return DTX_OK;
 }
@@ -162,4 +165,37 @@ const struct dtx_task_attr *dtx_tasklist_attr_of(const struct dtx_tasklist *l,
                                                  uint32_t task)
 {
     return &l->attr[l->task[task].attr];
+}
+
+void dtx_command_with_slot(struct dtx_buf *out, const char *command, size_t len,
+                           uint32_t slot)
+{
+    const char *end = command + len;
+
+    while (command < end) {
+        const char *mark =
+            memchr(command, DTX_SLOT_BYTE, (size_t)(end - command));
+
+        dtx_buf_append(out, command,
+                       (size_t)((mark ? mark : end) - command));
+        if (!mark)
+            return;
+        if (slot)
+            dtx_buf_printf(out, "%lu", (unsigned long)slot);
+        else
+            dtx_buf_str(out, "{%}");
+        command = mark + 1;
+    }
+}
+
+void dtx_tasklist_command(struct dtx_buf *out, const struct dtx_tasklist *l,
+                          uint32_t task, uint32_t slot)
+{
+    const struct dtx_task *t = &l->task[task];
+    const char *text = dtx_tasklist_text(l, t);
+
+    if (dtx_tasklist_attr_of(l, task)->flags & DTX_ATTR_SLOT)
+        dtx_command_with_slot(out, text, t->len, slot);
+    else
+        dtx_buf_append(out, text, t->len);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* task/task.h - the list of tasks of a job
  *
- * A task is 24 bytes beside its text: its attributes are shared, since most
+ * A task is 32 bytes beside its text: its attributes are shared, since most
  * lines of a file have the same.  Tasks are numbered from 0 inside the
  * program; people see the id, which is the ordinal from 1 (dtx_task_id).
  *
@@ -37,7 +37,20 @@ struct dtx_task_attr {
     uint32_t retries;   /* attempts in all, at least 1; 0 = the job's default */
     uint32_t cwd;       /* into 'pool', DTX_NO_TEXT = the job's */
     int64_t timeout_ns; /* 0 = the job's default, -1 = none */
+    uint32_t env;       /* into 'pool', DTX_NO_TEXT = none; see below */
+    uint32_t flags;     /* DTX_ATTR_* */
 };
+
+/* The byte DTX_SLOT_BYTE in the command stands for the number of the slot, put
+ * in when the task starts. */
+#define DTX_ATTR_SLOT 1u
+#define DTX_SLOT_BYTE '\001'
+
+/* Variables a task sees beside the common ones: entries NAME=VALUE, separated
+ * by newlines. In a value %i stands for the task's index, %t for its id, %z for
+ * the id less one, %s for the slot, %r for the rank, %% for a per cent sign. */
+#define DTX_MAX_ENV 4096u       /* bytes of such a text */
+#define DTX_MAX_ENV_ENTRIES 32u
 
 struct dtx_task {
     uint64_t text;  /* command: offset into 'text' */
@@ -45,6 +58,8 @@ struct dtx_task {
     uint32_t attr;  /* index into 'attr' */
     uint32_t line;  /* where it stood in its file, from 1; 0 = nowhere */
     uint32_t name;  /* into 'pool', DTX_NO_TEXT = none */
+    uint32_t index; /* of a job array or repetition, 0 = none; part of what
+                       tells the task from others at a resume */
 };
 
 struct dtx_tasklist {
@@ -81,6 +96,15 @@ const char *dtx_tasklist_text(const struct dtx_tasklist *l,
 const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off);
 const struct dtx_task_attr *dtx_tasklist_attr_of(const struct dtx_tasklist *l,
                                                  uint32_t task);
+
+/* Append a command that has DTX_ATTR_SLOT, with the slot's number in its
+ * places; 0: with "{%}", as the user wrote it. */
+void dtx_command_with_slot(struct dtx_buf *out, const char *command, size_t len,
+                           uint32_t slot);
+
+/* Append a task's command as it ran in that slot. */
+void dtx_tasklist_command(struct dtx_buf *out, const struct dtx_tasklist *l,
+                          uint32_t task, uint32_t slot);
 
 /* What users call task number 'i'. */
 static inline uint64_t dtx_task_id(uint32_t i)

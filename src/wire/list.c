@@ -38,8 +38,13 @@ static int put_attrs(struct emitter *e, const struct dtx_tasklist *l)
     for (i = 0; i < l->nattrs && rc == DTX_OK; i++) {
         const struct dtx_task_attr *a = &l->attr[i];
         struct dtx_item_attr it = {
-            a->cpus, a->prio, a->retries, a->timeout_ns,
-            dtx_str_of(dtx_tasklist_pool(l, a->cwd))};
+            a->cpus,
+            a->prio,
+            a->retries,
+            a->timeout_ns,
+            (uint8_t)a->flags,
+            dtx_str_of(dtx_tasklist_pool(l, a->cwd)),
+            dtx_str_of(dtx_tasklist_pool(l, a->env))};
 
         dtx_item_attr_encode(&e->b, &it);
         if (e->b.len > RECORD_BYTES) {
@@ -59,7 +64,7 @@ static int put_tasks(struct emitter *e, const struct dtx_tasklist *l)
     begin(e, &rec);
     for (i = 0; i < l->ntasks && rc == DTX_OK; i++) {
         const struct dtx_task *t = &l->task[i];
-        struct dtx_item_task it = {t->attr, t->line,
+        struct dtx_item_task it = {t->attr, t->line, t->index,
                                    dtx_str_of(dtx_tasklist_pool(l, t->name)),
                                    {dtx_tasklist_text(l, t), t->len}};
 

@@ -74,7 +74,7 @@ static struct dtx_key base_key(const struct dtx_tasklist *l, uint32_t i,
     part[1] = own && own[0] == '/' ? (struct dtx_key){0, 0}
                                    : dtx_hash128(cwd, strlen(cwd), 2);
     part[2] = own ? dtx_hash128(own, strlen(own), 2) : (struct dtx_key){0, 0};
-    return dtx_hash128(part, sizeof(part), 3);
+    return dtx_hash128(part, sizeof(part), 3 + (uint64_t)t->index * 8);
 }
 
 /* The key of task i: its base key and which occurrence of it this is. */
@@ -204,6 +204,11 @@ static int on_session(struct dtx_replay *r, const struct dtx_rec *rec,
                              "journal: written by a newer version (%u, this "
                              "one reads up to %u)",
                              rec->u.session.records, DTX_RECORDS);
+    if (rec->u.session.records < DTX_RECORDS)
+        return dtx_error_set(err, DTX_EFOREIGN,
+                             "journal: written by an older version (%u, this "
+                             "one reads %u): go on with that version",
+                             rec->u.session.records, DTX_RECORDS);
     if (rec->u.session.epoch <= r->epoch)
         return corrupt(err, "sessions out of order");
     if (r->unsure && rec->u.session.epoch != r->epoch + 1)
@@ -296,6 +301,13 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
     return DTX_OK;
 }
 
+/* The empty text is none. */
+static bool intern(struct dtx_tasklist *l, struct dtx_str s, uint32_t *out)
+{
+    *out = s.len > 0 ? dtx_tasklist_intern(l, s.data, s.len) : DTX_NO_TEXT;
+    return s.len == 0 || *out != DTX_NO_TEXT;
+}
+
 static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
                     struct dtx_error *err)
 {
@@ -303,8 +315,9 @@ static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
     int rc;
 
     while ((rc = dtx_item_attr_next(&rec->items, &it)) > 0) {
-        struct dtx_task_attr a = {it.cpus, it.prio, it.retries, DTX_NO_TEXT,
-                                  it.timeout_ns};
+        struct dtx_task_attr a = {it.cpus,       it.prio,     it.retries,
+                                  DTX_NO_TEXT,   it.timeout_ns, DTX_NO_TEXT,
+                                  it.flags};
         uint32_t *p = dtx_grow(n->attr, &n->cap_attrs, n->nattrs + 1,
                                sizeof(*p));
 
@@ -312,13 +325,12 @@ static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
             return DTX_ENOMEM;
         n->attr = p;
         if (a.cpus == 0 || a.cpus > DTX_MAX_CPUS ||
-            a.retries > DTX_MAX_RETRIES || it.cwd.len > DTX_MAX_CWD)
+            a.retries > DTX_MAX_RETRIES || it.cwd.len > DTX_MAX_CWD ||
+            it.env.len > DTX_MAX_ENV || (it.flags & ~DTX_ATTR_SLOT))
             return corrupt(err, "attributes out of range");
-        if (it.cwd.len > 0) {
-            a.cwd = dtx_tasklist_intern(&n->list, it.cwd.data, it.cwd.len);
-            if (a.cwd == DTX_NO_TEXT)
-                return DTX_ENOMEM;
-        }
+        if (!intern(&n->list, it.cwd, &a.cwd) ||
+            !intern(&n->list, it.env, &a.env))
+            return DTX_ENOMEM;
         if (dtx_tasklist_attr(&n->list, &a, &p[n->nattrs]))
             return DTX_ENOMEM;
         n->nattrs++;
@@ -348,6 +360,7 @@ static int on_tasks(struct dtx_replay_list *n, struct dtx_rec *rec,
         if (dtx_tasklist_add(&n->list, it.command.data, it.command.len,
                              n->attr[it.attr], it.line, name))
             return DTX_ENOMEM;
+        n->list.task[n->list.ntasks - 1].index = it.index;
     }
     return rc ? corrupt(err, "a broken TASKS record") : DTX_OK;
 }

@@ -12,8 +12,8 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 1u
-#define DTX_RECORDS 1u
+#define DTX_PROTOCOL 2u
+#define DTX_RECORDS 2u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
@@ -29,8 +29,11 @@
     F(u32, task)                                                               \
     F(u32, attempt)                                                            \
     F(u32, cpus)                                                               \
+    F(u32, index)      /* see struct dtx_task */                               \
+    F(u8, flags)       /* DTX_ATTR_* */                                        \
     F(i64, timeout_ns) /* 0 = none */                                          \
     F(str, cwd)        /* empty = the job's */                                 \
+    F(str, env)        /* see struct dtx_task_attr */                          \
     F(str, name)       /* empty = none */                                      \
     F(str, command)
 
@@ -68,11 +71,14 @@
     F(i32, prio)                                                               \
     F(u32, retries)                                                            \
     F(i64, timeout_ns)                                                         \
-    F(str, cwd)
+    F(u8, flags)                                                               \
+    F(str, cwd)                                                                \
+    F(str, env)
 
 #define DTX_ITEM_FIELDS_TASK(F)                                                \
     F(u32, attr)                                                               \
     F(u32, line)                                                               \
+    F(u32, index)                                                              \
     F(str, name)                                                               \
     F(str, command)
 

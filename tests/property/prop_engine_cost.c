@@ -82,7 +82,8 @@ static void need(bool good)
 
 static uint32_t attr_of(struct work *w, const struct job *j, uint32_t i)
 {
-    struct dtx_task_attr a = {.cpus = 1, .cwd = DTX_NO_TEXT};
+    struct dtx_task_attr a = {
+        .cpus = 1, .cwd = DTX_NO_TEXT, .env = DTX_NO_TEXT};
     uint32_t index;
 
     if (j->shape == WIDE && i % 7 == 0)

@@ -93,7 +93,8 @@ static int64_t draw_duration(struct world *w, uint32_t shape)
 
 static uint32_t draw_attr(struct world *w, bool wide, bool prios, bool retries)
 {
-    struct dtx_task_attr a = {.cpus = 1, .cwd = DTX_NO_TEXT};
+    struct dtx_task_attr a = {
+        .cpus = 1, .cwd = DTX_NO_TEXT, .env = DTX_NO_TEXT};
     uint32_t index;
 
     if (wide && once_in(w, 5))

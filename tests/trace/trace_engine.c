@@ -78,7 +78,8 @@ static struct scene *open_scene(uint32_t ranks)
 
 static uint32_t add(struct scene *s, int64_t ms, uint32_t cpus, int32_t prio)
 {
-    struct dtx_task_attr a = {.cpus = cpus, .prio = prio, .cwd = DTX_NO_TEXT};
+    struct dtx_task_attr a = {.cpus = cpus, .prio = prio,
+                              .cwd = DTX_NO_TEXT, .env = DTX_NO_TEXT};
     uint32_t index;
 
     ck_assert_uint_lt(s->ntasks, MAX_TASKS);

@@ -52,7 +52,8 @@ static void tear_down(void)
 
 static void add(uint32_t n, uint32_t cpus, int32_t prio)
 {
-    struct dtx_task_attr a = {.cpus = cpus, .prio = prio, .cwd = DTX_NO_TEXT};
+    struct dtx_task_attr a = {.cpus = cpus, .prio = prio,
+                              .cwd = DTX_NO_TEXT, .env = DTX_NO_TEXT};
     uint32_t index;
 
     ck_assert_int_eq(dtx_tasklist_attr(&list, &a, &index), 0);

@@ -183,6 +183,36 @@ START_TEST(test_config_round_trip)
 }
 END_TEST
 
+/* The text of a task's own variables takes the place of what is there. */
+START_TEST(test_extra)
+{
+    struct dtx_spawner_config c = make_config();
+    struct dtx_env_task t = {
+        .task = 6, .attempt = 1, .slot = 5, .cpus = 1, .index = 42};
+    char *const *v;
+    struct dtx_env e;
+    size_t i, n = 0;
+
+    ck_assert_int_eq(dtx_env_init(&e, &c), 0);
+    t.extra = "A=%i/%t/%z/%s/%r%%\nEMPTY=now\nDTX_RANK=x";
+    v = dtx_env_task(&e, &t);
+    ck_assert_ptr_nonnull(v);
+    ck_assert_str_eq(value(v, "A"), "42/7/6/5/2%");
+    ck_assert_str_eq(value(v, "EMPTY"), "now");
+    ck_assert_str_eq(value(v, "DTX_RANK"), "x");
+    ck_assert_str_eq(value(v, "PATH"), "/opt/bin:/bin");
+    for (i = 0; v[i]; i++)
+        n += strncmp(v[i], "EMPTY=", 6) == 0;
+    ck_assert_uint_eq(n, 1);
+    t.extra = NULL;
+    v = dtx_env_task(&e, &t);
+    ck_assert_str_eq(value(v, "A"), "(none)");
+    ck_assert_str_eq(value(v, "EMPTY"), "");
+    ck_assert_str_eq(value(v, "DTX_RANK"), "2");
+    dtx_env_fini(&e);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("node/spawner_env");
@@ -190,6 +220,7 @@ int main(void)
 
     tcase_add_loop_test(t, test_foreign, 0,
                         DTX_COUNT(entries));
+    tcase_add_test(t, test_extra);
     tcase_add_test(t, test_task_variables);
     tcase_add_test(t, test_user_threads_and_deadline);
     tcase_add_loop_test(t, test_config_round_trip, 0, 2);

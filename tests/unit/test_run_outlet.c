@@ -29,6 +29,7 @@
 
 static struct dtx_show *show;
 static struct dtx_tasklist list;
+static struct dtx_task_attr plain;
 static struct dtx_task task[NTASKS];
 static bool far_ranks;
 static char logged[4096];
@@ -82,6 +83,7 @@ static void begin(const char *joblog)
                                  .notify = notify};
     memset(&list, 0, sizeof(list));
     list.task = task;
+    list.attr = &plain;
     logged[0] = '\0';
     (void)signal(SIGPIPE, SIG_IGN);
     dtx_log_set(keep, NULL, DTX_LOG_INFO);

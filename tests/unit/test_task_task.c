@@ -145,7 +145,44 @@ START_TEST(a_million_tasks_are_small)
                          0);
     dtx_tasklist_trim(&l);
     bytes = l.cap_tasks * sizeof(*l.task) + l.text.cap + l.pool.cap;
-    ck_assert_uint_le(bytes, n * (24 + sizeof(command) - 1) + 4096);
+    ck_assert_uint_le(bytes, n * (32 + sizeof(command) - 1) + 4096);
+    dtx_tasklist_fini(&l);
+}
+END_TEST
+
+START_TEST(slot_stands_in_its_places)
+{
+    static const struct {
+        const char *command, *none, *slot;
+        uint32_t flags;
+    } c[] = {
+        {"a \001 b\001", "a {%} b{%}", "a 12 b12", DTX_ATTR_SLOT},
+        {"\001", "{%}", "12", DTX_ATTR_SLOT},
+        {"", "", "", DTX_ATTR_SLOT},
+        {"a \001", "a \001", "a \001", 0},
+    };
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_tasklist l;
+    struct dtx_task_attr a;
+    uint32_t i, attr;
+
+    ck_assert_int_eq(dtx_tasklist_init(&l), 0);
+    for (i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+        a = l.attr[0];
+        a.flags = c[i].flags;
+        ck_assert_int_eq(dtx_tasklist_attr(&l, &a, &attr), 0);
+        ck_assert_int_eq(dtx_tasklist_add(&l, c[i].command,
+                                          strlen(c[i].command), attr, 0,
+                                          DTX_NO_TEXT),
+                         0);
+        dtx_buf_clear(&b);
+        dtx_tasklist_command(&b, &l, i, 0);
+        ck_assert_str_eq(b.data ? b.data : "", c[i].none);
+        dtx_buf_clear(&b);
+        dtx_tasklist_command(&b, &l, i, 12);
+        ck_assert_str_eq(b.data ? b.data : "", c[i].slot);
+    }
+    dtx_buf_free(&b);
     dtx_tasklist_fini(&l);
 }
 END_TEST
@@ -160,6 +197,7 @@ int main(void)
     tcase_add_test(t, equal_texts_are_kept_once);
     tcase_add_test(t, equal_attributes_are_kept_once);
     tcase_add_test(t, limits_change_nothing);
+    tcase_add_test(t, slot_stands_in_its_places);
     tcase_add_test(t, a_million_tasks_are_small);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
