@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "cli/cmd.h"
 #include "run/status.h"
-#include "run/suggest.h"
 
 /* Commands that are promised but not built. */
 static const char *const later[] = {"history", "plan", "predict", "report",
@@ -17,7 +17,7 @@ static const char *const later[] = {"history", "plan", "predict", "report",
 static int refuse(const char *word)
 {
     const struct dtx_cmd *table;
-    struct dtx_suggest near;
+    struct dtx_near near;
     size_t i, n;
 
     for (i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
@@ -26,9 +26,9 @@ static int refuse(const char *word)
                                  "'distributex help'", word);
     }
     table = dtx_cmd_table(&n);
-    dtx_suggest_init(&near, word, strlen(word));
+    dtx_near_init(&near, word, strlen(word));
     for (i = 0; i < n; i++)
-        dtx_suggest_offer(&near, table[i].name);
+        dtx_near_offer(&near, table[i].name);
     if (near.best)
         return dtx_cmd_usage("unknown command '%.60s'; did you mean '%s'?",
                              word, near.best);

@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/near.h"
 #include "run/options_row.h"
 #include "run/options_table.h"
-#include "run/suggest.h"
 #include "sched/policy.h"
 #include "task/show.h"
 
@@ -74,7 +74,7 @@ static int refuse_unknown(struct parser *p, const char *spelled, size_t len)
     bool is_long = len > 2;
     const char *name = spelled + (is_long ? 2 : 1);
     size_t i, n = len - (is_long ? 2 : 1);
-    struct dtx_suggest near;
+    struct dtx_near near;
     struct dtx_show b;
 
     (void)dtx_show_text(&b, spelled, len);
@@ -86,10 +86,10 @@ static int refuse_unknown(struct parser *p, const char *spelled, size_t len)
                                  "unknown option %s: it is not in this "
                                  "version" SEE_HELP, b.text);
     }
-    dtx_suggest_init(&near, name, is_long ? n : 0);
+    dtx_near_init(&near, name, is_long ? n : 0);
     for (i = 0; i < p->nrows; i++) {
         if (p->table[i].name)
-            dtx_suggest_offer(&near, p->table[i].name);
+            dtx_near_offer(&near, p->table[i].name);
     }
     if (near.best)
         return dtx_error_set(p->err, DTX_EINVAL,

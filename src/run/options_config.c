@@ -10,8 +10,8 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/near.h"
 #include "run/options_row.h"
-#include "run/suggest.h"
 #include "task/show.h"
 
 #define MAX_FILE (1u << 20)
@@ -36,16 +36,16 @@ static void trim(const char **s, size_t *len)
 static int refuse_name(const char *place, const char *s, size_t len,
                        struct dtx_error *err)
 {
-    struct dtx_suggest near;
+    struct dtx_near near;
     struct dtx_show b;
     const struct dtx_option *table;
     size_t i, n;
 
     table = dtx_option_table(&n);
-    dtx_suggest_init(&near, s, len);
+    dtx_near_init(&near, s, len);
     for (i = 0; i < n; i++) {
         if (table[i].name && table[i].kind != DTX_OPTION_HELP)
-            dtx_suggest_offer(&near, table[i].name);
+            dtx_near_offer(&near, table[i].name);
     }
     (void)dtx_show_text(&b, s, len);
     if (near.best)

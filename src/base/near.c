@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Nearest words by edit distance; see suggest.h.  It never corrects anything:
+/* Nearest words by edit distance; see near.h.  It never corrects anything:
  * the caller only says what it found. */
-#include "run/suggest.h"
+#include "base/near.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define MAX_WORD 32u
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 static size_t least(size_t a, size_t b)
 {
@@ -25,7 +31,7 @@ static size_t count_edits(const char *a, size_t na, const char *b, size_t nb)
 
         row[0] = i;
         for (j = 1; j <= nb; j++) {
-            size_t exchanged = corner + (a[i - 1] != b[j - 1]);
+            size_t exchanged = corner + (lower(a[i - 1]) != lower(b[j - 1]));
 
             corner = row[j];
             row[j] = least(exchanged, 1 + least(row[j], row[j - 1]));
@@ -34,7 +40,19 @@ static size_t count_edits(const char *a, size_t na, const char *b, size_t nb)
     return row[nb];
 }
 
-void dtx_suggest_init(struct dtx_suggest *s, const char *word, size_t len)
+/* Are the first 'len' letters of both the same? */
+static bool begins(const char *known, const char *word, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (lower(known[i]) != lower(word[i]))
+            return false;
+    }
+    return true;
+}
+
+void dtx_near_init(struct dtx_near *s, const char *word, size_t len)
 {
     s->word = word;
     s->len = len;
@@ -42,13 +60,13 @@ void dtx_suggest_init(struct dtx_suggest *s, const char *word, size_t len)
     s->distance = 1 + len / 3; /* as far away is no slip */
 }
 
-void dtx_suggest_offer(struct dtx_suggest *s, const char *known)
+void dtx_near_offer(struct dtx_near *s, const char *known)
 {
     size_t n = strlen(known), distance;
 
     if (s->len == 0 || s->len > MAX_WORD || n > MAX_WORD)
         return;
-    if (n > s->len && strncmp(known, s->word, s->len) == 0)
+    if (n > s->len && begins(known, s->word, s->len))
         distance = 0;
     else
         distance = count_edits(s->word, s->len, known, n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/test_run_suggest.c - slips of the hand, and what is none */
+/* tests/unit/test_base_near.c - slips of the hand, and what is none */
 #include <string.h>
 
-#include "run/suggest.h"
+#include "base/near.h"
 #include "check_main.h"
 
 static const char *const known[] = {"jobs",    "run-dir", "resume",
@@ -17,18 +17,19 @@ static const struct {
     {"re", "resume"},         {"timeotu", "timeout"},
     {"retry-delays", "retry-delay"},
     {"", NULL},               {"x", NULL},
+    {"JOBZ", "jobs"},         {"RUN-", "run-dir"},
     {"help", NULL},           {"something", NULL},
     {"a-word-that-is-longer-than-any-option-can-be", NULL},
 };
 
 START_TEST(row)
 {
-    struct dtx_suggest s;
+    struct dtx_near s;
     int i;
 
-    dtx_suggest_init(&s, rows[_i].word, strlen(rows[_i].word));
+    dtx_near_init(&s, rows[_i].word, strlen(rows[_i].word));
     for (i = 0; i < DTX_COUNT(known); i++)
-        dtx_suggest_offer(&s, known[i]);
+        dtx_near_offer(&s, known[i]);
     if (rows[_i].best)
         ck_assert_msg(s.best && strcmp(s.best, rows[_i].best) == 0,
                       "%s: %s", rows[_i].word, s.best ? s.best : "none");
@@ -39,8 +40,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("run/suggest");
-    TCase *t = tcase_create("suggest");
+    Suite *s = suite_create("base/near");
+    TCase *t = tcase_create("near");
 
     tcase_add_loop_test(t, row, 0, DTX_COUNT(rows));
     suite_add_tcase(s, t);
