@@ -18,26 +18,32 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions and exchanges that lead from 'a' to 'b', each at most
- * MAX_WORD long. */
+/* Insertions, deletions, exchanges and swaps of neighbours that lead from 'a'
+ * to 'b', each at most MAX_WORD long. */
 static size_t count_edits(const char *a, size_t na, const char *b, size_t nb)
 {
-    size_t row[MAX_WORD + 1], i, j;
+    size_t rows[3][MAX_WORD + 1], *before = rows[0], *last = rows[1],
+           *row = rows[2], *spare, i, j;
 
     for (j = 0; j <= nb; j++)
-        row[j] = j;
+        last[j] = j;
     for (i = 1; i <= na; i++) {
-        size_t corner = row[0];
-
         row[0] = i;
         for (j = 1; j <= nb; j++) {
-            size_t exchanged = corner + (lower(a[i - 1]) != lower(b[j - 1]));
+            bool same = lower(a[i - 1]) == lower(b[j - 1]);
 
-            corner = row[j];
-            row[j] = least(exchanged, 1 + least(row[j], row[j - 1]));
+            row[j] = least(last[j - 1] + !same,
+                           1 + least(last[j], row[j - 1]));
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]))
+                row[j] = least(row[j], before[j - 2] + 1);
         }
+        spare = before;
+        before = last;
+        last = row;
+        row = spare;
     }
-    return row[nb];
+    return last[nb];
 }
 
 /* Are the first 'len' letters of both the same? */

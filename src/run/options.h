@@ -90,6 +90,11 @@ void dtx_options_fini(struct dtx_options *o);
 int dtx_options_config(dtx_getenv_f get, void *ctx, struct dtx_buf *name,
                        struct dtx_buf *text, struct dtx_error *err);
 
+/* A variable of the environment, "NAME=value", that is no option's but looks
+ * like a slip in the name of one: true, and the name that may be meant in
+ * 'meant'. What the runtime itself puts into an environment is none. */
+bool dtx_options_slip(const char *variable, char *meant, size_t size);
+
 /* The help text, and the options part of the man page (roff). */
 void dtx_options_help(struct dtx_buf *out);
 void dtx_options_man(struct dtx_buf *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* run/options_row.h - the option table as data, and what reads it
  *
- * Internal to run/'s option files.
+ * For run/'s option files, and for the commands that explain and complete
+ * options.
  */
 #ifndef DTX_RUN_OPTIONS_ROW_H
 #define DTX_RUN_OPTIONS_ROW_H
@@ -40,6 +41,9 @@ struct dtx_option {
 #define DTX_OPTION_ROWS_MAX 64
 
 const struct dtx_option *dtx_option_table(size_t *count);
+/* The words that options of this one's kind take, the i-th of them, or NULL:
+ * all there are, or the usual forms ("soon,fail=1"). */
+const char *dtx_option_word(const struct dtx_option *o, size_t i);
 /* The row of this long name, or NULL. */
 const struct dtx_option *dtx_option_named(const char *name, size_t len);
 /* Does a word follow it on the command line? */

@@ -10,12 +10,18 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/near.h"
 #include "base/units.h"
 #include "run/options.h"
 #include "run/options_table.h"
 #include "sched/policy.h"
 #include "task/show.h"
 #include "task/task.h"
+
+/* By enum dtx_bind. */
+static const char *const binds[] = {"auto", "core", "none"};
+
+#define NBINDS (sizeof(binds) / sizeof(binds[0]))
 
 static const struct dtx_option table[] = {
 #define AT(field) offsetof(struct dtx_options, field)
@@ -74,6 +80,45 @@ static int refuse(struct dtx_error *err, const char *label, const char *value,
 
     return dtx_error_set(err, DTX_EINVAL, "%s: '%s' is not %s", label,
                          dtx_show_text(&b, value, strlen(value)), what);
+}
+
+const char *dtx_option_word(const struct dtx_option *o, size_t i)
+{
+    static const char *const halt[] = {"never", "soon,fail=1", "now,fail=1",
+                                       "soon,fail=10%", "now,fail=10%"};
+    const struct dtx_policy *policy;
+    size_t n;
+
+    switch (o->kind) {
+    case DTX_OPTION_BIND:
+        return i < NBINDS ? binds[i] : NULL;
+    case DTX_OPTION_HALT:
+        return i < sizeof(halt) / sizeof(halt[0]) ? halt[i] : NULL;
+    case DTX_OPTION_POLICY:
+        policy = dtx_policy_table(&n);
+        return i < n ? policy[i].name : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* The same for a value that is one of a few words: tell the near one. */
+static int refuse_word(const struct dtx_option *o, struct dtx_error *err,
+                       const char *label, const char *value, const char *what)
+{
+    struct dtx_near near;
+    const char *word;
+    char more[160];
+    size_t i;
+
+    dtx_near_init(&near, value, strlen(value));
+    for (i = 0; (word = dtx_option_word(o, i)) != NULL; i++)
+        dtx_near_offer(&near, word);
+    if (!near.best)
+        return refuse(err, label, value, what);
+    (void)snprintf(more, sizeof(more), "%s; did you mean %s?", what,
+                   near.best);
+    return refuse(err, label, value, more);
 }
 
 static bool is_percentage(const char *value)
@@ -176,8 +221,9 @@ static bool read_share(const char *s, size_t len, double *out)
     return *end == '\0' && *out > 0 && *out <= 100;
 }
 
-static int read_halt(const char *label, const char *value,
-                     struct dtx_halt *out, struct dtx_error *err)
+static int read_halt(const struct dtx_option *o, const char *label,
+                     const char *value, struct dtx_halt *out,
+                     struct dtx_error *err)
 {
     struct dtx_halt h = {DTX_STOP_DRAIN, 0, 0};
     const char *rest;
@@ -190,8 +236,9 @@ static int read_halt(const char *label, const char *value,
     if (strncmp(value, "now,fail=", 9) == 0)
         h.how = DTX_STOP_KILL;
     else if (strncmp(value, "soon,fail=", 10) != 0)
-        return refuse(err, label, value,
-                      "never, soon,fail=N, now,fail=N or either with fail=N%");
+        return refuse_word(o, err, label, value,
+                           "never, soon,fail=N, now,fail=N or either with "
+                           "fail=N%");
     rest = strchr(value, '=') + 1;
     if (is_percentage(rest)) {
         if (!read_share(rest, strlen(rest) - 1, &h.percent))
@@ -208,18 +255,19 @@ static int read_halt(const char *label, const char *value,
     return 0;
 }
 
-static int read_bind(const char *label, const char *value, enum dtx_bind *out,
+static int read_bind(const struct dtx_option *o, const char *label,
+                     const char *value, enum dtx_bind *out,
                      struct dtx_error *err)
 {
-    if (strcmp(value, "auto") == 0)
-        *out = DTX_BIND_AUTO;
-    else if (strcmp(value, "core") == 0)
-        *out = DTX_BIND_CORE;
-    else if (strcmp(value, "none") == 0)
-        *out = DTX_BIND_NONE;
-    else
-        return refuse(err, label, value, "auto, core or none");
-    return 0;
+    size_t i;
+
+    for (i = 0; i < NBINDS; i++) {
+        if (strcmp(value, binds[i]) == 0) {
+            *out = (enum dtx_bind)i;
+            return 0;
+        }
+    }
+    return refuse_word(o, err, label, value, "auto, core or none");
 }
 
 int dtx_option_flag(const char *label, const char *value, bool *out,
@@ -261,9 +309,9 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
     case DTX_OPTION_POLICY:
         return read_policy(label, value, at, err);
     case DTX_OPTION_HALT:
-        return read_halt(label, value, at, err);
+        return read_halt(o, label, value, at, err);
     case DTX_OPTION_BIND:
-        return read_bind(label, value, at, err);
+        return read_bind(o, label, value, at, err);
     case DTX_OPTION_GROUP:
     case DTX_OPTION_MODE:
     case DTX_OPTION_HELP:

@@ -38,6 +38,8 @@
 #define LEAVE_NS (30 * DTX_SEC_NS)
 #define ABANDON_S 15
 
+extern char **environ;
+
 int dtx_rank_complain(const struct dtx_error *err, int status)
 {
     dtx_log(DTX_LOG_ERROR, "%s", err->text);
@@ -67,41 +69,7 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
     return rc ? dtx_rank_complain(&err, DTX_EXIT_INTERNAL) : 0;
 }
 
-/* ---- rank 0's words ---- */
-
-static void greet(const struct dtx_rank_life *r)
-{
-    dtx_log(DTX_LOG_INFO,
-            "%zu tasks on %u rank%s, %u node%s, %llu slots, policy %s; run "
-            "directory %s",
-            r->job.list.ntasks, r->size, r->size == 1 ? "" : "s",
-            r->share.nodes, r->share.nodes == 1 ? "" : "s",
-            (unsigned long long)r->share.job_slots,
-            r->o->policy ? r->o->policy : "steal", r->run_dir);
-    if (r->job.torn)
-        dtx_log(DTX_LOG_WARN,
-                "the journal's last %llu bytes were not a whole record and "
-                "were cut",
-                (unsigned long long)r->job.torn);
-    if (r->job.redone)
-        dtx_log(DTX_LOG_WARN,
-                "%llu finished tasks run again: their output is not in out/",
-                (unsigned long long)r->job.redone);
-    if (r->job.list.ntasks == 0)
-        dtx_log(DTX_LOG_WARN, "there are no tasks in it");
-    if (r->o->jobs &&
-        r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)
-        dtx_log(DTX_LOG_WARN,
-                "every rank has at least one slot: %llu, more than --jobs %u "
-                "a node",
-                (unsigned long long)r->share.job_slots, r->o->jobs);
-    if (!r->o->jobs && r->share.job_slots * 2 <= r->share.job_cores)
-        dtx_log(DTX_LOG_WARN,
-                "using %llu of %llu cores: launch with one rank a core, or "
-                "with mpirun --bind-to none",
-                (unsigned long long)r->share.job_slots,
-                (unsigned long long)r->share.job_cores);
-}
+/* ---- rank 0's end ---- */
 
 static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 {
@@ -200,8 +168,10 @@ static int live(struct dtx_rank_life *r)
         r->job.begun = true;
         if (dtx_rundir_link_latest(r->run_dir, &err))
             dtx_log(DTX_LOG_WARN, "%s", err.text);
-        greet(r);
+        dtx_rank_greet(r);
     }
+    if (r->o->verbose)
+        dtx_rank_tell(r);
     r->begin_ns = dtx_clock_mono_ns();
     status = dtx_loop_run(r->loop, &err);
     if (status)
@@ -264,6 +234,8 @@ int dtx_rank_main(const struct dtx_options *o,
     memset(&r, 0, sizeof(r));
     r.o = o;
     status = begin(&r, where);
+    if (!status && r.me == 0 && !where->inside_task)
+        dtx_rank_warn_slips(environ);
     if (!status)
         status = dtx_rank_meet(&r, command_line);
     if (!status)

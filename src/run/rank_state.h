@@ -71,6 +71,12 @@ int dtx_rank_complain(const struct dtx_error *err, int status);
 /* Meet the other ranks: the job on disk, the run directory, the slots. 0, or
  * an exit status that all ranks agree on once phase is AGREED. */
 int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line);
+/* Warn of variables in 'env' that look like options and are none. */
+void dtx_rank_warn_slips(char *const *env);
+/* Rank 0: what the job is, and what may not be as it was meant. */
+void dtx_rank_greet(const struct dtx_rank_life *r);
+/* With --verbose: the policy's view, places, slots and cores. */
+void dtx_rank_tell(const struct dtx_rank_life *r);
 /* Build executor and worker; on rank 0 also the master and what tells of it;
  * then the loop. 0 or an error. */
 int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err);

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/near.h"
 
 /* A queue never holds more than this many tasks per slot. */
 #define MAX_DEPTH 64
@@ -132,6 +133,7 @@ const struct dtx_policy *dtx_policy_find(const char *name,
                                          struct dtx_error *err)
 {
     struct dtx_buf names = DTX_BUF_INIT;
+    struct dtx_near near;
     size_t i, n = sizeof(table) / sizeof(table[0]);
 
     if (!name)
@@ -140,10 +142,15 @@ const struct dtx_policy *dtx_policy_find(const char *name,
         if (strcmp(name, table[i].name) == 0)
             return &table[i];
     }
-    for (i = 0; i < n; i++)
+    dtx_near_init(&near, name, strlen(name));
+    for (i = 0; i < n; i++) {
         dtx_buf_printf(&names, "%s%s", i ? ", " : "", table[i].name);
+        dtx_near_offer(&near, table[i].name);
+    }
     (void)dtx_error_set(err, DTX_EINVAL,
-                        "unknown policy '%.60s'; there are: %s", name,
+                        "unknown policy '%.60s'; %s%s%sthere are: %s", name,
+                        near.best ? "did you mean " : "",
+                        near.best ? near.best : "", near.best ? "? " : "",
                         names.failed ? "?" : names.data);
     dtx_buf_free(&names);
     return NULL;

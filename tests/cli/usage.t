@@ -43,6 +43,8 @@ test_case "options" '
     refused "--timeout: '\''200%'\'' is not possible" run --timeout 200% a
     refused "--run-dir needs a value" run --run-dir
     refused "--resume and --retry-failed exclude" run --resume --retry-failed
+    refused "--bind: '\''cor'\'' is not auto, core or none; did you mean core?" \
+        run --bind cor a
     refused "--policy: unknown policy '\''lifo'\''; there are: steal" \
         run --policy=lifo a
 '
@@ -51,6 +53,25 @@ test_case "values from the environment are named" '
     echo true >a
     export DTX_RETRIES=many
     refused "environment variable DTX_RETRIES: '\''many'\'' is not" run a
+'
+
+test_case "a variable that looks like an option is warned of, once" '
+    echo "echo hello" >a
+    DTX_RETRYS=3 DTX_OTHER_PROGRAM=1 "$DISTRIBUTEX" run a >out 2>err
+    grep -qx hello out
+    grep -c "no option" err | grep -qx 1
+    grep -q "warning: .* DTX_RETRYS is no .*; did you mean DTX_RETRIES?" err
+    if command -v "${MPIRUN:-mpirun}" >/dev/null; then
+        DTX_RETRYS=3 timeout -k 5 50 "$DISTRIBUTEX" run --ranks 2 a >out 2>err
+        grep -c "no option" err | grep -qx 1
+    fi
+'
+
+test_case "keys of the file have near words too" '
+    echo true >a
+    echo "retires = 3" >conf
+    export DTX_CONFIG=conf
+    refused "conf:1: unknown option '\''retires'\''; did you mean retries?" run a
 '
 
 test_case "values from the file are named by its line" '

@@ -139,6 +139,14 @@ static const struct row rows[] = {
      "factoring, static"},
     {"--bind socket t", NULL, NULL, NULL,
      "--bind: 'socket' is not auto, core or none"},
+    {"--bind cores t", NULL, NULL, NULL,
+     "--bind: 'cores' is not auto, core or none; did you mean core?"},
+    {"--policy stael t", NULL, NULL, NULL,
+     "--policy: unknown policy 'stael'; did you mean steal? there are: steal, "
+     "self, guided, factoring, static"},
+    {"--halt son,fail=1 t", NULL, NULL, NULL,
+     "--halt: 'son,fail=1' is not never, soon,fail=N, now,fail=N or either "
+     "with fail=N%; did you mean soon,fail=1?"},
     {"--halt 1 t", NULL, NULL, NULL,
      "--halt: '1' is not never, soon,fail=N, now,fail=N or either with "
      "fail=N%"},
@@ -475,6 +483,28 @@ static int make_files(void)
            dtx_scratch_write("mine", "of mine\n", 8);
 }
 
+static const struct {
+    const char *variable, *meant; /* NULL: none */
+} slips[] = {
+    {"DTX_RETRYS=3", "DTX_RETRIES"}, {"DTX_RUNDIR=d", "DTX_RUN_DIR"},
+    {"DTX_Timeout=1", "DTX_TIMEOUT"}, {"DTX_HALTS=", "DTX_HALT"},
+    {"DTX_RETRIES=3", NULL}, {"DTX_RANK=0", NULL}, {"DTX_CONFIG=f", NULL},
+    {"DTX_MARKER=f", NULL}, {"DTX_SOMETHING_ELSE=1", NULL}, {"DTX_=1", NULL},
+    {"DTX", NULL}, {"", NULL}, {"DT_RETRYS=3", NULL}, {"DTX_J=1", NULL},
+};
+
+START_TEST(slip)
+{
+    char meant[64] = "";
+    bool found = dtx_options_slip(slips[_i].variable, meant, sizeof(meant));
+
+    ck_assert_msg(found == (slips[_i].meant != NULL), "%s: %s",
+                  slips[_i].variable, meant);
+    if (found)
+        ck_assert_str_eq(meant, slips[_i].meant);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("run/options");
@@ -484,6 +514,7 @@ int main(void)
         return EXIT_FAILURE;
     tcase_add_loop_test(t, row, 0, DTX_COUNT(rows));
     tcase_add_loop_test(t, help_comes_first, 0, DTX_COUNT(help_rows));
+    tcase_add_loop_test(t, slip, 0, DTX_COUNT(slips));
     tcase_add_test(t, help_is_whole);
     tcase_add_test(t, table_is_sound);
     tcase_add_loop_test(c, config_is_found, 0, DTX_COUNT(places));

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What a rank says before its tasks run; see rank_state.h.  It decides
+ * nothing and changes nothing. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "node/spawner.h"
+#include "run/options.h"
+#include "run/rank_state.h"
+#include "sched/policy.h"
+
+#define FEW 8 /* ranks and cores that are told one by one */
+
+void dtx_rank_warn_slips(char *const *env)
+{
+    char meant[64];
+
+    for (; *env; env++) {
+        if (dtx_options_slip(*env, meant, sizeof(meant)))
+            dtx_log(DTX_LOG_WARN,
+                    "the environment variable %.*s is no option and is not "
+                    "heeded; did you mean %s?",
+                    (int)strcspn(*env, "="), *env, meant);
+    }
+}
+
+void dtx_rank_greet(const struct dtx_rank_life *r)
+{
+    dtx_log(DTX_LOG_INFO,
+            "%zu tasks on %u rank%s, %u node%s, %llu slots, policy %s; run "
+            "directory %s",
+            r->job.list.ntasks, r->size, r->size == 1 ? "" : "s",
+            r->share.nodes, r->share.nodes == 1 ? "" : "s",
+            (unsigned long long)r->share.job_slots,
+            r->o->policy ? r->o->policy : "steal", r->run_dir);
+    if (r->job.torn)
+        dtx_log(DTX_LOG_WARN,
+                "the journal's last %llu bytes were not a whole record and "
+                "were cut",
+                (unsigned long long)r->job.torn);
+    if (r->job.redone)
+        dtx_log(DTX_LOG_WARN,
+                "%llu finished tasks run again: their output is not in out/",
+                (unsigned long long)r->job.redone);
+    if (r->job.list.ntasks == 0)
+        dtx_log(DTX_LOG_WARN, "there are no tasks in it");
+    if (r->o->jobs &&
+        r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)
+        dtx_log(DTX_LOG_WARN,
+                "every rank has at least one slot: %llu, more than --jobs %u "
+                "a node",
+                (unsigned long long)r->share.job_slots, r->o->jobs);
+    if (!r->o->jobs && r->share.job_slots * 2 <= r->share.job_cores)
+        dtx_log(DTX_LOG_WARN,
+                "using %llu of %llu cores: launch with one rank a core, or "
+                "with mpirun --bind-to none",
+                (unsigned long long)r->share.job_slots,
+                (unsigned long long)r->share.job_cores);
+}
+
+/* ---- with --verbose ---- */
+
+/* What the policy would give each of the first ranks, all being idle. */
+static void tell_policy(const struct dtx_rank_life *r)
+{
+    const struct dtx_policy *policy = dtx_policy_find(r->o->policy, NULL);
+    struct dtx_policy_state state = {0, 0};
+    struct dtx_sched_view v;
+    struct dtx_buf b = DTX_BUF_INIT;
+    uint32_t i;
+
+    if (!policy)
+        return;
+    memset(&v, 0, sizeof(v));
+    v.ready = r->job.list.ntasks;
+    v.nranks = r->size;
+    v.slots_all = r->share.job_slots;
+    for (i = 0; i < r->size && i < FEW; i++) {
+        struct dtx_share s;
+        uint64_t n;
+
+        dtx_share_of(r->cards, r->size, i, r->o->jobs, &s);
+        v.slots = s.nslots;
+        n = policy->chunk(&state, &v);
+        n = n > v.ready ? v.ready : n;
+        v.ready -= n;
+        dtx_buf_printf(&b, "%s%llu", i ? ", " : "", (unsigned long long)n);
+    }
+    dtx_log(DTX_LOG_DEBUG,
+            "policy %s: %s; if all %zu tasks were ready, the ranks from 0 "
+            "would be given %s%s to begin with",
+            policy->name, policy->help, r->job.list.ntasks,
+            b.failed || b.len == 0 ? "?" : b.data, i < r->size ? ", ..." : "");
+    dtx_buf_free(&b);
+}
+
+/* The first processing unit of each core of the rank's share. */
+static void tell_cores(const struct dtx_rank_life *r, struct dtx_buf *b)
+{
+    uint32_t i, n = r->share.ncores;
+
+    if (!r->cores.real || n == 0) {
+        dtx_buf_str(b, "unknown cores");
+        return;
+    }
+    dtx_buf_printf(b, "core%s ", n == 1 ? "" : "s");
+    for (i = 0; i < n && i < FEW; i++) {
+        const struct dtx_core *c = &r->cores.core[r->share.first_core + i];
+
+        dtx_buf_printf(b, "%s%u", i ? "," : "", r->cores.pus[c->first_pu]);
+    }
+    if (i < n)
+        dtx_buf_printf(b, ",... (%u)", n);
+}
+
+void dtx_rank_tell(const struct dtx_rank_life *r)
+{
+    const struct dtx_share *s = &r->share;
+    struct dtx_buf cores = DTX_BUF_INIT;
+
+    if (r->me == 0) {
+        tell_policy(r);
+        dtx_log(DTX_LOG_DEBUG, "session %u; journal %s/journal", r->epoch,
+                r->run_dir);
+    }
+    tell_cores(r, &cores);
+    dtx_log(DTX_LOG_DEBUG,
+            "rank %u on %s: slots %u to %u of the node, %s; outputs gather in "
+            "%s",
+            r->me, r->cards[r->me].host, s->first_slot,
+            s->first_slot + s->nslots - 1, cores.failed ? "?" : cores.data,
+            dtx_spawner_dir(r->spawner));
+    dtx_buf_free(&cores);
+}
