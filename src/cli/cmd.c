@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/near.h"
 #include "run/page.h"
 #include "run/status.h"
 
@@ -21,12 +22,26 @@ static const struct dtx_cmd table[] = {
 #undef CMD_ROW
 };
 
+static const struct dtx_cmd_option options[] = {
+#define OPTION_ROW(command, name, letter, value, help)                         \
+    {#command, name, letter, value, help},
+    DTX_CMD_OPTION_MAP(OPTION_ROW)
+#undef OPTION_ROW
+};
+
+#define NOPTIONS (sizeof(options) / sizeof(options[0]))
 #define NCOMMANDS (sizeof(table) / sizeof(table[0]))
 
 const struct dtx_cmd *dtx_cmd_table(size_t *count)
 {
     *count = NCOMMANDS;
     return table;
+}
+
+const struct dtx_cmd_option *dtx_cmd_option_table(size_t *count)
+{
+    *count = NOPTIONS;
+    return options;
 }
 
 const struct dtx_cmd *dtx_cmd_find(const char *name)
@@ -60,6 +75,18 @@ int dtx_cmd_fail(int status, const struct dtx_error *err)
 
 int dtx_cmd_unknown_option(const char *command, const char *word)
 {
+    struct dtx_near near;
+    size_t i, len = strcspn(word, "=");
+
+    dtx_near_init(&near, word + 2, strncmp(word, "--", 2) == 0 ? len - 2 : 0);
+    for (i = 0; i < NOPTIONS; i++) {
+        if (strcmp(options[i].command, command) == 0)
+            dtx_near_offer(&near, options[i].name);
+    }
+    dtx_near_offer(&near, "help");
+    if (near.best)
+        return dtx_cmd_usage("%s: unknown option %.60s; did you mean --%s?",
+                             command, word, near.best);
     return dtx_cmd_usage("%s: unknown option %.60s; see 'distributex %s "
                          "--help'", command, word, command);
 }
@@ -100,6 +127,24 @@ int dtx_cmd_print(struct dtx_buf *b)
     return rc == 0 ? 0 : dtx_cmd_fail(DTX_CMD_FAILED, &err);
 }
 
+void dtx_cmd_put_options(struct dtx_page *p, const char *command)
+{
+    char term[80];
+    size_t i;
+
+    for (i = 0; i < NOPTIONS; i++) {
+        const struct dtx_cmd_option *o = &options[i];
+        char letter[] = {'-', o->letter, ',', ' ', '\0'};
+
+        if (strcmp(o->command, command) != 0)
+            continue;
+        (void)snprintf(term, sizeof(term), "%s--%s%s%s",
+                       o->letter ? letter : "", o->name, o->value ? " " : "",
+                       o->value ? o->value : "");
+        dtx_page_item(p, term, o->help);
+    }
+}
+
 int dtx_cmd_print_usage(const char *command)
 {
     const struct dtx_cmd *c = dtx_cmd_find(command);
@@ -114,6 +159,7 @@ int dtx_cmd_print_usage(const char *command)
         dtx_page_para(&p, "RUNDIR is the run directory; without it, or with "
                           "'latest', the one that ./distributex-latest leads "
                           "to.");
+    dtx_cmd_put_options(&p, command);
     return dtx_cmd_print(&b);
 }
 

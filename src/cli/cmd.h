@@ -14,6 +14,7 @@
 
 struct dtx_buf;
 struct dtx_error;
+struct dtx_page;
 
 /* X(name, arguments, help) */
 #define DTX_CMD_MAP(X)                                                         \
@@ -24,8 +25,17 @@ struct dtx_error;
     X(output, "[--stdout | --stderr] [RUNDIR] TASK",                           \
       "print what a task wrote, its stdout to stdout and its stderr to "       \
       "stderr; TASK is its number, from 1")                                    \
-    X(help, "[TOPIC]", "explain a command or a topic")                         \
+    X(help, "[TOPIC]", "explain a command, an option or a topic")              \
+    X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
+
+/* The options of the commands other than run, whose own are in
+ * run/options_table.h: X(command, name, letter or 0, value or NULL, help). A
+ * value is what help calls it, or the words there are: "ok|failed". */
+#define DTX_CMD_OPTION_MAP(X)                                                  \
+    X(output, "stdout", 0, NULL, "print only what it wrote to stdout")         \
+    X(output, "stderr", 0, NULL, "print only what it wrote to stderr")         \
+    X(version, "verbose", 'v', NULL, "name the libraries as well")
 
 #define DTX_CMD_DECLARE(name, args, help)                                      \
     int dtx_cmd_##name(int argc, char **argv);
@@ -43,6 +53,15 @@ struct dtx_cmd {
     int (*run)(int argc, char **argv);
 };
 
+struct dtx_cmd_option {
+    const char *command;
+    const char *name;
+    char letter;
+    const char *value;
+    const char *help;
+};
+
+const struct dtx_cmd_option *dtx_cmd_option_table(size_t *count);
 const struct dtx_cmd *dtx_cmd_table(size_t *count);
 /* The row of this name, or NULL. */
 const struct dtx_cmd *dtx_cmd_find(const char *name);
@@ -60,6 +79,8 @@ int dtx_cmd_write(int fd, const void *data, size_t len);
 /* Print to stdout and free the buffer: the exit status. A reader that has gone
  * away is no failure. */
 int dtx_cmd_print(struct dtx_buf *b);
+/* The options of a command as items of a page. */
+void dtx_cmd_put_options(struct dtx_page *p, const char *command);
 /* Print how a command is called, as its --help. */
 int dtx_cmd_print_usage(const char *command);
 /* Is it -h or --help? */

@@ -6,15 +6,17 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/near.h"
 #include "cli/topics.h"
 #include "run/options.h"
+#include "run/options_row.h"
 #include "run/page.h"
 
 #define WHAT                                                                   \
     "Run a list of commands on the ranks of an MPI job or the cores of one "   \
     "machine, keep all of them busy until the work is done, and lose nothing."
 
-static void put_commands(struct dtx_page *p)
+static void put_commands(struct dtx_page *p, bool with_options)
 {
     const struct dtx_cmd *c;
     struct dtx_buf term = DTX_BUF_INIT;
@@ -25,6 +27,8 @@ static void put_commands(struct dtx_page *p)
         dtx_buf_clear(&term);
         dtx_buf_printf(&term, "%s %s", c[i].name, c[i].args);
         dtx_page_item(p, term.failed ? c[i].name : term.data, c[i].help);
+        if (with_options)
+            dtx_cmd_put_options(p, c[i].name);
     }
     dtx_buf_free(&term);
 }
@@ -39,17 +43,36 @@ static int print_overview(void)
     dtx_buf_str(&b, "usage: distributex COMMAND ...\n");
     dtx_page_para(&p, WHAT);
     dtx_page_group(&p, "Commands");
-    put_commands(&p);
+    put_commands(&p, false);
     dtx_page_group(&p, "Topics of 'distributex help TOPIC'");
     t = dtx_topic_table(&n);
     for (i = 0; i < n; i++)
         dtx_page_item(&p, t[i].name, t[i].help);
     dtx_page_item(&p, "man", "the man page, to be read with 'man -l'");
+    dtx_page_item(&p, "--OPTION", "an option of run, as in 'help --halt'");
     dtx_page_group(&p, "To begin with");
     dtx_page_code(&p, "distributex run sweep.txt\n"
                       "mpirun -n 64 distributex run sweep.txt\n"
                       "distributex run --resume\n");
     return dtx_cmd_print(&b);
+}
+
+/* The commands other than run, one line each. */
+static void put_synopsis(struct dtx_page *p)
+{
+    struct dtx_buf lines = DTX_BUF_INIT;
+    const struct dtx_cmd *c;
+    size_t i, n;
+
+    c = dtx_cmd_table(&n);
+    for (i = 0; i < n; i++) {
+        if (strcmp(c[i].name, "run") != 0)
+            dtx_buf_printf(&lines, "distributex %s %s\n", c[i].name,
+                           c[i].args);
+    }
+    if (!lines.failed)
+        dtx_page_code(p, lines.data);
+    dtx_buf_free(&lines);
 }
 
 static int print_man(void)
@@ -65,12 +88,12 @@ static int print_man(void)
     dtx_buf_str(&b, "distributex \\- run a list of commands over MPI ranks\n");
     dtx_page_chapter(&p, "SYNOPSIS");
     dtx_page_code(&p, "distributex run [options] TASKFILE\n"
-                      "mpirun -n 64 distributex run [options] TASKFILE\n"
-                      "distributex COMMAND ...\n");
+                      "mpirun -n 64 distributex run [options] TASKFILE\n");
+    put_synopsis(&p);
     dtx_page_chapter(&p, "DESCRIPTION");
     dtx_page_para(&p, WHAT);
     dtx_page_chapter(&p, "COMMANDS");
-    put_commands(&p);
+    put_commands(&p, true);
     dtx_page_chapter(&p, "OPTIONS OF RUN");
     dtx_options_man(&b);
     t = dtx_topic_table(&n);
@@ -83,22 +106,44 @@ static int print_man(void)
     return dtx_cmd_print(&b);
 }
 
-static int refuse(const char *word)
+/* Everything there is help on; of the options only the near ones. */
+static void each_word(struct dtx_near *near, struct dtx_buf *names)
 {
-    struct dtx_buf names = DTX_BUF_INIT;
+    const struct dtx_option *o;
     const struct dtx_cmd *c;
     const struct dtx_topic *t;
     size_t i, n;
-    int status;
 
     t = dtx_topic_table(&n);
-    for (i = 0; i < n; i++)
-        dtx_buf_printf(&names, "%s, ", t[i].name);
-    dtx_buf_str(&names, "man");
+    for (i = 0; i < n; i++) {
+        dtx_buf_printf(names, "%s, ", t[i].name);
+        dtx_near_offer(near, t[i].name);
+    }
+    dtx_buf_str(names, "man");
     c = dtx_cmd_table(&n);
-    for (i = 0; i < n; i++)
-        dtx_buf_printf(&names, ", %s", c[i].name);
-    status = dtx_cmd_usage("no help on '%.60s'; there is: %s", word,
+    for (i = 0; i < n; i++) {
+        dtx_buf_printf(names, ", %s", c[i].name);
+        dtx_near_offer(near, c[i].name);
+    }
+    o = dtx_option_table(&n);
+    for (i = 0; i < n; i++) {
+        if (o[i].name)
+            dtx_near_offer(near, o[i].name);
+    }
+}
+
+static int refuse(const char *word)
+{
+    struct dtx_buf names = DTX_BUF_INIT;
+    const char *bare = word + strspn(word, "-");
+    struct dtx_near near;
+    int status;
+
+    dtx_near_init(&near, bare, strlen(bare));
+    each_word(&near, &names);
+    status = dtx_cmd_usage("no help on '%.60s'; %s%s%sthere is: %s, and each "
+                           "option", word, near.best ? "did you mean '" : "",
+                           near.best ? near.best : "", near.best ? "'? " : "",
                            names.failed ? "?" : names.data);
     dtx_buf_free(&names);
     return status;
@@ -122,7 +167,11 @@ static int print_topic(const char *word)
         dtx_options_help(&b);
         return dtx_cmd_print(&b);
     }
-    return dtx_cmd_find(word) ? dtx_cmd_print_usage(word) : refuse(word);
+    if (dtx_cmd_find(word))
+        return dtx_cmd_print_usage(word);
+    if (dtx_options_help_one(&b, word))
+        return dtx_cmd_print(&b);
+    return refuse(word);
 }
 
 int dtx_cmd_help(int argc, char **argv)

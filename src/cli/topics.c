@@ -139,6 +139,12 @@ static void write_resume(struct dtx_page *p)
                                         "has failed");
     dtx_page_item(p, "--retry-failed", "run what has failed, and what was "
                                        "skipped because of it");
+    dtx_page_para(p, "GNU parallel keeps what has finished in the joblog, by "
+                     "sequence number: a list that has grown at its front is "
+                     "resumed wrongly there, and rightly here. It needs "
+                     "--joblog to resume; here the run directory is enough. "
+                     "--resume-failed and --retry-failed mean the same in "
+                     "both.");
     dtx_page_code(p, "distributex run --resume\n"
                      "mpirun -n 64 distributex run --resume-failed --run-dir "
                      "distributex-4711\n"
@@ -150,6 +156,53 @@ static void write_resume(struct dtx_page *p)
                      "attempt.");
 }
 
+static void write_files(struct dtx_page *p)
+{
+    dtx_page_para(p, "A job keeps everything in its run directory: that of "
+                     "--run-dir, else a new ./distributex-<Slurm job, or UTC "
+                     "time and pid>. All nodes must see it.");
+    dtx_page_item(p, "journal", "the outcomes, each record with its checksum; "
+                                "what is in it is finished");
+    dtx_page_item(p, "out/", "the outputs, packed per session and rank, and an "
+                             "index to them ('distributex output')");
+    dtx_page_item(p, "lease", "who runs the job; it keeps a second one out");
+    dtx_page_item(p, "stop", "a request to drain ('distributex stop')");
+    dtx_page_para(p, "Beside run directories that were not named by --run-dir "
+                     "stands distributex-latest, a link to the last one, which "
+                     "commands use when none is named.");
+    dtx_page_item(p, "~/.config/distributex/config",
+                  "settings, as lines 'name = value' with the long names of "
+                  "options ('distributex help environment')");
+}
+
+static void write_joblog(struct dtx_page *p)
+{
+    dtx_page_para(p, "--joblog writes a line for each task that ended, with "
+                     "the nine columns of GNU parallel, separated by tabs: "
+                     "Seq Host Starttime JobRuntime Send Receive Exitval "
+                     "Signal Command. A task that was skipped, since one it "
+                     "waits for failed, never ran and has no line, as with GNU "
+                     "parallel; it counts as failed all the same.");
+}
+
+static void write_examples(struct dtx_page *p)
+{
+    dtx_page_para(p, "All cores of this machine:");
+    dtx_page_code(p, "distributex run sweep.txt\n");
+    dtx_page_para(p, "64 ranks, under mpirun and under Slurm:");
+    dtx_page_code(p, "mpirun -n 64 distributex run sweep.txt\n"
+                     "sbatch slurm/distributex.sbatch sweep.txt\n");
+    dtx_page_para(p, "Three attempts of ten minutes each, and the end of the "
+                     "job once a tenth of the tasks has failed:");
+    dtx_page_code(p, "distributex run --retries 3 --timeout 10m --halt "
+                     "soon,fail=10% sweep.txt\n");
+    dtx_page_para(p, "Stop it from another terminal, look at what task 17 "
+                     "wrote, go on:");
+    dtx_page_code(p, "distributex stop\n"
+                     "distributex output 17\n"
+                     "distributex run --resume\n");
+}
+
 static const struct dtx_topic table[] = {
     {"taskfile", "TASK FILE", "what a task file may hold", write_taskfile},
     {"resume", "RESUME", "stopping a job and going on with it", write_resume},
@@ -158,6 +211,9 @@ static const struct dtx_topic table[] = {
      write_environment},
     {"exit-status", "EXIT STATUS", "what the exit status means",
      write_exit_status},
+    {"joblog", "JOBLOG", "the log in the form of GNU parallel", write_joblog},
+    {"files", "FILES", "the run directory and what is in it", write_files},
+    {"examples", "EXAMPLES", "command lines to begin with", write_examples},
 };
 
 const struct dtx_topic *dtx_topic_table(size_t *count)

@@ -98,5 +98,7 @@ bool dtx_options_slip(const char *variable, char *meant, size_t size);
 /* The help text, and the options part of the man page (roff). */
 void dtx_options_help(struct dtx_buf *out);
 void dtx_options_man(struct dtx_buf *out);
+/* All of one option, "--halt", "halt" or "-j"; false when there is none. */
+bool dtx_options_help_one(struct dtx_buf *out, const char *word);
 
 #endif

@@ -93,3 +93,52 @@ void dtx_options_man(struct dtx_buf *out)
     dtx_page_group(&p, "All options");
     put_notes(&p);
 }
+
+static const struct dtx_option *find_spelled(const char *word)
+{
+    const struct dtx_option *table;
+    size_t i, n;
+
+    if (strncmp(word, "--", 2) == 0)
+        return dtx_option_named(word + 2, strcspn(word + 2, "="));
+    if (word[0] != '-')
+        return dtx_option_named(word, strlen(word));
+    table = dtx_option_table(&n);
+    for (i = 0; i < n; i++) {
+        if (table[i].letter && word[1] == table[i].letter && !word[2])
+            return &table[i];
+    }
+    return NULL;
+}
+
+bool dtx_options_help_one(struct dtx_buf *out, const char *word)
+{
+    const struct dtx_option *o = find_spelled(word);
+    struct dtx_page p = {out, false, false};
+    struct dtx_buf text = DTX_BUF_INIT;
+    const char *value;
+    char variable[64];
+    size_t i;
+
+    if (!o)
+        return false;
+    dtx_buf_str(out, "An option of 'distributex run':\n");
+    dtx_page_group(&p, "Option");
+    put_option(&p, o);
+    for (i = 0; (value = dtx_option_word(o, i)) != NULL; i++)
+        dtx_buf_printf(&text, "%s%s", i ? ", " : "Values, such as: ", value);
+    if (text.len > 0 && !text.failed)
+        dtx_page_para(&p, text.data);
+    dtx_buf_clear(&text);
+    if (o->kind != DTX_OPTION_HELP) {
+        dtx_buf_printf(&text,
+                       "In the environment: %s. In the configuration file: a "
+                       "line '%s = %s'.",
+                       dtx_option_variable(o, variable, sizeof(variable)),
+                       o->name, o->arg ? o->arg : "yes");
+        if (!text.failed)
+            dtx_page_para(&p, text.data);
+    }
+    dtx_buf_free(&text);
+    return true;
+}

@@ -69,8 +69,8 @@
       "show the progress line, also when stderr is no terminal")               \
     X("quiet", 'q', FLAG, AT(quiet), NULL, 0, 0, NULL,                         \
       "no summary and no warnings")                                            \
-    X("verbose", 'v', FLAG, AT(verbose), NULL, 0, 0, NULL,              \
-      "tell more: the policy's view, and the cores and places of each rank")        \
+    X("verbose", 'v', FLAG, AT(verbose), NULL, 0, 0, NULL,                     \
+      "tell more: the policy's view, and the cores and places of each rank")   \
     G("Details")                                                               \
     X("shell", 0, TEXT, AT(shell), "PATH", 0, 0, "/bin/sh",                    \
       "the shell for lines that need one")                                     \

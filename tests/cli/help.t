@@ -24,7 +24,8 @@ test_case "run --help, run -h and help run say the same" '
 
 test_case "no line of help is wider than 79 columns" '
     for topic in "" run stop output help version taskfile resume policies \
-        environment exit-status; do
+        environment exit-status joblog files examples completion --halt \
+        -j policy; do
         # shellcheck disable=SC2086
         "$DISTRIBUTEX" help $topic >out
         test -s out
@@ -33,7 +34,7 @@ test_case "no line of help is wider than 79 columns" '
 '
 
 test_case "each command explains itself" '
-    for command in run stop output help version; do
+    for command in run stop output help completion version; do
         "$DISTRIBUTEX" "$command" --help >out 2>err
         grep -q "^usage: distributex $command" out
         test ! -s err
@@ -62,7 +63,65 @@ test_case "an unknown topic is told with those there are" '
     expect_status 102 "$DISTRIBUTEX" help run stop 2>/dev/null
 '
 
-test_case "the man page has every option of the help" '
+test_case "each option is a topic, and topics have near words" '
+    "$DISTRIBUTEX" run --help | grep -oE "^  (-., )?--[a-z-]+" |
+        grep -oE -- "--[a-z-]+" >options
+    while read -r option; do
+        "$DISTRIBUTEX" help "$option" >out
+        grep -qE "^  (-., )?$option( |$)" out || fail "$option: $(cat out)"
+    done <options
+    "$DISTRIBUTEX" help -j >a
+    "$DISTRIBUTEX" help --jobs >b
+    cmp a b
+    grep -q DTX_JOBS a
+    "$DISTRIBUTEX" help --halt | grep -q "soon,fail=1"
+    for row in --hlat/halt taskfil/taskfile polices/policies ouput/output; do
+        expect_status 102 "$DISTRIBUTEX" help "${row%/*}" 2>err
+        grep -q "did you mean .${row#*/}.?" err || fail "$row: $(cat err)"
+    done
+'
+
+test_case "commands tell the near option" '
+    expect_status 102 "$DISTRIBUTEX" output --stdot 1 2>err
+    grep -q "did you mean --stdout?" err
+    expect_status 102 "$DISTRIBUTEX" version --verbos 2>err
+    grep -q "did you mean --verbose?" err
+'
+
+test_case "the man page has every chapter, command and difference" '
+    "$DISTRIBUTEX" help man >page
+    for chapter in NAME SYNOPSIS DESCRIPTION COMMANDS "OPTIONS OF RUN" \
+        RESUME ENVIRONMENT FILES "EXIT STATUS" EXAMPLES "SEE ALSO"; do
+        grep -qx "\.SH $chapter" page || fail "no $chapter"
+    done
+    for command in run stop output help completion version; do
+        grep -q "^distributex $command " page || fail "no $command"
+    done
+    grep -q "GNU parallel" page
+'
+
+if man -l /dev/null >/dev/null 2>&1; then
+    test_case "man has no warnings" '
+        "$DISTRIBUTEX" help man >page
+        MANPAGER=cat man --warnings -l page >shown 2>complaints
+        cat complaints
+        test ! -s complaints
+        grep -q "EXIT STATUS" shown
+    '
+else
+    skip_case "man has no warnings" "no man -l here"
+fi
+
+if command -v mandoc >/dev/null; then
+    test_case "mandoc finds no error in the man page" '
+        "$DISTRIBUTEX" help man >page
+        mandoc -Tlint -Wwarning page
+    '
+else
+    skip_case "mandoc finds no error in the man page" "no mandoc here"
+fi
+
+test_case "the man page has every option option of the help" '
     "$DISTRIBUTEX" help man >page
     grep -q "^\.TH DISTRIBUTEX 1" page
     "$DISTRIBUTEX" run --help | grep -oE "^  (-., )?--[a-z-]+" |
