@@ -5,10 +5,12 @@
 #include "run/place.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/hash.h"
 
 static uint64_t boot_hash(void)
@@ -71,67 +73,119 @@ static uint32_t part_start(uint32_t total, uint32_t k, uint32_t n)
     return total / n * k + (k < total % n ? k : total % n);
 }
 
-/* One rank's slots, without its numbers on the node. */
-static void share_alone(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                        uint32_t jobs, struct dtx_share *s)
-{
-    uint32_t r, on_node = 0, node_index = 0, sharers = 0, index = 0;
+/* Which of how many. */
+struct seat {
+    uint32_t index, of;
+};
 
-    for (r = 0; r < n; r++) {
-        if (!dtx_card_same_node(&cards[r], &cards[me]))
-            continue;
-        node_index += r < me;
-        on_node++;
-        if (same_cores(&cards[r], &cards[me])) {
-            index += r < me;
-            sharers++;
-        }
+static int compare_nodes(const struct dtx_card *a, const struct dtx_card *b)
+{
+    if (a->boot != b->boot)
+        return a->boot < b->boot ? -1 : 1;
+    return strncmp(a->host, b->host, sizeof(a->host));
+}
+
+/* For qsort, of pointers into the array of cards: nodes, in each the ranks. */
+static int by_node(const void *x, const void *y)
+{
+    const struct dtx_card *a = *(const struct dtx_card *const *)x,
+                          *b = *(const struct dtx_card *const *)y;
+    int order = compare_nodes(a, b);
+
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Likewise: nodes, in each the sets of cores, in each the ranks. */
+static int by_cores(const void *x, const void *y)
+{
+    const struct dtx_card *a = *(const struct dtx_card *const *)x,
+                          *b = *(const struct dtx_card *const *)y;
+    int order = compare_nodes(a, b);
+
+    if (!order)
+        order = memcmp(a->pus, b->pus, sizeof(a->pus));
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Number the ranks of each group of 'sorted', whose seats are by rank. */
+static void number(const struct dtx_card **sorted, uint32_t n,
+                   const struct dtx_card *cards, bool cores,
+                   struct seat *seats)
+{
+    uint32_t i, j, k;
+
+    for (i = 0; i < n; i = j) {
+        for (j = i + 1; j < n && dtx_card_same_node(sorted[i], sorted[j]) &&
+                        (!cores || same_cores(sorted[i], sorted[j]));)
+            j++;
+        for (k = i; k < j; k++)
+            seats[sorted[k] - cards] = (struct seat){k - i, j - i};
     }
-    s->node_ranks = on_node;
-    s->ncores = part(cards[me].ncores, index, sharers);
-    s->first_core = part_start(cards[me].ncores, index, sharers);
+}
+
+/* One rank's slots, without its numbers on the node. */
+static void share_alone(const struct dtx_card *card, struct seat node,
+                        struct seat core, uint32_t jobs, struct dtx_share *s)
+{
+    s->node_ranks = node.of;
+    s->ncores = part(card->ncores, core.index, core.of);
+    s->first_core = part_start(card->ncores, core.index, core.of);
     if (s->ncores == 0) { /* more ranks than cores: they take turns */
-        s->first_core = cards[me].ncores ? index % cards[me].ncores : 0;
-        s->ncores = cards[me].ncores ? 1 : 0;
+        s->first_core = card->ncores ? core.index % card->ncores : 0;
+        s->ncores = card->ncores ? 1 : 0;
     }
-    s->nslots = jobs ? part(jobs, node_index, on_node) : s->ncores;
+    s->nslots = jobs ? part(jobs, node.index, node.of) : s->ncores;
     if (s->nslots == 0)
         s->nslots = 1;
 }
 
-/* Is this the first rank of its node? */
-static bool leads_node(const struct dtx_card *cards, uint32_t r)
-{
-    uint32_t i;
-
-    for (i = 0; i < r; i++) {
-        if (dtx_card_same_node(&cards[i], &cards[r]))
-            return false;
-    }
-    return true;
-}
-
-void dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                  uint32_t jobs, struct dtx_share *out)
+/* What all ranks together have, and where this one's slots begin. */
+static void add_up(const struct dtx_card *cards, const struct seat *node,
+                   const struct seat *core, uint32_t n, uint32_t me,
+                   uint32_t jobs, struct dtx_share *out)
 {
     uint32_t r;
 
-    memset(out, 0, sizeof(*out));
-    share_alone(cards, n, me, jobs, out);
-    out->first_slot = 1;
     for (r = 0; r < n; r++) {
         struct dtx_share s;
 
         memset(&s, 0, sizeof(s));
-        share_alone(cards, n, r, jobs, &s);
+        share_alone(&cards[r], node[r], core[r], jobs, &s);
         out->job_slots += s.nslots;
         if (s.nslots > out->most_slots)
             out->most_slots = s.nslots;
         if (r < me && dtx_card_same_node(&cards[r], &cards[me]))
             out->first_slot += s.nslots;
-        if (leads_node(cards, r)) {
+        if (node[r].index == 0) {
             out->nodes++;
             out->job_cores += cards[r].machine_cores;
         }
     }
+}
+
+int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
+                 uint32_t jobs, struct dtx_share *out)
+{
+    const struct dtx_card **sorted = calloc(n, sizeof(*sorted));
+    struct seat *node = calloc(n, sizeof(*node)),
+                *core = calloc(n, sizeof(*core));
+    int rc = sorted && node && core ? DTX_OK : DTX_ENOMEM;
+    uint32_t r;
+
+    memset(out, 0, sizeof(*out));
+    if (rc == DTX_OK) {
+        for (r = 0; r < n; r++)
+            sorted[r] = &cards[r];
+        qsort(sorted, n, sizeof(*sorted), by_node);
+        number(sorted, n, cards, false, node);
+        qsort(sorted, n, sizeof(*sorted), by_cores);
+        number(sorted, n, cards, true, core);
+        share_alone(&cards[me], node[me], core[me], jobs, out);
+        out->first_slot = 1;
+        add_up(cards, node, core, n, me, jobs, out);
+    }
+    free(sorted);
+    free(node);
+    free(core);
+    return rc;
 }

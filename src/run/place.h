@@ -50,8 +50,9 @@ struct dtx_share {
 void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
                    const struct dtx_bell *bell);
 bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b);
-/* Pure: rank 'me's share. 'jobs' is -j (slots per node), 0 = its cores. */
-void dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                  uint32_t jobs, struct dtx_share *out);
+/* Pure: rank 'me's share. 'jobs' is -j (slots per node), 0 = its cores. Costs
+ * a sort of the cards. 0 or DTX_ENOMEM. */
+int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
+                 uint32_t jobs, struct dtx_share *out);
 
 #endif

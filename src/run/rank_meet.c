@@ -158,6 +158,9 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         return rc;
     r->run_dir = r->cards[0].run_dir;
     r->epoch = r->cards[0].epoch;
-    dtx_share_of(r->cards, r->size, r->me, r->o->jobs, &r->share);
+    if (dtx_share_of(r->cards, r->size, r->me, r->o->jobs, &r->share)) {
+        dtx_log(DTX_LOG_ERROR, "out of memory");
+        return DTX_EXIT_INTERNAL;
+    }
     return check_width(r);
 }

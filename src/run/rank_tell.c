@@ -80,7 +80,8 @@ static void tell_policy(const struct dtx_rank_life *r)
         struct dtx_share s;
         uint64_t n;
 
-        dtx_share_of(r->cards, r->size, i, r->o->jobs, &s);
+        if (dtx_share_of(r->cards, r->size, i, r->o->jobs, &s))
+            break;
         v.slots = s.nslots;
         n = policy->chunk(&state, &v);
         n = n > v.ready ? v.ready : n;
