@@ -383,18 +383,6 @@ static bool drop_waiting(struct dtx_spawner *s, uint32_t i)
     return true;
 }
 
-/* Returns true when number 'i' of 'live' has been dropped from it. */
-static bool kill_live(struct dtx_spawner *s, uint32_t i, enum dtx_kill how)
-{
-    struct dtx_entry *e = &s->ring->entry[s->live[i].entry];
-
-    if (drop_waiting(s, i))
-        return true;
-    if (atomic_load(&e->kill) < (uint32_t)how)
-        atomic_store(&e->kill, how);
-    return false;
-}
-
 static void tell_killed(struct dtx_spawner *s)
 {
     (void)atomic_fetch_add(&s->ring->attention, 1);
@@ -409,16 +397,8 @@ void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt)
 
     if (i == s->nlive)
         return;
-    (void)kill_live(s, i, DTX_KILL_TERM);
-    tell_killed(s);
-}
-
-void dtx_spawner_kill_all(struct dtx_spawner *s, bool now)
-{
-    uint32_t i = s->nlive;
-
-    while (i-- > 0) /* the last one takes a dropped one's place */
-        (void)kill_live(s, i, now ? DTX_KILL_NOW : DTX_KILL_TERM);
+    if (!drop_waiting(s, i))
+        atomic_store(&s->ring->entry[s->live[i].entry].kill, DTX_KILL_TERM);
     tell_killed(s);
 }
 

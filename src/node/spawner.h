@@ -113,8 +113,6 @@ bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
  * KILLED. Nothing when it has ended already. If it has not started it ends at
  * once as KILLED. */
 void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
-/* The same for all, waiting ones included; 'now' means KILL without TERM. */
-void dtx_spawner_kill_all(struct dtx_spawner *s, bool now);
 /* What has not started will not, and ends at once as KILLED. */
 void dtx_spawner_drop_waiting(struct dtx_spawner *s);
 /* One ended attempt: true and '*out' filled. */

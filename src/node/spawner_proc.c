@@ -209,7 +209,7 @@ static void heed_kills(struct dtx_proc *p)
             continue;
         how = atomic_load(&p->ring->entry[p->run[i].entry].kill);
         if (how != DTX_KILL_NONE)
-            end_run(p, i, DTX_STATUS_KILLED, how == DTX_KILL_NOW);
+            end_run(p, i, DTX_STATUS_KILLED, false);
     }
 }
 

@@ -47,7 +47,7 @@ enum dtx_asleep {
     DTX_ASLEEP_FULL  /* it could start nothing: a new request need not wake */
 };
 
-enum dtx_kill { DTX_KILL_NONE, DTX_KILL_TERM, DTX_KILL_NOW };
+enum dtx_kill { DTX_KILL_NONE, DTX_KILL_TERM };
 
 struct dtx_record {
     uint32_t size; /* of the whole record, a multiple of DTX_RECORD_ALIGN */

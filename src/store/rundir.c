@@ -356,11 +356,6 @@ int dtx_rundir_request_stop(const char *path, bool *running,
     return rc;
 }
 
-bool dtx_rundir_stop_requested(const char *path)
-{
-    return has_entry(path, STOP_FILE);
-}
-
 void dtx_rundir_clear_stop(const char *path)
 {
     char *file = dtx_file_join(path, STOP_FILE);

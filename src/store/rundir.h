@@ -72,8 +72,6 @@ void dtx_rundir_discard(const char *path);
  * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
-/* Is the request there? Looks into the directory. */
-bool dtx_rundir_stop_requested(const char *path);
 /* Did _beat see one? Any thread; does not look. */
 bool dtx_rundir_stop_seen(const struct dtx_rundir *d);
 /* Forget an old request (at the start of a session). */

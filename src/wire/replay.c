@@ -164,20 +164,6 @@ int dtx_replay_recall(struct dtx_replay *r, const struct dtx_tasklist *to,
     return rc ? rc : recall(&r->kept, to, to_cwd, out, found);
 }
 
-int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
-                     const struct dtx_known *known,
-                     const struct dtx_tasklist *to, const char *to_cwd,
-                     struct dtx_known *out, uint64_t *carried)
-{
-    struct dtx_kept kept = {{NULL, NULL, 0, 0}, NULL, 0, 0};
-    int rc = keep(&kept, from, from_cwd, known);
-
-    if (rc == DTX_OK)
-        rc = recall(&kept, to, to_cwd, out, carried);
-    free_kept(&kept);
-    return rc;
-}
-
 /* ---- reading ---- */
 
 static int corrupt(struct dtx_error *err, const char *what)

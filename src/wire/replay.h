@@ -95,12 +95,4 @@ int dtx_replay_recall(struct dtx_replay *r, const struct dtx_tasklist *to,
                       const char *to_cwd, struct dtx_known *out,
                       uint64_t *found);
 
-/* Carry what is known of the tasks of one list to those of another: 'out' has
- * 'to->ntasks' rows and is overwritten. '*carried' (may be NULL) counts rows
- * with an outcome. */
-int dtx_replay_carry(const struct dtx_tasklist *from, const char *from_cwd,
-                     const struct dtx_known *known,
-                     const struct dtx_tasklist *to, const char *to_cwd,
-                     struct dtx_known *out, uint64_t *carried);
-
 #endif

@@ -62,9 +62,6 @@ DTX_ITEM_MAP(DTX_ITEM_DEFINE)
 #define CASE_NAME_MSG(NAME, name, number, item)                                \
     case DTX_MSG_##NAME:                                                       \
         return #NAME;
-#define CASE_NAME_REC(NAME, name, number, item)                                \
-    case DTX_REC_##NAME:                                                       \
-        return #NAME;
 
 void dtx_msg_encode(struct dtx_buf *b, const struct dtx_msg *m)
 {
@@ -127,15 +124,6 @@ int dtx_rec_decode(const void *data, size_t len, struct dtx_rec *m)
     }
     m->items = cur;
     return cur.bad || (!has_list && cur.p != cur.end) ? DTX_EPROTO : DTX_OK;
-}
-
-const char *dtx_rec_name(enum dtx_rec_kind k)
-{
-    switch (k) {
-        DTX_REC_MAP(CASE_NAME_REC)
-    default:
-        return "?";
-    }
 }
 
 /* ---- outcomes ---- */

@@ -87,7 +87,6 @@ const char *dtx_msg_name(enum dtx_msg_kind k);
 
 void dtx_rec_encode(struct dtx_buf *b, const struct dtx_rec *r);
 int dtx_rec_decode(const void *data, size_t len, struct dtx_rec *out);
-const char *dtx_rec_name(enum dtx_rec_kind k);
 
 /* Between the outcome of task/ and its item. From an item: 0, or DTX_EPROTO
  * when status or source are none we know. */

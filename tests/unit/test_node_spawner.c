@@ -273,33 +273,6 @@ START_TEST(test_kill)
 }
 END_TEST
 
-START_TEST(test_kill_all)
-{
-    bool now = _i == 1;
-    int i, terms = 0, kills = 0, none = 0;
-
-    start(3);
-    for (i = 0; i < 3; i++)
-        (void)run(now ? "trap '' TERM; while :; do sleep 1; done" : "sleep 99");
-    for (i = 0; i < 20; i++)
-        (void)run("true");
-    ck_assert(nothing_comes(100 * DTX_MSEC_NS));
-    dtx_spawner_kill_all(spawner, now);
-    for (i = 0; i < 23; i++) {
-        struct ended e = next_ended();
-
-        ck_assert_int_eq(e.r.outcome.status, DTX_STATUS_KILLED);
-        terms += e.r.outcome.signal == SIGTERM;
-        kills += e.r.outcome.signal == SIGKILL;
-        none += e.r.outcome.signal == 0;
-    }
-    ck_assert_int_eq(now ? kills : terms, 3);
-    ck_assert_int_eq(none, 20);
-    ck_assert(nothing_comes(20 * DTX_MSEC_NS));
-    stop();
-}
-END_TEST
-
 /* Kills that meet the start: one result each, whatever wins. */
 START_TEST(test_kill_at_any_moment)
 {
@@ -571,7 +544,7 @@ START_TEST(test_full_queue)
     ck_assert_uint_eq(next_ended().r.outcome.task, first);
     ck_assert_int_eq(next_ended().r.outcome.exit_code, _i == 1 ? 0 : 126);
     ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK); /* room again */
-    dtx_spawner_kill_all(spawner, true);
+    dtx_spawner_drop_waiting(spawner);
     while (n-- > 0)
         (void)next_ended();
     ck_assert(nothing_comes(20 * DTX_MSEC_NS));
@@ -619,7 +592,6 @@ int main(void)
     tcase_add_test(t, test_environment);
     tcase_add_loop_test(t, test_timeout, 0, 5);
     tcase_add_test(t, test_kill);
-    tcase_add_loop_test(t, test_kill_all, 0, 2);
     tcase_add_test(t, test_kill_at_any_moment);
     suite_add_tcase(s, t);
     t = tcase_create("queue");

@@ -180,7 +180,6 @@ DTX_MSG_MAP(MSG_TEST)
         ck_assert(dtx_cursor_done(&got.items));                                \
         DTX_REC_FIELDS_##NAME(COMPARE)                                         \
         CHECK_CUTS(dtx_rec_decode, HAS_LIST(item))                             \
-        ck_assert_str_eq(dtx_rec_name(m.kind), #NAME);                         \
         dtx_buf_free(&b);                                                      \
     }
 DTX_REC_MAP(REC_TEST)
@@ -209,6 +208,18 @@ START_TEST(records)
 }
 END_TEST
 
+static bool is_record(int kind)
+{
+    switch (kind) {
+#define KNOWN(NAME, name, number, item) case number:
+        DTX_REC_MAP(KNOWN)
+#undef KNOWN
+        return true;
+    default:
+        return false;
+    }
+}
+
 START_TEST(unknown_kinds)
 {
     struct dtx_msg m;
@@ -220,7 +231,7 @@ START_TEST(unknown_kinds)
         frame[0] = (char)kind;
         if (strcmp(dtx_msg_name((enum dtx_msg_kind)kind), "?") == 0)
             ck_assert_int_eq(dtx_msg_decode(frame, 3, &m), DTX_EPROTO);
-        if (strcmp(dtx_rec_name((enum dtx_rec_kind)kind), "?") == 0)
+        if (!is_record(kind))
             ck_assert_int_eq(dtx_rec_decode(frame, 1, &r), DTX_EPROTO);
     }
     ck_assert_int_eq(dtx_msg_decode(NULL, 0, &m), DTX_EPROTO);
