@@ -222,9 +222,7 @@ static bool scan_number(const char **s, const char *end, uint64_t *out)
     return true;
 }
 
-/* "3" or "3-5"; false when it is neither, and so a name. */
-static bool scan_range(const char *s, const char *end, uint64_t *lo,
-                       uint64_t *hi)
+bool dtx_after_scan(const char *s, const char *end, uint64_t *lo, uint64_t *hi)
 {
     if (!scan_number(&s, end, lo))
         return false;
@@ -279,7 +277,7 @@ static int resolve_element(struct resolver *r, const char *s, const char *end)
                              r->shown.text);
     }
     (void)dtx_show_text(&r->shown, s, (size_t)(end - s));
-    if (scan_range(s, end, &lo, &hi))
+    if (dtx_after_scan(s, end, &lo, &hi))
         return wait_numbers(r, lo, hi);
     return wait_name(r, s, (size_t)(end - s));
 }

@@ -9,8 +9,11 @@
 #ifndef DTX_TASK_AFTER_H
 #define DTX_TASK_AFTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/hash.h"
 
 struct dtx_error;
 struct dtx_graph;
@@ -38,5 +41,40 @@ int dtx_after_add(struct dtx_after *a, uint32_t task, uint32_t line,
 int dtx_after_resolve(const struct dtx_after *a,
                       const struct dtx_tasklist *list, struct dtx_graph *graph,
                       uint32_t *line, struct dtx_error *err);
+
+/* "3" or "3-5"; false when it is neither, and so a name. Numbers are kept
+ * below 2^63. */
+bool dtx_after_scan(const char *s, const char *end, uint64_t *lo,
+                    uint64_t *hi);
+
+/* ---- of a stream: at once, and of earlier tasks alone ---- */
+
+struct dtx_edge {
+    uint32_t before, after;
+};
+
+/* Per line of a stream: one after= may wait for so many tasks. */
+#define DTX_MAX_WAITS 1000000u
+
+/* Zero-initialise. Eight bytes for each task that has a name. */
+struct dtx_after_live {
+    struct dtx_keymap group_of; /* hash of a name -> its group */
+    struct dtx_after_group *group;
+    size_t ngroups, cap_groups;
+    struct dtx_after_member *member;
+    size_t nmembers, cap_members;
+    struct dtx_edge *edge; /* of the last dtx_after_now */
+    size_t nedges, cap_edges;
+};
+
+void dtx_after_live_fini(struct dtx_after_live *l);
+/* Task number 'task' bears this name. 0 or DTX_ENOMEM. */
+int dtx_after_live_name(struct dtx_after_live *l, const char *name,
+                        uint32_t task);
+/* Put into 'edge' what task number 'task', whose own name is 'name' (or NULL),
+ * waits for. 0, or 'err' says why, without the place. */
+int dtx_after_live_now(struct dtx_after_live *l, uint32_t task,
+                       const char *name, const char *value, size_t len,
+                       struct dtx_error *err);
 
 #endif

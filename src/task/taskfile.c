@@ -1,411 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The task file's own language: lines, directives, keys and their values; see
- * taskfile.h.  It decides what a line is and whether a value is good; what
- * after= stands for is after.c's part.  It never reads a command beyond its
- * ends: quoting is the shell's business, or words.c's. */
+/* The task file, line by line or as a whole; see taskfile.h.  It decides what
+ * a line is and adds its task; directives are directive.c's part, and what
+ * after= stands for after.c's.  It never reads a command beyond its ends:
+ * quoting is the shell's business, or words.c's. */
 #include "task/taskfile.h"
 
-#include <stdbool.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "base/units.h"
-#include "task/after.h"
 #include "task/graph.h"
-#include "task/show.h"
-#include "task/task.h"
+#include "task/parser.h"
 
 #define MAX_FILE_NAME 240 /* bytes of it in a message */
-#define NKEYS 7
 
-/* What the directives said since the last task. */
-struct pending {
-    struct dtx_task_attr attr;
-    uint32_t name;
-    uint32_t line;            /* of the first directive, 0 = none */
-    uint32_t key_line[NKEYS]; /* where a key was given, 0 = not */
-};
-
-struct parser {
-    struct dtx_tasklist *list;
-    struct dtx_after after;
-    struct dtx_error *err;
-    struct pending pending;
-    uint32_t line;
-    struct dtx_show shown; /* the value at work on */
-};
-
-typedef int (*set_f)(struct parser *p, const char *v, size_t len);
-
-static const struct key {
-    const char *name;
-    set_f set;
-} keys[NKEYS];
-
-static int fail_memory(struct parser *p)
+/* Of a stream: what the new task waits for, and by what others can call it. */
+static int link_live(struct dtx_taskparser *p, uint32_t name)
 {
-    return dtx_error_set(p->err, DTX_ENOMEM, "out of memory");
-}
-
-static const char *show(struct parser *p, const char *s, size_t len)
-{
-    return dtx_show_text(&p->shown, s, len);
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* A whole number as the value of 'key'. */
-static int read_int(struct parser *p, const char *key, const char *v,
-                    size_t len, int64_t lo, int64_t hi, int64_t *out)
-{
-    char text[24];
-    int rc = DTX_EPARSE;
-
-    if (len < sizeof(text)) {
-        memcpy(text, v, len);
-        text[len] = '\0';
-        rc = dtx_parse_int(text, lo, hi, out);
-    }
-    if (rc)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "%s=%s: must be a whole number from %lld to %lld",
-                             key, show(p, v, len), (long long)lo,
-                             (long long)hi);
-    return DTX_OK;
-}
-
-static int set_cpus(struct parser *p, const char *v, size_t len)
-{
-    int64_t n;
-    int rc = read_int(p, "cpus", v, len, 1, DTX_MAX_CPUS, &n);
-
-    if (!rc)
-        p->pending.attr.cpus = (uint32_t)n;
-    return rc;
-}
-
-static int set_prio(struct parser *p, const char *v, size_t len)
-{
-    int64_t n;
-    int rc = read_int(p, "prio", v, len, -DTX_MAX_PRIO, DTX_MAX_PRIO, &n);
-
-    if (!rc)
-        p->pending.attr.prio = (int32_t)n;
-    return rc;
-}
-
-static int set_retries(struct parser *p, const char *v, size_t len)
-{
-    int64_t n;
-    int rc = read_int(p, "retries", v, len, 1, DTX_MAX_RETRIES, &n);
-
-    if (!rc)
-        p->pending.attr.retries = (uint32_t)n;
-    return rc;
-}
-
-static int set_timeout(struct parser *p, const char *v, size_t len)
-{
-    char text[64];
-    int64_t ns = 0;
-    int rc = DTX_EPARSE;
-
-    if (len < sizeof(text)) {
-        memcpy(text, v, len);
-        text[len] = '\0';
-        rc = strcmp(text, "none") == 0 ? DTX_OK : dtx_parse_duration(text, &ns);
-    }
-    if (rc == DTX_ELIMIT)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "timeout=%s: must be at most 100 years, or none",
-                             show(p, v, len));
-    if (rc)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "timeout=%s: must be a duration such as 90, 30s, "
-                             "1h30m or 2-12:00:00, or none",
-                             show(p, v, len));
-    p->pending.attr.timeout_ns = ns > 0 ? ns : -1;
-    return DTX_OK;
-}
-
-static int set_cwd(struct parser *p, const char *v, size_t len)
-{
-    if (len > DTX_MAX_CWD)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "cwd=%s: a path of %zu bytes: the limit is %u",
-                             show(p, v, len), len, DTX_MAX_CWD);
-    p->pending.attr.cwd = dtx_tasklist_intern(p->list, v, len);
-    return p->pending.attr.cwd == DTX_NO_TEXT ? fail_memory(p) : DTX_OK;
-}
-
-/* Would after= read it as a number or a range? */
-static bool is_number_or_range(const char *s, size_t len)
-{
-    const char *end = s + len, *p = s;
-
-    while (p < end && is_digit(*p))
-        p++;
-    if (p == s || p == end)
-        return p == end;
-    if (*p++ != '-' || p == end)
-        return false;
-    while (p < end && is_digit(*p))
-        p++;
-    return p == end;
-}
-
-static const char *why_bad_name(const char *v, size_t len)
-{
-    size_t i;
-
-    if (len > DTX_MAX_NAME)
-        return "a name has at most 255 bytes";
-    if (*v == '-')
-        return "a name must not begin with '-'";
-    if (is_number_or_range(v, len))
-        return "a name must not look like a number or a range";
-    for (i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)v[i];
-
-        if (c <= ' ' || c == 0x7f || c == ',')
-            return "a name must not hold commas, blanks or control characters";
-    }
-    return NULL;
-}
-
-static int set_name(struct parser *p, const char *v, size_t len)
-{
-    const char *why = why_bad_name(v, len);
-
-    if (why)
-        return dtx_error_set(p->err, DTX_EPARSE, "name=%s: %s", show(p, v, len),
-                             why);
-    p->pending.name = dtx_tasklist_intern(p->list, v, len);
-    return p->pending.name == DTX_NO_TEXT ? fail_memory(p) : DTX_OK;
-}
-
-static int set_after(struct parser *p, const char *v, size_t len)
-{
-    int rc =
-        dtx_after_add(&p->after, (uint32_t)p->list->ntasks, p->line, v, len);
-
-    if (rc == DTX_ELIMIT)
-        return dtx_error_set(p->err, rc, "after=%s: too long", show(p, v, len));
-    return rc ? fail_memory(p) : DTX_OK;
-}
-
-static const struct key keys[NKEYS] = {
-    {"name", set_name},   {"cpus", set_cpus},       {"prio", set_prio},
-    {"after", set_after}, {"timeout", set_timeout}, {"retries", set_retries},
-    {"cwd", set_cwd},
-};
-
-/* Levenshtein's distance, letters' case aside; both at most 16 long. */
-static size_t distance(const char *a, size_t alen, const char *b, size_t blen)
-{
-    size_t row[17], i, j;
-
-    for (j = 0; j <= blen; j++)
-        row[j] = j;
-    for (i = 1; i <= alen; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (j = 1; j <= blen; j++) {
-            size_t d = diagonal + (lower(a[i - 1]) != b[j - 1]);
-
-            diagonal = row[j];
-            if (row[j] + 1 < d)
-                d = row[j] + 1;
-            if (row[j - 1] + 1 < d)
-                d = row[j - 1] + 1;
-            row[j] = d;
-        }
-    }
-    return row[blen];
-}
-
-/* The key that was meant, or NULL. "gpus" is near to "cpus", but a word that
- * other programs have, and not a slip. */
-static const char *nearest_key(const char *s, size_t len)
-{
-    const char *best = NULL;
-    size_t i, d, least = 3;
-
-    if (len == 0 || len > 16 || (len == 4 && memcmp(s, "gpus", 4) == 0))
-        return NULL;
-    for (i = 0; i < NKEYS; i++) {
-        d = distance(s, len, keys[i].name, strlen(keys[i].name));
-        if (d < least && d < len) {
-            least = d;
-            best = keys[i].name;
-        }
-    }
-    return best;
-}
-
-static int fail_key(struct parser *p, const char *s, size_t len)
-{
-    const char *near = nearest_key(s, len);
-    char known[16 * NKEYS];
-    size_t i, n = 0;
-
-    known[0] = '\0';
-    for (i = 0; i < NKEYS; i++)
-        n += (size_t)snprintf(known + n, sizeof(known) - n,
-                              " %s=", keys[i].name);
-    return dtx_error_set(p->err, DTX_EPARSE,
-                         "unknown key '%s'%s%s%s; the keys are%s",
-                         show(p, s, len), near ? ": did you mean " : "",
-                         near ? near : "", near ? "=?" : "", known);
-}
-
-static int find_key(struct parser *p, const char *s, size_t len, size_t *index)
-{
-    size_t i;
-
-    for (i = 0; i < NKEYS; i++) {
-        if (strlen(keys[i].name) == len && memcmp(keys[i].name, s, len) == 0) {
-            *index = i;
-            return DTX_OK;
-        }
-    }
-    return fail_key(p, s, len);
-}
-
-/* The value at '*s', plain or quoted; '*s' goes behind it. */
-static int scan_value(struct parser *p, const char *key, const char **s,
-                      const char *end, const char **value, size_t *len)
-{
-    const char *v = *s, *q = v;
-
-    if (v < end && (*v == '\'' || *v == '"')) {
-        q = memchr(v + 1, *v, (size_t)(end - v - 1));
-        if (!q)
-            return dtx_error_set(p->err, DTX_EPARSE,
-                                 "%s=%s: the closing quote is missing", key,
-                                 show(p, v, (size_t)(end - v)));
-        *s = q + 1;
-        v++;
-    } else {
-        while (q < end && !is_blank(*q) && *q != '\'' && *q != '"')
-            q++;
-        *s = q;
-    }
-    if (*s < end && !is_blank(**s))
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "%s=%s: quotes go round the whole value, with a "
-                             "blank behind",
-                             key, show(p, v, (size_t)(end - v)));
-    if (q == v)
-        return dtx_error_set(p->err, DTX_EPARSE, "%s=: the value is missing",
-                             key);
-    *value = v;
-    *len = (size_t)(q - v);
-    return DTX_OK;
-}
-
-/* One key=value; '*s' goes behind it. */
-static int read_pair(struct parser *p, const char **s, const char *end)
-{
-    const char *k = *s, *q = k, *v = NULL;
-    uint32_t *given;
-    size_t i = 0, len = 0;
-    int rc;
-
-    while (q < end && !is_blank(*q) && *q != '=')
-        q++;
-    if (q == end || *q != '=' || q == k)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "'%s': expected key=value, without blanks around "
-                             "the '='",
-                             show(p, k, (size_t)(q - k)));
-    rc = find_key(p, k, (size_t)(q - k), &i);
-    if (rc)
-        return rc;
-    *s = q + 1;
-    rc = scan_value(p, keys[i].name, s, end, &v, &len);
-    if (rc)
-        return rc;
-    given = &p->pending.key_line[i];
-    if (*given)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "%s=%s: given twice for one task, first on line "
-                             "%lu",
-                             keys[i].name, show(p, v, len),
-                             (unsigned long)*given);
-    *given = p->line;
-    return keys[i].set(p, v, len);
-}
-
-static int read_directive(struct parser *p, const char *s, const char *end)
-{
+    const char *text = dtx_tasklist_pool(p->list, name);
+    uint32_t line = p->line;
     int rc = DTX_OK;
 
-    if (p->pending.line == 0)
-        p->pending.line = p->line;
-    while (!rc) {
-        while (s < end && is_blank(*s))
-            s++;
-        if (s == end)
-            return DTX_OK;
-        rc = read_pair(p, &s, end);
+    if (p->waits.len > 0) {
+        p->line = p->waits_line;
+        rc = dtx_after_live_now(&p->earlier, p->ntasks, text, p->waits.data,
+                                p->waits.len, p->err);
+        dtx_buf_clear(&p->waits);
+        if (rc)
+            return rc;
+        p->line = line;
     }
+    if (text && dtx_after_live_name(&p->earlier, text, p->ntasks))
+        return dtx_parser_nomem(p);
     return rc;
 }
 
-/* A line that begins with '#'. What was meant as a directive but is not
- * written as one must not pass for a comment. */
-static int read_comment(struct parser *p, const char *s, const char *end)
-{
-    const char *q = s + 4;
-    bool exact, parted, glued;
-
-    if (end - s < 4 || lower(s[1]) != 'd' || lower(s[2]) != 't' ||
-        lower(s[3]) != 'x')
-        return DTX_OK;
-    exact = memcmp(s, "#DTX", 4) == 0;
-    parted = q == end || is_blank(*q);
-    if (exact && parted)
-        return read_directive(p, q, end);
-    while (q < end && is_lower(*q))
-        q++;
-    glued = q > s + 4 && q < end && *q == '=';
-    if (!parted && !glued)
-        return DTX_OK;
-    return dtx_error_set(p->err, DTX_EPARSE,
-                         "'%s': a directive is written '#DTX key=value', a "
-                         "comment '# ...'",
-                         show(p, s, (size_t)(end - s)));
-}
-
-static void forget_pending(struct parser *p)
-{
-    memset(&p->pending, 0, sizeof(p->pending));
-    p->pending.attr = p->list->attr[0];
-    p->pending.name = DTX_NO_TEXT;
-}
-
-static int add_task(struct parser *p, const char *s, size_t len)
+static int add_task(struct dtx_taskparser *p, const char *s, size_t len)
 {
     uint32_t attr = 0, name = DTX_NO_TEXT;
     int rc;
@@ -417,15 +46,22 @@ static int add_task(struct parser *p, const char *s, size_t len)
                              len, DTX_MAX_COMMAND);
     if (p->pending.line) {
         if (dtx_tasklist_attr(p->list, &p->pending.attr, &attr))
-            return fail_memory(p);
+            return dtx_parser_nomem(p);
         name = p->pending.name;
-        forget_pending(p);
+        dtx_directive_forget(p);
     }
-    rc = dtx_tasklist_add(p->list, s, len, attr, p->line, name);
+    rc = p->ntasks >= DTX_MAX_TASKS
+             ? DTX_ELIMIT
+             : dtx_tasklist_add(p->list, s, len, attr, p->line, name);
     if (rc == DTX_ELIMIT)
         return dtx_error_set(p->err, rc, "more than %u tasks: split the file",
                              DTX_MAX_TASKS);
-    return rc ? fail_memory(p) : DTX_OK;
+    if (rc)
+        return dtx_parser_nomem(p);
+    if (p->live)
+        rc = link_live(p, name);
+    p->ntasks++;
+    return rc;
 }
 
 /* Where the command ends: before its trailing blanks, but "\ " is a word. */
@@ -433,56 +69,81 @@ static const char *trim_end(const char *s, const char *end)
 {
     const char *e = end, *b;
 
-    while (e > s && is_blank(e[-1]))
+    while (e > s && dtx_is_blank(e[-1]))
         e--;
     for (b = e; b > s && b[-1] == '\\';)
         b--;
     return e < end && (e - b) % 2 == 1 ? e + 1 : e;
 }
 
-static int read_line(struct parser *p, const char *s, const char *end)
+static int read_line(struct dtx_taskparser *p, const char *s, const char *end)
 {
+    if (p->line == 1 && end - s >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
+        s += 3; /* byte order mark */
     if (s < end && end[-1] == '\r')
         end--;
-    while (s < end && is_blank(*s))
+    while (s < end && dtx_is_blank(*s))
         s++;
     if (s == end)
         return DTX_OK;
     if (*s == '#')
-        return read_comment(p, s, end);
+        return dtx_directive_read(p, s, end);
     return add_task(p, s, (size_t)(trim_end(s, end) - s));
 }
 
-static int read_lines(struct parser *p, const char *s, const char *end)
+static int next_line(struct dtx_taskparser *p, const char *s, const char *end)
+{
+    if (p->line == UINT32_MAX)
+        return dtx_error_set(p->err, DTX_ELIMIT, "too many lines");
+    p->line++;
+    return read_line(p, s, end);
+}
+
+static int read_lines(struct dtx_taskparser *p, const char *s, const char *end)
 {
     int rc = DTX_OK;
 
-    if (end - s >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
-        s += 3; /* byte order mark */
-    forget_pending(p);
     while (s < end && !rc) {
         const char *nl = memchr(s, '\n', (size_t)(end - s));
 
-        if (p->line == UINT32_MAX)
-            return dtx_error_set(p->err, DTX_ELIMIT, "too many lines");
-        p->line++;
-        rc = read_line(p, s, nl ? nl : end);
+        rc = next_line(p, s, nl ? nl : end);
         s = nl ? nl + 1 : end;
-    }
-    if (!rc && p->pending.line) {
-        p->line = p->pending.line;
-        rc = dtx_error_set(p->err, DTX_EPARSE,
-                           "this directive has no task after it");
     }
     return rc;
 }
 
+/* After the last line. */
+static int finish(struct dtx_taskparser *p)
+{
+    if (p->pending.line) {
+        p->line = p->pending.line;
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "this directive has no task after it");
+    }
+    if (p->live)
+        return DTX_OK;
+    return dtx_after_resolve(&p->after, p->list, p->graph, &p->line, p->err);
+}
+
+static bool is_utf16(const char *s, const char *end)
+{
+    return end - s >= 2 && (memcmp(s, "\xff\xfe", 2) == 0 ||
+                            memcmp(s, "\xfe\xff", 2) == 0);
+}
+
+static int fail_nul(struct dtx_taskparser *p, bool wide)
+{
+    return dtx_error_set(p->err, DTX_EPARSE, "the line holds a NUL byte; %s",
+                         wide ? "the file is UTF-16: save it as UTF-8"
+                              : "is this a text file?");
+}
+
 /* A NUL cannot be passed to a program; say where the first one is. */
-static int refuse_nul(struct parser *p, const char *data, const char *end)
+static int refuse_nul(struct dtx_taskparser *p, const char *data,
+                      const char *end)
 {
     const char *nul = memchr(data, '\0', (size_t)(end - data));
-    bool wide = end - data >= 2 && (memcmp(data, "\xff\xfe", 2) == 0 ||
-                                    memcmp(data, "\xfe\xff", 2) == 0);
+    bool wide = is_utf16(data, end);
 
     if (!nul)
         return DTX_OK;
@@ -491,17 +152,18 @@ static int refuse_nul(struct parser *p, const char *data, const char *end)
         p->line++;
         data++;
     }
-    return dtx_error_set(p->err, DTX_EPARSE, "the line holds a NUL byte; %s",
-                         wide ? "the file is UTF-16: save it as UTF-8"
-                              : "is this a text file?");
+    return fail_nul(p, wide);
 }
 
 /* Put the place before the message. */
-static void add_place(struct parser *p, const char *name)
+static int add_place(const struct dtx_taskparser *p, int rc)
 {
+    const char *name = p->name;
     size_t len = strlen(name);
     bool cut = len > MAX_FILE_NAME;
 
+    if (!rc)
+        return rc;
     if (cut)
         name += len - MAX_FILE_NAME;
     if (p->line)
@@ -509,34 +171,113 @@ static void add_place(struct parser *p, const char *name)
                                (unsigned long)p->line);
     else
         (void)dtx_error_prefix(p->err, "%s%s: ", cut ? "..." : "", name);
+    return rc;
 }
+
+static void begin(struct dtx_taskparser *p, const char *name,
+                  struct dtx_tasklist *list, struct dtx_graph *graph)
+{
+    memset(p, 0, sizeof(*p));
+    p->name = name;
+    p->list = list;
+    p->graph = graph;
+    p->live = !graph;
+    dtx_directive_forget(p);
+}
+
+static void fini(struct dtx_taskparser *p)
+{
+    dtx_after_fini(&p->after);
+    dtx_after_live_fini(&p->earlier);
+    dtx_buf_free(&p->waits);
+}
+
+/* ---- line by line ---- */
+
+struct dtx_taskparser *dtx_taskparser_create(const char *name,
+                                             struct dtx_tasklist *list)
+{
+    struct dtx_taskparser *p = malloc(sizeof(*p));
+    char *copy = strdup(name);
+
+    if (!p || !copy) {
+        free(p);
+        free(copy);
+        return NULL;
+    }
+    begin(p, copy, list, NULL);
+    p->owned = copy;
+    return p;
+}
+
+void dtx_taskparser_destroy(struct dtx_taskparser *p)
+{
+    if (!p)
+        return;
+    fini(p);
+    free(p->owned);
+    free(p);
+}
+
+int dtx_taskparser_line(struct dtx_taskparser *p, const char *s, size_t len,
+                        struct dtx_error *err)
+{
+    const char *end;
+    int rc;
+
+    if (len == 0)
+        s = "";
+    end = s + len;
+    p->err = err;
+    p->earlier.nedges = 0;
+    if (p->line == 0)
+        p->wide = is_utf16(s, end);
+    rc = next_line(p, s, end);
+    if (memchr(s, '\0', len))
+        rc = fail_nul(p, p->wide);
+    return add_place(p, rc);
+}
+
+int dtx_taskparser_end(struct dtx_taskparser *p, struct dtx_error *err)
+{
+    p->err = err;
+    p->earlier.nedges = 0;
+    return add_place(p, finish(p));
+}
+
+const struct dtx_edge *dtx_taskparser_edges(const struct dtx_taskparser *p,
+                                            size_t *n)
+{
+    *n = p->earlier.nedges;
+    return p->earlier.edge;
+}
+
+/* ---- the whole file ---- */
 
 int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err)
 {
-    struct parser p = {.list = list, .err = err};
-    const char *begin = len > 0 ? data : "";
+    const char *s = len > 0 ? data : "";
+    struct dtx_taskparser p = {.name = name, .err = err};
     int rc;
 
     dtx_graph_init(graph, 0);
     rc = dtx_tasklist_init(list);
-    if (rc) {
-        (void)fail_memory(&p);
-        add_place(&p, name);
-        return rc;
-    }
-    rc = refuse_nul(&p, begin, begin + len);
+    if (rc)
+        return add_place(&p, dtx_parser_nomem(&p));
+    begin(&p, name, list, graph);
+    p.err = err;
+    rc = refuse_nul(&p, s, s + len);
     if (!rc)
-        rc = read_lines(&p, begin, begin + len);
+        rc = read_lines(&p, s, s + len);
     if (!rc)
-        rc = dtx_after_resolve(&p.after, list, graph, &p.line, err);
-    dtx_after_fini(&p.after);
+        rc = finish(&p);
+    fini(&p);
     if (rc) {
-        add_place(&p, name);
         dtx_graph_fini(graph);
         dtx_tasklist_fini(list);
-        return rc;
+        return add_place(&p, rc);
     }
     dtx_tasklist_trim(list);
     return DTX_OK;

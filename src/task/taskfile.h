@@ -31,4 +31,34 @@ int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err);
 
+/* ---- line by line: a stream ----
+ *
+ * Each line is taken when it comes, and so after= may only name earlier tasks;
+ * a later number, a range that reaches beyond and an unknown name are errors
+ * at that line.  The tasks of a line are added to the end of 'list'.  The
+ * caller may take tasks out of the list between lines (set ntasks and text.len
+ * to 0), but leaves attributes and pool alone: task numbers go on counting
+ * all.  What stays of a task gone by is its name's text, once, and 8 bytes
+ * where it has one; distinct attributes stay as well. */
+
+struct dtx_edge;
+struct dtx_taskparser;
+
+/* 'list' is initialised, empty and borrowed until the parser is destroyed.
+ * 'name' is copied. NULL when out of memory. */
+struct dtx_taskparser *dtx_taskparser_create(const char *name,
+                                             struct dtx_tasklist *list);
+void dtx_taskparser_destroy(struct dtx_taskparser *p); /* or NULL */
+/* The next line, without its newline; not kept. Adds no, one or several tasks.
+ * After an error, which names the line, only _destroy may follow; what the
+ * line had added to the list must not be used. */
+int dtx_taskparser_line(struct dtx_taskparser *p, const char *s, size_t len,
+                        struct dtx_error *err);
+/* The end of the stream: what is missing then? */
+int dtx_taskparser_end(struct dtx_taskparser *p, struct dtx_error *err);
+/* What the tasks of the last line wait for (struct dtx_edge of task/after.h,
+ * numbers from 0); borrowed until the next call. */
+const struct dtx_edge *dtx_taskparser_edges(const struct dtx_taskparser *p,
+                                            size_t *n);
+
 #endif

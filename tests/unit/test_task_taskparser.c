@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* The task file line by line: the same tasks as from the whole, edges at once,
+ * and the errors that only a stream has. */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "check_main.h"
+#include "task/after.h"
+#include "task/graph.h"
+#include "task/task.h"
+#include "task/taskfile.h"
+
+/* Give the text to a parser; the edges of all lines go to 'out'. */
+static int feed(const char *text, struct dtx_tasklist *list,
+                struct dtx_buf *out, struct dtx_error *err)
+{
+    struct dtx_taskparser *p = dtx_taskparser_create("f", list);
+    const char *s = text, *nl;
+    int rc = 0;
+
+    ck_assert_ptr_nonnull(p);
+    while (!rc && *s) {
+        const struct dtx_edge *e;
+        size_t n, i;
+
+        nl = strchr(s, '\n');
+        rc = dtx_taskparser_line(p, s, nl ? (size_t)(nl - s) : strlen(s), err);
+        e = dtx_taskparser_edges(p, &n);
+        for (i = 0; i < n && !rc; i++)
+            dtx_buf_printf(out, "%lu<%lu ", (unsigned long)e[i].before,
+                           (unsigned long)e[i].after);
+        s = nl ? nl + 1 : s + strlen(s);
+    }
+    if (!rc)
+        rc = dtx_taskparser_end(p, err);
+    dtx_taskparser_destroy(p);
+    return rc;
+}
+
+static const struct {
+    const char *text, *edges, *error;
+} cases[] = {
+    {"", "", NULL},
+    {"\xef\xbb\xbf"
+     "a\r\n\n# c\n  b  \n",
+     "", NULL},
+    {"a\nb\n#DTX after=1-2\nc\n", "0<2 1<2 ", NULL},
+    {"#DTX name=x\na\n#DTX name=x\nb\n#DTX after=x,1 cpus=2\nc\nd\n",
+     "0<2 1<2 0<2 ", NULL},
+    {"a\n#DTX after=2\nb\n", NULL,
+     "f:2: after=2: this is task 2, and in a stream a task can only wait for "
+     "earlier ones; put the tasks into a file"},
+    {"a\n#DTX after=1-9\nb\n", NULL,
+     "f:2: after=1-9: this is task 2, and in a stream a task can only wait for "
+     "earlier ones; put the tasks into a file"},
+    {"a\n#DTX after=x\n\nb\n#DTX name=x\nc\n", NULL,
+     "f:2: after=x: no earlier task has this name; in a stream '#DTX "
+     "name=...' must come before"},
+    {"#DTX name=x\na\n#DTX name=x after=x\nb\n", NULL,
+     "f:3: after=x: task 2 waits for itself"},
+    {"a\n#DTX after=0\nb\n", NULL,
+     "f:2: after=0: numbers count tasks from 1"},
+    {"a\nb\n#DTX after=2-1\nb\n", NULL,
+     "f:3: after=2-1: a range goes from low to high: 1-2"},
+    {"a\n#DTX after=1,\nb\n", NULL,
+     "f:2: after=: a task is missing beside a comma; write after=1,3-5,NAME"},
+    {"a\n#DTX cpus=2\n", NULL, "f:2: this directive has no task after it"},
+    {"#DTX cpu=2\n", NULL,
+     "f:1: unknown key 'cpu': did you mean cpus=?; the keys are name= cpus= "
+     "prio= after= timeout= retries= cwd="},
+};
+
+START_TEST(case_as_expected)
+{
+    struct dtx_tasklist list;
+    struct dtx_buf out = DTX_BUF_INIT;
+    struct dtx_error err;
+    int rc;
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    rc = feed(cases[_i].text, &list, &out, &err);
+    if (cases[_i].error) {
+        ck_assert_int_eq(rc, DTX_EPARSE);
+        ck_assert_str_eq(err.text, cases[_i].error);
+    } else {
+        ck_assert_int_eq(rc, 0);
+        ck_assert_str_eq(out.data ? out.data : "", cases[_i].edges);
+    }
+    dtx_buf_free(&out);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
+START_TEST(nul_is_refused)
+{
+    struct dtx_tasklist list;
+    struct dtx_taskparser *p;
+    struct dtx_error err;
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    p = dtx_taskparser_create("f", &list);
+    ck_assert_ptr_nonnull(p);
+    ck_assert_int_eq(dtx_taskparser_line(p, "a", 1, &err), 0);
+    ck_assert_int_eq(dtx_taskparser_line(p, "b\0c", 3, &err), DTX_EPARSE);
+    ck_assert_str_eq(err.text,
+                     "f:2: the line holds a NUL byte; is this a text file?");
+    dtx_taskparser_destroy(p);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
+/* The list may be emptied: numbers count on. */
+START_TEST(emptied_list)
+{
+    struct dtx_tasklist list;
+    struct dtx_taskparser *p;
+    const struct dtx_edge *e;
+    struct dtx_error err;
+    size_t n;
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    p = dtx_taskparser_create("f", &list);
+    ck_assert_ptr_nonnull(p);
+    ck_assert_int_eq(dtx_taskparser_line(p, "#DTX name=x", 11, &err), 0);
+    ck_assert_int_eq(dtx_taskparser_line(p, "a", 1, &err), 0);
+    ck_assert_uint_eq(list.ntasks, 1);
+    list.ntasks = 0;
+    list.text.len = 0;
+    ck_assert_int_eq(dtx_taskparser_line(p, "#DTX after=x", 12, &err), 0);
+    ck_assert_int_eq(dtx_taskparser_line(p, "b", 1, &err), 0);
+    ck_assert_uint_eq(list.ntasks, 1);
+    ck_assert_uint_eq(list.task[0].line, 4);
+    e = dtx_taskparser_edges(p, &n);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_uint_eq(e[0].before, 0);
+    ck_assert_uint_eq(e[0].after, 1);
+    dtx_taskparser_destroy(p);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
+static void draw_line(struct dtx_rng *rng, struct dtx_buf *b, unsigned ntasks)
+{
+    switch (dtx_rng_below(rng, 6)) {
+    case 0:
+        dtx_buf_str(b, "# comment\n");
+        break;
+    case 1:
+        dtx_buf_printf(b, "#DTX cpus=%u name=n%u\r\n", ntasks % 5 + 1,
+                       ntasks % 3);
+        break;
+    case 2:
+        if (ntasks > 0)
+            dtx_buf_printf(b, "#DTX after=%u prio=2\n", ntasks);
+        break;
+    default:
+        dtx_buf_str(b, "\n");
+    }
+    dtx_buf_printf(b, "  cmd %u \n", ntasks);
+}
+
+static void draw_file(uint64_t seed, struct dtx_buf *b)
+{
+    struct dtx_rng rng;
+    unsigned i, n;
+
+    dtx_rng_seed(&rng, seed);
+    n = (unsigned)dtx_rng_below(&rng, 40);
+    for (i = 0; i < n; i++)
+        draw_line(&rng, b, i);
+    dtx_buf_str(b, "last");
+}
+
+static void same_lists(const struct dtx_tasklist *a,
+                       const struct dtx_tasklist *b)
+{
+    size_t i;
+
+    ck_assert_uint_eq(a->ntasks, b->ntasks);
+    ck_assert_uint_eq(a->nattrs, b->nattrs);
+    ck_assert_uint_eq(a->text.len, b->text.len);
+    ck_assert_mem_eq(a->text.data, b->text.data, a->text.len);
+    for (i = 0; i < a->ntasks; i++) /* padding may differ */
+        ck_assert_mem_eq(&a->task[i], &b->task[i],
+                         offsetof(struct dtx_task, index));
+}
+
+START_TEST(same_as_whole)
+{
+    struct dtx_buf b = DTX_BUF_INIT, out = DTX_BUF_INIT;
+    struct dtx_tasklist whole, list;
+    struct dtx_graph graph;
+    struct dtx_error err;
+
+    draw_file((uint64_t)_i + 1, &b);
+    ck_assert_int_eq(dtx_taskfile_parse("f", b.data, b.len, &whole, &graph,
+                                        &err),
+                     0);
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    ck_assert_int_eq(feed(b.data, &list, &out, &err), 0);
+    same_lists(&whole, &list);
+    dtx_tasklist_fini(&list);
+    dtx_tasklist_fini(&whole);
+    dtx_graph_fini(&graph);
+    dtx_buf_free(&out);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("taskparser");
+    TCase *t = tcase_create("taskparser");
+
+    tcase_add_loop_test(t, case_as_expected, 0,
+                        DTX_COUNT(cases));
+    tcase_add_test(t, nul_is_refused);
+    tcase_add_test(t, emptied_list);
+    tcase_add_loop_test(t, same_as_whole, 0, 200);
+    suite_add_tcase(s, t);
+    return dtx_check_main(s);
+}
