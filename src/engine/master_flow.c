@@ -69,6 +69,10 @@ static void release(struct dtx_master *m, uint32_t node)
 
 static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
 {
+    if (dtx_graph_is_barrier(m->c.graph, node)) {
+        release(m, node); /* for it an end is an end */
+        return;
+    }
     if (m->state[node] != DTX_TASK_BLOCKED)
         return;
     m->state[node] = DTX_TASK_SKIPPED;

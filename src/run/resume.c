@@ -128,7 +128,7 @@ static int mark_behind_failed(const struct dtx_graph *g,
         for (j = g->start[node]; j < g->start[node + 1]; j++) {
             uint32_t to = g->succ[j];
 
-            if (!behind[to]) {
+            if (!behind[to] && !dtx_graph_is_barrier(g, to)) {
                 behind[to] = 1;
                 if (to >= g->ntasks || !known[to].final)
                     stack[n++] = to;

@@ -38,6 +38,15 @@ int dtx_graph_gate(struct dtx_graph *g, uint32_t *node)
     return DTX_OK;
 }
 
+int dtx_graph_barrier(struct dtx_graph *g, uint32_t *node)
+{
+    int rc = dtx_graph_gate(g, node);
+
+    if (!rc)
+        g->nbarriers++;
+    return rc;
+}
+
 int dtx_graph_edge(struct dtx_graph *g, uint32_t before, uint32_t after)
 {
     uint32_t *p;

@@ -115,6 +115,7 @@ int dtx_list_encode(const struct dtx_tasklist *l, const struct dtx_graph *g,
 
     rec.u.list.tasks = (uint32_t)l->ntasks;
     rec.u.list.gates = g->nnodes - g->ntasks;
+    rec.u.list.barriers = g->nbarriers;
     rec.u.list.source = dtx_str_of(source);
     rec.u.list.cwd = dtx_str_of(cwd);
     begin(&e, &rec);

@@ -283,6 +283,11 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
             return corrupt(err, "a task list with too many gates");
         }
     }
+    if (rec->u.list.barriers > rec->u.list.gates) {
+        free_list(n);
+        return corrupt(err, "a task list with more barriers than gates");
+    }
+    n->graph.nbarriers = rec->u.list.barriers;
     r->next = n;
     return DTX_OK;
 }

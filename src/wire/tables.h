@@ -144,6 +144,7 @@
 #define DTX_REC_FIELDS_LIST(F)                                                 \
     F(u32, tasks)                                                              \
     F(u32, gates)                                                              \
+    F(u32, barriers) /* the last of the gates: open when all ended */          \
     F(str, source) /* the task file's name */                                  \
     F(str, cwd)    /* absolute; where tasks without their own run */
 #define DTX_REC_FIELDS_ATTRS(F)
