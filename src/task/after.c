@@ -41,21 +41,50 @@ struct resolver {
 void dtx_after_fini(struct dtx_after *a)
 {
     free(a->ref);
+    free(a->barrier);
     memset(a, 0, sizeof(*a));
+}
+
+static int add_ref(struct dtx_after *a, const struct dtx_after_ref *ref)
+{
+    struct dtx_after_ref *p =
+        dtx_grow(a->ref, &a->cap_refs, a->nrefs + 1, sizeof(*p));
+
+    if (!p)
+        return DTX_ENOMEM;
+    a->ref = p;
+    p[a->nrefs++] = *ref;
+    return DTX_OK;
 }
 
 int dtx_after_add(struct dtx_after *a, uint32_t task, uint32_t line,
                   const char *value, size_t len)
 {
-    struct dtx_after_ref *p;
+    const struct dtx_after_ref ref = {
+        .value = value, .len = (uint32_t)len, .task = task, .line = line};
 
-    if (len > UINT32_MAX)
-        return DTX_ELIMIT;
-    p = dtx_grow(a->ref, &a->cap_refs, a->nrefs + 1, sizeof(*p));
+    return len > UINT32_MAX ? DTX_ELIMIT : add_ref(a, &ref);
+}
+
+int dtx_after_add_range(struct dtx_after *a, uint32_t task, uint32_t line,
+                        uint32_t lo, uint32_t hi)
+{
+    const struct dtx_after_ref ref = {
+        .task = task, .line = line, .lo = lo, .hi = hi};
+
+    return add_ref(a, &ref);
+}
+
+int dtx_after_barrier(struct dtx_after *a, uint32_t task, uint32_t line,
+                      bool check)
+{
+    struct dtx_barrier *p = dtx_grow(a->barrier, &a->cap_barriers,
+                                     a->nbarriers + 1, sizeof(*p));
+
     if (!p)
         return DTX_ENOMEM;
-    a->ref = p;
-    p[a->nrefs++] = (struct dtx_after_ref){value, (uint32_t)len, task, line};
+    a->barrier = p;
+    p[a->nbarriers++] = (struct dtx_barrier){task, line, check};
     return DTX_OK;
 }
 
@@ -284,8 +313,15 @@ static int resolve_element(struct resolver *r, const char *s, const char *end)
 
 static int resolve_ref(struct resolver *r)
 {
-    const char *s = r->ref->value, *end = s + r->ref->len;
+    const char *s = r->ref->value, *end;
 
+    if (!s) {
+        (void)dtx_show_text(&r->shown, "lines", 5);
+        return r->ref->lo == r->ref->hi
+                   ? wait_task(r, r->ref->lo)
+                   : wait_range(r, r->ref->lo, r->ref->hi);
+    }
+    end = s + r->ref->len;
     for (;;) {
         const char *comma = memchr(s, ',', (size_t)(end - s));
         int rc = resolve_element(r, s, comma ? comma : end);
@@ -294,6 +330,86 @@ static int resolve_ref(struct resolver *r)
             return rc;
         s = comma + 1;
     }
+}
+
+/* ---- barriers ---- */
+
+/* An edge from each of tasks lo to hi - 1 to the node, or back. */
+static int tie(struct resolver *r, uint32_t lo, uint32_t hi, uint32_t node,
+               bool back)
+{
+    int rc = DTX_OK;
+
+    for (; lo < hi && !rc; lo++)
+        rc = back ? add_edge(r, node, lo) : add_edge(r, lo, node);
+    return rc;
+}
+
+/* The gates of those with CHECK first, since barriers come last. */
+static int number_barriers(const struct dtx_after *a, struct resolver *r,
+                           uint32_t *node)
+{
+    size_t i;
+    int rc = DTX_OK;
+
+    for (i = 0; i < a->nbarriers && !rc; i++) {
+        if (a->barrier[i].check)
+            rc = dtx_graph_gate(r->graph, &node[i]);
+    }
+    for (i = 0; i < a->nbarriers && !rc; i++) {
+        if (!a->barrier[i].check)
+            rc = dtx_graph_barrier(r->graph, &node[i]);
+    }
+    return rc ? fail_edges(r) : DTX_OK;
+}
+
+/* Barrier 'i' waits for the tasks since the one before (one with CHECK: since
+ * the last of its kind) and for that one; the tasks up to the next wait for it,
+ * and for the last with CHECK, whose failure ends all that follows. */
+static int add_barrier(const struct dtx_after *a, struct resolver *r, size_t i,
+                       const uint32_t *node, size_t *checked)
+{
+    const struct dtx_barrier *b = &a->barrier[i];
+    uint32_t end = i + 1 < a->nbarriers ? a->barrier[i + 1].task
+                                        : (uint32_t)r->list->ntasks;
+    size_t since = b->check ? *checked : i;
+    int rc = tie(r, since ? a->barrier[since - 1].task : 0, b->task, node[i],
+                 false);
+
+    if (!rc && i > 0)
+        rc = add_edge(r, node[i - 1], node[i]);
+    if (!rc && *checked > 0 && *checked < i)
+        rc = add_edge(r, node[*checked - 1], node[i]);
+    if (b->check)
+        *checked = i + 1;
+    if (!rc)
+        rc = tie(r, b->task, end, node[i], true);
+    if (!rc && !b->check && *checked > 0)
+        rc = tie(r, b->task, end, node[*checked - 1], true);
+    return rc;
+}
+
+static int add_barriers(const struct dtx_after *a, struct resolver *r,
+                        uint32_t *line)
+{
+    uint32_t *node;
+    size_t i, checked = 0;
+    int rc;
+
+    if (a->nbarriers == 0)
+        return DTX_OK;
+    (void)dtx_show_text(&r->shown, "BARRIER", 7);
+    node = malloc(a->nbarriers * sizeof(*node));
+    if (!node)
+        return fail_memory(r);
+    rc = number_barriers(a, r, node);
+    for (i = 0; i < a->nbarriers && !rc; i++) {
+        rc = add_barrier(a, r, i, node, &checked);
+        if (rc)
+            *line = a->barrier[i].line;
+    }
+    free(node);
+    return rc;
 }
 
 /* The line of the after= of a task that has one. */
@@ -345,6 +461,8 @@ int dtx_after_resolve(const struct dtx_after *a,
         if (rc)
             *line = r.ref->line;
     }
+    if (!rc)
+        rc = add_barriers(a, &r, line);
     if (!rc)
         rc = seal(a, &r, line);
     free(r.group_at);

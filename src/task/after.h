@@ -20,13 +20,23 @@ struct dtx_graph;
 struct dtx_tasklist;
 
 struct dtx_after_ref {
-    const char *value; /* borrowed from the file's bytes */
+    const char *value; /* borrowed from the file's bytes; NULL: numbers */
     uint32_t len, task, line;
+    uint32_t lo, hi; /* tasks numbered from 0, when there is no value */
+};
+
+/* All tasks from number 'task' on wait until all before have ended; with
+ * 'check' until they have succeeded. */
+struct dtx_barrier {
+    uint32_t task, line;
+    bool check;
 };
 
 struct dtx_after {
     struct dtx_after_ref *ref; /* in the order of tasks */
     size_t nrefs, cap_refs;
+    struct dtx_barrier *barrier; /* in the order of tasks */
+    size_t nbarriers, cap_barriers;
 };
 
 /* Zero-initialise; 'value' must live until the references are resolved. */
@@ -35,6 +45,12 @@ void dtx_after_fini(struct dtx_after *a);
  * or DTX_ELIMIT (the value is longer than 4 GiB). */
 int dtx_after_add(struct dtx_after *a, uint32_t task, uint32_t line,
                   const char *value, size_t len);
+/* The same for tasks number 'lo' to 'hi'. 0 or DTX_ENOMEM. */
+int dtx_after_add_range(struct dtx_after *a, uint32_t task, uint32_t line,
+                        uint32_t lo, uint32_t hi);
+/* Tasks from number 'task' on wait for those before. 0 or DTX_ENOMEM. */
+int dtx_after_barrier(struct dtx_after *a, uint32_t task, uint32_t line,
+                      bool check);
 /* Initialise 'graph', add all edges and seal it. On failure '*line' is the
  * line at fault, or unchanged, 'err' says why, without the place, and 'graph'
  * still has to be finished. */
@@ -76,5 +92,9 @@ int dtx_after_live_name(struct dtx_after_live *l, const char *name,
 int dtx_after_live_now(struct dtx_after_live *l, uint32_t task,
                        const char *name, const char *value, size_t len,
                        struct dtx_error *err);
+/* Add what task number 'task' waits for: tasks number 'lo' to 'hi', all
+ * earlier ones. */
+int dtx_after_live_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
+                         uint32_t hi, struct dtx_error *err);
 
 #endif

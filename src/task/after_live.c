@@ -175,3 +175,15 @@ int dtx_after_live_now(struct dtx_after_live *l, uint32_t task,
         s = comma + 1;
     }
 }
+
+int dtx_after_live_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
+                         uint32_t hi, struct dtx_error *err)
+{
+    struct resolver r = {.l = l, .task = task, .err = err};
+    int rc = DTX_OK;
+
+    (void)dtx_show_text(&r.shown, "lines", 5);
+    for (; lo <= hi && !rc; lo++)
+        rc = add_edge(&r, lo);
+    return rc;
+}

@@ -300,11 +300,25 @@ static int scan_value(struct dtx_taskparser *p, const char *key, const char **s,
     return DTX_OK;
 }
 
+static int set_key(struct dtx_taskparser *p, size_t i, const char *v,
+                   size_t len)
+{
+    uint32_t *given = &p->pending.key_line[i];
+
+    if (*given)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "%s=%s: given twice for one task, first on line "
+                             "%lu",
+                             keys[i].name, show(p, v, len),
+                             (unsigned long)*given);
+    *given = p->line;
+    return keys[i].set(p, v, len);
+}
+
 /* One key=value; '*s' goes behind it. */
 static int read_pair(struct dtx_taskparser *p, const char **s, const char *end)
 {
     const char *k = *s, *q = k, *v = NULL;
-    uint32_t *given;
     size_t i = 0, len = 0;
     int rc;
 
@@ -320,17 +334,7 @@ static int read_pair(struct dtx_taskparser *p, const char **s, const char *end)
         return rc;
     *s = q + 1;
     rc = scan_value(p, keys[i].name, s, end, &v, &len);
-    if (rc)
-        return rc;
-    given = &p->pending.key_line[i];
-    if (*given)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "%s=%s: given twice for one task, first on line "
-                             "%lu",
-                             keys[i].name, show(p, v, len),
-                             (unsigned long)*given);
-    *given = p->line;
-    return keys[i].set(p, v, len);
+    return rc ? rc : set_key(p, i, v, len);
 }
 
 static int read_directive(struct dtx_taskparser *p, const char *s,
@@ -381,4 +385,15 @@ void dtx_directive_forget(struct dtx_taskparser *p)
     memset(&p->pending, 0, sizeof(p->pending));
     p->pending.attr = p->list->attr[0];
     p->pending.name = DTX_NO_TEXT;
+}
+
+int dtx_directive_set(struct dtx_taskparser *p, const char *key, const char *v,
+                      size_t len)
+{
+    size_t i = 0;
+    int rc = find_key(p, key, strlen(key), &i);
+
+    if (p->pending.line == 0)
+        p->pending.line = p->line;
+    return rc ? rc : set_key(p, i, v, len);
 }

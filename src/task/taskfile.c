@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The task file, line by line or as a whole; see taskfile.h.  It decides what
- * a line is and adds its task; directives are directive.c's part, and what
- * after= stands for after.c's.  It never reads a command beyond its ends:
+ * a line is and adds its task; directives are directive.c's part, what
+ * after= stands for after.c's, other programs' lines greasy.c's and
+ * disbatch.c's.  It never reads a command beyond its ends:
  * quoting is the shell's business, or words.c's. */
 #include "task/taskfile.h"
 
@@ -34,7 +35,39 @@ static int link_live(struct dtx_taskparser *p, uint32_t name)
     return rc;
 }
 
-static int add_task(struct dtx_taskparser *p, const char *s, size_t len)
+/* Where the tasks are, for those who name lines: a run is longer by one, or a
+ * new one begins. */
+static int note_line(struct dtx_taskparser *p)
+{
+    struct dtx_line_run *r = p->nruns > 0 ? &p->run[p->nruns - 1] : NULL;
+
+    if (r && p->line - r->line == r->count && p->ntasks - r->task == r->count) {
+        r->count++;
+        return DTX_OK;
+    }
+    r = dtx_grow(p->run, &p->cap_runs, p->nruns + 1, sizeof(*r));
+    if (!r)
+        return dtx_parser_nomem(p);
+    p->run = r;
+    r[p->nruns++] = (struct dtx_line_run){p->line, p->ntasks, 1};
+    return DTX_OK;
+}
+
+int dtx_parser_dialect(struct dtx_taskparser *p, enum dtx_dialect d)
+{
+    if (p->dialect != DTX_DIALECT_NONE && p->dialect != d)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "a file may not mix GREASY's [# #] or [@ @] and "
+                             "#DISBATCH: line %lu has the other; write what "
+                             "both need as #DTX",
+                             (unsigned long)p->dialect_line);
+    if (p->dialect == DTX_DIALECT_NONE)
+        p->dialect_line = p->line;
+    p->dialect = d;
+    return DTX_OK;
+}
+
+int dtx_parser_add(struct dtx_taskparser *p, const char *s, size_t len)
 {
     uint32_t attr = 0, name = DTX_NO_TEXT;
     int rc;
@@ -58,8 +91,11 @@ static int add_task(struct dtx_taskparser *p, const char *s, size_t len)
                              DTX_MAX_TASKS);
     if (rc)
         return dtx_parser_nomem(p);
+    p->list->task[p->list->ntasks - 1].index = p->index;
     if (p->live)
         rc = link_live(p, name);
+    if (!rc && p->dialect != DTX_DIALECT_DISBATCH)
+        rc = note_line(p);
     p->ntasks++;
     return rc;
 }
@@ -78,6 +114,8 @@ static const char *trim_end(const char *s, const char *end)
 
 static int read_line(struct dtx_taskparser *p, const char *s, const char *end)
 {
+    int rc;
+
     if (p->line == 1 && end - s >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
         s += 3; /* byte order mark */
     if (s < end && end[-1] == '\r')
@@ -87,8 +125,17 @@ static int read_line(struct dtx_taskparser *p, const char *s, const char *end)
     if (s == end)
         return DTX_OK;
     if (*s == '#')
-        return dtx_directive_read(p, s, end);
-    return add_task(p, s, (size_t)(trim_end(s, end) - s));
+        return dtx_disbatch_is(s, end) ? dtx_disbatch_read(p, s, end)
+                                       : dtx_directive_read(p, s, end);
+    if (dtx_greasy_is(s, end)) {
+        rc = dtx_greasy_read(p, &s, end);
+        if (rc)
+            return rc;
+    }
+    end = trim_end(s, end);
+    return p->dialect == DTX_DIALECT_DISBATCH
+               ? dtx_disbatch_task(p, s, (size_t)(end - s))
+               : dtx_parser_add(p, s, (size_t)(end - s));
 }
 
 static int next_line(struct dtx_taskparser *p, const char *s, const char *end)
@@ -190,6 +237,10 @@ static void fini(struct dtx_taskparser *p)
     dtx_after_fini(&p->after);
     dtx_after_live_fini(&p->earlier);
     dtx_buf_free(&p->waits);
+    dtx_buf_free(&p->prefix);
+    dtx_buf_free(&p->suffix);
+    dtx_buf_free(&p->command);
+    free(p->run);
 }
 
 /* ---- line by line ---- */

@@ -104,7 +104,7 @@ END_TEST
 /* Collected by hand, as the parser does it. */
 START_TEST(failure_names_the_line)
 {
-    struct dtx_after a = {NULL, 0, 0};
+    struct dtx_after a = {0};
     struct dtx_tasklist list;
     struct dtx_graph g;
     struct dtx_error err;
