@@ -75,6 +75,8 @@ enum dtx_action_kind {
     DTX_ACT_RECALL,  /* worker: take it back if it has not started; answered by
                         RECALLED */
     DTX_ACT_KILL,    /* worker: end it; its end comes with status KILLED */
+    DTX_ACT_LIMIT,   /* worker: from now on limited work, running or not, is to
+                        end after this long */
     DTX_ACT_WAKE_AT, /* both: send TIMER at this time (replaces older ones) */
     DTX_ACT_SHOW,    /* master: this attempt's result may be shown */
     DTX_ACT_FINISH   /* both: nothing more will be asked */
@@ -95,6 +97,7 @@ struct dtx_action {
             uint32_t task, attempt;
         } ref; /* RECALL, KILL */
         int64_t wake_at_ns;
+        int64_t limit_ns;
         struct {
             struct dtx_outcome outcome;
             bool final; /* no further attempt follows */

@@ -83,6 +83,8 @@ static int init(struct dtx_master *m)
         m->rank[r].reserved = DTX_NO_TASK;
         m->rank[r].head = DTX_NO_TASK;
     }
+    if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))
+        return DTX_ENOMEM;
     if (init_tasks(m) || dtx_master_grant_init(m))
         return DTX_ENOMEM;
     return dtx_master_flow_init(m);
@@ -129,6 +131,7 @@ void dtx_master_destroy(struct dtx_master *m)
         return;
     dtx_master_grant_fini(m);
     dtx_master_flow_fini(m);
+    dtx_median_destroy(m->median);
     free(m->state);
     free(m->owner);
     free(m->next);
@@ -298,6 +301,7 @@ static void on_hello(struct dtx_master *m, uint32_t from,
     }
     join(m, from, msg);
     greet(m, from);
+    dtx_master_send_limit(m, from);
 }
 
 /* ---- frames ---- */

@@ -61,7 +61,11 @@ struct dtx_master_config {
     const char *policy;     /* NULL = default */
     uint32_t retries;       /* attempts in all, for tasks that do not say */
     int64_t timeout_ns;     /* for tasks that do not say, 0 = none */
+    double timeout_percent; /* instead: so much of the median duration of the
+                               tasks that succeeded, once there are three */
     int64_t retry_pause_ns; /* before a further attempt */
+    int64_t delay_ns;       /* at least so long between two tasks handed out:
+                               one at a time, to free slots; 0 = none */
     int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
     uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
     struct dtx_halt halt;

@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "engine/master_state.h"
 
+/* A median of fewer durations says nothing. */
+#define MEDIAN_OF 3
+
 int dtx_master_flow_init(struct dtx_master *m)
 {
     const struct dtx_graph *g = m->c.graph;
@@ -255,6 +258,46 @@ static void record(struct dtx_master *m, const struct dtx_outcome *o,
     push_pending(m, o, final);
 }
 
+/* ---- a limit that follows the median ---- */
+
+void dtx_master_send_limit(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_LIMIT};
+
+    msg.u.limit.timeout_ns = m->limit_ns;
+    if (m->limit_ns > 0 && m->rank[r].alive && !m->finished)
+        dtx_master_send(m, r, msg);
+}
+
+/* A success tells how long tasks take. The ranks are told again when there are
+ * an eighth more of them and the limit is another by three per cent: seldom,
+ * however many tasks and ranks there are. */
+static void move_limit(struct dtx_master *m, int64_t wall_ns)
+{
+    double limit, change;
+    uint64_t n;
+    uint32_t r;
+
+    if (!m->median)
+        return;
+    dtx_median_add(m->median, wall_ns);
+    n = dtx_median_count(m->median);
+    if (n < MEDIAN_OF || n < m->limit_n + m->limit_n / 8)
+        return;
+    limit = (double)dtx_median_value(m->median) / 100.0 *
+            m->c.timeout_percent;
+    if (limit > (double)(INT64_MAX / 4))
+        limit = (double)(INT64_MAX / 4);
+    change = limit - (double)m->limit_ns;
+    if ((change < 0 ? -change : change) <= 0.03 * (double)m->limit_ns)
+        return;
+    m->limit_ns = limit >= 1 ? (int64_t)limit : 1;
+    m->limit_n = n;
+    dtx_master_trace(m, "limit %lld us", (long long)(m->limit_ns / 1000));
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_master_send_limit(m, r);
+}
+
 static void next_attempt(struct dtx_master *m, uint32_t task)
 {
     if (m->attempt[task] < UINT32_MAX)
@@ -273,6 +316,8 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
         return;
     }
     measure(m, o);
+    if (ok)
+        move_limit(m, o->wall_ns);
     if (!ok && m->fails[i] < UINT16_MAX)
         m->fails[i]++;
     again = !ok && may_retry(m, i);
@@ -394,7 +439,11 @@ bool dtx_master_flow_busy(const struct dtx_master *m)
 
 int64_t dtx_master_flow_due(const struct dtx_master *m)
 {
-    if (m->retry_len == 0 || m->stopping)
+    int64_t pace = dtx_master_pace_due(m);
+
+    if (m->stopping)
         return NEVER;
-    return m->retry[m->retry_at].at_ns;
+    if (m->retry_len > 0 && m->retry[m->retry_at].at_ns < pace)
+        return m->retry[m->retry_at].at_ns;
+    return pace;
 }

@@ -7,7 +7,10 @@
  * for it, never queued ahead.  The one whose turn it is and which fits nowhere
  * reserves the rank with most free slots: that rank gets nothing else until the
  * wide task fits (at most its slots less one stay free for that), so that it
- * cannot starve. */
+ * cannot starve.
+ *
+ * Where starts are to keep a pace (delay_ns), one task at a time goes to a rank
+ * with a free slot; nothing is queued ahead, so nothing is stolen either. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -245,11 +248,18 @@ static double weight(const struct dtx_master *m, uint32_t task)
     return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
 }
 
+/* Is it too early for another start? */
+static bool held_back(const struct dtx_master *m)
+{
+    return m->c.delay_ns > 0 && m->now_ns < m->next_start_ns;
+}
+
 static void link_task(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     struct dtx_rank *k = &m->rank[r];
     bool known = m->c.cost_s && m->c.cost_s[task] >= 0;
 
+    m->next_start_ns = m->now_ns + m->c.delay_ns;
     m->state[task] = DTX_TASK_GRANTED;
     m->owner[task] = r;
     if (!known) /* what is assumed now is taken off again at the end */
@@ -303,6 +313,8 @@ static void put_work(struct dtx_master *m, uint32_t task)
         w.timeout_ns = 0;
     w.index = t->index;
     w.flags = (uint8_t)a->flags;
+    if (a->timeout_ns == 0 && m->c.timeout_percent > 0)
+        w.flags |= DTX_WORK_LIMITED;
     w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
     w.env = dtx_str_of(dtx_tasklist_pool(l, a->env));
     w.name = dtx_str_of(dtx_tasklist_pool(l, t->name));
@@ -509,11 +521,11 @@ void dtx_master_settle(struct dtx_master *m, uint32_t r)
 {
     uint32_t task = m->rank[r].reserved, other;
 
-    if (m->stopping)
+    if (m->stopping || held_back(m))
         return;
     if (task != DTX_NO_TASK && fits(m, r, task))
         grant_wide(m, r, task);
-    while (m->rank[r].reserved == DTX_NO_TASK &&
+    while (m->rank[r].reserved == DTX_NO_TASK && !held_back(m) &&
            (other = elsewhere(m, r)) != NO_RANK) {
         task = m->rank[other].reserved;
         m->rank[other].reserved = DTX_NO_TASK;
@@ -553,15 +565,42 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
 /* Offer narrow tasks to the first rank; false when it wants none. */
 static bool offer(struct dtx_master *m, uint32_t until)
 {
-    uint32_t r = dtx_heap_top(&m->low);
+    uint32_t r = dtx_heap_top(m->c.delay_ns > 0 ? &m->hungry : &m->low);
     struct dtx_sched_view v;
     uint64_t n;
 
     if (r == DTX_HEAP_NONE)
         return false;
+    if (m->c.delay_ns > 0)
+        return grant(m, r, 1, until) > 0;
     v = view_of(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
     return n > 0 && grant(m, r, n, until) > 0;
+}
+
+/* A rank may have had the room for its reserved task when it was too early for
+ * that. */
+static void settle_reserved(struct dtx_master *m)
+{
+    size_t i;
+
+    for (i = 0; i < m->reserved.len && i < LOOK_AT && !held_back(m); i++) {
+        uint32_t r = m->reserved.item[i];
+
+        m->items++;
+        if (fits(m, r, m->rank[r].reserved)) {
+            grant_wide(m, r, m->rank[r].reserved);
+            return;
+        }
+    }
+}
+
+int64_t dtx_master_pace_due(const struct dtx_master *m)
+{
+    if (!held_back(m) ||
+        m->ready.len + m->wide.len + m->reserved.len == 0)
+        return NEVER;
+    return m->next_start_ns;
 }
 
 void dtx_master_dispatch(struct dtx_master *m)
@@ -570,7 +609,9 @@ void dtx_master_dispatch(struct dtx_master *m)
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
-    while (m->ready.len + m->wide.len > 0 && m->budget > 0) {
+    if (m->c.delay_ns > 0)
+        settle_reserved(m);
+    while (m->ready.len + m->wide.len > 0 && m->budget > 0 && !held_back(m)) {
         uint32_t wide = dtx_heap_top(&m->wide);
         uint32_t ready = dtx_heap_top(&m->ready);
 

@@ -10,6 +10,7 @@
 
 #include "base/heap.h"
 #include "engine/master.h"
+#include "engine/median.h"
 #include "sched/policy.h"
 #include "task/graph.h"
 #include "task/task.h"
@@ -77,6 +78,10 @@ struct dtx_master {
     int64_t armed_ns; /* the timer asked for, or NEVER */
     int64_t mean_ns;  /* recent mean duration, 0 = unknown */
     uint64_t nmeasured;
+    struct dtx_median *median; /* with timeout_percent */
+    int64_t limit_ns;      /* the ranks have been told, 0 = none yet */
+    uint64_t limit_n;      /* of so many durations */
+    int64_t next_start_ns; /* with delay_ns: nothing is granted before */
     uint64_t items;
 
     /* tasks and gates; arrays of list->ntasks unless said otherwise */
@@ -155,11 +160,16 @@ void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
 /* Slots may have become free on a rank: for the task it is reserved for, or
  * else for one that waits for another rank. */
 void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* When the pace of starts lets something be granted that waits, or NEVER. */
+int64_t dtx_master_pace_due(const struct dtx_master *m);
 /* Is there anything that could be granted to a rank that is alive, now or
  * when others have ended? */
 bool dtx_master_placeable(const struct dtx_master *m);
 
 /* ---- master_flow.c ---- */
+/* Tell a rank the limit for tasks without a timeout of their own, if there is
+ * one. */
+void dtx_master_send_limit(struct dtx_master *m, uint32_t r);
 int dtx_master_flow_init(struct dtx_master *m);
 void dtx_master_flow_fini(struct dtx_master *m);
 void dtx_master_flow_start(struct dtx_master *m);
@@ -172,7 +182,7 @@ void dtx_master_take_back(struct dtx_master *m, uint32_t head);
 void dtx_master_flow(struct dtx_master *m);
 /* Is a cascade or a lost list unfinished? */
 bool dtx_master_flow_busy(const struct dtx_master *m);
-/* When the next retry is due, or NEVER. */
+/* When the next retry is due, or the next start, or NEVER. */
 int64_t dtx_master_flow_due(const struct dtx_master *m);
 
 #endif

@@ -447,6 +447,18 @@ static int on_grant(struct dtx_worker *w, struct dtx_msg *msg)
     return rc;
 }
 
+static int on_limit(struct dtx_worker *w, const struct dtx_msg *msg)
+{
+    struct dtx_action *a;
+
+    if (msg->u.limit.timeout_ns <= 0)
+        return DTX_EPROTO;
+    a = dtx_actions_add(w->out, DTX_ACT_LIMIT);
+    if (a)
+        a->u.limit_ns = msg->u.limit.timeout_ns;
+    return DTX_OK;
+}
+
 static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
 {
     struct dtx_msg msg;
@@ -469,6 +481,8 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
             return DTX_EPROTO;
         on_stop(w, (enum dtx_stop)msg.u.stop.mode);
         return DTX_OK;
+    case DTX_MSG_LIMIT:
+        return on_limit(w, &msg);
     case DTX_MSG_BYE:
         on_bye(w);
         return DTX_OK;

@@ -270,6 +270,7 @@ static void fill_record(struct dtx_record *r, const struct dtx_spawn_request *q)
     r->len = (uint32_t)q->len;
     r->index = q->index;
     r->slot_mark = q->slot_mark;
+    r->limited = q->limited;
     r->timeout_ns = q->timeout_ns;
     if (q->len)
         memcpy(p, q->command, q->len);
@@ -400,6 +401,13 @@ void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt)
     if (!drop_waiting(s, i))
         atomic_store(&s->ring->entry[s->live[i].entry].kill, DTX_KILL_TERM);
     tell_killed(s);
+}
+
+void dtx_spawner_limit(struct dtx_spawner *s, int64_t limit_ns)
+{
+    atomic_store(&s->ring->limit_ns, limit_ns);
+    (void)atomic_fetch_add(&s->ring->attention, 1);
+    wake_spawner(s, true);
 }
 
 void dtx_spawner_drop_waiting(struct dtx_spawner *s)

@@ -82,6 +82,7 @@ struct dtx_spawn_request {
                             at most DTX_MAX_ENV bytes */
     uint32_t index;      /* for %i in 'env' */
     bool slot_mark;      /* see DTX_ATTR_SLOT */
+    bool limited;        /* dtx_spawner_limit holds for it */
 };
 
 struct dtx_spawn_result {
@@ -113,6 +114,9 @@ bool dtx_spawner_recall(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
  * KILLED. Nothing when it has ended already. If it has not started it ends at
  * once as KILLED. */
 void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
+/* From now on tasks that are 'limited' and have no timeout of their own, those
+ * that run already included, are ended after 'limit_ns' of run time. */
+void dtx_spawner_limit(struct dtx_spawner *s, int64_t limit_ns);
 /* What has not started will not, and ends at once as KILLED. */
 void dtx_spawner_drop_waiting(struct dtx_spawner *s);
 /* One ended attempt: true and '*out' filled. */

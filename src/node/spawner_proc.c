@@ -196,6 +196,20 @@ static void end_run(struct dtx_proc *p, uint32_t run, uint8_t reason, bool now)
     }
 }
 
+/* The limit of those that have no timeout of their own may have moved. */
+static void heed_limit(struct dtx_proc *p)
+{
+    int64_t limit_ns = atomic_load(&p->ring->limit_ns);
+    uint32_t i;
+
+    for (i = 0; limit_ns > 0 && i < p->config->nslots; i++) {
+        struct dtx_run *r = &p->run[i];
+
+        if (p->leader[i] && r->limited && r->stage == DTX_STAGE_RUNS)
+            set_time(p, r, r->start_ns + limit_ns);
+    }
+}
+
 /* What the rank wants killed. */
 static void heed_kills(struct dtx_proc *p)
 {
@@ -204,6 +218,7 @@ static void heed_kills(struct dtx_proc *p)
     if (now == p->attention || !p->config)
         return;
     p->attention = now;
+    heed_limit(p);
     for (i = 0; i < p->config->nslots; i++) {
         if (!p->leader[i])
             continue;

@@ -35,6 +35,7 @@ struct dtx_run {
     int32_t capture; /* -1: none */
     uint8_t stage;   /* enum dtx_kill_stage */
     uint8_t reason;  /* DTX_STATUS_TIMEOUT or _KILLED once we ended it */
+    bool limited;    /* the ring's limit holds for it */
     bool tainted;    /* others may hold its output files */
     int error;       /* DTX_: there was no place for its output */
     int64_t act_ns;  /* next step of the clock: timeout or grace; 0 = none */

@@ -60,7 +60,7 @@ struct dtx_record {
     uint32_t env_len;  /* with its NUL, 0 = none */
     uint32_t index;
     uint32_t slot_mark; /* 0 or 1 */
-    uint32_t unused;
+    uint32_t limited; /* 0 or 1: limit_ns of the ring holds */
     int64_t timeout_ns;
     /* command NUL cwd name env */
 };
@@ -80,7 +80,8 @@ struct dtx_entry {
 struct dtx_ring {
     /* written by the rank */
     alignas(64) _Atomic uint64_t tail;
-    _Atomic uint32_t attention; /* counts kills asked for */
+    _Atomic uint32_t attention; /* counts kills asked for, and new limits */
+    _Atomic int64_t limit_ns;   /* for limited tasks, 0 = none */
     /* written by the spawner */
     alignas(64) _Atomic uint64_t head;
     _Atomic uint32_t done_tail;

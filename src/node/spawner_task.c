@@ -395,12 +395,16 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
 }
 
 static void note_started(struct dtx_proc *p, uint32_t run, pid_t pid,
-                         int64_t timeout_ns)
+                         const struct dtx_record *r)
 {
     struct dtx_run *x = &p->run[run];
+    int64_t timeout_ns = r->timeout_ns;
 
     p->leader[run] = pid;
     p->nruns++;
+    x->limited = r->limited && timeout_ns <= 0;
+    if (x->limited)
+        timeout_ns = atomic_load(&p->ring->limit_ns);
     if (timeout_ns > 0) {
         x->act_ns = x->start_ns + timeout_ns;
         p->ntimed++;
@@ -438,7 +442,7 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
     pid = launch(p, r, run);
     e = errno;
     if (pid > 0) {
-        note_started(p, run, pid, r->timeout_ns);
+        note_started(p, run, pid, r);
         return true;
     }
     if (try_later(p, p->nruns > 0)) {

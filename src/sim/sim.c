@@ -156,6 +156,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
     case DTX_ACT_RUN:
     case DTX_ACT_RECALL:
     case DTX_ACT_KILL:
+    case DTX_ACT_LIMIT:
         dtx_sim_break(s, "the master asks for action %d", (int)a->kind);
         break;
     }
@@ -220,6 +221,9 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
         break;
     case DTX_ACT_KILL:
         dtx_sim_exec_kill(r, a->u.ref.task, a->u.ref.attempt);
+        break;
+    case DTX_ACT_LIMIT:
+        dtx_sim_exec_limit(r, a->u.limit_ns);
         break;
     case DTX_ACT_WAKE_AT:
         set_timer(s, &r->timer, r->target, a->u.wake_at_ns);

@@ -117,11 +117,15 @@ static void check_grant(struct dtx_sim *s, uint32_t to,
     else if (w->attempt != expected)
         dtx_sim_break(s, "task %u is granted as attempt %u, not %u", id,
                       w->attempt, expected);
+    else if (s->now_ns < s->not_granted_before_ns)
+        dtx_sim_break(s, "task %u is granted too early behind another", id);
     else if (s->now_ns < t->not_before_ns)
         dtx_sim_break(s, "task %u is granted in its pause", id);
     else if (w->cpus != attr(s, w->task)->cpus || w->cpus > s->c.slots[to])
         dtx_sim_break(s, "task %u is granted to rank %u of %u slots", id, to,
                       s->c.slots[to]);
+    if (s->c.master.delay_ns > 0)
+        s->not_granted_before_ns = s->now_ns + s->c.master.delay_ns;
     t->holder = to;
     t->holder_life = s->rank[to].believed_life;
     t->attempt = w->attempt;

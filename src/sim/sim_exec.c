@@ -29,6 +29,7 @@ int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots)
     uint32_t i;
 
     r->slots = r->free = slots;
+    r->limit_ns = 0;
     r->waiting = r->running =
         (struct dtx_sim_list){DTX_SIM_NONE, DTX_SIM_NONE};
     if (!r->slot_of)
@@ -114,6 +115,9 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
     run->state = RUN_RUNS;
     run->start_ns = s->now_ns;
     run->slot = take_slots(r, i, run->cpus);
+    run->full_ns = wall + s->c.spawn_ns;
+    if (run->limited)
+        run->timeout_ns = r->limit_ns;
     if (run->timeout_ns > 0 && wall > run->timeout_ns) {
         run->status = DTX_STATUS_TIMEOUT;
         wall = run->timeout_ns;
@@ -181,6 +185,7 @@ static uint32_t new_run(struct dtx_sim_rank *r,
         .task = w->task, .attempt = w->attempt, .rank = r->number,
         .life = r->life, .cpus = w->cpus, .end_event = DTX_SIM_NONE,
         .state = RUN_WAITS, .timeout_ns = w->timeout_ns,
+        .limited = (w->flags & DTX_WORK_LIMITED) != 0,
     };
     return i;
 }
@@ -316,6 +321,28 @@ void dtx_sim_exec_kill(struct dtx_sim_rank *r, uint32_t task,
         run->status = DTX_STATUS_KILLED;
         run->end_event =
             dtx_sim_post(s, s->now_ns, DTX_SIM_END, r->target, i);
+    }
+}
+
+/* What runs ends later or sooner than it would have. */
+void dtx_sim_exec_limit(struct dtx_sim_rank *r, int64_t limit_ns)
+{
+    struct dtx_sim *s = r->sim;
+    uint32_t i;
+
+    r->limit_ns = limit_ns;
+    for (i = r->running.head; i != DTX_SIM_NONE; i = s->run[i].next) {
+        struct dtx_sim_run *run = &s->run[i];
+        bool over = limit_ns < run->full_ns;
+        int64_t end = run->start_ns + (over ? limit_ns : run->full_ns);
+
+        if (!run->limited || run->end_event == DTX_SIM_NONE ||
+            run->status == DTX_STATUS_KILLED)
+            continue;
+        dtx_sim_cancel(s, run->end_event);
+        run->status = over ? DTX_STATUS_TIMEOUT : DTX_STATUS_NONE;
+        run->end_event = dtx_sim_post(s, end > s->now_ns ? end : s->now_ns,
+                                      DTX_SIM_END, r->target, i);
     }
 }
 

@@ -91,6 +91,10 @@ static void say_fields(const struct dtx_msg *m, struct dtx_buf *b)
         dtx_buf_str(b,
                     m->u.stopreq.mode == DTX_STOP_KILL ? " kill" : " drain");
         break;
+    case DTX_MSG_LIMIT:
+        dtx_buf_printf(b, " %lld us",
+                       (long long)(m->u.limit.timeout_ns / 1000));
+        break;
     case DTX_MSG_DONE:
     case DTX_MSG_YIELDED:
     case DTX_MSG_GRANT:

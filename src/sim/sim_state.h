@@ -60,6 +60,8 @@ struct dtx_sim_run {
     uint8_t status;      /* when ended */
     uint32_t slot;
     int64_t timeout_ns, start_ns, wall_ns;
+    int64_t full_ns; /* what it takes when nobody ends it */
+    bool limited;
     bool believed, recorded;
 };
 
@@ -85,6 +87,7 @@ struct dtx_sim_rank {
     int64_t in_ns, out_ns; /* last arrival from and at this rank */
     /* executor */
     uint32_t slots, free;
+    int64_t limit_ns; /* for limited runs, 0 = none */
     uint32_t *slot_of; /* the run that has it, or NONE */
     struct dtx_sim_list waiting, running;
     /* the model: whom the master has to believe */
@@ -150,6 +153,7 @@ struct dtx_sim {
     bool expect_bye;     /* it has to tell somebody to go */
     bool has_prios;
     bool granted;        /* narrow tasks, in this step; the least prio of: */
+    int64_t not_granted_before_ns; /* the pace of starts */
     int32_t granted_prio;
     uint64_t yields;
     uint64_t last_work;
@@ -199,6 +203,7 @@ int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots);
 void dtx_sim_exec_run(struct dtx_sim_rank *r, const void *data, size_t len);
 void dtx_sim_exec_recall(struct dtx_sim_rank *r, uint32_t task,
                          uint32_t attempt);
+void dtx_sim_exec_limit(struct dtx_sim_rank *r, int64_t limit_ns);
 void dtx_sim_exec_kill(struct dtx_sim_rank *r, uint32_t task,
                        uint32_t attempt);
 void dtx_sim_exec_end(struct dtx_sim *s, uint32_t run);

@@ -44,6 +44,8 @@ struct dtx_task_attr {
 /* The byte DTX_SLOT_BYTE in the command stands for the number of the slot, put
  * in when the task starts. */
 #define DTX_ATTR_SLOT 1u
+/* Only in a work item: the job's limit, which moves, holds for it. */
+#define DTX_WORK_LIMITED 128u
 #define DTX_SLOT_BYTE '\001'
 
 /* Variables a task sees beside the common ones: entries NAME=VALUE, separated

@@ -97,7 +97,8 @@
     X(YIELDED, yielded, 5, TASKREF) /* worker: here they are */                \
     X(STOP, stop, 6, NONE)        /* master: drain, or kill */                 \
     X(STOPREQ, stopreq, 7, NONE)  /* worker: somebody asked me to stop */      \
-    X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */
+    X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */   \
+    X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -118,6 +119,8 @@
 #define DTX_MSG_FIELDS_STOPREQ(F)                                              \
     F(u8, mode)
 #define DTX_MSG_FIELDS_BYE(F)
+#define DTX_MSG_FIELDS_LIMIT(F)                                                \
+    F(i64, timeout_ns)
 
 /* ---- records: the journal ---- */
 

@@ -83,7 +83,8 @@ static bool judges_idle(const struct world *w)
 {
     const char *policy = w->sim.master.policy;
 
-    return !w->wide && (!policy || strcmp(policy, "steal") == 0);
+    return w->sim.master.delay_ns == 0 &&
+           !w->wide && (!policy || strcmp(policy, "steal") == 0);
 }
 
 static bool check_idle(const struct world *w, const struct dtx_sim_result *r,

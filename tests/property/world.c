@@ -259,6 +259,8 @@ static void draw_master(struct world *w)
     m->retries = below(w, 4);
     m->retry_pause_ns = once_in(w, 2) ? 0 : time_below(w, 10 * DTX_MSEC_NS);
     m->timeout_ns = once_in(w, 10) ? 20 * DTX_MSEC_NS : 0;
+    m->timeout_percent = once_in(w, 6) ? 101 + below(w, 200) : 0;
+    m->delay_ns = once_in(w, 8) ? 1 + time_below(w, 3 * DTX_MSEC_NS) : 0;
     m->depth_ns = once_in(w, 2) ? 0 : time_below(w, 40 * DTX_MSEC_NS);
     if (once_in(w, 3)) /* else no cascade would be cut */
         m->slice = 1 + below(w, 20);

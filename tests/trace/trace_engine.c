@@ -139,6 +139,37 @@ START_TEST(steal)
 }
 END_TEST
 
+/* Starts keep a pace: one at a time, and nothing is queued ahead. */
+START_TEST(pace)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 4, 4);
+    s->c.master.delay_ns = 3 * MS;
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_int_ge(s->r.makespan_ns, 13 * MS);
+    close_scene(s, "pace", trace_pace);
+}
+END_TEST
+
+/* A limit of twice the median: for what runs, and for further attempts. */
+START_TEST(limit)
+{
+    struct scene *s = open_scene(2);
+
+    (void)add(s, 500, 1, 0);
+    add_many(s, 4, 4);
+    s->c.master.timeout_percent = 200;
+    s->c.master.retries = 2;
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_uint_eq(s->r.stats.failed, 1);
+    ck_assert_int_le(s->r.makespan_ns, 60 * MS);
+    close_scene(s, "limit", trace_limit);
+}
+END_TEST
+
 START_TEST(death)
 {
     struct scene *s = open_scene(2);
@@ -293,6 +324,8 @@ static Suite *build_suite(void)
     TCase *tc = tcase_create("scenes");
 
     tcase_add_test(tc, steal);
+    tcase_add_test(tc, pace);
+    tcase_add_test(tc, limit);
     tcase_add_test(tc, death);
     tcase_add_test(tc, hang);
     tcase_add_test(tc, drain);

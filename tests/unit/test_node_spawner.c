@@ -245,6 +245,36 @@ START_TEST(test_timeout)
 }
 END_TEST
 
+/* The limit that moves holds for what runs already and for what comes; a
+ * timeout of one's own wins, and what is not limited is left alone. */
+START_TEST(test_limit)
+{
+    struct dtx_spawn_request q = request("sleep 100");
+    uint32_t first = q.task;
+    struct ended e;
+
+    start(2);
+    q.limited = true;
+    ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK);
+    ck_assert(nothing_comes(50 * DTX_MSEC_NS));
+    dtx_spawner_limit(spawner, 100 * DTX_MSEC_NS);
+    e = next_ended();
+    ck_assert_uint_eq(e.r.outcome.task, first);
+    ck_assert_int_eq(e.r.outcome.status, DTX_STATUS_TIMEOUT);
+    q = request("sleep 100");
+    q.limited = true;
+    ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK);
+    ck_assert_int_eq(next_ended().r.outcome.status, DTX_STATUS_TIMEOUT);
+    q = request("sleep 0.3");
+    q.limited = true;
+    q.timeout_ns = 60 * DTX_SEC_NS;
+    ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK);
+    ck_assert_int_eq(next_ended().r.outcome.status, DTX_STATUS_OK);
+    ck_assert_int_eq(run_one("sleep 0.3").r.outcome.status, DTX_STATUS_OK);
+    stop();
+}
+END_TEST
+
 START_TEST(test_kill)
 {
     uint32_t first, second;
@@ -591,6 +621,7 @@ int main(void)
     tcase_add_test(t, test_missing_base_directory);
     tcase_add_test(t, test_environment);
     tcase_add_loop_test(t, test_timeout, 0, 5);
+    tcase_add_test(t, test_limit);
     tcase_add_test(t, test_kill);
     tcase_add_test(t, test_kill_at_any_moment);
     suite_add_tcase(s, t);
