@@ -23,7 +23,7 @@
 struct held {
     struct held *next;
     uint32_t task, attempt, cpus, index;
-    bool slot_mark;
+    bool slot_mark, limited;
     int64_t timeout_ns;
     size_t len;
     const char *command, *cwd, *env, *name; /* in 'text' */
@@ -145,6 +145,7 @@ static struct held *hold(const struct dtx_item_work *w)
     h->cpus = w->cpus;
     h->index = w->index;
     h->slot_mark = (w->flags & DTX_ATTR_SLOT) != 0;
+    h->limited = (w->flags & DTX_WORK_LIMITED) != 0;
     h->timeout_ns = w->timeout_ns;
     h->len = w->command.len;
     p = h->text;
@@ -163,6 +164,7 @@ static int hand_over(struct dtx_exec *x, const struct held *h)
                                   .cpus = h->cpus,
                                   .index = h->index,
                                   .slot_mark = h->slot_mark,
+                                  .limited = h->limited,
                                   .timeout_ns = h->timeout_ns,
                                   .command = h->command,
                                   .len = h->len,

@@ -243,6 +243,9 @@ static void carry_out(struct dtx_loop *l, bool master)
         case DTX_ACT_KILL:
             dtx_exec_kill(l->c.exec, a->u.ref.task, a->u.ref.attempt);
             break;
+        case DTX_ACT_LIMIT:
+            dtx_spawner_limit(l->c.spawner, a->u.limit_ns);
+            break;
         case DTX_ACT_RECORD:
             act_record(l, a);
             break;

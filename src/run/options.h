@@ -36,11 +36,14 @@ struct dtx_options {
     char *policy;           /* --policy; never NULL */
     uint32_t retries;       /* --retries: attempts in all, default 1 */
     int64_t retry_delay_ns; /* --retry-delay, default 1 s */
+    int64_t delay_ns;       /* --delay between two starts, 0 = none */
     int64_t timeout_ns;     /* --timeout, 0 = none */
+    double timeout_percent; /* --timeout 200%: of the median, 0 = none */
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
     struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
     char *joblog;           /* --joblog FILE */
     bool bar;               /* --bar: progress line even without a terminal */
+    bool eta;               /* --eta: as --bar, with the time gone */
     bool quiet;             /* -q: no summary, no warnings */
     bool verbose;           /* -v */
     bool no_output;         /* --no-show: outputs go to out/ only, not to

@@ -48,9 +48,16 @@
       "attempts in all for a task that fails")                                 \
     X("retry-delay", 0, DURATION, AT(retry_delay_ns), "DUR", 0,                \
       DTX_OPTION_DAY, "1s", "pause before a further attempt")                  \
-    X("timeout", 0, DURATION, AT(timeout_ns), "DUR", 0,                        \
+    X("delay", 0, DURATION, AT(delay_ns), "DUR", 0, DTX_OPTION_DAY, "0",       \
+      "at least DUR between the starts of two tasks, over the whole job (in "  \
+      "GNU parallel: on each server); tasks are handed out one at a time "     \
+      "then, to free slots, and further attempts keep the pace as well")       \
+    X("timeout", 0, TIMEOUT, AT(timeout_ns), "DUR|N%", 0,                      \
       36500 * DTX_OPTION_DAY, "none",                                          \
-      "end a task that runs longer; it counts as failed")                      \
+      "end a task that runs longer; it counts as failed. 200%: longer than "   \
+      "twice the median run time of the tasks that succeeded in this "         \
+      "session, known to about 2% once there are three; also for those that "  \
+      "run by then. A task's own timeout= wins")                               \
     X("term-grace", 0, DURATION, AT(grace_ns), "DUR", 0, DTX_OPTION_HOUR,      \
       "5s", "time between TERM and KILL for a task that is to end")            \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
@@ -67,6 +74,9 @@
       "keep the outputs of tasks without showing them")                        \
     X("bar", 0, FLAG, AT(bar), NULL, 0, 0, NULL,                               \
       "show the progress line, also when stderr is no terminal")               \
+    X("eta", 0, FLAG, AT(eta), NULL, 0, 0, NULL,                               \
+      "as --bar, and the line also tells the time gone so far beside the "     \
+      "estimated time left")                                                   \
     X("quiet", 'q', FLAG, AT(quiet), NULL, 0, 0, NULL,                         \
       "no summary and no warnings")                                            \
     X("verbose", 'v', FLAG, AT(verbose), NULL, 0, 0, NULL,                     \
@@ -88,9 +98,7 @@
     X("colsep", 'C')                                                           \
     X("cpus", 0)                                                               \
     X("deadline", 0)                                                           \
-    X("delay", 0)                                                              \
     X("dry-run", 0)                                                            \
-    X("eta", 0)                                                                \
     X("gpus", 0)                                                               \
     X("header", 0)                                                             \
     X("history", 0)                                                            \

@@ -170,16 +170,45 @@ static int read_duration(const struct dtx_option *o, const char *label,
         *out = ns;
         return 0;
     }
-    if (is_percentage(value))
-        return refuse(err, label, value,
-                      "possible in this version: a share of the usual "
-                      "duration; give a time such as 30s or 10m");
     show_bound(lo, sizeof(lo), o->lo);
     show_bound(hi, sizeof(hi), o->hi);
     (void)snprintf(what, sizeof(what),
                    "a duration from %s to %s, such as 90, 30s, 1h30m or "
                    "02:30:00%s", lo, hi, none ? ", or none" : "");
     return refuse(err, label, value, what);
+}
+
+/* A duration, or a share of the median run time: above 100%, since half of all
+ * tasks take longer than the median. */
+static int read_timeout(const struct dtx_option *o, const char *label,
+                        const char *value, struct dtx_options *out,
+                        struct dtx_error *err)
+{
+    char digits[16], *end;
+    size_t n = strlen(value);
+    double share = 0;
+    int rc;
+
+    if (!is_percentage(value)) {
+        rc = read_duration(o, label, value, &out->timeout_ns, err);
+        if (rc == 0)
+            out->timeout_percent = 0;
+        return rc;
+    }
+    (void)snprintf(digits, sizeof(digits), "%.*s",
+                   (int)(n <= sizeof(digits) ? n - 1 : 0), value);
+    if (isdigit((unsigned char)digits[0]) &&
+        digits[strspn(digits, "0123456789.")] == '\0')
+        share = strtod(digits, &end);
+    else
+        end = digits;
+    if (*end || share <= 100 || share > 1000000)
+        return refuse(err, label, value,
+                      "valid: a share of the median run time is above 100% "
+                      "and up to 1000000%, such as 200%");
+    out->timeout_percent = share;
+    out->timeout_ns = 0;
+    return 0;
 }
 
 static int read_text(const char *label, const char *value, char **out,
@@ -304,6 +333,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return rc;
     case DTX_OPTION_DURATION:
         return read_duration(o, label, value, at, err);
+    case DTX_OPTION_TIMEOUT:
+        return read_timeout(o, label, value, out, err);
     case DTX_OPTION_TEXT:
         return read_text(label, value, at, err);
     case DTX_OPTION_POLICY:

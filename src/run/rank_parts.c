@@ -212,7 +212,9 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.policy = r->o->policy;
     c.retries = r->o->retries;
     c.timeout_ns = r->o->timeout_ns;
+    c.timeout_percent = r->o->timeout_percent;
     c.retry_pause_ns = r->o->retry_delay_ns;
+    c.delay_ns = r->o->delay_ns;
     c.halt = r->o->halt;
     c.list = &r->job.list;
     c.graph = &r->job.graph;
@@ -226,9 +228,10 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                    r->run_dir,
                                    r->epoch,
                                    r->size,
-                                   r->o->bar ||
+                                   r->o->bar || r->o->eta ||
                                        (isatty(STDERR_FILENO) && !r->o->quiet),
-                                   isatty(STDERR_FILENO) == 1};
+                                   isatty(STDERR_FILENO) == 1,
+                                   r->o->eta};
     r->report = dtx_report_create(&p);
     if (!r->report)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");

@@ -104,6 +104,7 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
     struct dtx_master_stats s;
     int64_t every = r->c.tty ? DTX_SEC_NS / 2 : 30 * DTX_SEC_NS;
     uint64_t failed, done, slots, running;
+    char text[32];
 
     if (!r->c.bar)
         return;
@@ -122,6 +123,10 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
                    s.tasks ? 100.0 * (double)done / (double)s.tasks : 100.0,
                    (unsigned long long)running);
     dtx_buf_printf(b, ", %llu failed", (unsigned long long)failed);
+    if (r->c.gone)
+        dtx_buf_printf(b, ", %s gone",
+                       dtx_format_duration(text, sizeof(text),
+                                           now_ns - r->first_ns));
     if (s.stopping)
         dtx_buf_str(b, ", stopping");
     else

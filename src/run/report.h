@@ -26,6 +26,7 @@ struct dtx_report_config {
     uint32_t nranks;
     bool bar;    /* draw the progress line */
     bool tty;    /* on a terminal: over and over in place */
+    bool gone;   /* the line tells the time gone */
 };
 
 struct dtx_report *dtx_report_create(const struct dtx_report_config *c);

@@ -40,7 +40,7 @@ test_case "options" '
     refused "unknown option --tag: it is not in this version" run --tag a
     refused "unknown option -k: it is not in this version" run -k a
     refused "-j: '\''0'\'' is not a whole number" run -j0 a
-    refused "--timeout: '\''200%'\'' is not possible" run --timeout 200% a
+    refused "--timeout: '\''80%'\'' is not valid" run --timeout 80% a
     refused "--run-dir needs a value" run --run-dir
     refused "--resume and --retry-failed exclude" run --resume --retry-failed
     refused "--bind: '\''cor'\'' is not auto, core or none; did you mean core?" \

@@ -52,6 +52,10 @@ static const struct row rows[] = {
      "retries=3 retry_delay=250000000 timeout=5400000000000 grace=0 "
      "task_file=t", NULL},
     {"--timeout none t", "DTX_TIMEOUT=5", NULL, "task_file=t", NULL},
+    {"--timeout 150.5% --delay 250ms --eta t", "DTX_TIMEOUT=5", NULL,
+     "timeout_percent=1505 delay=250000000 eta=1 task_file=t", NULL},
+    {"--timeout 5 t", "DTX_TIMEOUT=200%", NULL,
+     "timeout=5000000000 task_file=t", NULL},
     {"--timeout 02:30:00 t", NULL, NULL,
      "timeout=9000000000000 task_file=t", NULL},
     {"--joblog l --no-show --shell /bin/bash --tmp-dir /x --sync 0 t", NULL,
@@ -125,9 +129,12 @@ static const struct row rows[] = {
     {"--run-dir= t", NULL, NULL, NULL, "--run-dir: the value is empty"},
     {"--retries 0 t", NULL, NULL, NULL,
      "--retries: '0' is not a whole number from 1 to 1000"},
-    {"--timeout 200% t", NULL, NULL, NULL,
-     "--timeout: '200%' is not possible in this version: a share of the usual "
-     "duration; give a time such as 30s or 10m"},
+    {"--timeout 100% t", NULL, NULL, NULL,
+     "--timeout: '100%' is not valid: a share of the median run time is above "
+     "100% and up to 1000000%, such as 200%"},
+    {"--timeout 2x0% t", NULL, NULL, NULL,
+     "--timeout: '2x0%' is not valid: a share of the median run time is above "
+     "100% and up to 1000000%, such as 200%"},
     {"--timeout soon t", NULL, NULL, NULL,
      "--timeout: 'soon' is not a duration from 0s to 36500d, such as 90, 30s, "
      "1h30m or 02:30:00, or none"},
@@ -263,6 +270,9 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_number(b, "retries", o->retries, 1);
     put_number(b, "retry_delay", o->retry_delay_ns, DTX_SEC_NS);
     put_number(b, "timeout", o->timeout_ns, 0);
+    put_number(b, "timeout_percent", (int64_t)(o->timeout_percent * 10), 0);
+    put_number(b, "delay", o->delay_ns, 0);
+    put_number(b, "eta", o->eta, 0);
     put_number(b, "grace", o->grace_ns, 5 * DTX_SEC_NS);
     if (o->halt.failures != 0 || o->halt.percent > 0)
         put(b, "halt=%d/%u/%g", (int)o->halt.how, o->halt.failures,
