@@ -38,6 +38,7 @@
 #define NAP_FAR_MAX_NS (1 * DTX_MSEC_NS)
 #define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
 #define MAX_AT_ONCE 256
+#define KILLED_SHOW_NS (300 * DTX_MSEC_NS) /* to show what has gathered */
 
 enum bulk { BULK_PULL = 1, BULK_DATA, BULK_TROUBLE, BULK_PACKED, BULK_LEAVE };
 
@@ -52,6 +53,7 @@ struct dtx_loop {
     struct dtx_buf frame;
     int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
     int64_t tick_ns, alive_ns, nap_ns;
+    int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
     bool told_trouble;
@@ -288,6 +290,8 @@ static bool deliver(struct dtx_loop *l, bool master)
                                   : "the engine is out of memory");
         else
             carry_out(l, master);
+        if (master)
+            dtx_show_settle(l->c.show);
     }
     dtx_inbox_clear(&l->current);
     return true;
@@ -470,6 +474,8 @@ static bool poll_show(struct dtx_loop *l)
     struct dtx_show_want w;
     bool moved = false;
 
+    if (l->c.show)
+        dtx_show_tend(l->c.show);
     while (l->c.show && l->c.transport && dtx_show_want(l->c.show, &w)) {
         send_bulk(l, w.rank, BULK_PULL, w.off, NULL, w.len);
         moved = true;
@@ -531,7 +537,13 @@ static bool is_over(struct dtx_loop *l)
         return true;
     if (!dtx_master_all_gone(l->c.master))
         return false;
-    return dtx_signals_asked() == DTX_STOP_KILL || dtx_show_idle(l->c.show);
+    if (l->over_ns == 0)
+        l->over_ns = dtx_clock_mono_ns();
+    dtx_show_end(l->c.show);
+    if (dtx_show_idle(l->c.show))
+        return true;
+    return dtx_signals_asked() == DTX_STOP_KILL &&
+           dtx_clock_mono_ns() - l->over_ns > KILLED_SHOW_NS;
 }
 
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)

@@ -48,6 +48,8 @@ struct dtx_options {
     bool verbose;           /* -v */
     bool no_output;         /* --no-show: outputs go to out/ only, not to
                                stdout */
+    bool keep_order;        /* -k: shown in the order of the tasks */
+    bool tag;               /* --tag: the task before each line shown */
     char *shell;            /* --shell, default /bin/sh */
     enum dtx_bind bind;     /* --bind auto|core|none */
     char *tmp_dir;          /* --tmp-dir for captures */

@@ -70,6 +70,12 @@
       "./distributex-<Slurm job, or time and pid>)")                           \
     X("joblog", 0, TEXT, AT(joblog), "FILE", 0, 0, NULL,                       \
       "write a line for each task in the nine columns of GNU parallel")        \
+    X("keep-order", 'k', FLAG, AT(keep_order), NULL, 0, 0, NULL,               \
+      "show outputs in the order of the tasks, of each the last attempt; "     \
+      "they wait in the run directory, not in memory")                         \
+    X("tag", 0, FLAG, AT(tag), NULL, 0, 0, NULL,                               \
+      "begin each line shown with the task and a TAB: its name=, or else its " \
+      "command")                                                               \
     X("no-show", 0, FLAG, AT(no_output), NULL, 0, 0, NULL,                     \
       "keep the outputs of tasks without showing them")                        \
     X("bar", 0, FLAG, AT(bar), NULL, 0, 0, NULL,                               \
@@ -102,13 +108,14 @@
     X("gpus", 0)                                                               \
     X("header", 0)                                                             \
     X("history", 0)                                                            \
-    X("keep-order", 'k')                                                       \
     X("mem", 0)                                                                \
     X("memfree", 0)                                                            \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
     X("results", 0)                                                            \
+    X("lb", 0)                                                                 \
+    X("line-buffer", 0)                                                        \
     X("shuf", 0)                                                               \
-    X("tag", 0)
+    X("tagstring", 0)
 
 #endif

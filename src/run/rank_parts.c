@@ -200,6 +200,37 @@ static enum dtx_stop tick(void *ctx)
                                               : (enum dtx_stop)0;
 }
 
+/* Nothing more comes of this task in this session. */
+static bool is_settled(void *ctx, uint32_t task)
+{
+    const struct dtx_rank_life *r = ctx;
+
+    if (task >= r->job.list.ntasks)
+        return false;
+    switch (dtx_master_task_state(r->master, task)) {
+    case DTX_TASK_OK:
+    case DTX_TASK_FAILED:
+    case DTX_TASK_SKIPPED:
+    case DTX_TASK_LEFT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What --tag puts before each line: the task's name, or its command. */
+static void tag_of(void *ctx, uint32_t task, struct dtx_buf *b)
+{
+    const struct dtx_tasklist *list = &((struct dtx_rank_life *)ctx)->job.list;
+    const char *name = dtx_tasklist_pool(list, list->task[task].name);
+
+    if (name)
+        dtx_buf_str(b, name);
+    else
+        dtx_tasklist_command(b, list, task, 0);
+    dtx_buf_char(b, '\t');
+}
+
 static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_master_config c;
@@ -242,6 +273,9 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                  .wipe = p.bar && p.tty,
                                  .joblog = r->o->joblog,
                                  .append = r->job.resumed,
+                                 .keep_order = r->o->keep_order,
+                                 .is_settled = is_settled,
+                                 .tag_of = r->o->tag ? tag_of : NULL,
                                  .host = host_of,
                                  .is_near = is_near,
                                  .notify = notify,

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "run/order.h"
 #include "run/outlet.h"
 #include "store/output.h"
 
@@ -26,12 +27,14 @@
 #define JOIN_S 2              /* for the thread to end by itself */
 #define HOLD_BYTES (64u << 10) /* small outputs are written together */
 #define GATHER_NS (8 * DTX_MSEC_NS)
+#define TAG_BYTES (1u << 20) /* of tags made before they are needed */
 #define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
 struct entry {
     struct entry *next;
     uint64_t off, out_len, err_len;
+    char *tag; /* NULL: there is none yet */
     uint32_t task, rank, crc;
     bool far;
 };
@@ -54,6 +57,8 @@ struct dtx_show {
     struct entry *first, **last;
     struct entry *ask;          /* nothing before it is still to be asked for */
     struct pull *pull, *newest; /* in the order of the entries */
+    struct entry *untagged; /* before it all have their tags */
+    size_t tag_bytes;
     bool awaited; /* somebody waits for all to be shown */
     bool asleep;  /* the thread waits for something to show */
     unsigned npulls;
@@ -61,6 +66,9 @@ struct dtx_show {
     struct dtx_buf log; /* joblog lines to be written */
     bool logging;       /* the thread writes some just now */
     bool holding;       /* the thread holds some output back */
+    /* the main thread's own */
+    struct dtx_order early; /* entries before their turn */
+    uint32_t next;          /* all tasks before it are settled */
     /* anybody's */
     atomic_bool stopping; /* set with the lock held */
     atomic_bool mute[2];  /* stdout, stderr: cannot be written any more */
@@ -70,6 +78,8 @@ struct dtx_show {
     struct dtx_buf line;
     struct dtx_buf hold; /* output not written yet, for stream 'held' */
     enum dtx_stream held;
+    const char *tag; /* of the output that is being written, or NULL */
+    bool in_line[2]; /* a line of it has begun and not ended */
     int joblog_fd;
 };
 
@@ -145,10 +155,9 @@ static int flush(struct dtx_show *s)
     return rc;
 }
 
-static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
-                       size_t len)
+static int put(struct dtx_show *s, enum dtx_stream stream, const void *data,
+               size_t len)
 {
-    struct dtx_show *s = ctx;
     int rc = 0;
 
     if (s->held != stream || s->hold.len + len > HOLD_BYTES ||
@@ -161,6 +170,38 @@ static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
         return write_now(s, stream, data, len);
     dtx_buf_append(&s->hold, data, len);
     return 0;
+}
+
+/* Each line with the tag before it. */
+static int put_tagged(struct dtx_show *s, enum dtx_stream stream,
+                      const char *data, size_t len)
+{
+    const size_t tag_len = strlen(s->tag);
+    bool *in_line = &s->in_line[stream == DTX_STDERR];
+    int rc = 0;
+
+    while (len > 0 && rc == 0) {
+        const char *end = memchr(data, '\n', len);
+        size_t n = end ? (size_t)(end - data) + 1 : len;
+
+        if (!*in_line)
+            rc = put(s, stream, s->tag, tag_len);
+        if (rc == 0)
+            rc = put(s, stream, data, n);
+        *in_line = !end;
+        data += n;
+        len -= n;
+    }
+    return rc;
+}
+
+static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
+                       size_t len)
+{
+    struct dtx_show *s = ctx;
+
+    return s->tag ? put_tagged(s, stream, data, len)
+                  : put(s, stream, data, len);
 }
 
 /* ---- the joblog ---- */
@@ -419,12 +460,53 @@ static void release(struct dtx_show *s)
     s->holding = false;
 }
 
+/* Lines begin with the entry's tag from now on. Called and returns with the
+ * lock held. */
+static void take_tag(struct dtx_show *s, const struct entry *e)
+{
+    if (!s->c.tag_of)
+        return;
+    if (!e->tag)
+        release(s);
+    while (!e->tag && !atomic_load(&s->stopping)) {
+        s->c.notify(s->c.ctx);
+        (void)pthread_cond_wait(&s->cond, &s->lock);
+    }
+    s->tag = e->tag ? e->tag : "";
+    s->in_line[0] = s->in_line[1] = false;
+}
+
+static void free_entry(struct entry *e)
+{
+    free(e->tag);
+    free(e);
+}
+
+/* The first entry is done with. With the lock held. */
+static void drop_first(struct dtx_show *s)
+{
+    struct entry *e = s->first;
+
+    if (s->ask == e)
+        s->ask = e->next;
+    if (s->untagged == e)
+        s->untagged = e->next;
+    if (e->tag)
+        s->tag_bytes -= strlen(e->tag) + 1;
+    s->tag = NULL;
+    s->first = e->next;
+    if (!s->first)
+        s->last = &s->first;
+    free_entry(e);
+}
+
 /* Called and returns with the lock held. */
 static void show_first(struct dtx_show *s)
 {
     struct entry *e = s->first;
 
     if (is_wanted(s, e->out_len, e->err_len)) {
+        take_tag(s, e);
         s->holding = true;
         if (e->far) {
             release(s); /* before there is something to wait for */
@@ -438,12 +520,7 @@ static void show_first(struct dtx_show *s)
     } else if (s->pull && s->pull->e == e) {
         free_pull(s, 0);
     }
-    if (s->ask == e)
-        s->ask = e->next;
-    s->first = e->next;
-    if (!s->first)
-        s->last = &s->first;
-    free(e);
+    drop_first(s);
 }
 
 /* Called with the lock held. */
@@ -528,14 +605,19 @@ static int open_joblog(struct dtx_show *s, struct dtx_error *err)
 
 static void free_show(struct dtx_show *s)
 {
+    struct entry *e;
+
     while (s->pull)
         free_pull(s, s->pull->asked);
     while (s->first) {
-        struct entry *e = s->first;
-
+        e = s->first;
         s->first = e->next;
-        free(e);
+        free_entry(e);
     }
+    for (e = dtx_order_take(&s->early, UINT64_MAX); e;
+         e = dtx_order_take(&s->early, UINT64_MAX))
+        free_entry(e);
+    dtx_order_free(&s->early);
     if (s->joblog_fd >= 0)
         (void)close(s->joblog_fd);
     dtx_output_reader_destroy(s->reader);
@@ -616,25 +698,103 @@ static struct entry *make_entry(const struct dtx_show *s,
     return e;
 }
 
+/* Make tags for the entries that come next, some at a time. With the lock. */
+static void make_tags(struct dtx_show *s)
+{
+    while (s->untagged && s->tag_bytes < TAG_BYTES) {
+        struct dtx_buf b = DTX_BUF_INIT;
+        struct entry *e = s->untagged;
+
+        s->c.tag_of(s->c.ctx, e->task, &b);
+        dtx_buf_char(&b, '\0');
+        e->tag = b.failed ? NULL : b.data;
+        if (!e->tag)
+            break; /* the thread asks again */
+        s->tag_bytes += strlen(e->tag) + 1;
+        s->untagged = e->next;
+    }
+}
+
+/* With the lock. */
+static void append(struct dtx_show *s, struct entry *e)
+{
+    *s->last = e;
+    s->last = &e->next;
+    if (!s->ask)
+        s->ask = e;
+    if (s->c.tag_of && !s->untagged)
+        s->untagged = e;
+    if (s->c.tag_of)
+        make_tags(s);
+}
+
+/* With the lock. */
+static void wake(struct dtx_show *s)
+{
+    if (s->asleep && !is_idle(s))
+        (void)pthread_cond_signal(&s->cond);
+}
+
 int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
 {
-    bool wanted = is_wanted(s, o->out_len, o->err_len);
+    bool wanted = is_wanted(s, o->out_len, o->err_len) &&
+                  (final || !s->c.keep_order);
     struct entry *e = wanted ? make_entry(s, o) : NULL;
     int rc = wanted && !e ? DTX_ENOMEM : DTX_OK;
 
+    if (e && s->c.keep_order) {
+        if (!dtx_order_push(&s->early, e->task, e)) {
+            rc = DTX_ENOMEM;
+            free_entry(e);
+        }
+        e = NULL;
+    }
     (void)pthread_mutex_lock(&s->lock);
     if (s->c.joblog && final && add_line(s, o))
         rc = DTX_ENOMEM;
-    if (e) {
-        *s->last = e;
-        s->last = &e->next;
-        if (!s->ask)
-            s->ask = e;
-    }
-    if (s->asleep && !is_idle(s))
-        (void)pthread_cond_signal(&s->cond);
+    if (e)
+        append(s, e);
+    wake(s);
     (void)pthread_mutex_unlock(&s->lock);
     return rc;
+}
+
+/* Hand on what waits for tasks below 'limit'. */
+static void hand_on(struct dtx_show *s, uint64_t limit)
+{
+    struct entry *e = dtx_order_take(&s->early, limit);
+
+    if (!e)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    for (; e; e = dtx_order_take(&s->early, limit))
+        append(s, e);
+    wake(s);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+void dtx_show_settle(struct dtx_show *s)
+{
+    if (!s->c.keep_order)
+        return;
+    while (s->next < UINT32_MAX && s->c.is_settled(s->c.ctx, s->next))
+        s->next++;
+    hand_on(s, s->next);
+}
+
+void dtx_show_end(struct dtx_show *s)
+{
+    hand_on(s, UINT64_MAX);
+}
+
+void dtx_show_tend(struct dtx_show *s)
+{
+    if (!s->c.tag_of)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    make_tags(s);
+    (void)pthread_cond_signal(&s->cond);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 bool dtx_show_idle(struct dtx_show *s)

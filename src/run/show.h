@@ -8,10 +8,16 @@
  * in memory at most (and of those of other nodes 4 MiB in all), of a task
  * without output nothing.  Outputs written on rank 0's node are read from
  * out/; those of other nodes are pulled from the rank that has them, by the
- * main thread, a bounded number of bytes at a time:
+ * main thread, a bounded number of bytes at a time (the texts of --tag come
+ * from the main thread as well, since the task list is its own):
  *
  *     while (dtx_show_want(s, &w)) send a PULL to w.rank;
  *     on DATA: dtx_show_feed(s, off, data, len);
+ *
+ * With keep_order outputs are shown in the order of the tasks, of each task
+ * that of its final attempt.  What has come before its turn waits as an entry
+ * of those 64 bytes.  Tasks that have nothing to show do not hold up others:
+ * is_settled tells.
  */
 #ifndef DTX_RUN_SHOW_H
 #define DTX_RUN_SHOW_H
@@ -23,6 +29,7 @@
 #include "task/outcome.h"
 #include "task/task.h"
 
+struct dtx_buf;
 struct dtx_error;
 struct dtx_show;
 
@@ -37,6 +44,13 @@ struct dtx_show_config {
                             before an output */
     const char *joblog;  /* path, or NULL */
     bool append;         /* to the joblog (a resumed job) */
+    bool keep_order;     /* show in the order of the tasks */
+    /* keep_order: will nothing more be pushed for this task? False for one
+     * that is not known yet. */
+    bool (*is_settled)(void *ctx, uint32_t task);
+    /* Append what each line of the task's output is to begin with; NULL:
+     * nothing. Main thread alone. */
+    void (*tag_of)(void *ctx, uint32_t task, struct dtx_buf *b);
     const char *(*host)(void *ctx, uint32_t rank); /* a rank's host name */
     bool (*is_near)(void *ctx, uint32_t rank); /* on rank 0's node? */
     void (*notify)(void *ctx); /* from the thread: something is wanted, or all
@@ -48,6 +62,13 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
                    struct dtx_error *err);
 /* Also counts as shown when nothing is to be printed. 0 or DTX_ENOMEM. */
 int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final);
+/* keep_order: after all outcomes of a step of the master have been pushed, hand
+ * on those whose turn has come. */
+void dtx_show_settle(struct dtx_show *s);
+/* keep_order: nothing more will be pushed; what waits behind a gap is shown. */
+void dtx_show_end(struct dtx_show *s);
+/* Give the thread the tags it waits for. */
+void dtx_show_tend(struct dtx_show *s);
 
 struct dtx_show_want {
     uint32_t rank;
@@ -69,7 +90,6 @@ void dtx_show_stop(struct dtx_show *s); /* NULL is allowed */
 
 /* The header and a line of a joblog, appended to 'b' (GNU parallel's nine
  * columns). */
-struct dtx_buf;
 void dtx_joblog_header(struct dtx_buf *b);
 void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
                      const char *host, const char *command, size_t len);

@@ -212,6 +212,90 @@ static void await_idle(struct dtx_show *s)
     ck_assert_int_lt(i, PATIENCE_TURNS);
 }
 
+/* ---- in order, and tagged ---- */
+
+static bool settled[16];
+
+static bool is_settled(void *ctx, uint32_t task)
+{
+    (void)ctx;
+    return task < sizeof(settled) && settled[task];
+}
+
+static void tag_of(void *ctx, uint32_t task, struct dtx_buf *b)
+{
+    (void)ctx;
+    dtx_buf_printf(b, "t%u:", task);
+}
+
+static struct dtx_show *start_ordered(const char *dir, bool tagged)
+{
+    struct dtx_show_config c;
+    struct dtx_show *s = NULL;
+
+    memset(&c, 0, sizeof(c));
+    memset(settled, 0, sizeof(settled));
+    c.run_dir = dir;
+    c.epoch = EPOCH;
+    c.list = &list;
+    c.output = true;
+    c.keep_order = true;
+    c.is_settled = is_settled;
+    c.tag_of = tagged ? tag_of : NULL;
+    c.host = host_of;
+    c.is_near = is_near;
+    c.notify = notify;
+    ck_assert_int_eq(dtx_show_start(&c, &s, NULL), 0);
+    return s;
+}
+
+START_TEST(ordered_outputs_wait_for_their_turn)
+{
+    struct dtx_output *out = open_output("ordered");
+    struct dtx_outcome o[4] = {
+        packed(out, 3, "three\n", ""), packed(out, 0, "zero again\n", ""),
+        packed(out, 0, "zero\n", "e\n"), packed(out, 5, "five\n", "")};
+    struct dtx_show *s;
+
+    dtx_output_close(out);
+    turn_to_files("out", "err");
+    s = start_ordered("ordered", true);
+    push(s, &o[0], true);
+    push(s, &o[3], true);
+    settled[3] = settled[5] = settled[1] = true;
+    dtx_show_settle(s);
+    ck_assert(dtx_show_idle(s)); /* nothing's turn has come */
+    push(s, &o[1], false);
+    push(s, &o[2], true);
+    settled[0] = true;
+    dtx_show_settle(s);
+    await_idle(s);
+    holds("out", "t0:zero\n");
+    settled[2] = true;
+    dtx_show_settle(s);
+    await_idle(s);
+    holds("out", "t0:zero\nt3:three\n");
+    dtx_show_end(s);
+    await_idle(s);
+    dtx_show_stop(s);
+    turn_back();
+    holds("out", "t0:zero\nt3:three\nt5:five\n");
+    holds("err", "t0:e\n");
+}
+END_TEST
+
+START_TEST(what_waits_is_freed)
+{
+    struct dtx_output *out = open_output("waits");
+    struct dtx_outcome o = packed(out, 1, "one\n", "");
+    struct dtx_show *s = start_ordered("waits", false);
+
+    dtx_output_close(out);
+    push(s, &o, true);
+    dtx_show_stop(s);
+}
+END_TEST
+
 /* ---- near ---- */
 
 START_TEST(near_outputs_in_order)
@@ -610,6 +694,10 @@ static Suite *build_suite(void)
     tcase_add_test(t, near_outputs_in_order);
     tcase_add_test(t, nothing_is_shown_when_not_wanted);
     tcase_add_test(t, missing_output_holds_up_nobody);
+    add_case(s, t);
+    t = tcase_create("ordered");
+    tcase_add_test(t, ordered_outputs_wait_for_their_turn);
+    tcase_add_test(t, what_waits_is_freed);
     add_case(s, t);
     t = tcase_create("joblog");
     tcase_add_loop_test(t, joblog_line, 0, DTX_COUNT(lines));
