@@ -420,6 +420,14 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
         *exit_status = DTX_EXIT_INTERRUPTED;
         return DTX_OK;
     }
+    if (access(j->marker.run_dir, F_OK) != 0) {
+        *exit_status = DTX_EXIT_STORAGE;
+        return dtx_error_set(err, DTX_ENOENT,
+                             "the run directory %s has been removed while the "
+                             "job ran: how it ended is lost (mpirun said: %s)",
+                             j->marker.run_dir,
+                             say_ending(j, said, sizeof(said)));
+    }
     if (!dtx_marker_is_ready(&j->marker)) {
         *exit_status = DTX_EXIT_MPI;
         return dtx_error_set(err, DTX_EMPI,
