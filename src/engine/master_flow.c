@@ -250,7 +250,8 @@ static void record(struct dtx_master *m, const struct dtx_outcome *o,
     a->u.record.number = ++m->next_record;
     a->u.record.task = o->task;
     a->u.record.urgent =
-        has_successors(m, o->task) || m->stopping ||
+        has_successors(m, o->task) || o->status != DTX_STATUS_OK ||
+        m->stopping ||
         (m->st.granted == 0 && m->ready.len + m->wide.len == 0);
     dtx_rec_encode(&m->out->bytes, &rec);
     dtx_item_outcome_encode(&m->out->bytes, &item);

@@ -245,16 +245,18 @@ static void heed_clock(struct dtx_proc *p, int64_t now_ns)
 
 /* ---- waiting ---- */
 
-/* Wake the rank for results: at once when nothing waits here any more, else
- * not more often than COALESCE_NS. */
+/* Wake the rank for results: at once when nothing waits here any more or a
+ * task has failed, else not more often than COALESCE_NS. */
 static void ring_bell(struct dtx_proc *p, int64_t now_ns)
 {
     if (p->unrung == 0)
         return;
-    if (dtx_ring_peek(p->ring) && now_ns - p->rung_ns < COALESCE_NS)
+    if (!p->hurry && dtx_ring_peek(p->ring) &&
+        now_ns - p->rung_ns < COALESCE_NS)
         return;
     dtx_bell_ring(p->bell);
     p->unrung = 0;
+    p->hurry = false;
     p->rung_ns = now_ns;
 }
 

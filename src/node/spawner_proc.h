@@ -69,6 +69,7 @@ struct dtx_proc {
     uint32_t failed_starts; /* of the oldest request */
     int64_t retry_ns;     /* not before; 0 = none */
     uint32_t unrung;      /* results the bell was not rung for */
+    bool hurry;           /* one of them should not wait for company */
     int64_t rung_ns;      /* when it was last */
 };
 

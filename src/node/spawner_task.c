@@ -247,6 +247,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     p->free_run[p->nfree_runs++] = run;
     dtx_ring_done(p->ring, r->entry);
     p->unrung++;
+    p->hurry |= o->status != DTX_STATUS_OK;
 }
 
 /* ---- start ---- */

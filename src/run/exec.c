@@ -312,7 +312,7 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     p.capture = r->capture;
     /* where short tasks follow each other their outputs go in groups */
     p.lazy = x->open > 1 && r->outcome.wall_ns < SHORT_NS &&
-             x->packing < GROUP;
+             r->outcome.status == DTX_STATUS_OK && x->packing < GROUP;
     rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                  &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)
