@@ -22,9 +22,15 @@ struct dtx_page;
     X(stop, "[RUNDIR]",                                                        \
       "ask a running job to start nothing new, to let running tasks finish "   \
       "and to leave; 'distributex run --resume' goes on with it")              \
-    X(output, "[--stdout | --stderr] [RUNDIR] TASK",                           \
-      "print what a task wrote, its stdout to stdout and its stderr to "       \
-      "stderr; TASK is its number, from 1")                                    \
+    X(output,                                                                  \
+      "[--stdout | --stderr] [--state STATE] [--follow] [RUNDIR] TASK...",     \
+      "print what tasks wrote, in their order, their stdout to stdout and "    \
+      "their stderr to stderr; TASK is a number from 1, a range such as 3-5 "  \
+      "or 7-, a name=, or several of these with commas. --state ok, failed "   \
+      "(whatever did not succeed), killed (by a signal), timeout or all takes "\
+      "those of that state, of all tasks where none is named. --follow prints "\
+      "them as they end, until the job does. The first of several words is "   \
+      "RUNDIR unless it is a number")                                          \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
@@ -35,6 +41,9 @@ struct dtx_page;
 #define DTX_CMD_OPTION_MAP(X)                                                  \
     X(output, "stdout", 0, NULL, "print only what it wrote to stdout")         \
     X(output, "stderr", 0, NULL, "print only what it wrote to stderr")         \
+    X(output, "state", 0, "all|ok|failed|killed|timeout",                      \
+      "print those of the tasks that ended so; without TASK, of all")          \
+    X(output, "follow", 0, NULL, "print outputs as tasks end")                 \
     X(version, "verbose", 'v', NULL, "name the libraries as well")
 
 #define DTX_CMD_DECLARE(name, args, help)                                      \

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* "distributex output": prints what a task wrote.  The index leads to the
- * task's record in the journal and the record to its bytes; where the index
- * does not know better, the journal is read through.  Nothing is written. */
+/* "distributex output": prints what tasks wrote.  For one task the index leads
+ * to its record in the journal and the record to its bytes; where the index
+ * does not know better, and for several, the journal is read through.  With
+ * --follow the records are read as they come.  Nothing is written. */
 #include "cli/cmd.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -23,13 +27,70 @@
 #include "wire/replay.h"
 #include "wire/wire.h"
 
-#define FORM "the form: distributex output [--stdout | --stderr] [RUNDIR] TASK"
+#define FORM                                                                   \
+    "the form: distributex output [--stdout | --stderr] [--state STATE] "      \
+    "[--follow] [RUNDIR] TASK..."
+#define LOOK_NS (50 * DTX_MSEC_NS) /* how often --follow looks for records */
+
+/* Tasks named on the command line: numbers from 0, or a name. */
+struct ref {
+    uint32_t first, last;
+    const char *name; /* NULL: the range */
+    size_t len;
+};
 
 struct request {
     const char *dir; /* NULL: the latest */
-    uint32_t task;   /* number from 0 */
-    bool want[2];    /* by enum dtx_stream */
+    struct ref *ref;
+    size_t nrefs, cap_refs;
+    const char *state; /* NULL: any */
+    bool follow;
+    bool want[2]; /* by enum dtx_stream */
 };
+
+static const char *const states[] = {"all", "ok", "failed", "killed",
+                                     "timeout"};
+
+/* Is this status meant by the state? "failed" is all that is not ok. */
+static bool state_has(const char *state, uint8_t status)
+{
+    if (!state || strcmp(state, "all") == 0)
+        return true;
+    if (strcmp(state, "ok") == 0)
+        return status == DTX_STATUS_OK;
+    if (strcmp(state, "killed") == 0)
+        return status == DTX_STATUS_SIGNALED;
+    if (strcmp(state, "timeout") == 0)
+        return status == DTX_STATUS_TIMEOUT;
+    return status != DTX_STATUS_OK;
+}
+
+/* Is the task meant by a word? */
+static bool ref_has(const struct ref *ref, const struct dtx_tasklist *list,
+                    uint32_t task)
+{
+    const char *name;
+
+    if (!ref->name)
+        return ref->first <= task && task <= ref->last;
+    name = list && task < list->ntasks
+               ? dtx_tasklist_pool(list, list->task[task].name)
+               : NULL;
+    return name && strlen(name) == ref->len &&
+           memcmp(name, ref->name, ref->len) == 0;
+}
+
+static bool is_asked(const struct request *q, const struct dtx_tasklist *list,
+                     uint32_t task)
+{
+    size_t i;
+
+    for (i = 0; i < q->nrefs; i++) {
+        if (ref_has(&q->ref[i], list, task))
+            return true;
+    }
+    return q->nrefs == 0;
+}
 
 /* ---- the record ---- */
 
@@ -66,6 +127,15 @@ static int replay_one(void *ctx, const void *payload, size_t len, uint64_t at,
     return dtx_replay_record(ctx, payload, len, at, err);
 }
 
+static int say_no_outcome(uint32_t task, struct dtx_error *err)
+{
+    return dtx_error_set(err, DTX_ENOENT,
+                         "task %" PRIu64 " has no recorded outcome: it has "
+                         "not ended, or was skipped since one it waits for "
+                         "failed",
+                         dtx_task_id(task));
+}
+
 /* Where the journal says the last outcome of the task is. */
 static int search_journal(const char *journal, uint32_t task, uint64_t *at,
                           struct dtx_error *err)
@@ -80,11 +150,7 @@ static int search_journal(const char *journal, uint32_t task, uint64_t *at,
                            "there is no task %" PRIu64 ": the job has %zu",
                            dtx_task_id(task), r.list.ntasks);
     else if (rc == 0 && (!r.has_list || r.known[task].at == 0))
-        rc = dtx_error_set(err, DTX_ENOENT,
-                           "task %" PRIu64 " has no recorded outcome: it has "
-                           "not ended, or was skipped since one it waits for "
-                           "failed",
-                           dtx_task_id(task));
+        rc = say_no_outcome(task, err);
     else if (rc == 0)
         *at = r.known[task].at - 1;
     dtx_replay_fini(&r);
@@ -93,25 +159,19 @@ static int search_journal(const char *journal, uint32_t task, uint64_t *at,
 
 /* By the index where it leads to a record of this very task. A task whose
  * number has changed since is found by reading. */
-static int find_outcome(const char *dir, uint32_t task, struct found *f,
-                        struct dtx_error *err)
+static int find_outcome(const char *dir, const char *journal, uint32_t task,
+                        struct found *f, struct dtx_error *err)
 {
-    struct dtx_buf journal = DTX_BUF_INIT;
     uint64_t at = 0;
-    int rc;
+    int rc = dtx_output_index_get(dir, task, &at);
 
-    dtx_buf_printf(&journal, "%s/journal", dir);
-    if (journal.failed)
-        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    rc = dtx_output_index_get(dir, task, &at);
     if (rc == 0)
-        rc = read_outcome(journal.data, at, f, NULL);
+        rc = read_outcome(journal, at, f, NULL);
     if (rc != 0 || f->outcome.task != task) {
-        rc = search_journal(journal.data, task, &at, err);
+        rc = search_journal(journal, task, &at, err);
         if (rc == 0)
-            rc = read_outcome(journal.data, at, f, err);
+            rc = read_outcome(journal, at, f, err);
     }
-    dtx_buf_free(&journal);
     return rc;
 }
 
@@ -121,8 +181,10 @@ static int find_outcome(const char *dir, uint32_t task, struct found *f,
 
 struct printer {
     const struct request *request;
+    struct dtx_output_reader *reader;
     bool more_follows; /* stderr, which is wanted, behind stdout */
     bool closed;       /* stdout has no reader any more */
+    bool missed;       /* something could not be printed, and was told */
     struct dtx_error *err;
 };
 
@@ -144,90 +206,406 @@ static int print_piece(void *ctx, enum dtx_stream s, const void *data,
     return s == DTX_STDOUT && p->more_follows ? 0 : ENOUGH;
 }
 
-static int print_output(const char *dir, const struct request *q,
-                        const struct found *f, struct dtx_error *err)
+/* 0, ENOUGH or an error. */
+static int print_output(struct printer *p, const struct found *f,
+                        struct dtx_error *err)
 {
-    struct printer p = {q, q->want[DTX_STDERR] && f->outcome.err_len > 0,
-                        false, err};
-    struct dtx_output_reader *r = dtx_output_reader_create(dir);
+    p->more_follows =
+        p->request->want[DTX_STDERR] && f->outcome.err_len > 0;
+    p->err = err;
+    return dtx_output_each(p->reader, f->epoch, &f->outcome, print_piece, p,
+                           err);
+}
+
+/* One of several: what cannot be had is told, and the rest printed. */
+static int print_one(struct printer *p, const struct found *f)
+{
+    struct dtx_error err = {0, ""};
+    int rc = print_output(p, f, &err);
+
+    if (rc < 0) {
+        (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
+        p->missed = true;
+    }
+    return rc == ENOUGH && p->closed && !p->request->want[DTX_STDERR] ? ENOUGH
+                                                                      : 0;
+}
+
+/* ---- several tasks ---- */
+
+/* A number or name for which there is no task at all. */
+static int check_refs(const struct request *q, const struct dtx_tasklist *list,
+                      struct dtx_error *err)
+{
+    size_t i;
+    uint32_t t;
+
+    for (i = 0; i < q->nrefs; i++) {
+        const struct ref *ref = &q->ref[i];
+
+        if (!ref->name && ref->first < list->ntasks)
+            continue;
+        if (!ref->name)
+            return dtx_error_set(err, DTX_ENOENT,
+                                 "there is no task %" PRIu64
+                                 ": the job has %zu",
+                                 dtx_task_id(ref->first), list->ntasks);
+        for (t = 0; t < list->ntasks && !ref_has(ref, list, t);)
+            t++;
+        if (t == list->ntasks)
+            return dtx_error_set(err, DTX_ENOENT,
+                                 "no task has the name '%.*s'",
+                                 (int)(ref->len < 200 ? ref->len : 200),
+                                 ref->name);
+    }
+    return 0;
+}
+
+static int print_known(struct printer *p, const char *journal,
+                       const struct dtx_replay *r)
+{
+    const struct request *q = p->request;
+    struct dtx_error err = {0, ""};
+    struct found f;
+    uint32_t t;
+    int rc = 0;
+
+    for (t = 0; t < r->list.ntasks && rc == 0; t++) {
+        if (!is_asked(q, &r->list, t) ||
+            (r->known[t].at != 0 && !state_has(q->state, r->known[t].status)))
+            continue;
+        if (r->known[t].at != 0) {
+            rc = read_outcome(journal, r->known[t].at - 1, &f, &err);
+            if (rc == 0)
+                rc = print_one(p, &f);
+        } else if (!q->state) {
+            (void)say_no_outcome(t, &err);
+            (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
+            p->missed = true;
+        }
+    }
+    return rc < 0 ? dtx_cmd_fail(DTX_CMD_FAILED, &err)
+                  : p->missed ? DTX_CMD_FAILED : 0;
+}
+
+static int show_several(struct printer *p, const char *journal)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_replay r;
+    int rc, status;
+
+    dtx_replay_init(&r);
+    rc = dtx_journal_read(journal, replay_one, &r, NULL, &err);
+    if (rc == 0 && !r.has_list)
+        rc = dtx_error_set(&err, DTX_ENOENT, "%s holds no task list", journal);
+    if (rc == 0)
+        rc = check_refs(p->request, &r.list, &err);
+    status = rc == 0 ? print_known(p, journal, &r)
+                     : dtx_cmd_fail(DTX_CMD_FAILED, &err);
+    dtx_replay_fini(&r);
+    return status;
+}
+
+/* ---- as they come ---- */
+
+struct follower {
+    struct printer *printer;
+    struct dtx_replay replay;
+    uint64_t next; /* where the next record's frame will be */
+};
+
+static int follow_one(void *ctx, const void *payload, size_t len, uint64_t at,
+                      struct dtx_error *err)
+{
+    struct follower *w = ctx;
+    const struct request *q = w->printer->request;
+    struct dtx_item_outcome item;
+    struct dtx_rec rec;
+    struct found f;
+    int rc = dtx_replay_record(&w->replay, payload, len, at, err);
+
+    w->next = at + len + (payload ? DTX_JOURNAL_FRAME : 0);
+    if (rc != 0 || !payload || dtx_rec_decode(payload, len, &rec) != 0 ||
+        rec.kind != DTX_REC_OUTCOME || !rec.u.outcome.final ||
+        dtx_item_outcome_next(&rec.items, &item) != 1 ||
+        dtx_outcome_from_item(&item, &f.outcome) != 0)
+        return rc;
+    f.epoch = rec.u.outcome.epoch;
+    if (!state_has(q->state, f.outcome.status) ||
+        !is_asked(q, w->replay.has_list ? &w->replay.list : NULL,
+                  f.outcome.task))
+        return 0;
+    return print_one(w->printer, &f);
+}
+
+/* Take the records that have been written since. '*some': there were any. */
+static int read_on(struct follower *w, const char *journal, bool *some,
+                   struct dtx_error *err)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
     int rc;
 
-    if (!r)
-        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    rc = dtx_output_each(r, f->epoch, &f->outcome, print_piece, &p, err);
-    dtx_output_reader_destroy(r);
-    return rc == ENOUGH ? 0 : rc;
+    *some = false;
+    do {
+        uint64_t at = w->next;
+
+        dtx_buf_clear(&b);
+        rc = dtx_journal_read_at(journal, at, &b, err);
+        if (rc == 0) {
+            *some = true;
+            rc = follow_one(w, b.data, b.len, at, err);
+        }
+    } while (rc == 0);
+    dtx_buf_free(&b);
+    return rc == DTX_ECORRUPT ? 0 : rc; /* not there yet */
+}
+
+/* Until the session's end is recorded, or nobody runs the job any more. */
+static int watch(struct follower *w, const char *dir, const char *journal,
+                 struct dtx_error *err)
+{
+    const struct timespec nap = {0, LOOK_NS};
+    uint64_t beat = 0, last = 0;
+    int64_t still_ns = 0;
+    bool alive = true, some = false;
+    int rc = 0;
+
+    while (rc == 0 && !(w->replay.ended && !some) && (alive || some)) {
+        alive = dtx_rundir_runs(dir, &beat);
+        still_ns = beat == last ? still_ns + LOOK_NS : 0;
+        last = beat;
+        alive = alive && still_ns < 2 * DTX_LEASE_STALE_NS;
+        rc = read_on(w, journal, &some, err);
+        if (rc == 0 && !some && alive && !w->replay.ended)
+            (void)nanosleep(&nap, NULL);
+    }
+    return rc;
+}
+
+static int follow(struct printer *p, const char *dir, const char *journal)
+{
+    struct dtx_error err = {0, ""};
+    struct follower w;
+    int rc;
+
+    memset(&w, 0, sizeof(w));
+    w.printer = p;
+    w.next = DTX_JOURNAL_HEADER;
+    dtx_replay_init(&w.replay);
+    rc = dtx_journal_read(journal, follow_one, &w, NULL, &err);
+    if (rc == 0)
+        rc = watch(&w, dir, journal, &err);
+    if (rc == 0 && !w.replay.ended)
+        rc = dtx_error_set(&err, DTX_ESTATE,
+                           "the job in %s has not come to its end and does "
+                           "not run any more; 'distributex run --resume' goes "
+                           "on with it", dir);
+    dtx_replay_fini(&w.replay);
+    if (rc < 0)
+        return dtx_cmd_fail(DTX_CMD_FAILED, &err);
+    return p->missed ? DTX_CMD_FAILED : 0;
+}
+
+/* ---- whole ---- */
+
+static int show_one(struct printer *p, const char *dir, const char *journal)
+{
+    struct dtx_error err = {0, ""};
+    struct found f;
+    int rc;
+
+    memset(&f, 0, sizeof(f));
+    rc = find_outcome(dir, journal, p->request->ref[0].first, &f, &err);
+    if (rc == 0)
+        rc = print_output(p, &f, &err);
+    return rc < 0 ? dtx_cmd_fail(DTX_CMD_FAILED, &err) : 0;
+}
+
+static int show_in(const struct request *q, const char *dir)
+{
+    struct printer p = {.request = q};
+    struct dtx_buf journal = DTX_BUF_INIT;
+    struct dtx_error err;
+    int status;
+
+    p.reader = dtx_output_reader_create(dir);
+    dtx_buf_printf(&journal, "%s/journal", dir);
+    if (!p.reader || journal.failed)
+        status = dtx_cmd_fail(DTX_CMD_FAILED,
+                              (dtx_error_set(&err, DTX_ENOMEM,
+                                             "out of memory"), &err));
+    else if (q->follow)
+        status = follow(&p, dir, journal.data);
+    else if (q->nrefs == 1 && !q->state && !q->ref[0].name &&
+             q->ref[0].first == q->ref[0].last)
+        status = show_one(&p, dir, journal.data);
+    else
+        status = show_several(&p, journal.data);
+    dtx_output_reader_destroy(p.reader);
+    dtx_buf_free(&journal);
+    return status;
 }
 
 static int show(const struct request *q)
 {
     struct dtx_buf dir = DTX_BUF_INIT;
     struct dtx_error err;
-    struct found f;
-    int rc, status = DTX_CMD_FAILED;
+    int rc = dtx_rundir_find(q->dir, &dir, &err);
+    int status = rc == 0 ? show_in(q, dir.data)
+                         : dtx_cmd_fail(DTX_EXIT_RUNDIR, &err);
 
-    memset(&f, 0, sizeof(f));
-    memset(&err, 0, sizeof(err));
-    rc = dtx_rundir_find(q->dir, &dir, &err);
-    if (rc != 0)
-        status = DTX_EXIT_RUNDIR;
-    if (rc == 0)
-        rc = find_outcome(dir.data, q->task, &f, &err);
-    if (rc == 0)
-        rc = print_output(dir.data, q, &f, &err);
     dtx_buf_free(&dir);
-    return rc == 0 ? 0 : dtx_cmd_fail(status, &err);
+    return status;
 }
 
 /* ---- the command line ---- */
 
+/* A number or a range of them, as in 3 or 4-7, "to the end" as in 4-; 'len'
+ * bytes: 1, 0 when it is none, or -1 when it cannot be one of tasks. */
+static int read_range(const char *s, size_t len, struct ref *ref)
+{
+    char text[48], *dash;
+    int64_t first = 0, last = DTX_MAX_TASKS;
+
+    if (len == 0 || strspn(s, "0123456789-") < len || s[0] == '-')
+        return 0;
+    if (len >= sizeof(text))
+        return -1;
+    memcpy(text, s, len);
+    text[len] = '\0';
+    dash = strchr(text, '-');
+    if (dash)
+        *dash++ = '\0';
+    if (dtx_parse_int(text, 1, DTX_MAX_TASKS, &first) != 0)
+        return -1;
+    if (!dash)
+        last = first;
+    else if (*dash && dtx_parse_int(dash, first, DTX_MAX_TASKS, &last) != 0)
+        return -1;
+    *ref = (struct ref){(uint32_t)(first - 1), (uint32_t)(last - 1), NULL, 0};
+    return 1;
+}
+
+/* 1,3-5,prep */
+static int read_tasks(struct request *q, const char *word)
+{
+    const char *s = word;
+
+    for (;;) {
+        size_t len = strcspn(s, ",");
+        struct ref ref = {0, 0, s, len}, *p;
+
+        if (len == 0 || len > DTX_MAX_NAME || read_range(s, len, &ref) < 0)
+            return dtx_cmd_usage("output: '%.200s' is not a task: a number "
+                                 "from 1, a range such as 3-5, or a name\n"
+                                 FORM, word);
+        p = dtx_grow(q->ref, &q->cap_refs, q->nrefs + 1, sizeof(*p));
+        if (!p)
+            return dtx_cmd_usage("output: out of memory");
+        q->ref = p;
+        q->ref[q->nrefs++] = ref;
+        if (!s[len])
+            return 0;
+        s += len + 1;
+    }
+}
+
+/* Is the first word the run directory? Of several it is, unless it reads as
+ * numbers; one alone must look like it. */
+static bool is_dir(const char *word, int n)
+{
+    struct stat st;
+    struct ref ref;
+
+    if (strcmp(word, "latest") == 0 || strchr(word, '/'))
+        return true;
+    if (read_range(word, strcspn(word, ","), &ref) != 0)
+        return false;
+    return n > 1 || (stat(word, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
 static int read_words(struct request *q, char *const *word, int n)
 {
-    const char *task = n > 0 ? word[n - 1] : NULL;
-    int64_t number = 0;
+    int i = 0, rc = 0;
 
-    if (n > 2)
-        return dtx_cmd_usage("output: at most a run directory and a task\n"
-                             FORM);
-    if (!task)
+    if (n > 0 && is_dir(word[0], n)) {
+        q->dir = strcmp(word[0], "latest") != 0 ? word[0] : NULL;
+        i = 1;
+    }
+    for (; i < n && rc == 0; i++)
+        rc = read_tasks(q, word[i]);
+    if (rc == 0 && q->nrefs == 0 && !q->state && !q->follow)
         return dtx_cmd_usage("output: no task\n" FORM);
-    if (dtx_parse_int(task, 1, DTX_MAX_TASKS, &number) != 0)
-        return dtx_cmd_usage("output: '%.200s' is not a task's number, from "
-                             "1\n" FORM, task);
-    q->task = (uint32_t)(number - 1);
-    if (n == 2 && strcmp(word[0], "latest") != 0)
-        q->dir = word[0];
-    return 0;
+    return rc;
+}
+
+static int read_state(struct request *q, const char *value)
+{
+    size_t i;
+
+    for (i = 0; value && i < sizeof(states) / sizeof(states[0]); i++) {
+        if (strcmp(value, states[i]) == 0) {
+            q->state = states[i];
+            return 0;
+        }
+    }
+    return dtx_cmd_usage("output: --state takes all, ok, failed, killed or "
+                         "timeout%s%.60s%s", value ? ", not '" : "",
+                         value ? value : "", value ? "'" : "");
+}
+
+/* The words that are no options come first in argv afterwards; '*n' of
+ * them. */
+static int read_options(struct request *q, int argc, char **argv, char **word,
+                        int *n)
+{
+    bool options = true;
+    int i, rc = 0;
+
+    for (i = 2; i < argc && rc == 0; i++) {
+        if (!options || argv[i][0] != '-')
+            word[(*n)++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0)
+            options = false;
+        else if (strcmp(argv[i], "--stdout") == 0)
+            q->want[DTX_STDOUT] = true;
+        else if (strcmp(argv[i], "--stderr") == 0)
+            q->want[DTX_STDERR] = true;
+        else if (strcmp(argv[i], "--follow") == 0)
+            q->follow = true;
+        else if (strncmp(argv[i], "--state=", 8) == 0)
+            rc = read_state(q, argv[i] + 8);
+        else if (strcmp(argv[i], "--state") == 0)
+            rc = read_state(q, ++i < argc ? argv[i] : NULL);
+        else
+            return dtx_cmd_unknown_option("output", argv[i]);
+    }
+    return rc;
 }
 
 int dtx_cmd_output(int argc, char **argv)
 {
-    struct request q = {NULL, 0, {false, false}};
-    char *word[3] = {NULL, NULL, NULL};
-    bool options = true;
+    struct request q = {.dir = NULL};
+    char **word = calloc((size_t)argc + 1, sizeof(*word));
     int i, rc, n = 0;
 
-    for (i = 2; i < argc; i++) {
-        if (!options || argv[i][0] != '-') {
-            if (n < 3)
-                word[n++] = argv[i];
-        } else if (strcmp(argv[i], "--") == 0) {
-            options = false;
-        } else if (strcmp(argv[i], "--stdout") == 0) {
-            q.want[DTX_STDOUT] = true;
-        } else if (strcmp(argv[i], "--stderr") == 0) {
-            q.want[DTX_STDERR] = true;
-        } else if (dtx_cmd_asks_help(argv[i])) {
+    for (i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (dtx_cmd_asks_help(argv[i])) {
+            free(word);
             return dtx_cmd_print_usage("output");
-        } else {
-            return dtx_cmd_unknown_option("output", argv[i]);
         }
     }
+    rc = word ? read_options(&q, argc, argv, word, &n)
+              : dtx_cmd_usage("output: out of memory");
     if (!q.want[DTX_STDOUT] && !q.want[DTX_STDERR])
         q.want[DTX_STDOUT] = q.want[DTX_STDERR] = true;
-    rc = read_words(&q, word, n);
-    if (rc != 0)
-        return rc;
-    (void)signal(SIGPIPE, SIG_IGN);
-    return show(&q);
+    if (rc == 0)
+        rc = read_words(&q, word, n);
+    if (rc == 0) {
+        (void)signal(SIGPIPE, SIG_IGN);
+        rc = show(&q);
+    }
+    free(q.ref);
+    free(word);
+    return rc;
 }

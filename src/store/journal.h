@@ -34,6 +34,7 @@ struct dtx_journal;
 
 #define DTX_JOURNAL_VERSION 1u
 #define DTX_JOURNAL_MAX_RECORD (16u << 20) /* bytes of one payload */
+#define DTX_JOURNAL_HEADER 16u             /* bytes before the first frame */
 #define DTX_JOURNAL_FRAME 8u               /* bytes before a payload */
 
 /* Make a new one at 'path' (DTX_EEXIST when something is there), open to

@@ -356,6 +356,16 @@ int dtx_rundir_request_stop(const char *path, bool *running,
     return rc;
 }
 
+bool dtx_rundir_runs(const char *path, uint64_t *beat)
+{
+    struct dtx_lease l;
+
+    if (dtx_lease_read(path, &l, NULL) != 0)
+        return false;
+    *beat = l.beat;
+    return dtx_lease_judge(&l) != DTX_LEASE_GONE;
+}
+
 void dtx_rundir_clear_stop(const char *path)
 {
     char *file = dtx_file_join(path, STOP_FILE);

@@ -72,6 +72,9 @@ void dtx_rundir_discard(const char *path);
  * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
+/* Does a session run in 'path', as far as the lease tells (on another host: has
+ * it not given it up)? '*beat' counts up while it does. */
+bool dtx_rundir_runs(const char *path, uint64_t *beat);
 /* Did _beat see one? Any thread; does not look. */
 bool dtx_rundir_stop_seen(const struct dtx_rundir *d);
 /* Forget an old request (at the start of a session). */

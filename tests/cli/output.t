@@ -46,4 +46,62 @@ test_case "a large output, of which the reader takes a line" '
     test ! -s err
 '
 
+test_case "by range, name and state" '
+    cat >list <<END
+#DTX name=prep
+echo one
+#DTX name=prep
+echo two; false
+#DTX name=last
+echo three
+kill -9 \$\$
+END
+    expect_status 2 "$DISTRIBUTEX" run -q --no-show --run-dir d list
+    "$DISTRIBUTEX" output 3,1-2 | cmp - <(printf "%s\n" one two three)
+    "$DISTRIBUTEX" output prep | cmp - <(printf "%s\n" one two)
+    "$DISTRIBUTEX" output d last 1 | cmp - <(printf "%s\n" one three)
+    "$DISTRIBUTEX" output --state failed | cmp - <(echo two)
+    "$DISTRIBUTEX" output --state ok latest prep | cmp - <(echo one)
+    "$DISTRIBUTEX" output --state killed >out
+    test ! -s out
+    "$DISTRIBUTEX" output --state timeout >out
+    test ! -s out
+'
+
+test_case "--follow prints outputs as tasks end, until the job does" '
+    cat >list <<END
+#DTX name=first
+echo one
+until test -e go; do sleep 0.02; done; echo two; false
+echo three
+END
+    timeout -k 5 50 "$DISTRIBUTEX" run -q -j 2 --no-show --run-dir d list &
+    wait_for 10 "test -e d/journal"
+    timeout -k 5 50 "$DISTRIBUTEX" output --follow d >out &
+    timeout -k 5 50 "$DISTRIBUTEX" output --follow d first,2 >some &
+    wait_for 20 "grep -q one out && grep -q three out"
+    ! grep -q two out
+    touch go
+    wait
+    sort out | cmp - <(printf "%s\n" one three two)
+    cmp some <(printf "%s\n" one two)
+    "$DISTRIBUTEX" output --follow --state failed d | cmp - <(echo two)
+'
+
+test_case "--follow ends when the job was killed" '
+    echo "echo one" >list
+    echo "sleep 40" >>list
+    "$DISTRIBUTEX" run -q -j 2 --no-show --run-dir d list &
+    job=$!
+    wait_for 10 "grep -aq one d/out/e1-r0 2>/dev/null"
+    { timeout -k 5 30 "$DISTRIBUTEX" output --follow d >out 2>err ||
+        echo $? >status; } &
+    wait_for 10 "test -s out"
+    kill -KILL "$job"
+    wait_for 20 "test -s status"
+    grep -qx 1 status
+    grep -q "does not run any more" err
+    grep -qx one out
+'
+
 test_done

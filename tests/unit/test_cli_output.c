@@ -235,7 +235,11 @@ struct row {
     const char *out, *err; /* '@' at the end of err: it goes on */
 };
 
-#define FORM "\nthe form: distributex output [--stdout | --stderr] [RUNDIR] TASK\n"
+#define FORM                                                                   \
+    "\nthe form: distributex output [--stdout | --stderr] [--state STATE] "     \
+    "[--follow] [RUNDIR] TASK...\n"
+#define NO_TASK                                                                \
+    "is not a task: a number from 1, a range such as 3-5, or a name" FORM
 
 static const struct row rows[] = {
     {"output job 1", 0, "out 1\n", "err 1\n"},
@@ -257,11 +261,27 @@ static const struct row rows[] = {
     {"output out 1", 104, "", "distributex: cannot open the run directory @"},
     {"output", 102, "", "distributex: output: no task" FORM},
     {"output job", 102, "",
-     "distributex: output: 'job' is not a task's number, from 1" FORM},
+     "distributex: output: no task" FORM},
     {"output job 0", 102, "",
-     "distributex: output: '0' is not a task's number, from 1" FORM},
-    {"output a job 1", 102, "",
-     "distributex: output: at most a run directory and a task" FORM},
+     "distributex: output: '0' " NO_TASK},
+    {"output job 2-1", 102, "", "distributex: output: '2-1' " NO_TASK},
+    {"output job 1,,2", 102, "", "distributex: output: '1,,2' " NO_TASK},
+    {"output a job 1", 104, "", "distributex: cannot open the run directory @"},
+    {"output 1-2", 0, "out 1\nsecond try\n", "err 1\n"},
+    {"output --stdout 2,1", 0, "out 1\nsecond try\n", ""},
+    {"output job 1 2 4", 0, "out 1\nsecond try\n", "err 1\n"},
+    {"output job 2-", 1, "second try\n",
+     "distributex: task 3 has no recorded outcome@"},
+    {"output job 5-7", 1, "", "distributex: there is no task 5@"},
+    {"output job prep", 1, "", "distributex: no task has the name 'prep'\n"},
+    {"output --state ok", 0, "out 1\nsecond try\n", "err 1\n"},
+    {"output --state=ok job 2-4", 0, "second try\n", ""},
+    {"output --state failed job", 0, "", ""},
+    {"output --state good job", 102, "",
+     "distributex: output: --state takes all, ok, failed, killed or timeout, "
+     "not 'good'\n"},
+    {"output job 1 --state", 102, "", "distributex: output: --state takes@"},
+    {"output --follow job", 1, "out 1\nfirst try\nsecond try\n", "err 1\ndistributex: @"},
     {"output --both job 1", 102, "",
      "distributex: output: unknown option --both; see 'distributex output "
      "--help'\n"},
