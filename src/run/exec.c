@@ -38,6 +38,7 @@ struct dtx_exec {
     size_t at, len, cap;
     uint64_t open;    /* handed to the spawner and not ended */
     uint64_t packing; /* handed to the packer and not come back */
+    bool pack_all;
     int error;
     char text[512]; /* about it */
 };
@@ -67,6 +68,11 @@ void dtx_exec_destroy(struct dtx_exec *x)
     }
     free(x->ended);
     free(x);
+}
+
+void dtx_exec_pack_all(struct dtx_exec *x)
+{
+    x->pack_all = true;
 }
 
 /* ---- ends ---- */
@@ -285,7 +291,8 @@ static void output_lost(struct dtx_exec *x, struct dtx_outcome *o, int error)
 {
     note_error(x, error,
                "outputs of tasks cannot be kept in out/ of the run "
-               "directory: %s",
+               "directory%s: %s",
+               x->pack_all ? " or below the directory of --results" : "",
                dtx_strerror(error));
     o->status = DTX_STATUS_KILLED;
     o->out_len = o->err_len = 0;
@@ -303,7 +310,7 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
                    "outputs of tasks cannot gather in %s: %s; "
                    "--tmp-dir names another place",
                    dtx_spawner_dir(x->spawner), dtx_strerror(r->error));
-    if (r->capture < 0) {
+    if (r->capture < 0 && !x->pack_all) {
         push(x, &r->outcome);
         return;
     }
@@ -313,13 +320,17 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
     /* where short tasks follow each other their outputs go in groups */
     p.lazy = x->open > 1 && r->outcome.wall_ns < SHORT_NS &&
              r->outcome.status == DTX_STATUS_OK && x->packing < GROUP;
-    rc = dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
-                                 &p.out_start, &p.err_fd, &p.err_start);
+    p.out_fd = p.err_fd = -1;
+    rc = r->capture < 0
+             ? DTX_OK
+             : dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
+                                       &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)
         rc = dtx_writer_pack(x->packer, &p);
     x->packing += rc == DTX_OK;
     if (rc) {
-        dtx_spawner_release(x->spawner, r->capture);
+        if (r->capture >= 0)
+            dtx_spawner_release(x->spawner, r->capture);
         output_lost(x, &r->outcome, rc);
     }
 }
@@ -329,7 +340,8 @@ static void take_packed(struct dtx_exec *x, const struct dtx_pack *p)
     struct dtx_outcome o = p->outcome;
 
     x->packing--;
-    dtx_spawner_release(x->spawner, p->capture);
+    if (p->capture >= 0)
+        dtx_spawner_release(x->spawner, p->capture);
     if (p->error)
         output_lost(x, &o, p->error);
     else

@@ -23,6 +23,9 @@ struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
                                  struct dtx_writer *packer);
 void dtx_exec_destroy(struct dtx_exec *x); /* NULL is allowed */
 
+/* From now on attempts without output go to the packer as well, which writes
+ * --results. */
+void dtx_exec_pack_all(struct dtx_exec *x);
 /* 0 or DTX_ENOMEM. The item is copied. */
 int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item);
 /* True when it was taken back: it will not start. */

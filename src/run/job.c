@@ -22,6 +22,7 @@
 #include "run/status.h"
 #include "store/journal.h"
 #include "store/output.h"
+#include "store/results.h"
 #include "store/rundir.h"
 #include "task/taskfile.h"
 #include "wire/replay.h"
@@ -387,6 +388,8 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     memset(job, 0, sizeof(*job));
     job->resumed = o->resume != DTX_RESUME_NO;
     if (o->joblog && dtx_joblog_check(o->joblog, err))
+        return DTX_EXIT_USAGE;
+    if (o->results && dtx_results_check(o->results, err))
         return DTX_EXIT_USAGE;
     rc = begin_job(o, job, err);
     if (rc)

@@ -396,6 +396,7 @@ void dtx_options_fini(struct dtx_options *o)
     free(o->run_dir);
     free(o->policy);
     free(o->joblog);
+    free(o->results);
     free(o->shell);
     free(o->tmp_dir);
     free(o->mpirun);

@@ -48,6 +48,7 @@ struct dtx_options {
     bool verbose;           /* -v */
     bool no_output;         /* --no-show: outputs go to out/ only, not to
                                stdout */
+    char *results;          /* --results DIR, or NULL */
     bool keep_order;        /* -k: shown in the order of the tasks */
     bool tag;               /* --tag: the task before each line shown */
     char *shell;            /* --shell, default /bin/sh */

@@ -70,6 +70,9 @@
       "./distributex-<Slurm job, or time and pid>)")                           \
     X("joblog", 0, TEXT, AT(joblog), "FILE", 0, 0, NULL,                       \
       "write a line for each task in the nine columns of GNU parallel")        \
+    X("results", 0, TEXT, AT(results), "DIR", 0, 0, NULL,                      \
+      "write what task N wrote to DIR/N/stdout and DIR/N/stderr as well; "     \
+      "ranks write them, so DIR is to be seen by all nodes")                   \
     X("keep-order", 'k', FLAG, AT(keep_order), NULL, 0, 0, NULL,               \
       "show outputs in the order of the tasks, of each the last attempt; "     \
       "they wait in the run directory, not in memory")                         \
@@ -112,8 +115,8 @@
     X("memfree", 0)                                                            \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
-    X("results", 0)                                                            \
     X("lb", 0)                                                                 \
+    X("keep-outputs", 0)                                                       \
     X("line-buffer", 0)                                                        \
     X("shuf", 0)                                                               \
     X("tagstring", 0)

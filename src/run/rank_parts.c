@@ -95,6 +95,7 @@ static int start_packer(struct dtx_rank_life *r, struct dtx_error *err)
 
     memset(&c, 0, sizeof(c));
     c.output = r->output;
+    c.results = r->o->results;
     c.notify = notify;
     c.ctx = r;
     return dtx_writer_start(&c, &r->packer, err);
@@ -133,6 +134,8 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
     c.host = r->cards[r->me].host;
     r->worker = dtx_worker_create(&c);
     r->exec = dtx_exec_create(r->spawner, r->packer);
+    if (r->exec && r->o->results)
+        dtx_exec_pack_all(r->exec);
     r->reader = dtx_output_reader_create(r->run_dir);
     if (!r->worker || !r->exec || !r->reader)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");

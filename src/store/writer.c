@@ -20,6 +20,7 @@
 #include "store/file.h"
 #include "store/journal.h"
 #include "store/output.h"
+#include "store/results.h"
 #include "store/rundir.h"
 #include "task/task.h"
 
@@ -244,7 +245,10 @@ static void progress(void *ctx)
 static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
 {
     struct dtx_error err;
-    int rc = dtx_output_add(w->c.output, &p->outcome, p->out_fd, p->out_start,
+    int rc = w->c.results ? dtx_results_write(w->c.results, p, &err) : 0;
+
+    if (rc == 0)
+        rc = dtx_output_add(w->c.output, &p->outcome, p->out_fd, p->out_start,
                             p->err_fd, p->err_start, &err);
 
     if (rc)

@@ -35,6 +35,8 @@ struct dtx_writer;
 
 struct dtx_writer_config {
     struct dtx_output *output;      /* borrowed; NULL: no packing asked */
+    const char *results;            /* also write what is packed below this
+                                       directory (store/results.h); or NULL */
     struct dtx_journal *journal;    /* borrowed; NULL on ranks but 0 */
     struct dtx_output_index *index; /* borrowed; may be NULL */
     struct dtx_rundir *lease;       /* borrowed; NULL on ranks but 0 */

@@ -146,4 +146,44 @@ else
         "no GNU parallel"
 fi
 
+test_case "--results: files of each task, silent ones and further attempts" '
+    cat >list <<END
+echo out; echo err >&2
+true
+echo try \$DTX_ATTEMPT; test \$DTX_ATTEMPT = 2
+seq 100000
+END
+    dtx 20 -j 2 --retries 2 --retry-delay 0 --results a/b list >out 2>err
+    echo out | cmp - a/b/1/stdout
+    echo err | cmp - a/b/1/stderr
+    for f in 2/stdout 2/stderr 3/stderr; do
+        test -f a/b/$f
+        test ! -s a/b/$f
+    done
+    echo try 2 | cmp - a/b/3/stdout
+    seq 100000 | cmp - a/b/4/stdout
+    printf 4 | cmp - a/b/4/seq
+    "$DISTRIBUTEX" output 4 | cmp - a/b/4/stdout
+'
+
+test_case "--results that cannot be written is refused before anything runs" '
+    echo "touch ran" >list
+    touch file
+    expect_status 102 dtx 20 --results file/r list 2>err
+    grep -q -- "--results: cannot make file/r" err
+    test ! -e ran
+    test ! -e d
+'
+
+if [ -n "$no_mpi" ]; then
+    skip_case "--results over two ranks" "$no_mpi"
+else
+    test_case "--results over two ranks" '
+        own_tmp
+        for i in $(seq 40); do echo "sleep 0.01; echo $i"; done >list
+        dtx 50 -j 2 --ranks 2 --results r list >/dev/null
+        for i in $(seq 40); do cat "r/$i/stdout"; done | cmp - <(seq 40)
+    '
+fi
+
 test_done
