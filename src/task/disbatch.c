@@ -108,20 +108,22 @@ int dtx_disbatch_task(struct dtx_taskparser *p, const char *s, size_t len)
     const char *text;
     size_t n;
 
-    if (p->prefix.len + p->suffix.len == 0)
-        return dtx_parser_add(p, s, len);
     dtx_buf_clear(&p->command);
     dtx_buf_append(&p->command, p->prefix.data, p->prefix.len);
     dtx_buf_append(&p->command, s, len);
     dtx_buf_append(&p->command, p->suffix.data, p->suffix.len);
     if (p->command.failed)
         return dtx_parser_nomem(p);
-    text = p->command.data;
+    text = p->command.len > 0 ? p->command.data : "";
     n = p->command.len;
     while (n > 0 && dtx_is_blank(*text)) {
         text++;
         n--;
     }
+    if (n == 0)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "REPEAT: there is no command; write it behind, or "
+                             "give a PREFIX or SUFFIX before");
     return dtx_parser_add(p, text, n);
 }
 
@@ -207,10 +209,6 @@ static int read_repeat(struct dtx_taskparser *p, struct piece line)
                              (unsigned long)MAX_INDEX);
     while (line.end > line.s && dtx_is_blank(line.end[-1]))
         line.end--;
-    if (line.s == line.end && p->prefix.len + p->suffix.len == 0)
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "REPEAT: there is no command; write it behind, or "
-                             "give a PREFIX or SUFFIX before");
     return add_repeats(p, line, count, start, step);
 }
 

@@ -56,8 +56,8 @@ static void check_task(const struct dtx_tasklist *l, uint32_t i)
 
     require(t->len > 0 && t->text + t->len <= l->text.len);
     require(!memchr(text, 0, t->len) && !memchr(text, '\n', t->len));
-    require(text[0] != ' ' && text[0] != '\t' && text[0] != '#');
-    require(t->line > 0 && (i == 0 || t->line > t[-1].line));
+    require(text[0] != ' ' && text[0] != '\t');
+    require(t->line > 0 && (i == 0 || t->line >= t[-1].line));
     require(a->cpus >= 1 && a->cpus <= DTX_MAX_CPUS);
     require(a->prio >= -DTX_MAX_PRIO && a->prio <= DTX_MAX_PRIO);
     require(a->retries <= DTX_MAX_RETRIES && a->timeout_ns >= -1);
