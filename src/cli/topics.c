@@ -38,6 +38,11 @@ static void write_taskfile(struct dtx_page *p)
     dtx_page_item(p, "timeout=DUR", "as --timeout, for this task; or none");
     dtx_page_item(p, "retries=N", "as --retries, for this task");
     dtx_page_item(p, "cwd=DIR", "the directory it runs in");
+    dtx_page_para(p, "Files of GREASY ('[# 1-3,-2 #] command' and '[@ DIR @] "
+                     "command', whose numbers are lines) and of disBatch "
+                     "('#DISBATCH PREFIX', 'SUFFIX', 'REPEAT' and 'BARRIER') "
+                     "are read as they are, and may hold #DTX lines too; one "
+                     "file may not mix the two.");
     dtx_page_para(p, "A line that is only words is executed directly; one with "
                      "operators, variables, patterns, assignments or a shell's "
                      "own commands goes to /bin/sh -c (see --shell). A mistake "
