@@ -545,6 +545,7 @@ void dtx_sim_destroy(struct dtx_sim *s)
     free(s->journal);
     free(s->task);
     free(s->blockers);
+    free(s->skipped);
     free(s->stack);
     free(s);
 }

@@ -22,23 +22,38 @@ static enum dtx_prior prior(const struct dtx_sim *s, uint32_t task)
 
 /* ---- the graph ---- */
 
-/* 'node' has succeeded: what waits for it has one reason less. */
-static void release_after(struct dtx_sim *s, uint32_t node)
+#define FAILED 0x80000000u /* beside a node's number; there are fewer */
+
+/* What waits for 'node' has one reason less, or is skipped; to be looked at
+ * further. */
+static void pass_on(struct dtx_sim *s, uint32_t next, bool failed, uint32_t *n)
+{
+    const struct dtx_graph *g = s->c.master.graph;
+
+    if (!failed || dtx_graph_is_barrier(g, next)) {
+        if (--s->blockers[next] == 0 && next >= s->ntasks)
+            s->stack[(*n)++] = next; /* a gate opens */
+    } else if (!s->skipped[next] &&
+               (next >= s->ntasks || prior(s, next) == DTX_PRIOR_NONE)) {
+        s->skipped[next] = 1;
+        s->stack[(*n)++] = next | FAILED;
+    }
+}
+
+/* 'node' has ended. */
+static void end_node(struct dtx_sim *s, uint32_t node, bool failed)
 {
     const struct dtx_graph *g = s->c.master.graph;
     uint32_t n = 0, i;
 
     if (!s->blockers)
         return;
-    s->stack[n++] = node;
+    s->stack[n++] = node | (failed ? FAILED : 0);
     while (n > 0) {
-        node = s->stack[--n];
-        for (i = g->start[node]; i < g->start[node + 1]; i++) {
-            uint32_t next = g->succ[i];
-
-            if (--s->blockers[next] == 0 && next >= s->ntasks)
-                s->stack[n++] = next; /* a gate opens */
-        }
+        failed = s->stack[--n] & FAILED;
+        node = s->stack[n] & ~FAILED;
+        for (i = g->start[node]; i < g->start[node + 1]; i++)
+            pass_on(s, g->succ[i], failed, &n);
     }
 }
 
@@ -54,12 +69,13 @@ int dtx_sim_check_init(struct dtx_sim *s)
         return DTX_ENOMEM;
     if (g->start) {
         s->blockers = malloc(nodes * sizeof(*s->blockers));
-        if (!s->blockers)
+        s->skipped = calloc(nodes, 1);
+        if (!s->blockers || !s->skipped)
             return DTX_ENOMEM;
         memcpy(s->blockers, g->indegree, nodes * sizeof(*s->blockers));
         for (i = s->ntasks; i < nodes; i++) {
             if (g->indegree[i] == 0)
-                release_after(s, i); /* a gate that waits for nothing */
+                end_node(s, i, false); /* a gate that waits for nothing */
         }
     }
     for (i = 0; i < s->ntasks; i++) {
@@ -71,8 +87,8 @@ int dtx_sim_check_init(struct dtx_sim *s)
         t->durable = t->recorded = prior(s, i) == DTX_PRIOR_OK ||
                                    prior(s, i) == DTX_PRIOR_FAILED;
         t->ok = prior(s, i) == DTX_PRIOR_OK;
-        if (t->ok)
-            release_after(s, i);
+        if (t->durable)
+            end_node(s, i, !t->ok);
     }
     for (i = 1; i < s->c.master.list->nattrs; i++)
         s->has_prios |= s->c.master.list->attr[i].prio !=
@@ -285,8 +301,7 @@ void dtx_sim_check_durable(struct dtx_sim *s, const struct dtx_sim_record *rec)
         return;
     t->durable = true;
     t->ok = rec->outcome.status == DTX_STATUS_OK;
-    if (t->ok)
-        release_after(s, rec->outcome.task);
+    end_node(s, rec->outcome.task, !t->ok);
 }
 
 void dtx_sim_check_show(struct dtx_sim *s, const struct dtx_action *a)
@@ -361,7 +376,8 @@ static void mark_skipped(struct dtx_sim *s, uint32_t *todo)
         for (k = g->start[node]; k < g->start[node + 1]; k++) {
             uint32_t next = g->succ[k];
 
-            if (s->stack[next] || (next < s->ntasks &&
+            if (s->stack[next] || dtx_graph_is_barrier(g, next) ||
+                (next < s->ntasks &&
                                    prior(s, next) != DTX_PRIOR_NONE))
                 continue;
             s->stack[next] = 1;

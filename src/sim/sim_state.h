@@ -147,6 +147,7 @@ struct dtx_sim {
 
     struct dtx_sim_task *task;
     uint32_t *blockers;  /* per node; NULL without a graph */
+    uint8_t *skipped;    /* the same: it will not run, or not open */
     uint32_t *stack;     /* for walks over nodes */
     bool stopping;       /* a stop has reached the master */
     uint64_t expected;   /* outcomes this step has to record */

@@ -166,6 +166,26 @@ static void draw_fan(struct world *w)
         edge(w, gate, i);
 }
 
+/* A barrier after the task before which all must have ended; at times a second
+ * one behind it. */
+static void draw_barriers(struct world *w)
+{
+    uint32_t from = 0, at = below(w, w->ntasks), node, before = 0, i, k;
+
+    for (k = 0; k < 2 && at < w->ntasks; k++) {
+        need(dtx_graph_barrier(&w->graph, &node) == 0);
+        if (k > 0)
+            edge(w, before, node);
+        for (i = from; i < at; i++)
+            edge(w, i, node);
+        for (i = at; i < w->ntasks && i < at + 50; i++)
+            edge(w, node, i);
+        before = node;
+        from = at;
+        at += 1 + below(w, 30);
+    }
+}
+
 static void draw_graph(struct world *w)
 {
     uint32_t shape = below(w, 6), n = w->ntasks, i, k, cycle, next;
@@ -180,6 +200,8 @@ static void draw_graph(struct world *w)
         edge(w, i - width, i);
     for (i = 0; shape == 3 && n > 0 && i < 1 + width / 2; i++)
         draw_fan(w);
+    if (n > 0 && once_in(w, 3))
+        draw_barriers(w);
     need(dtx_graph_seal(&w->graph, &cycle, &next) == 0);
 }
 
