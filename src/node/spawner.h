@@ -70,7 +70,8 @@ struct dtx_spawner_config {
 };
 
 struct dtx_spawn_request {
-    uint32_t task, attempt;
+    uint32_t task, attempt; /* task DTX_NO_TASK: no task, so without the
+                               variables that tell of one */
     uint32_t cpus;       /* 1 .. nslots */
     int64_t timeout_ns;  /* 0 = none */
     const char *command; /* 'len' bytes */

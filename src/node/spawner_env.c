@@ -257,9 +257,11 @@ char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t)
     v = e->vec + e->nshared;
     if (!put_extras(e, t, &v))
         return NULL;
-    *v++ = put_number(*b++, "DTX_TASK_ID", id);
-    *v++ = put_number(*b++, "PARALLEL_SEQ", id);
-    *v++ = put_number(*b++, "DTX_ATTEMPT", t->attempt);
+    if (t->task != DTX_NO_TASK) { /* else it is no task */
+        *v++ = put_number(*b++, "DTX_TASK_ID", id);
+        *v++ = put_number(*b++, "PARALLEL_SEQ", id);
+        *v++ = put_number(*b++, "DTX_ATTEMPT", t->attempt);
+    }
     *v++ = put_number(*b++, "DTX_SLOT", t->slot);
     *v++ = put_number(*b++, "PARALLEL_JOBSLOT", t->slot);
     if (!e->own_omp)

@@ -5,7 +5,8 @@
  * Bulk messages beside the engine's frames: PULL asks a rank for bytes of its
  * output file, DATA brings them; TROUBLE tells rank 0 of a rank that cannot go
  * on in good order; PACKED, that its outputs are on disk after the engine has
- * finished; LEAVE, from rank 0, ends the duty to answer PULLs. */
+ * finished; LEAVE, from rank 0, ends the duty to answer PULLs; NODE carries the
+ * words of run/noderun.h. */
 #include "run/loop.h"
 
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/inbox.h"
+#include "run/noderun.h"
 #include "run/place.h"
 #include "run/show.h"
 #include "run/signals.h"
@@ -40,7 +42,14 @@
 #define MAX_AT_ONCE 256
 #define KILLED_SHOW_NS (300 * DTX_MSEC_NS) /* to show what has gathered */
 
-enum bulk { BULK_PULL = 1, BULK_DATA, BULK_TROUBLE, BULK_PACKED, BULK_LEAVE };
+enum bulk {
+    BULK_PULL = 1,
+    BULK_DATA,
+    BULK_TROUBLE,
+    BULK_PACKED,
+    BULK_LEAVE,
+    BULK_NODE
+};
 
 struct dtx_loop {
     struct dtx_loop_config c;
@@ -273,7 +282,8 @@ static bool deliver(struct dtx_loop *l, bool master)
     int64_t now = dtx_clock_mono_ns();
     size_t i;
 
-    if (taken.count == 0)
+    if (taken.count == 0 ||
+        (!master && l->c.node && !dtx_noderun_ready(l->c.node)))
         return false;
     if (taken.failed)
         fail(l, DTX_EXIT_INTERNAL, "out of memory");
@@ -329,7 +339,11 @@ static void judge_signal(struct dtx_outcome *o)
 static bool poll_exec(struct dtx_loop *l)
 {
     struct dtx_outcome o;
-    bool moved = dtx_exec_pump(l->c.exec);
+    bool moved;
+
+    if (l->c.node && dtx_noderun_busy(l->c.node))
+        return dtx_noderun_pump(l->c.node);
+    moved = dtx_exec_pump(l->c.exec);
 
     while (dtx_exec_next(l->c.exec, &o)) {
         judge_signal(&o);
@@ -375,6 +389,13 @@ static void serve_pull(struct dtx_loop *l, uint32_t from, uint64_t off,
     free(piece);
 }
 
+static void note_packed(struct dtx_loop *l, uint32_t rank)
+{
+    l->packed++;
+    if (l->c.node)
+        dtx_noderun_done(l->c.node, rank);
+}
+
 static void on_bulk(struct dtx_loop *l, uint32_t from)
 {
     struct dtx_cursor c = dtx_cursor_over(l->frame.data, l->frame.len);
@@ -392,7 +413,9 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
     else if (kind == BULK_TROUBLE && l->c.master)
         l->trouble = len < 256 ? (int)len : DTX_EXIT_INTERNAL;
     else if (kind == BULK_PACKED && l->c.master)
-        l->packed++;
+        note_packed(l, from);
+    else if (kind == BULK_NODE && l->c.node)
+        dtx_noderun_hear(l->c.node, from, off, data.data, data.len);
     else if (kind == BULK_LEAVE && from == 0)
         l->leave = true;
 }
@@ -430,8 +453,22 @@ static bool poll_signals(struct dtx_loop *l)
     if (n == l->signals)
         return false;
     l->signals = n;
+    if (l->c.node)
+        dtx_noderun_kill(l->c.node);
     ask_to_stop(l, dtx_signals_asked());
     return true;
+}
+
+/* Set-ups that still run when all is over are in vain. */
+static void stop_set_ups(struct dtx_loop *l)
+{
+    struct dtx_master_stats s;
+
+    if (!l->c.node || !l->c.master)
+        return;
+    dtx_master_stats(l->c.master, &s);
+    if (s.stopping || s.finished)
+        dtx_noderun_stop(l->c.node);
 }
 
 static bool tick(struct dtx_loop *l)
@@ -440,6 +477,7 @@ static bool tick(struct dtx_loop *l)
 
     if (how)
         ask_to_stop(l, how);
+    stop_set_ups(l);
     return how != 0;
 }
 
@@ -531,6 +569,8 @@ static void rest(struct dtx_loop *l, uint32_t seen)
  * came when all was over included, and all has been shown. */
 static bool is_over(struct dtx_loop *l)
 {
+    if (l->c.node && dtx_noderun_out(l->c.node))
+        l->worker_done = true; /* it never began */
     if (!l->master_done || !l->worker_done)
         return false;
     if (!l->c.master)
@@ -546,6 +586,35 @@ static bool is_over(struct dtx_loop *l)
            dtx_clock_mono_ns() - l->over_ns > KILLED_SHOW_NS;
 }
 
+/* ---- the node's commands ---- */
+
+static void send_word(void *ctx, uint32_t to, uint8_t word, const char *text,
+                      size_t len)
+{
+    send_bulk(ctx, to, BULK_NODE, word, text, len);
+}
+
+static void node_is_out(void *ctx, uint32_t rank)
+{
+    struct dtx_loop *l = ctx;
+
+    dtx_inbox_add(&l->to_master, DTX_EV_RANK_LOST)->u.lost = rank;
+}
+
+static void node_was_stopped(void *ctx)
+{
+    ask_to_stop(ctx, DTX_STOP_DRAIN);
+}
+
+static void begin_node(struct dtx_loop *l)
+{
+    const struct dtx_noderun_hooks h = {send_word, node_is_out,
+                                        node_was_stopped, l};
+
+    if (l->c.node)
+        dtx_noderun_begin(l->c.node, &h);
+}
+
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
 {
     l->err = err;
@@ -554,6 +623,7 @@ int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
     (void)dtx_inbox_add(&l->to_worker, DTX_EV_START);
     if (l->c.master)
         (void)dtx_inbox_add(&l->to_master, DTX_EV_START);
+    begin_node(l);
     while (!l->status && !is_over(l)) {
         uint32_t seen = dtx_bell_seen(l->c.bell);
 
@@ -565,10 +635,26 @@ int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
     return l->status;
 }
 
+/* Ctrl-C while a tear-down runs ends it. */
+static bool poll_node(struct dtx_loop *l)
+{
+    if (!l->c.node)
+        return false;
+    if (dtx_signals_count() != l->signals) {
+        l->signals = dtx_signals_count();
+        if (dtx_signals_asked() == DTX_STOP_KILL)
+            dtx_noderun_kill(l->c.node);
+    }
+    return dtx_noderun_pump(l->c.node);
+}
+
 /* After the run: only the transport is listened to. */
 static bool may_part(const struct dtx_loop *l)
 {
-    return l->c.master ? l->packed + 1 >= l->c.size : l->leave;
+    if (!l->c.master)
+        return l->leave;
+    return l->packed >= l->c.size &&
+           (!l->c.node || dtx_noderun_over(l->c.node));
 }
 
 int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
@@ -577,10 +663,12 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
     l->tick_ns = INT64_MAX;
     if (!l->c.master)
         send_bulk(l, 0, BULK_PACKED, 0, NULL, 0);
+    else
+        note_packed(l, 0);
     while (!l->status && !may_part(l)) {
         uint32_t seen = dtx_bell_seen(l->c.bell);
 
-        if (poll_transport(l))
+        if (poll_node(l) | poll_transport(l))
             l->nap_ns = NAP_FAR_MIN_NS;
         else if (!may_part(l))
             rest(l, seen);
@@ -598,5 +686,7 @@ void dtx_loop_dismiss(struct dtx_loop *l)
 
 int dtx_loop_trouble(const struct dtx_loop *l)
 {
+    if (l->c.node && l->c.master && dtx_noderun_failed(l->c.node))
+        return DTX_EXIT_SETUP;
     return l->trouble;
 }

@@ -20,6 +20,7 @@ struct dtx_error;
 struct dtx_exec;
 struct dtx_loop;
 struct dtx_master;
+struct dtx_noderun;
 struct dtx_output_reader;
 struct dtx_show;
 struct dtx_spawner;
@@ -36,6 +37,7 @@ struct dtx_loop_config {
     struct dtx_worker *worker;
     struct dtx_spawner *spawner;
     struct dtx_exec *exec;
+    struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_output_reader *reader; /* of this rank's own outputs */
     /* rank 0 */
     struct dtx_master *master;
@@ -61,7 +63,7 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err);
 /* Rank 0: the session's end is on disk; the others may leave. */
 void dtx_loop_dismiss(struct dtx_loop *l);
 /* Rank 0: the exit status some rank asked for since it could not store an
- * output, or 0. */
+ * output, or that of set-ups that failed on all nodes, or 0. */
 int dtx_loop_trouble(const struct dtx_loop *l);
 
 #endif

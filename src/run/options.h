@@ -41,6 +41,9 @@ struct dtx_options {
     double timeout_percent; /* --timeout 200%: of the median, 0 = none */
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
     struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
+    char *node_setup;       /* --node-setup CMD */
+    char *node_teardown;    /* --node-teardown CMD */
+    int64_t node_limit_ns;  /* --node-setup-timeout, for each, default 10 min */
     char *joblog;           /* --joblog FILE */
     bool bar;               /* --bar: progress line even without a terminal */
     bool eta;               /* --eta: as --bar, with the time gone */

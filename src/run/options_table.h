@@ -64,6 +64,18 @@
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
       "end), now,fail=N (those that run are killed), fail=N% for a share of "  \
       "the tasks that ended, after at least three")                            \
+    G("Once on each node")                                                     \
+    X("node-setup", 0, TEXT, AT(node_setup), "CMD", 0, 0, NULL,                \
+      "run CMD on each node before its first task, in each session; it sees "  \
+      "what a task sees but no DTX_TASK_ID, and DTX_NODE_SETUP=1. A node "     \
+      "where it fails takes no part; where it fails on all, no task runs")     \
+    X("node-teardown", 0, TEXT, AT(node_teardown), "CMD", 0, 0, NULL,          \
+      "run CMD on each node after its last task, also after a drain, a halt "  \
+      "or a --node-setup that failed, with DTX_NODE_TEARDOWN=1; a failure is " \
+      "a warning. Never after a kill -9 or a lost node")                       \
+    X("node-setup-timeout", 0, DURATION, AT(node_limit_ns), "DUR",             \
+      DTX_OPTION_SECOND / 1000, DTX_OPTION_DAY, "10m",                         \
+      "end either of them after this long; it has failed then")                \
     G("What is kept and shown")                                                \
     X("run-dir", 0, TEXT, AT(run_dir), "DIR", 0, 0, NULL,                      \
       "keep journal and outputs in DIR (default: a new "                       \

@@ -23,6 +23,7 @@
 #include "run/exec.h"
 #include "run/job.h"
 #include "run/loop.h"
+#include "run/noderun.h"
 #include "run/options.h"
 #include "run/rank_state.h"
 #include "run/report.h"
@@ -193,6 +194,7 @@ static void take_down(struct dtx_rank_life *r)
 {
     dtx_spawner_stop(r->spawner);
     dtx_loop_destroy(r->loop);
+    dtx_noderun_destroy(r->node);
     if (r->writer)
         (void)dtx_writer_stop(r->writer, NULL);
     stop_packing(r);

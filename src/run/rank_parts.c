@@ -18,6 +18,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/loop.h"
+#include "run/noderun.h"
 #include "run/options.h"
 #include "run/place.h"
 #include "run/rank_state.h"
@@ -286,6 +287,24 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     return dtx_show_start(&s, &r->show, err);
 }
 
+/* What runs once on each node, if anything does. */
+static int make_node(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    const struct dtx_noderun_config c = {.rank = r->me,
+                                         .size = r->size,
+                                         .cards = r->cards,
+                                         .spawner = r->spawner,
+                                         .slots = r->share.nslots,
+                                         .setup = r->o->node_setup,
+                                         .teardown = r->o->node_teardown,
+                                         .limit_ns = r->o->node_limit_ns};
+
+    if (!c.setup && !c.teardown)
+        return DTX_OK;
+    r->node = dtx_noderun_create(&c);
+    return r->node ? DTX_OK : dtx_error_set(err, DTX_ENOMEM, "out of memory");
+}
+
 static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_loop_config c;
@@ -302,6 +321,7 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.exec = r->exec;
     c.writer = r->writer;
     c.reader = r->reader;
+    c.node = r->node;
     c.master = r->master;
     c.show = r->show;
     c.run_dir = r->run_dir;
@@ -318,6 +338,8 @@ int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err)
 
     if (rc == DTX_OK && r->me == 0)
         rc = make_master(r, err);
+    if (rc == DTX_OK)
+        rc = make_node(r, err);
     if (rc == DTX_OK)
         rc = make_loop(r, err);
     return rc;

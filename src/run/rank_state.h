@@ -20,6 +20,7 @@ struct dtx_exec;
 struct dtx_loop;
 struct dtx_master;
 struct dtx_options;
+struct dtx_noderun;
 struct dtx_output;
 struct dtx_output_reader;
 struct dtx_report;
@@ -45,6 +46,7 @@ struct dtx_rank_life {
     struct dtx_writer *packer; /* of outputs */
     struct dtx_exec *exec;
     struct dtx_worker *worker;
+    struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_loop *loop;
     enum {
         APART,   /* the others do not know yet how this rank does */

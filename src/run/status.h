@@ -26,6 +26,7 @@
     X(LOST, 108, 108, "the launcher or a rank was lost; --resume goes on")     \
     X(INTERNAL, 109, 109, "internal error")                                    \
     X(MPI, 110, 110, "MPI cannot be started, or not as asked")                 \
+    X(SETUP, 111, 111, "--node-setup failed on every node; no task was run")   \
     X(SIGNALLED, 129, 192,                                                     \
       "128 + n: ended at once by signal n (130: Ctrl-C twice)")
 
