@@ -4,13 +4,9 @@
  * step fails. */
 #include "run/job.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,12 +15,12 @@
 #include "run/options.h"
 #include "run/resume.h"
 #include "run/signals.h"
+#include "run/source.h"
 #include "run/status.h"
 #include "store/journal.h"
 #include "store/output.h"
 #include "store/results.h"
 #include "store/rundir.h"
-#include "task/taskfile.h"
 #include "wire/replay.h"
 #include "wire/wire.h"
 
@@ -34,9 +30,6 @@
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0"
 #endif
-
-/* How long a signal that comes between looking and waiting may be missed. */
-#define POLL_MS 200
 
 /* Records are appended in groups of about this many bytes. */
 #define GROUP_BYTES (4u << 20)
@@ -58,72 +51,6 @@ int dtx_job_status_of(int code)
     default:
         return DTX_EXIT_RUNDIR;
     }
-}
-
-/* ---- the task file ---- */
-
-/* Wait until something can be read: a pipe may keep us waiting for ever. */
-static int await_bytes(int fd, const char *name, struct dtx_error *err)
-{
-    struct pollfd p = {fd, POLLIN, 0};
-
-    for (;;) {
-        int n = poll(&p, 1, POLL_MS);
-
-        if (n > 0)
-            return DTX_OK;
-        if (n < 0 && errno != EINTR)
-            return dtx_error_errno(err, "cannot wait for %s", name);
-        if (dtx_signals_asked())
-            return dtx_error_set(err, DTX_ESTATE,
-                                 "interrupted while reading %s", name);
-    }
-}
-
-static int read_whole(int fd, struct dtx_buf *b, const char *name,
-                      struct dtx_error *err)
-{
-    for (;;) {
-        ssize_t n;
-        int rc = await_bytes(fd, name, err);
-
-        if (rc)
-            return rc;
-        if (!dtx_buf_reserve(b, 1u << 20))
-            return dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
-        n = read(fd, b->data + b->len, 1u << 20);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return dtx_error_errno(err, "cannot read %s", name);
-        if (n == 0)
-            return DTX_OK;
-        b->len += (size_t)n;
-    }
-}
-
-static int read_tasks(const char *name, struct dtx_job *job,
-                      struct dtx_error *err)
-{
-    struct dtx_buf b = DTX_BUF_INIT;
-    struct stat st;
-    int rc, fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0)
-        return dtx_error_errno(err, "cannot open task file %s", name);
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        (void)close(fd);
-        return dtx_error_set(err, DTX_EINVAL, "task file %s is a directory",
-                             name);
-    }
-    rc = read_whole(fd, &b, name, err);
-    (void)close(fd);
-    if (rc == DTX_OK)
-        rc = dtx_taskfile_parse(name, b.data ? b.data : "", b.len, &job->list,
-                                &job->graph, err);
-    job->has_list = rc == DTX_OK;
-    dtx_buf_free(&b);
-    return rc;
 }
 
 /* ---- the run directory ---- */
@@ -284,8 +211,8 @@ static int begin_session(const struct dtx_options *o, struct dtx_job *job,
     session_record(o, job, ranks, command_line, host, sizeof(host), &rec);
     rc = put_record(&a, &rec);
     if (rc == DTX_OK && new_list)
-        rc = dtx_list_encode(&job->list, &job->graph, o->task_file, job->cwd,
-                             append_record, &a);
+        rc = dtx_list_encode(&job->list, &job->graph, dtx_source_name(o),
+                             job->cwd, append_record, &a);
     if (rc == DTX_OK)
         rc = append_group(&a);
     if (rc == DTX_OK)
@@ -333,7 +260,7 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
                       struct dtx_error *err)
 {
     struct watching w = {NULL, NULL};
-    bool new_list = o->task_file != NULL;
+    bool new_list = o->form != DTX_FORM_NONE;
     int rc = DTX_OK;
 
     if (o->resume != DTX_RESUME_NO)
@@ -370,7 +297,10 @@ static int begin_job(const struct dtx_options *o, struct dtx_job *job,
     job->cwd = copy(cwd);
     if (!job->cwd)
         return DTX_EXIT_INTERNAL;
-    rc = o->task_file ? read_tasks(o->task_file, job, err) : DTX_OK;
+    rc = DTX_OK;
+    if (o->form != DTX_FORM_NONE)
+        rc = dtx_source_read(o, &job->list, &job->graph, err);
+    job->has_list = rc == DTX_OK && o->form != DTX_FORM_NONE;
     if (rc == DTX_OK)
         return 0;
     (void)dtx_job_close(job, NULL, NULL);

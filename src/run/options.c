@@ -19,6 +19,11 @@
 
 #define SEE_HELP "; see 'distributex run --help'"
 #define FORM "the form: distributex run [options] TASKFILE"
+#define FORMS                                                                  \
+    "the forms: distributex run [options] TASKFILE\n"                         \
+    "           distributex run [options] COMMAND ::: ARGUMENT...\n"          \
+    "           distributex run [options] -a FILE COMMAND\n"                  \
+    "           distributex run [options] --array 1-10 COMMAND"
 
 /* Where a value came from; a larger one wins. */
 enum level { NOWHERE, DEFAULT, CONFIG, ENVIRONMENT, COMMAND_LINE };
@@ -86,6 +91,10 @@ static int refuse_unknown(struct parser *p, const char *spelled, size_t len)
                                  "unknown option %s: it is not in this "
                                  "version" SEE_HELP, b.text);
     }
+    if (dtx_option_foreign(name, n))
+        return dtx_error_set(p->err, DTX_EINVAL,
+                             "%s is an option of GNU parallel that is not "
+                             "here: %s", b.text, dtx_option_foreign(name, n));
     dtx_near_init(&near, name, is_long ? n : 0);
     for (i = 0; i < p->nrows; i++) {
         if (p->table[i].name)
@@ -309,36 +318,46 @@ static int refuse_words(struct parser *p, char *const *word, int n)
     struct dtx_show b;
     int i;
 
-    for (i = 0; i < n; i++) {
-        if (strncmp(word[i], ":::", 3) == 0)
-            return dtx_error_set(
-                p->err, DTX_EINVAL,
-                "'%s' is not in this version; write the commands into a file, "
-                "one per line\n" FORM, dtx_show_text(&b, word[i],
-                                                     strlen(word[i])));
-    }
     for (i = 1; i < n; i++) {
         if (word[i][0] == '-' && word[i][1])
             return dtx_error_set(
                 p->err, DTX_EINVAL,
-                "exactly one task file, and options before it: %s\n" FORM,
+                "exactly one task file, and options before it: %s\n" FORMS,
                 show_words(&b, word, n));
     }
     return dtx_error_set(p->err, DTX_EINVAL,
-                         "exactly one task file; to run a command put it in a "
-                         "file, one per line: %s\n" FORM,
-                         show_words(&b, word, n));
+                         "exactly one task file, or arguments for the command "
+                         "behind ':::': %s\n" FORMS, show_words(&b, word, n));
 }
 
-static int read_positionals(struct parser *p)
+static bool is_separator(const char *word)
 {
-    char *const *word = p->in->argv + p->next;
-    int n = p->in->argc - p->next;
+    return strncmp(word, ":::", 3) == 0 &&
+           (strcmp(word + 3, "") == 0 || strcmp(word + 3, "+") == 0 ||
+            strcmp(word + 3, ":") == 0 || strcmp(word + 3, ":+") == 0);
+}
 
-    if (n == 0 && p->out->resume == DTX_RESUME_NO)
-        return dtx_error_set(p->err, DTX_EINVAL, "no task file\n" FORM);
-    if (n == 0)
+/* What only means something for a template. */
+static int refuse_without_template(struct parser *p)
+{
+    const struct dtx_options *o = p->out;
+    const char *name = o->colsep   ? "colsep"
+                       : o->header ? "header"
+                       : o->shuf   ? "shuf"
+                                   : NULL;
+
+    if (o->quote && !name && o->form != DTX_FORM_ARRAY)
+        name = "quote";
+    if (!name || p->given[dtx_option_named(name, strlen(name)) - p->table] !=
+                     COMMAND_LINE)
         return 0;
+    return dtx_error_set(p->err, DTX_EINVAL,
+                         "--%s is for a command with ':::', '::::' or -a\n"
+                         FORMS, name);
+}
+
+static int read_task_file(struct parser *p, char *const *word, int n)
+{
     if (n > 1)
         return refuse_words(p, word, n);
     if (!*word[0])
@@ -349,12 +368,47 @@ static int read_positionals(struct parser *p)
                              "standard input ('-') is not in this version; "
                              "write the commands to a file first: cat "
                              ">tasks.txt");
-    if (strncmp(word[0], ":::", 3) == 0)
-        return refuse_words(p, word, n);
+    p->out->form = DTX_FORM_TASKFILE;
     p->out->task_file = strdup(word[0]);
     if (!p->out->task_file)
         return dtx_error_set(p->err, DTX_ENOMEM, "out of memory");
-    return 0;
+    return refuse_without_template(p);
+}
+
+static int read_array(struct parser *p, bool separated, int n)
+{
+    if (separated || p->out->arg_files.n > 0)
+        return dtx_error_set(p->err, DTX_EINVAL,
+                             "--array and ':::', '::::' or -a exclude each "
+                             "other\n" FORMS);
+    if (n == 0)
+        return dtx_error_set(p->err, DTX_EINVAL,
+                             "--array: the command is missing\n" FORMS);
+    p->out->form = DTX_FORM_ARRAY;
+    return refuse_without_template(p);
+}
+
+static int read_positionals(struct parser *p)
+{
+    char *const *word = p->in->argv + p->next;
+    int i, n = p->in->argc - p->next;
+    bool separated = false;
+
+    for (i = 0; i < n; i++)
+        separated = separated || is_separator(word[i]);
+    p->out->words = word;
+    p->out->nwords = (size_t)n;
+    if (p->out->array)
+        return read_array(p, separated, n);
+    if (separated || p->out->arg_files.n > 0) {
+        p->out->form = DTX_FORM_TEMPLATE;
+        return 0;
+    }
+    if (n > 0)
+        return read_task_file(p, word, n);
+    if (p->out->resume == DTX_RESUME_NO)
+        return dtx_error_set(p->err, DTX_EINVAL, "no task file\n" FORMS);
+    return refuse_without_template(p);
 }
 
 enum dtx_options_end dtx_options_parse(const struct dtx_options_input *in,
@@ -392,6 +446,14 @@ enum dtx_options_end dtx_options_parse(const struct dtx_options_input *in,
 
 void dtx_options_fini(struct dtx_options *o)
 {
+    size_t i;
+
+    for (i = 0; i < o->arg_files.n; i++)
+        free(o->arg_files.text[i]);
+    free(o->arg_files.text);
+    free(o->colsep);
+    free(o->header);
+    free(o->array);
     free(o->hostfile);
     free(o->run_dir);
     free(o->policy);

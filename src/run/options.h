@@ -26,7 +26,20 @@ enum dtx_resume { DTX_RESUME_NO, DTX_RESUME, DTX_RESUME_FAILED,
 
 enum dtx_bind { DTX_BIND_AUTO, DTX_BIND_CORE, DTX_BIND_NONE };
 
-/* Texts are owned by the struct. Zero means "not given" where it can. */
+/* What the positional words are. */
+enum dtx_form {
+    DTX_FORM_NONE,     /* a resume: the journal knows the tasks */
+    DTX_FORM_TASKFILE, /* 'task_file' */
+    DTX_FORM_TEMPLATE, /* a command and its sources of arguments */
+    DTX_FORM_ARRAY     /* --array and a command */
+};
+
+struct dtx_texts {
+    char **text;
+    size_t n, cap;
+};
+
+/* Texts are owned by the struct; 'words' are those of the command line. Zero means "not given" where it can. */
 struct dtx_options {
     uint32_t jobs;          /* -j: slots per node, 0 = its cores */
     uint32_t ranks;         /* --ranks: launch mpirun with that many */
@@ -60,7 +73,17 @@ struct dtx_options {
     char *mpirun;           /* --mpirun, NULL: see run/supervise.h */
     int64_t sync_ns;        /* --sync: journal fdatasync interval, default
                                1 s; 0 = each write */
+    struct dtx_texts arg_files; /* -a, in order */
+    char *colsep;           /* --colsep */
+    char *header;           /* --header, ":" or NULL */
+    bool quote;             /* --quote: the command's own words as well */
+    bool shuf;              /* --shuf */
+    bool dry_run;           /* --dry-run */
+    char *array;            /* --array */
+    enum dtx_form form;
     char *task_file;        /* the positional, NULL when none */
+    char *const *words;     /* TEMPLATE, ARRAY: the positional words */
+    size_t nwords;
 };
 
 enum dtx_options_end {

@@ -64,6 +64,10 @@ void dtx_options_help(struct dtx_buf *out)
     struct dtx_page p = {out, false, false};
 
     dtx_buf_str(out, "usage: distributex run [options] TASKFILE\n"
+                     "       distributex run [options] COMMAND ::: "
+                     "ARGUMENT...\n"
+                     "       distributex run [options] --array 1-1000:2 "
+                     "COMMAND\n"
                      "       distributex run [options] --resume [TASKFILE]\n"
                      "       mpirun -n 64 distributex run [options] "
                      "TASKFILE\n");

@@ -21,6 +21,8 @@ enum dtx_option_kind {
     DTX_OPTION_DURATION, /* int64_t nanoseconds */
     DTX_OPTION_TIMEOUT,  /* int64_t nanoseconds, or a share of the median */
     DTX_OPTION_TEXT,
+    DTX_OPTION_TEXTS,  /* each adds one */
+    DTX_OPTION_HEADER, /* ":" */
     DTX_OPTION_POLICY,
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,
@@ -58,6 +60,9 @@ const char *dtx_option_variable(const struct dtx_option *o, char *buf,
 int dtx_option_set(const struct dtx_option *o, const char *label,
                    const char *value, struct dtx_options *out,
                    struct dtx_error *err);
+/* What to say of an option of GNU parallel that is not here; its long name, or
+ * one letter. NULL: none of those. */
+const char *dtx_option_foreign(const char *name, size_t len);
 /* 1/yes/true, 0/no/false. */
 int dtx_option_flag(const char *label, const char *value, bool *out,
                     struct dtx_error *err);

@@ -43,6 +43,25 @@
     X("retry-failed", 0, MODE, 0, NULL, DTX_RETRY_FAILED, 0, NULL,             \
       "run again what has failed, and what was skipped because of it, and "    \
       "nothing else")                                                          \
+    G("Templates and job arrays")                                              \
+    X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
+      "the lines of FILE ('-' is standard input) are arguments for the "       \
+      "command, as with '::::'; may be given several times")                   \
+    X("colsep", 'C', TEXT, AT(colsep), "REGEX", 0, 0, NULL,                    \
+      "split each line where REGEX (extended) matches: {1}, {2} ... are the "  \
+      "columns")                                                               \
+    X("header", 0, HEADER, AT(header), ":", 0, 0, NULL,                        \
+      "the first line of each source names its columns: {name}")               \
+    X("quote", 0, FLAG, AT(quote), NULL, 0, 0, NULL,                           \
+      "quote the command's own words too, so that the shell reads them as "    \
+      "they were given")                                                       \
+    X("shuf", 0, FLAG, AT(shuf), NULL, 0, 0, NULL,                             \
+      "run the combinations in random order")                                  \
+    X("array", 0, TEXT, AT(array), "SPEC", 0, 0, NULL,                         \
+      "run the command once for each index, as a Slurm job array: 1-1000:2, "  \
+      "or 1,3,7-9; it finds it in SLURM_ARRAY_TASK_ID")                        \
+    X("dry-run", 0, FLAG, AT(dry_run), NULL, 0, 0, NULL,                       \
+      "print the commands and run nothing")                                    \
     G("Failures and time")                                                     \
     X("retries", 0, NUMBER, AT(retries), "N", 1, DTX_MAX_RETRIES, "1",         \
       "attempts in all for a task that fails")                                 \
@@ -114,14 +133,9 @@
 
 /* Options that are promised but not built: X(name, letter). */
 #define DTX_OPTION_LATER_MAP(X)                                                \
-    X("arg-file", 'a')                                                         \
-    X("array", 0)                                                              \
-    X("colsep", 'C')                                                           \
     X("cpus", 0)                                                               \
     X("deadline", 0)                                                           \
-    X("dry-run", 0)                                                            \
     X("gpus", 0)                                                               \
-    X("header", 0)                                                             \
     X("history", 0)                                                            \
     X("mem", 0)                                                                \
     X("memfree", 0)                                                            \
@@ -130,7 +144,6 @@
     X("lb", 0)                                                                 \
     X("keep-outputs", 0)                                                       \
     X("line-buffer", 0)                                                        \
-    X("shuf", 0)                                                               \
     X("tagstring", 0)
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/near.h"
 #include "base/units.h"
@@ -226,6 +227,34 @@ static int read_text(const char *label, const char *value, char **out,
     return 0;
 }
 
+static int read_texts(const char *label, const char *value,
+                      struct dtx_texts *out, struct dtx_error *err)
+{
+    char *copy = NULL, **p;
+    int rc = read_text(label, value, &copy, err);
+
+    if (rc)
+        return rc;
+    p = dtx_grow(out->text, &out->cap, out->n + 1, sizeof(*p));
+    if (!p) {
+        free(copy);
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    }
+    out->text = p;
+    p[out->n++] = copy;
+    return 0;
+}
+
+static int read_header(const char *label, const char *value, char **out,
+                       struct dtx_error *err)
+{
+    if (strcmp(value, ":") != 0)
+        return refuse(err, label, value,
+                      "':', the only form there is: the first line of each "
+                      "source names its columns");
+    return read_text(label, value, out, err);
+}
+
 static int read_policy(const char *label, const char *value, char **out,
                        struct dtx_error *err)
 {
@@ -337,6 +366,10 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_timeout(o, label, value, out, err);
     case DTX_OPTION_TEXT:
         return read_text(label, value, at, err);
+    case DTX_OPTION_TEXTS:
+        return read_texts(label, value, at, err);
+    case DTX_OPTION_HEADER:
+        return read_header(label, value, at, err);
     case DTX_OPTION_POLICY:
         return read_policy(label, value, at, err);
     case DTX_OPTION_HALT:

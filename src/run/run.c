@@ -15,6 +15,7 @@
 #include "run/forward.h"
 #include "run/options.h"
 #include "run/rank.h"
+#include "run/source.h"
 #include "run/status.h"
 #include "run/supervise.h"
 #include "run/where.h"
@@ -132,6 +133,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.run_dir = run_dir;
     s.argv = words;
     s.verbose = o->verbose;
+    s.pass_stdin = dtx_source_is_stdin(o);
     s.leave_ns = o->grace_ns + LEAVE_NS;
     if (dtx_forward_begin(&forward, &err))
         dtx_log(DTX_LOG_WARN, "%s", err.text);
@@ -165,6 +167,27 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
 
 /* ---- whole ---- */
 
+/* Of several ranks the first one speaks; none needs MPI for that. */
+static int print_commands(const struct dtx_options *o,
+                          const struct dtx_where_info *where)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
+                                        "PMI_RANK", "SLURM_PROCID"};
+    const char *rank = NULL;
+    struct dtx_error err = {0, ""};
+    size_t i;
+    int status;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !rank; i++)
+        rank = getenv(names[i]);
+    if (where->where == DTX_WHERE_RANK && rank && strcmp(rank, "0") != 0)
+        return DTX_EXIT_OK;
+    status = dtx_source_print(o, &err);
+    if (status)
+        dtx_log(DTX_LOG_ERROR, "%s", err.text);
+    return status;
+}
+
 static int run(const char *self, int argc, char *const *argv,
                const struct dtx_options *o, const struct dtx_where_info *where)
 {
@@ -175,6 +198,8 @@ static int run(const char *self, int argc, char *const *argv,
                 o->quiet     ? DTX_LOG_ERROR
                 : o->verbose ? DTX_LOG_DEBUG
                              : DTX_LOG_INFO);
+    if (o->dry_run)
+        return print_commands(o, where);
     if (where->where != DTX_WHERE_RANK && (o->ranks > 0 || o->hostfile))
         return supervise(o, argc, argv);
     line = join(self, argc, argv);
