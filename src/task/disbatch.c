@@ -294,8 +294,7 @@ int dtx_disbatch_read(struct dtx_taskparser *p, const char *s, const char *end)
         return read_barrier(p, line);
     if (is(w, words[PERENGINE]))
         return dtx_error_set(p->err, DTX_EPARSE,
-                             "PERENGINE: not supported; do the set-up in the "
-                             "batch script (srun, one process a node), or in "
-                             "each task");
+                             "PERENGINE: give the command to --node-setup "
+                             "(START) or --node-teardown (STOP) instead");
     return fail_word(p, w);
 }

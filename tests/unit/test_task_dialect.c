@@ -127,8 +127,8 @@ static const struct {
      "f:1: '#disbatch': a directive is written '#DISBATCH WORD', a comment "
      "'# ...'"},
     {"#DISBATCH PERENGINE START x\n",
-     "f:1: PERENGINE: not supported; do the set-up in the batch script (srun, "
-     "one process a node), or in each task"},
+     "f:1: PERENGINE: give the command to --node-setup (START) or "
+     "--node-teardown (STOP) instead"},
     {"#DISBATCH REPEAT x\n",
      "f:1: REPEAT: the count 'x' must be a whole number from 1 to 100000000"},
     {"#DISBATCH REPEAT 3 start\n",
