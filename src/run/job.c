@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "run/options.h"
 #include "run/resume.h"
 #include "run/signals.h"
@@ -21,6 +22,7 @@
 #include "store/output.h"
 #include "store/results.h"
 #include "store/rundir.h"
+#include "task/joblog.h"
 #include "wire/replay.h"
 #include "wire/wire.h"
 
@@ -54,6 +56,19 @@ int dtx_job_status_of(int code)
 }
 
 /* ---- the run directory ---- */
+
+bool dtx_job_from_joblog(const struct dtx_options *o)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    bool none;
+
+    if (o->resume == DTX_RESUME_NO || !o->joblog ||
+        o->form == DTX_FORM_NONE)
+        return false;
+    none = dtx_rundir_find(o->run_dir, &path, NULL) != 0;
+    dtx_buf_free(&path);
+    return none;
+}
 
 static char *copy(const char *s)
 {
@@ -120,7 +135,7 @@ static int take_directory(const struct dtx_options *o, struct watching *w,
     struct dtx_buf path = DTX_BUF_INIT;
     int rc;
 
-    if (o->resume == DTX_RESUME_NO)
+    if (!job->resumed)
         rc = fresh_directory(o, &path, err);
     else
         rc = dtx_rundir_find(o->run_dir, &path, err);
@@ -198,6 +213,30 @@ static void session_record(const struct dtx_options *o,
     rec->u.session.command_line = dtx_str_of(command_line);
 }
 
+/* From now on the journal says what the joblog told. */
+static int put_told(struct appender *a, const struct dtx_job *job)
+{
+    struct dtx_rec rec = {.kind = DTX_REC_OUTCOME};
+    struct dtx_item_outcome item;
+    size_t i;
+    int rc = DTX_OK;
+
+    rec.u.outcome.epoch = job->epoch;
+    rec.u.outcome.final = 1;
+    for (i = 0; i < job->list.ntasks && rc == DTX_OK; i++) {
+        struct dtx_buf b = DTX_BUF_INIT;
+
+        if (job->told[i].status == DTX_STATUS_NONE)
+            continue;
+        dtx_outcome_to_item(&job->told[i], &item);
+        dtx_rec_encode(&b, &rec);
+        dtx_item_outcome_encode(&b, &item);
+        rc = b.failed ? DTX_ENOMEM : append_record(a, b.data, b.len);
+        dtx_buf_free(&b);
+    }
+    return rc;
+}
+
 /* Begin this session's part: its head, and the list when it is new. */
 static int begin_session(const struct dtx_options *o, struct dtx_job *job,
                          uint32_t ranks, const char *command_line,
@@ -213,6 +252,8 @@ static int begin_session(const struct dtx_options *o, struct dtx_job *job,
     if (rc == DTX_OK && new_list)
         rc = dtx_list_encode(&job->list, &job->graph, dtx_source_name(o),
                              job->cwd, append_record, &a);
+    if (rc == DTX_OK && job->told)
+        rc = put_told(&a, job);
     if (rc == DTX_OK)
         rc = append_group(&a);
     if (rc == DTX_OK)
@@ -221,8 +262,7 @@ static int begin_session(const struct dtx_options *o, struct dtx_job *job,
     return rc;
 }
 
-static int open_journal(const struct dtx_options *o, struct dtx_job *job,
-                        struct dtx_error *err)
+static int open_journal(struct dtx_job *job, struct dtx_error *err)
 {
     struct dtx_buf path = DTX_BUF_INIT;
     int rc;
@@ -230,7 +270,7 @@ static int open_journal(const struct dtx_options *o, struct dtx_job *job,
     dtx_buf_printf(&path, "%s/journal", job->run_dir);
     if (path.failed)
         rc = DTX_ENOMEM;
-    else if (o->resume == DTX_RESUME_NO)
+    else if (!job->resumed)
         rc = dtx_journal_create(path.data, &job->journal, err);
     else
         rc = dtx_journal_open(path.data, &job->journal, &job->torn, err);
@@ -263,7 +303,7 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
     bool new_list = o->form != DTX_FORM_NONE;
     int rc = DTX_OK;
 
-    if (o->resume != DTX_RESUME_NO)
+    if (job->resumed)
         rc = dtx_resume_read(job, o->resume, &new_list, err);
     if (rc == DTX_OK && job->epoch <= job->last_epoch) {
         /* the lease file was lost: the journal knows better */
@@ -272,12 +312,12 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
         rc = take_lease(job, job->last_epoch + 1, &w, err);
     }
     if (rc == DTX_OK)
-        rc = open_journal(o, job, err);
+        rc = open_journal(job, err);
     if (rc == DTX_OK)
         rc = begin_session(o, job, ranks, command_line, new_list, err);
     if (rc == DTX_OK)
         rc = dtx_output_index_open(job->run_dir, &job->index, err);
-    if (rc == DTX_OK && o->resume != DTX_RESUME_NO)
+    if (rc == DTX_OK && job->resumed)
         rc = dtx_resume_index(job, err);
     return rc;
 }
@@ -307,6 +347,37 @@ static int begin_job(const struct dtx_options *o, struct dtx_job *job,
     return rc == DTX_ESTATE ? DTX_EXIT_INTERRUPTED : DTX_EXIT_TASKFILE;
 }
 
+/* What the joblog tells of the tasks. An exit status. */
+static int read_joblog(const struct dtx_options *o, struct dtx_job *job,
+                       struct dtx_error *err)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_joblog_counts n = {0, 0};
+    int rc = DTX_OK;
+
+    job->told = calloc(job->list.ntasks + 1, sizeof(*job->told));
+    if (!job->told)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    else
+        rc = dtx_source_file("joblog", o->joblog, &b, err);
+    if (rc == DTX_OK)
+        rc = dtx_joblog_read(o->joblog, b.data ? b.data : "", b.len,
+                             &job->list, job->told, &n, err);
+    if (rc == DTX_OK)
+        rc = dtx_resume_joblog(job, o->resume, job->told, err);
+    dtx_buf_free(&b);
+    if (rc == DTX_OK) {
+        dtx_log(DTX_LOG_INFO,
+                "a new run directory: joblog %s tells what has finished, %llu "
+                "lines, %llu of them of tasks that are not in the list",
+                o->joblog, (unsigned long long)n.lines,
+                (unsigned long long)n.foreign);
+        return 0;
+    }
+    (void)dtx_job_close(job, NULL, NULL);
+    return rc == DTX_EPARSE ? DTX_EXIT_USAGE : dtx_job_status_of(rc);
+}
+
 int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
                  const char *command_line,
                  void (*waiting)(void *ctx, const char *text), void *ctx,
@@ -316,12 +387,15 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     int rc;
 
     memset(job, 0, sizeof(*job));
-    job->resumed = o->resume != DTX_RESUME_NO;
+    job->from_joblog = dtx_job_from_joblog(o);
+    job->resumed = o->resume != DTX_RESUME_NO && !job->from_joblog;
     if (o->joblog && dtx_joblog_check(o->joblog, err))
         return DTX_EXIT_USAGE;
     if (o->results && dtx_results_check(o->results, err))
         return DTX_EXIT_USAGE;
     rc = begin_job(o, job, err);
+    if (!rc && job->from_joblog)
+        rc = read_joblog(o, job, err);
     if (rc)
         return rc;
     rc = take_directory(o, &w, job, err);
@@ -395,6 +469,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     free(job->prior);
     free(job->attempts);
     free(job->known);
+    free(job->told);
     free(job->run_dir);
     free(job->cwd);
     memset(job, 0, sizeof(*job));

@@ -17,6 +17,7 @@
 struct dtx_error;
 struct dtx_known;
 struct dtx_options;
+struct dtx_outcome;
 
 struct dtx_job {
     char *run_dir;  /* absolute */
@@ -24,6 +25,8 @@ struct dtx_job {
     uint32_t epoch; /* of this session */
     uint32_t last_epoch; /* of the journal's last session, 0 = none */
     bool resumed;
+    bool from_joblog;    /* a new run directory; what is finished was told by
+                            the joblog */
     bool begun;     /* set by the owner when tasks may run: from then on the run
                        directory stays */
     uint64_t torn;  /* bytes cut from the journal's end */
@@ -38,6 +41,7 @@ struct dtx_job {
     uint16_t *attempts; /* per task, or NULL */
     uint32_t widest;      /* most cpus any task asks for */
     uint32_t widest_task; /* the first that does */
+    struct dtx_outcome *told; /* by a joblog, per task, or NULL */
     struct dtx_known *known; /* per task, while a resumed job is opened */
 };
 
@@ -61,6 +65,9 @@ struct dtx_job_end {
 int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
                   struct dtx_error *err);
 
+/* Is what has finished to be told by the joblog: a resume with a joblog and a
+ * task file, where there is no job to go on with? */
+bool dtx_job_from_joblog(const struct dtx_options *o);
 /* Can the joblog be written? It is made when it is not there. */
 int dtx_joblog_check(const char *path, struct dtx_error *err);
 

@@ -100,7 +100,10 @@
       "keep journal and outputs in DIR (default: a new "                       \
       "./distributex-<Slurm job, or time and pid>)")                           \
     X("joblog", 0, TEXT, AT(joblog), "FILE", 0, 0, NULL,                       \
-      "write a line for each task in the nine columns of GNU parallel")        \
+      "write a line for each task in the nine columns of GNU parallel. With "  \
+      "a resume option and a task list, where there is no run directory to "   \
+      "go on with, FILE is read first, ours or GNU parallel's: tasks it tells "\
+      "of (by command, not by number alone) have finished")                    \
     X("results", 0, TEXT, AT(results), "DIR", 0, 0, NULL,                      \
       "write what task N wrote to DIR/N/stdout and DIR/N/stderr as well; "     \
       "ranks write them, so DIR is to be seen by all nodes")                   \

@@ -276,7 +276,8 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                  .output = !r->o->no_output,
                                  .wipe = p.bar && p.tty,
                                  .joblog = r->o->joblog,
-                                 .append = r->job.resumed,
+                                 .append = r->job.resumed ||
+                                           r->job.from_joblog,
                                  .keep_order = r->o->keep_order,
                                  .is_settled = is_settled,
                                  .tag_of = r->o->tag ? tag_of : NULL,

@@ -272,6 +272,24 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
     return rc;
 }
 
+int dtx_resume_joblog(struct dtx_job *job, enum dtx_resume mode,
+                      const struct dtx_outcome *told, struct dtx_error *err)
+{
+    size_t n = job->list.ntasks, i;
+    struct dtx_known *known = calloc(n + 1, sizeof(*known));
+    int rc = known ? DTX_OK : DTX_ENOMEM;
+
+    for (i = 0; known && i < n; i++) {
+        known[i].status = told[i].status;
+        known[i].final = told[i].status != DTX_STATUS_NONE;
+        known[i].attempts = known[i].final;
+    }
+    if (rc == DTX_OK)
+        rc = set_priors(job, known, mode);
+    free(known);
+    return rc ? dtx_error_set(err, rc, "resume: out of memory") : DTX_OK;
+}
+
 int dtx_resume_index(struct dtx_job *job, struct dtx_error *err)
 {
     struct dtx_index_entry e[512];

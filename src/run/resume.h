@@ -18,6 +18,7 @@
 
 struct dtx_error;
 struct dtx_job;
+struct dtx_outcome;
 
 /* Read job->run_dir's journal and set job->prior, job->attempts and
  * job->last_epoch.  When no task file was read (job->has_list is false) the
@@ -25,6 +26,9 @@ struct dtx_job;
  * is to be written to the journal. */
 int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
                     struct dtx_error *err);
+/* The same from what a joblog told, one row for each task. */
+int dtx_resume_joblog(struct dtx_job *job, enum dtx_resume mode,
+                      const struct dtx_outcome *told, struct dtx_error *err);
 /* Write the output index anew, for the list as it is now; needs what _read has
  * found, and no reading. */
 int dtx_resume_index(struct dtx_job *job, struct dtx_error *err);

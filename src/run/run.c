@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "run/forward.h"
+#include "run/job.h"
 #include "run/options.h"
 #include "run/rank.h"
 #include "run/source.h"
@@ -96,7 +97,7 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
 {
     bool has_job;
 
-    if (o->resume != DTX_RESUME_NO)
+    if (o->resume != DTX_RESUME_NO && !dtx_job_from_joblog(o))
         return dtx_rundir_find(o->run_dir, path, err);
     if (!o->run_dir)
         return dtx_rundir_make_default(".", getenv("SLURM_JOB_ID"), path, err);

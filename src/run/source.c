@@ -71,8 +71,8 @@ static int read_whole(int fd, struct dtx_buf *b, const char *name,
     }
 }
 
-static int read_file(const char *what, const char *name, struct dtx_buf *b,
-                     struct dtx_error *err)
+int dtx_source_file(const char *what, const char *name, struct dtx_buf *b,
+                    struct dtx_error *err)
 {
     struct stat st;
     int rc, fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -93,7 +93,7 @@ static int read_tasks(const char *name, struct dtx_tasklist *list,
                       struct dtx_graph *graph, struct dtx_error *err)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    int rc = read_file("task file", name, &b, err);
+    int rc = dtx_source_file("task file", name, &b, err);
 
     if (rc == DTX_OK)
         rc = dtx_taskfile_parse(name, b.data ? b.data : "", b.len, list, graph,
@@ -124,7 +124,7 @@ static int read_arguments(struct files *f, const char *name, struct dtx_buf *b,
                           struct dtx_error *err)
 {
     if (strcmp(name, "-") != 0)
-        return read_file("argument file", name, b, err);
+        return dtx_source_file("argument file", name, b, err);
     if (f->stdin_used)
         return dtx_error_set(err, DTX_EINVAL,
                              "standard input ('-') can be a source of "

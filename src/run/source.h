@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct dtx_buf;
 struct dtx_error;
 struct dtx_graph;
 struct dtx_options;
@@ -19,6 +20,11 @@ struct dtx_tasklist;
  * o->form must not be DTX_FORM_NONE. */
 int dtx_source_read(const struct dtx_options *o, struct dtx_tasklist *list,
                     struct dtx_graph *graph, struct dtx_error *err);
+
+/* Append a whole file, also a pipe, to 'b'; 'what' it is, for messages. 0, or
+ * an error; DTX_ESTATE when a signal came. */
+int dtx_source_file(const char *what, const char *name, struct dtx_buf *b,
+                    struct dtx_error *err);
 
 /* What the tasks are called in the journal: the task file's name, or what
  * stands in its place. */

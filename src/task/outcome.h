@@ -17,7 +17,12 @@ enum dtx_status {
 };
 
 /* Where the numbers of an outcome come from. */
-enum dtx_source { DTX_SOURCE_NONE, DTX_SOURCE_RUSAGE };
+enum dtx_source {
+    DTX_SOURCE_NONE,
+    DTX_SOURCE_RUSAGE,
+    DTX_SOURCE_JOBLOG /* the whole outcome was told by a joblog: no usage, no
+                         output, no attempt of ours */
+};
 
 struct dtx_outcome {
     uint32_t task;      /* number from 0 */

@@ -140,7 +140,7 @@ int dtx_outcome_from_item(const struct dtx_item_outcome *item,
                           struct dtx_outcome *o)
 {
     if (item->status == DTX_STATUS_NONE || item->status > DTX_STATUS_KILLED ||
-        item->source > DTX_SOURCE_RUSAGE)
+        item->source > DTX_SOURCE_JOBLOG)
         return DTX_EPROTO;
     memset(o, 0, sizeof(*o));
 #define COPY(type, name) o->name = item->name;
