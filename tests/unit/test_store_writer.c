@@ -58,8 +58,13 @@ static void start(struct rig *r, const char *name, int64_t sync_ns)
     ck_assert_int_eq(dtx_output_open(name, epoch, 0, &r->output, &err), 0);
     ck_assert_int_eq(dtx_output_index_open(name, &r->index, &err), 0);
     ck_assert_int_eq(sem_init(&r->bell, 0, 0), 0);
-    c = (struct dtx_writer_config){r->output, r->journal, r->index, r->lease,
-                                   sync_ns,   ring,       r};
+    c = (struct dtx_writer_config){.output = r->output,
+                                   .journal = r->journal,
+                                   .index = r->index,
+                                   .lease = r->lease,
+                                   .sync_ns = sync_ns,
+                                   .notify = ring,
+                                   .ctx = r};
     ck_assert_int_eq(dtx_writer_start(&c, &r->w, &err), 0);
     dtx_buf_free(&path);
 }
@@ -350,7 +355,7 @@ END_TEST
 
 START_TEST(test_wrong_use)
 {
-    struct dtx_writer_config none = {NULL, NULL, NULL, NULL, 0, NULL, NULL};
+    struct dtx_writer_config none = {.output = NULL};
     struct dtx_pack p = {.error = 0};
     struct dtx_writer *w = NULL;
     struct dtx_error err;
