@@ -351,7 +351,7 @@ static bool is_plain(char c)
 
 static void put_quoted(struct dtx_buf *b, const char *s, size_t len)
 {
-    const char *quote, *end = s + len;
+    const char *quote, *begin = s, *end = s + len;
     size_t i = 0;
 
     while (i < len && is_plain(s[i]))
@@ -360,14 +360,24 @@ static void put_quoted(struct dtx_buf *b, const char *s, size_t len)
         dtx_buf_append(b, s, len);
         return;
     }
-    dtx_buf_char(b, '\'');
+    if (len == 0) {
+        dtx_buf_append(b, "''", 2);
+        return;
+    }
+    /* no empty quotes at the ends: they would show between the template's own
+     * double quotes */
+    if (*s != '\'')
+        dtx_buf_char(b, '\'');
     while (s < end && (quote = memchr(s, '\'', (size_t)(end - s)))) {
+        bool first = quote == begin, last = quote + 1 == end;
+
         dtx_buf_append(b, s, (size_t)(quote - s));
-        dtx_buf_append(b, "'\"'\"'", 5);
+        dtx_buf_append(b, "'\"'\"'" + first, 5 - (size_t)first - last);
         s = quote + 1;
     }
     dtx_buf_append(b, s, (size_t)(end - s));
-    dtx_buf_char(b, '\'');
+    if (end[-1] != '\'')
+        dtx_buf_char(b, '\'');
 }
 
 /* ---- one command ---- */

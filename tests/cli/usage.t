@@ -28,19 +28,25 @@ test_case "commands" '
 test_case "task files" '
     echo true >a
     refused "no task file" run
-    refused "exactly one task file; to run a command put it in a file" run a a
+    refused "exactly one task file, or arguments for the command behind" run a a
     refused "exactly one task file, and options before it: a -j 2" run a -j 2
     refused "standard input" run -
-    refused "'\'':::'\'' is not in this version" run echo ::: 1 2
+    refused "--array: the command is missing" run --array 1-3
+    refused "--colsep is for a command with" run --colsep , a
 '
 
 test_case "options" '
     echo true >a
     refused "unknown option --retri; did you mean --retries?" run --retri 1 a
     refused "unknown option --lb: it is not in this version" run --lb a
-    refused "unknown option -a: it is not in this version" run -a a
     refused "-j: '\''0'\'' is not a whole number" run -j0 a
     refused "--timeout: '\''80%'\'' is not valid" run --timeout 80% a
+    refused "--header: '\''2'\'' is not" run --header 2 echo ::: a
+    refused "--pipe is an option of GNU parallel that is not here: split" \
+        run --pipe wc
+    refused "-I is an option of GNU parallel that is not here: the" run -I , a
+    refused "--citation is an option of GNU parallel that is not here: there" \
+        run --citation
     refused "--run-dir needs a value" run --run-dir
     refused "--resume and --retry-failed exclude" run --resume --retry-failed
     refused "--bind: '\''cor'\'' is not auto, core or none; did you mean core?" \

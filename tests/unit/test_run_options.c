@@ -21,6 +21,11 @@
 #define MAX_WORDS 16
 #define SEE "; see 'distributex run --help'"
 #define FORM "\nthe form: distributex run [options] TASKFILE"
+#define FORMS                                                                  \
+    "\nthe forms: distributex run [options] TASKFILE\n"                       \
+    "           distributex run [options] COMMAND ::: ARGUMENT...\n"          \
+    "           distributex run [options] -a FILE COMMAND\n"                  \
+    "           distributex run [options] --array 1-10 COMMAND"
 
 struct row {
     const char *line;   /* words behind "run", by blanks; _ is an empty one */
@@ -82,20 +87,40 @@ static const struct row rows[] = {
      "other"},
     {"_", NULL, "resume = yes\nresume-failed = 1\n", NULL,
      "conf: --resume and --resume-failed exclude each other"},
-    {"", NULL, NULL, NULL, "no task file" FORM},
-    {"--", NULL, NULL, NULL, "no task file" FORM},
+    {"", NULL, NULL, NULL, "no task file" FORMS},
+    {"--", NULL, NULL, NULL, "no task file" FORMS},
     {"_", NULL, NULL, NULL, "the task file's name is empty" FORM},
     {"a.txt b.txt", NULL, NULL, NULL,
-     "exactly one task file; to run a command put it in a file, one per line: "
-     "a.txt b.txt" FORM},
+     "exactly one task file, or arguments for the command behind ':::': "
+     "a.txt b.txt" FORMS},
     {"--resume a b", NULL, NULL, NULL,
-     "exactly one task file; to run a command put it in a file, one per line: "
-     "a b" FORM},
+     "exactly one task file, or arguments for the command behind ':::': "
+     "a b" FORMS},
     {"a.txt -j 4", NULL, NULL, NULL,
-     "exactly one task file, and options before it: a.txt -j 4" FORM},
-    {"echo ::: a b", NULL, NULL, NULL,
-     "':::' is not in this version; write the commands into a file, one per "
-     "line" FORM},
+     "exactly one task file, and options before it: a.txt -j 4" FORMS},
+    {"echo ::: a b", NULL, NULL, "words=4", NULL},
+    {"-j4 -a f --arg-file=- echo -n", NULL, NULL, "jobs=4 -a=f -a=- words=2",
+     NULL},
+    {"::: a", "DTX_ARG_FILE=f", "arg-file = g\n", "-a=f words=2", NULL},
+    {"-C , --header : --shuf --quote --dry-run e :::: f", NULL, NULL,
+     "colsep=, header quote shuf dry_run words=3", NULL},
+    {"--array 1-9 --quote j.sh x", NULL, NULL, "quote array=1-9 words=2", NULL},
+    {"--array 1-9 e ::: x", NULL, NULL, NULL,
+     "--array and ':::', '::::' or -a exclude each other" FORMS},
+    {"--array 1-9", NULL, NULL, NULL,
+     "--array: the command is missing" FORMS},
+    {"--colsep , t", NULL, NULL, NULL,
+     "--colsep is for a command with ':::', '::::' or -a" FORMS},
+    {"t", "DTX_COLSEP=,", NULL, "colsep=, task_file=t", NULL},
+    {"--header 2 e ::: a", NULL, NULL, NULL,
+     "--header: '2' is not ':', the only form there is: the first line of each "
+     "source names its columns"},
+    {"--pipe e ::: a", NULL, NULL, NULL,
+     "--pipe is an option of GNU parallel that is not here: split the input "
+     "into files and give these behind '::::'"},
+    {"-N2 e ::: a", NULL, NULL, NULL,
+     "-N is an option of GNU parallel that is not here: split lines into "
+     "columns with --colsep"},
     {"-", NULL, NULL, NULL,
      "standard input ('-') is not in this version; write the commands to a "
      "file first: cat >tasks.txt"},
