@@ -36,7 +36,7 @@ case $program in
 esac
 bin=${BENCH_BIN:-${builddir:-$PWD}/tests/bench}
 for p in "$program" "$bin/bare_loop" "$bin/burn" "$bin/stamp" "$bin/bag" \
-    "$bin/engine" "$bin/store"; do
+    "$bin/engine" "$bin/expand" "$bin/store"; do
     [ -x "$p" ] || { echo "run.sh: $p is missing: make bench" >&2; exit 1; }
 done
 
@@ -496,6 +496,9 @@ table
 printf '\nthe master, without I/O (per task; step work: per frame):\n'
 # shellcheck disable=SC2086
 "$bin/engine" $ranks || could_not "$bin/engine"
+printf '\nparsing and expanding (%s of each):\n' "$nrecords"
+"$bin/expand" "$nrecords" || could_not "$bin/expand"
+
 printf '\nthe store thread:\n'
 mkdir store
 "$bin/store" store $nrecords || could_not "$bin/store"

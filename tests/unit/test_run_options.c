@@ -286,6 +286,8 @@ static void put_number(struct dtx_buf *b, const char *name, int64_t value,
 /* What is not the default. */
 static void describe(struct dtx_buf *b, const struct dtx_options *o)
 {
+    size_t i;
+
     put_number(b, "jobs", o->jobs, 0);
     put_number(b, "ranks", o->ranks, 0);
     put_text(b, "hostfile", o->hostfile, NULL);
@@ -316,7 +318,21 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_text(b, "tmp_dir", o->tmp_dir, NULL);
     put_text(b, "mpirun", o->mpirun, NULL);
     put_number(b, "sync", o->sync_ns, DTX_SEC_NS);
+    for (i = 0; i < o->arg_files.n; i++)
+        put(b, "-a=%s", o->arg_files.text[i]);
+    put_text(b, "colsep", o->colsep, NULL);
+    if (o->header)
+        put(b, "header");
+    if (o->shuf)
+        put(b, "shuf");
+    if (o->quote)
+        put(b, "quote");
+    if (o->dry_run)
+        put(b, "dry_run");
+    put_text(b, "array", o->array, NULL);
     put_text(b, "task_file", o->task_file, NULL);
+    if (o->form == DTX_FORM_TEMPLATE || o->form == DTX_FORM_ARRAY)
+        put_number(b, "words", (int64_t)o->nwords, 0);
 }
 
 static enum dtx_options_end parse_row(const struct row *r,
