@@ -39,7 +39,8 @@ struct dtx_texts {
     size_t n, cap;
 };
 
-/* Texts are owned by the struct; 'words' are those of the command line. Zero means "not given" where it can. */
+/* Texts are owned by the struct; 'words' are those of the command line. Zero
+ * means "not given" where it can. */
 struct dtx_options {
     uint32_t jobs;          /* -j: slots per node, 0 = its cores */
     uint32_t ranks;         /* --ranks: launch mpirun with that many */

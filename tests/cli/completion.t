@@ -27,7 +27,7 @@ test_case "commands and options" '
     bash -n script
     offers "run " ru
     offers "--policy " run --pol
-    offers "--resume --resume-failed " run --resu
+    offers "--resume --resume-failed " run --resum
     offers "--stderr --stdout " output --std
     offers "bash zsh " completion ""
     "$DISTRIBUTEX" run --help | grep -oE "^  (-., )?--[a-z-]+" |
