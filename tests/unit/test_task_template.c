@@ -63,7 +63,7 @@ static const struct row rows[] = {
     {"e|{x}|{|}|{a,b}|{{}}|{1000000000000}", "a",
      "e {x} { } {a,b} {a} {1000000000000}\n", NULL, false, false},
     {"e|{}", "'|it's|''|~|a=b|#|-n|\xc3\xa9",
-     "e \"'\"\ne 'it'\"'\"'s'\ne \"'\"\"'\"\ne '~'\ne 'a=b'\ne '#'\ne -n\n"
+     "e \"'\"\ne 'it'\"'\"'s'\ne \"'\"''\"'\"\ne '~'\ne 'a=b'\ne '#'\ne -n\n"
      "e '\xc3\xa9'\n",
      NULL, false, false},
     {"e|{}", "\n|a\nb", "e '\n'\ne 'a\nb'\n", NULL, false, false},
