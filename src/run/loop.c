@@ -65,6 +65,7 @@ struct dtx_loop {
     int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
+    bool bereft; /* the spawner was found dead */
     bool told_trouble;
     int trouble;     /* rank 0: exit status some rank asks for, 0 = none */
     uint32_t packed; /* rank 0: ranks whose outputs are on disk */
@@ -328,11 +329,15 @@ static void tell_trouble(struct dtx_loop *l)
 }
 
 /* A batch system that ends a job sends TERM, then KILL, to ranks and tasks
- * alike: a task that ended so while we were asked to stop has not failed. */
-static void judge_signal(struct dtx_outcome *o)
+ * alike: a task that ended so while we were asked to stop has not failed.  Nor
+ * has one that was killed when the spawner died. */
+static void judge_signal(struct dtx_loop *l, struct dtx_outcome *o)
 {
-    if (o->status == DTX_STATUS_SIGNALED && dtx_signals_asked() &&
-        (o->signal == SIGTERM || o->signal == SIGKILL))
+    if (o->status != DTX_STATUS_SIGNALED)
+        return;
+    if (dtx_signals_asked() && (o->signal == SIGTERM || o->signal == SIGKILL))
+        o->status = DTX_STATUS_KILLED;
+    if (o->signal == SIGKILL && !dtx_spawner_alive(l->c.spawner))
         o->status = DTX_STATUS_KILLED;
 }
 
@@ -346,7 +351,7 @@ static bool poll_exec(struct dtx_loop *l)
     moved = dtx_exec_pump(l->c.exec);
 
     while (dtx_exec_next(l->c.exec, &o)) {
-        judge_signal(&o);
+        judge_signal(l, &o);
         dtx_inbox_ended(&l->to_worker, &o);
         moved = true;
     }
@@ -481,6 +486,17 @@ static bool tick(struct dtx_loop *l)
     return how != 0;
 }
 
+/* When it has died, what ended before may still be on its way to the journal:
+ * give up at the second look. */
+static void look_at_spawner(struct dtx_loop *l)
+{
+    if (dtx_spawner_alive(l->c.spawner))
+        return;
+    if (l->bereft)
+        fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
+    l->bereft = true;
+}
+
 static bool poll_timers(struct dtx_loop *l, int64_t now)
 {
     bool moved = false;
@@ -497,8 +513,7 @@ static bool poll_timers(struct dtx_loop *l, int64_t now)
     }
     if (now >= l->alive_ns) {
         l->alive_ns = now + ALIVE_NS;
-        if (!dtx_spawner_alive(l->c.spawner))
-            fail(l, DTX_EXIT_LOST, "the process that runs the tasks has died");
+        look_at_spawner(l);
     }
     if (now >= l->tick_ns) {
         l->tick_ns = now + TICK_NS;

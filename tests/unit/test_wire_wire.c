@@ -272,10 +272,10 @@ START_TEST(outcomes)
 
     DTX_ITEM_FIELDS_OUTCOME(FILL)
     for (status = 0; status < 256; status++) {
-        for (source = 0; source < 4; source++) {
+        for (source = 0; source < 5; source++) {
             bool known = status >= DTX_STATUS_OK &&
                          status <= DTX_STATUS_KILLED &&
-                         source <= DTX_SOURCE_RUSAGE;
+                         source <= DTX_SOURCE_JOBLOG;
 
             item.status = (uint8_t)status;
             item.source = (uint8_t)source;
