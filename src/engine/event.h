@@ -41,7 +41,19 @@ enum dtx_event_kind {
     DTX_EV_TIMER,      /* both: the time asked for by WAKE_AT has come */
     DTX_EV_RECORDED,   /* master: the store has written records */
     DTX_EV_RANK_LOST,  /* master: a rank is dead or counts as dead */
-    DTX_EV_STOP        /* both: somebody asks to stop */
+    DTX_EV_STOP,       /* both: somebody asks to stop */
+    DTX_EV_TASKS,      /* master of a live list: further tasks have come */
+    DTX_EV_CLOSED      /* master of a live list: no more will come */
+};
+
+/* Further tasks of a live list. A task waits for earlier ones alone. */
+struct dtx_arrival {
+    uint32_t upto;            /* so many tasks have come in all */
+    const uint8_t *prior;     /* enum dtx_prior of the new ones, or NULL */
+    const uint16_t *attempts; /* made before, of the new ones, or NULL */
+    const uint32_t *edge;     /* pairs before, after: what new ones wait for,
+                                 by rising 'after' */
+    size_t nedges;
 };
 
 struct dtx_event {
@@ -65,6 +77,7 @@ struct dtx_event {
         uint64_t recorded; /* the largest record number that is written */
         uint32_t lost;     /* rank */
         enum dtx_stop stop;
+        struct dtx_arrival tasks; /* borrowed for the step */
     } u;
 };
 
@@ -79,6 +92,8 @@ enum dtx_action_kind {
                         end after this long */
     DTX_ACT_WAKE_AT, /* both: send TIMER at this time (replaces older ones) */
     DTX_ACT_SHOW,    /* master: this attempt's result may be shown */
+    DTX_ACT_FORGET,  /* master of a live list: this task is over; its command
+                        is not asked for again */
     DTX_ACT_FINISH   /* both: nothing more will be asked */
 };
 
@@ -96,6 +111,7 @@ struct dtx_action {
         struct {
             uint32_t task, attempt;
         } ref; /* RECALL, KILL */
+        uint32_t over; /* FORGET: the task */
         int64_t wake_at_ns;
         int64_t limit_ns;
         struct {

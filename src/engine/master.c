@@ -45,29 +45,76 @@ bool dtx_master_spend(struct dtx_master *m)
 
 /* ---- life ---- */
 
-static int init_tasks(struct dtx_master *m)
+/* The array '*p' of 'have' items of 'size' bytes gets room for 'cap'. */
+static bool widen(void *p, size_t cap, size_t size)
 {
-    size_t n = m->ntasks, nodes = m->c.graph->nnodes, i;
+    void *old, *q;
 
-    m->state = calloc(nodes + 1, sizeof(*m->state));
-    m->owner = malloc((n + 1) * sizeof(*m->owner));
-    m->next = malloc((n + 1) * sizeof(*m->next));
-    m->prev = malloc((n + 1) * sizeof(*m->prev));
-    m->est_s = malloc((n + 1) * sizeof(*m->est_s));
-    m->attempt = malloc((n + 1) * sizeof(*m->attempt));
-    m->fails = calloc(n + 1, sizeof(*m->fails));
-    if (!m->state || !m->owner || !m->next || !m->prev || !m->est_s ||
-        !m->attempt || !m->fails)
+    memcpy(&old, p, sizeof(old));
+    q = realloc(old, cap * size);
+    if (!q)
+        return false;
+    memcpy(p, &q, sizeof(q));
+    return true;
+}
+
+static int make_room(struct dtx_master *m, size_t n)
+{
+    size_t cap = m->cap_tasks + m->cap_tasks / 2;
+
+    if (cap < n)
+        cap = n;
+    if (!widen(&m->state, cap, sizeof(*m->state)) ||
+        !widen(&m->owner, cap, sizeof(*m->owner)) ||
+        !widen(&m->next, cap, sizeof(*m->next)) ||
+        !widen(&m->prev, cap, sizeof(*m->prev)) ||
+        !widen(&m->est_s, cap, sizeof(*m->est_s)) ||
+        !widen(&m->attempt, cap, sizeof(*m->attempt)) ||
+        !widen(&m->fails, cap, sizeof(*m->fails)))
         return DTX_ENOMEM;
-    for (i = 0; i < n; i++) {
-        uint16_t before = m->c.attempts ? m->c.attempts[i] : 0;
+    if (m->first && (!widen(&m->first, cap, sizeof(*m->first)) ||
+                     !widen(&m->blockers, cap, sizeof(*m->blockers))))
+        return DTX_ENOMEM;
+    m->cap_tasks = cap;
+    return DTX_OK;
+}
 
+int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
+{
+    size_t i;
+
+    if (n > m->cap_tasks && make_room(m, n))
+        return DTX_ENOMEM;
+    for (i = m->ntasks; i < n; i++) {
+        m->state[i] = DTX_TASK_BLOCKED;
         m->owner[i] = NO_RANK;
-        m->attempt[i] = before + 1u;
+        m->attempt[i] = (attempts ? attempts[i - m->ntasks] : 0) + 1u;
+        m->fails[i] = 0;
         m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
         if (!(m->est_s[i] >= 0))
             m->est_s[i] = -1.0f;
+        if (m->first) {
+            m->first[i] = DTX_NO_TASK;
+            m->blockers[i] = 0;
+        }
     }
+    m->ntasks = (uint32_t)n;
+    return DTX_OK;
+}
+
+static int init_tasks(struct dtx_master *m)
+{
+    size_t nodes;
+
+    m->open = m->c.live;
+    m->spare = DTX_NO_TASK;
+    if (m->c.live)
+        return DTX_OK;
+    nodes = m->c.graph->nnodes;
+    if (make_room(m, nodes + 1) ||
+        dtx_master_grow(m, m->c.list->ntasks, m->c.attempts))
+        return DTX_ENOMEM;
+    memset(m->state, DTX_TASK_BLOCKED, nodes);
     return DTX_OK;
 }
 
@@ -98,7 +145,8 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
 
     if (!policy)
         return NULL;
-    if (c->nranks == 0 || c->graph->ntasks != c->list->ntasks) {
+    if (c->nranks == 0 ||
+        (!c->live && c->graph->ntasks != c->list->ntasks)) {
         (void)dtx_error_set(err, DTX_EINVAL, "engine: inconsistent set-up");
         return NULL;
     }
@@ -107,7 +155,6 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
         m->c = *c;
         m->policy = policy;
         m->armed_ns = NEVER;
-        m->ntasks = (uint32_t)c->list->ntasks;
         if (m->c.depth_ns <= 0)
             m->c.depth_ns = DEFAULT_DEPTH_NS;
         if (m->c.slice == 0)
@@ -464,6 +511,8 @@ static bool all_over(const struct dtx_master *m)
         return false;
     if (m->stopping)
         return true;
+    if (m->open)
+        return false;
     return m->retry_len == 0 && !dtx_master_placeable(m);
 }
 
@@ -540,6 +589,12 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     case DTX_EV_TIMER:
         m->armed_ns = NEVER;
         break;
+    case DTX_EV_TASKS:
+        dtx_master_arrive(m, &ev->u.tasks);
+        break;
+    case DTX_EV_CLOSED:
+        m->open = false;
+        break;
     case DTX_EV_TASK_ENDED:
     case DTX_EV_RECALLED:
         break; /* the worker's */
@@ -577,6 +632,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     s->stopping = m->stopping;
     s->halted = m->halted;
     s->finished = m->finished;
+    s->open = m->open;
 }
 
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,

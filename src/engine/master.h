@@ -8,6 +8,11 @@
  * retries, stops, and takes the tasks of a lost rank back.  A task belongs to
  * the master or to exactly one rank at any time.
  *
+ * The list may be live: then it begins empty and grows while the job runs, by
+ * events TASKS, until CLOSED; nothing finishes before that, unless all is
+ * stopped.  How much has come and not ended is the driver's to bound
+ * (dtx_master_stats.left).
+ *
  * No step costs more than the logarithm of ranks or tasks for each item it
  * concerns; long cascades (a lost rank, a skipped subtree) are cut into slices
  * of DTX_MASTER_SLICE items, between which other events are heard.
@@ -70,7 +75,11 @@ struct dtx_master_config {
     uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
     struct dtx_halt halt;
     const struct dtx_tasklist *list; /* borrowed for the master's life */
-    const struct dtx_graph *graph;   /* sealed; borrowed for its life */
+    const struct dtx_graph *graph;   /* sealed; borrowed for its life; not
+                                        looked at when the list is live */
+    bool live; /* tasks come by events TASKS, with what is known of them; 'list'
+                  has them before the event, 'prior' and 'attempts' are not
+                  used */
     const uint8_t *prior;   /* enum dtx_prior per task, or NULL = none;
                                borrowed up to and with the START step */
     const uint16_t *attempts; /* attempts made before, per task, or NULL;
@@ -98,7 +107,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
 bool dtx_master_all_gone(const struct dtx_master *m);
 
 struct dtx_master_stats {
-    uint64_t tasks;            /* in the list */
+    uint64_t tasks;            /* in the list, as far as they have come */
     uint64_t ok, failed, skipped; /* earlier sessions included */
     uint64_t prior_ok, prior_failed; /* of those, earlier sessions' */
     uint64_t left;             /* neither */
@@ -113,6 +122,7 @@ struct dtx_master_stats {
     enum dtx_stop stopping;    /* 0 = no */
     bool halted;               /* by dtx_halt */
     bool finished;
+    bool open;                 /* more tasks may come */
 };
 void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s);
 
@@ -131,6 +141,7 @@ struct dtx_rank_stats {
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
                            struct dtx_rank_stats *s);
 
+/* 'task' is one that has come. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
                                           uint32_t task);
 /* The failed task because of which a SKIPPED one was skipped. */

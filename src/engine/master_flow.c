@@ -15,7 +15,7 @@ int dtx_master_flow_init(struct dtx_master *m)
 {
     const struct dtx_graph *g = m->c.graph;
 
-    if (!g->indegree)
+    if (m->c.live || !g->indegree)
         return DTX_OK;
     m->blockers = malloc(((size_t)g->nnodes + 1) * sizeof(*m->blockers));
     if (!m->blockers)
@@ -27,6 +27,8 @@ int dtx_master_flow_init(struct dtx_master *m)
 void dtx_master_flow_fini(struct dtx_master *m)
 {
     free(m->blockers);
+    free(m->first);
+    free(m->link);
     free(m->pending);
     free(m->walk);
     free(m->retry);
@@ -37,6 +39,8 @@ static bool has_successors(const struct dtx_master *m, uint32_t node)
 {
     const struct dtx_graph *g = m->c.graph;
 
+    if (m->c.live)
+        return m->first && m->first[node] != DTX_NO_TASK;
     return g->start && g->start[node] < g->start[node + 1];
 }
 
@@ -53,8 +57,8 @@ static void begin_walk(struct dtx_master *m, uint32_t node, uint32_t cause)
         return;
     }
     m->walk = p;
-    m->walk[m->nwalks++] =
-        (struct dtx_walk){node, m->c.graph->start[node], cause};
+    m->walk[m->nwalks++] = (struct dtx_walk){
+        node, m->c.live ? m->first[node] : m->c.graph->start[node], cause};
 }
 
 static void release(struct dtx_master *m, uint32_t node)
@@ -70,6 +74,15 @@ static void release(struct dtx_master *m, uint32_t node)
     }
 }
 
+static void forget(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_action *a =
+        m->c.live ? dtx_actions_add(m->out, DTX_ACT_FORGET) : NULL;
+
+    if (a)
+        a->u.over = task;
+}
+
 static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
 {
     if (dtx_graph_is_barrier(m->c.graph, node)) {
@@ -82,20 +95,37 @@ static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
     if (node < m->ntasks) {
         m->owner[node] = cause;
         m->st.skipped++;
+        forget(m, node);
     }
     begin_walk(m, node, cause);
 }
 
-static void go_on_walking(struct dtx_master *m)
+/* The node the walk comes to next. The walk is popped when that is its last
+ * one, before a deeper one can be pushed. */
+static uint32_t next_node(struct dtx_master *m, struct dtx_walk *w)
 {
     const struct dtx_graph *g = m->c.graph;
+    uint32_t at = w->edge;
 
+    if (!m->c.live) {
+        w->edge++;
+        m->nwalks -= w->edge == g->start[w->node + 1];
+        return g->succ[at];
+    }
+    w->edge = m->link[at].next;
+    m->nwalks -= w->edge == DTX_NO_TASK;
+    m->first[w->node] = w->edge;
+    m->link[at].next = m->spare;
+    m->spare = at;
+    return m->link[at].after;
+}
+
+static void go_on_walking(struct dtx_master *m)
+{
     while (m->nwalks > 0 && dtx_master_spend(m)) {
         struct dtx_walk *w = &m->walk[m->nwalks - 1];
-        uint32_t cause = w->cause, node = g->succ[w->edge++];
+        uint32_t cause = w->cause, node = next_node(m, w);
 
-        if (w->edge == g->start[w->node + 1])
-            m->nwalks--; /* before a deeper walk is pushed */
         if (cause == DTX_NO_TASK)
             release(m, node);
         else
@@ -105,11 +135,8 @@ static void go_on_walking(struct dtx_master *m)
 
 /* ---- the start ---- */
 
-static void start_task(struct dtx_master *m, uint32_t i)
+static void start_task(struct dtx_master *m, uint32_t i, enum dtx_prior prior)
 {
-    enum dtx_prior prior =
-        m->c.prior ? (enum dtx_prior)m->c.prior[i] : DTX_PRIOR_NONE;
-
     switch (prior) {
     case DTX_PRIOR_OK:
         m->state[i] = DTX_TASK_OK;
@@ -129,8 +156,9 @@ static void start_task(struct dtx_master *m, uint32_t i)
     case DTX_PRIOR_NONE:
         if (!m->blockers || m->blockers[i] == 0)
             dtx_master_make_ready(m, i);
-        break;
+        return;
     }
+    forget(m, i);
 }
 
 void dtx_master_flow_start(struct dtx_master *m)
@@ -138,8 +166,9 @@ void dtx_master_flow_start(struct dtx_master *m)
     uint32_t i;
 
     for (i = 0; i < m->ntasks; i++)
-        start_task(m, i);
-    for (; i < m->c.graph->nnodes; i++) { /* gates that wait for nothing */
+        start_task(m, i, m->c.prior ? (enum dtx_prior)m->c.prior[i]
+                                    : DTX_PRIOR_NONE);
+    for (; !m->c.live && i < m->c.graph->nnodes; i++) { /* gates that wait for nothing */
         if (m->blockers && m->blockers[i] == 0) {
             m->state[i] = DTX_TASK_OK;
             begin_walk(m, i, DTX_NO_TASK);
@@ -147,6 +176,102 @@ void dtx_master_flow_start(struct dtx_master *m)
     }
     m->c.prior = NULL; /* borrowed for creation and start alone */
     m->c.attempts = NULL;
+}
+
+/* ---- tasks that come while the job runs ---- */
+
+/* The first dependency of all: the arrays about them begin. */
+static bool begin_links(struct dtx_master *m)
+{
+    uint32_t i;
+
+    if (m->first)
+        return true;
+    m->first = malloc(m->cap_tasks * sizeof(*m->first));
+    m->blockers = calloc(m->cap_tasks, sizeof(*m->blockers));
+    if (!m->first || !m->blockers) {
+        free(m->first);
+        free(m->blockers);
+        m->first = m->blockers = NULL;
+        return false;
+    }
+    for (i = 0; i < m->ntasks; i++)
+        m->first[i] = DTX_NO_TASK;
+    return true;
+}
+
+static void link_after(struct dtx_master *m, uint32_t before, uint32_t after)
+{
+    struct dtx_link *p;
+    uint32_t at = m->spare;
+
+    if (at == DTX_NO_TASK) {
+        p = begin_links(m) && m->nlinks < DTX_NO_TASK
+                ? dtx_grow(m->link, &m->cap_links, m->nlinks + 1, sizeof(*p))
+                : NULL;
+        if (!p) {
+            m->nomem = true;
+            return;
+        }
+        m->link = p;
+        at = (uint32_t)m->nlinks++;
+    } else {
+        m->spare = m->link[at].next;
+    }
+    m->link[at] = (struct dtx_link){after, m->first[before]};
+    m->first[before] = at;
+    m->blockers[after]++;
+}
+
+/* A new task waits for an earlier one, whose fate may be known. */
+static void wait_for(struct dtx_master *m, uint32_t before, uint32_t after)
+{
+    switch ((enum dtx_task_state)m->state[before]) {
+    case DTX_TASK_OK:
+        break;
+    case DTX_TASK_FAILED:
+        skip(m, after, before);
+        break;
+    case DTX_TASK_SKIPPED:
+        skip(m, after, m->owner[before]);
+        break;
+    case DTX_TASK_LEFT:
+        /* nobody will do it in this session: nor what waits for it */
+        if (m->state[after] == DTX_TASK_BLOCKED) {
+            m->state[after] = DTX_TASK_LEFT;
+            forget(m, after);
+        }
+        break;
+    default:
+        link_after(m, before, after);
+    }
+}
+
+void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a)
+{
+    uint32_t from = m->ntasks, i;
+    size_t e = 0;
+
+    if (!m->open || a->upto < from || a->upto > m->c.list->ntasks)
+        return;
+    if (dtx_master_grow(m, a->upto, a->attempts)) {
+        m->nomem = true;
+        return;
+    }
+    dtx_master_trace(m, "%u tasks have come", a->upto - from);
+    for (i = from; i < a->upto && !m->nomem; i++) {
+        enum dtx_prior prior =
+            a->prior ? (enum dtx_prior)a->prior[i - from] : DTX_PRIOR_NONE;
+
+        m->items++;
+        for (; e < a->nedges && a->edge[2 * e + 1] == i; e++) {
+            if (prior == DTX_PRIOR_NONE && a->edge[2 * e] < i)
+                wait_for(m, a->edge[2 * e], i);
+            m->items++;
+        }
+        if (m->state[i] == DTX_TASK_BLOCKED && !m->nomem)
+            start_task(m, i, prior);
+    }
 }
 
 /* ---- rings ---- */
@@ -357,6 +482,7 @@ static void settle(struct dtx_master *m, const struct dtx_pending *p)
     }
     if (!p->final)
         return;
+    forget(m, i);
     if (p->outcome.status == DTX_STATUS_OK) {
         m->state[i] = DTX_TASK_OK;
         m->st.ok++;

@@ -56,6 +56,11 @@ struct dtx_pending {
     bool final;
 };
 
+/* A live list: 'after' waits for the task whose list this is in. */
+struct dtx_link {
+    uint32_t after, next;
+};
+
 /* A cascade's place: the next edge of a node to look at. */
 struct dtx_walk {
     uint32_t node, edge;
@@ -86,8 +91,16 @@ struct dtx_master {
 
     /* tasks and gates; arrays of list->ntasks unless said otherwise */
     uint32_t ntasks;
+    size_t cap_tasks;
+    bool open;           /* live: CLOSED has not come */
     uint8_t *state;      /* enum dtx_task_state; graph->nnodes of them */
     uint32_t *blockers;  /* predecessors not done; nnodes, or NULL */
+    uint32_t *first;     /* live: head of the list of those that wait for it;
+                            NULL like 'blockers' until anybody waits */
+    struct dtx_link *link; /* live: those lists; what is used up is taken again,
+                            linked from 'spare' */
+    size_t nlinks, cap_links;
+    uint32_t spare;
     uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
     uint32_t *next, *prev;
     float *est_s;        /* predicted, or what the grant assumed */
@@ -126,6 +139,8 @@ struct dtx_master {
 };
 
 /* ---- master.c ---- */
+/* Make room for tasks up to 'n' and set up those from ntasks on. */
+int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts);
 void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,
@@ -176,6 +191,8 @@ void dtx_master_flow_start(struct dtx_master *m);
 /* An attempt has ended: its outcome is believed. */
 void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o);
 void dtx_master_recorded(struct dtx_master *m, uint64_t number);
+/* Live: further tasks have come. */
+void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a);
 /* The tasks of a rank's list go back, in slices. */
 void dtx_master_take_back(struct dtx_master *m, uint32_t head);
 /* Go on with cascades, lost lists and retries that are due. */

@@ -543,6 +543,8 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
     case DTX_EV_TIMER:
     case DTX_EV_RECORDED:
     case DTX_EV_RANK_LOST:
+    case DTX_EV_TASKS:
+    case DTX_EV_CLOSED:
         break;
     }
     if (!w->finished) {

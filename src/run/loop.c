@@ -31,6 +31,7 @@
 #include "run/status.h"
 #include "store/output.h"
 #include "store/writer.h"
+#include "task/task.h"
 #include "wire/wire.h"
 
 #define TICK_NS (500 * DTX_MSEC_NS)
@@ -267,6 +268,9 @@ static void carry_out(struct dtx_loop *l, bool master)
         case DTX_ACT_WAKE_AT:
             *(master ? &l->master_wake_ns : &l->worker_wake_ns) =
                 a->u.wake_at_ns;
+            break;
+        case DTX_ACT_FORGET:
+            dtx_tasklist_forget(l->c.list, a->u.over);
             break;
         case DTX_ACT_FINISH:
             *(master ? &l->master_done : &l->worker_done) = true;

@@ -24,6 +24,8 @@ struct dtx_noderun;
 struct dtx_output_reader;
 struct dtx_show;
 struct dtx_spawner;
+struct dtx_taskstream;
+struct dtx_tasklist;
 struct dtx_transport;
 struct dtx_worker;
 struct dtx_writer;
@@ -42,6 +44,8 @@ struct dtx_loop_config {
     /* rank 0 */
     struct dtx_master *master;
     struct dtx_writer *writer; /* of the journal */
+    struct dtx_tasklist *list; /* its texts are forgotten when it is live */
+    struct dtx_taskstream *stream; /* where its tasks come from, or NULL */
     struct dtx_show *show;
     const char *run_dir;
     void (*ended)(void *ctx, const struct dtx_outcome *o, bool final);

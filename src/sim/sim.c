@@ -91,7 +91,8 @@ static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
 
     if (e->target == DTX_SIM_MASTER)
         return e->kind == DTX_SIM_STORED || e->kind == DTX_SIM_FRAME ||
-               e->kind == DTX_SIM_TIMER || e->kind == DTX_SIM_STOPPING;
+               e->kind == DTX_SIM_TIMER || e->kind == DTX_SIM_STOPPING ||
+               e->kind == DTX_SIM_ARRIVE || e->kind == DTX_SIM_CLOSE;
     r = dtx_sim_rank_of(s, e->target);
     return r->up && r->life == e->life && !hangs(s, r) &&
            (e->kind == DTX_SIM_NOTICE || e->kind == DTX_SIM_ANSWER ||
@@ -149,6 +150,10 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
         break;
     case DTX_ACT_SHOW:
         dtx_sim_check_show(s, a);
+        break;
+    case DTX_ACT_FORGET:
+        dtx_sim_mix(s, &a->u.over, sizeof(a->u.over));
+        dtx_sim_stream_forget(s, a->u.over);
         break;
     case DTX_ACT_FINISH:
         finish(s);
@@ -233,6 +238,7 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
         break;
     case DTX_ACT_RECORD:
     case DTX_ACT_SHOW:
+    case DTX_ACT_FORGET:
         dtx_sim_break(s, "rank %u asks for action %d", r->number,
                       (int)a->kind);
         break;
@@ -312,6 +318,12 @@ static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
         ev.kind = DTX_EV_STOP;
         ev.u.stop = (enum dtx_stop)e->a;
         s->stopping = true;
+        break;
+    case DTX_SIM_ARRIVE:
+        dtx_sim_stream_arrive(s, &ev);
+        break;
+    case DTX_SIM_CLOSE:
+        dtx_sim_stream_close(s, &ev);
         break;
     case DTX_SIM_LOST:
         dtx_sim_lose(s, e);
@@ -467,6 +479,10 @@ static void post_first(struct dtx_sim *s)
     if (c->stop_at_ns > 0)
         (void)dtx_sim_post(s, c->stop_at_ns, DTX_SIM_STOPPING, DTX_SIM_MASTER,
                            (uint32_t)c->stop);
+    if (c->arrive_ns)
+        (void)dtx_sim_post(s, s->ntasks ? c->arrive_ns[0] : c->close_ns,
+                           s->ntasks ? DTX_SIM_ARRIVE : DTX_SIM_CLOSE,
+                           DTX_SIM_MASTER, 0);
     if (c->crash_at_ns > 0)
         (void)dtx_sim_post(s, c->crash_at_ns, DTX_SIM_CRASH, DTX_SIM_MASTER,
                            0);
@@ -486,7 +502,7 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
     dtx_rng_seed(&s->rng, s->c.seed);
     dtx_sim_queue_init(s);
     s->rank = calloc(s->nranks, sizeof(*s->rank));
-    if (!s->rank || dtx_sim_check_init(s))
+    if (!s->rank || dtx_sim_stream_init(s) || dtx_sim_check_init(s))
         return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
     for (r = 0; r < s->nranks; r++) {
         s->rank[r].sim = s;
@@ -536,6 +552,7 @@ void dtx_sim_destroy(struct dtx_sim *s)
         free(s->rank[i].slot_of);
         free(s->rank[i].freed);
     }
+    dtx_sim_stream_fini(s);
     dtx_sim_queue_fini(s);
     dtx_master_destroy(s->master);
     dtx_actions_free(&s->out);

@@ -8,8 +8,8 @@
  *
  * Of events due at the same time the tie order is: store answers, executor
  * ends, what a worker hears of them, recall answers, frames, timers, faults
- * (ranks that come, stop requests, deaths, the notice of a death); then the
- * master before the workers and these by rank; then the order in which they
+ * (ranks that come, stop requests, deaths, the notice of a death), tasks that
+ * come; then the master before the workers and these by rank; then the order in which they
  * were made.
  *
  * While it runs the simulator keeps a model of its own of who may have which
@@ -49,6 +49,11 @@ struct dtx_sim_config {
     /* the job; list, graph and (optional) costs are borrowed. Its trace is
      * replaced by the one below */
     struct dtx_master_config master; /* epoch, nranks, policy, ... */
+    const int64_t *arrive_ns;     /* per task, rising: a live list, whose tasks
+                                     come at these times and wait for earlier
+                                     ones alone, without gates; or NULL */
+    int64_t close_ns;             /* a live list ends so long after its last
+                                     task */
     const int64_t *duration_ns;   /* per task, at speed 1 */
     const uint8_t *failures;      /* per task: how many first attempts fail, or
                                      NULL; 255 = always */

@@ -126,6 +126,10 @@ static void check_grant(struct dtx_sim *s, uint32_t to,
         dtx_sim_break(s, "task %u is granted to lost rank %u", id, to);
     else if (t->recorded || prior(s, w->task) != DTX_PRIOR_NONE)
         dtx_sim_break(s, "task %u is granted after its end", id);
+    else if (w->task >= s->arrived)
+        dtx_sim_break(s, "task %u is granted before it has come", id);
+    else if (s->c.arrive_ns && s->forgotten[w->task])
+        dtx_sim_break(s, "task %u is granted after it was forgotten", id);
     else if (s->stopping)
         dtx_sim_break(s, "task %u is granted after a stop", id);
     else if (s->blockers && s->blockers[w->task] > 0)
@@ -335,7 +339,7 @@ static void check_priorities(struct dtx_sim *s)
 {
     uint32_t i;
 
-    for (i = 0; i < s->ntasks; i++) {
+    for (i = 0; i < s->arrived; i++) {
         if (attr(s, i)->cpus == 1 && attr(s, i)->prio > s->granted_prio &&
             dtx_master_task_state(s->master, i) == DTX_TASK_READY) {
             dtx_sim_break(s, "task %u of priority %d waits while one of %d "
@@ -438,6 +442,9 @@ static void check_task(struct dtx_sim *s, uint32_t i, bool skipped, bool alive)
         good = state != DTX_TASK_OK && state != DTX_TASK_FAILED &&
                state != DTX_TASK_SKIPPED && state != DTX_TASK_LEFT &&
                excused(s, i, state, alive);
+    if (s->c.arrive_ns &&
+        s->forgotten[i] != (state >= DTX_TASK_OK))
+        good = false;
     if (!good)
         dtx_sim_break(s, "task %u is left in state %d", i + 1, (int)state);
 }
@@ -462,6 +469,8 @@ void dtx_sim_check_finish(struct dtx_sim *s)
         mark_skipped(s, todo);
         free(todo);
     }
-    for (i = 0; i < s->ntasks; i++)
+    if (!s->closed && !s->stopping && alive)
+        dtx_sim_break(s, "finish while tasks may come");
+    for (i = 0; i < s->arrived; i++)
         check_task(s, i, g->start && s->stack[i], alive);
 }

@@ -5,7 +5,7 @@
  * moves frames, sim_exec.c runs attempts, sim_store.c writes records,
  * sim_check.c holds the model that the engine is compared with, sim_idle.c
  * measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps the
- * events, sim_result.c sums up.
+ * events, sim_stream.c lets tasks come, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -36,7 +36,9 @@ enum dtx_sim_kind {
     DTX_SIM_FAIL,   /* a = fault */
     DTX_SIM_WAKE,   /* a hanging rank goes on */
     DTX_SIM_LOST,   /* the driver counts rank a as dead */
-    DTX_SIM_CRASH
+    DTX_SIM_CRASH,
+    DTX_SIM_ARRIVE, /* tasks of a live list come */
+    DTX_SIM_CLOSE   /* and no more will */
 };
 
 struct dtx_sim_event {
@@ -120,6 +122,11 @@ struct dtx_sim {
     struct dtx_master *master;
     struct dtx_actions out; /* the master's */
     uint32_t ntasks, nranks;
+    uint32_t arrived;    /* tasks that have come; without a live list all */
+    bool closed;
+    uint32_t *edge;      /* live: pairs before, after, by after */
+    size_t edge_at;
+    bool *forgotten;     /* live: per task */
     struct dtx_rng rng;
     int64_t now_ns;
     struct dtx_sim_result res;
@@ -173,6 +180,16 @@ struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
 
 /* Give the master an event (its time is filled in) and do what it asks. */
 void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev);
+
+/* ---- sim_stream.c ---- */
+/* Set up the coming of tasks. */
+int dtx_sim_stream_init(struct dtx_sim *s);
+void dtx_sim_stream_fini(struct dtx_sim *s);
+/* Fill in the event of what has come by now, and wait for the next. */
+void dtx_sim_stream_arrive(struct dtx_sim *s, struct dtx_event *ev);
+void dtx_sim_stream_close(struct dtx_sim *s, struct dtx_event *ev);
+/* The master will not ask for this task again. */
+void dtx_sim_stream_forget(struct dtx_sim *s, uint32_t task);
 
 /* ---- sim_queue.c ---- */
 void dtx_sim_queue_init(struct dtx_sim *s);

@@ -48,6 +48,11 @@ int dtx_tasklist_init(struct dtx_tasklist *l)
 
 void dtx_tasklist_fini(struct dtx_tasklist *l)
 {
+    size_t i;
+
+    for (i = 0; i < l->nblocks; i++)
+        free(l->block[i].data);
+    free(l->block);
     free(l->task);
     free(l->attr);
     dtx_buf_free(&l->text);
@@ -100,6 +105,76 @@ int dtx_tasklist_attr(struct dtx_tasklist *l, const struct dtx_task_attr *a,
     return DTX_OK;
 }
 
+/* ---- the commands of a live list ---- */
+
+/* A block holds this much, or one longer command. Smaller ones would be given
+ * back sooner, and cost more for each. */
+#define BLOCK_BYTES (256u << 10)
+#define BLOCK_SHIFT 32
+
+void dtx_tasklist_live(struct dtx_tasklist *l)
+{
+    assert(l->ntasks == 0);
+    l->live = true;
+}
+
+static struct dtx_text_block *new_block(struct dtx_tasklist *l, size_t len)
+{
+    struct dtx_text_block *p =
+        dtx_grow(l->block, &l->cap_blocks, l->nblocks + 1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    l->block = p;
+    p += l->nblocks;
+    memset(p, 0, sizeof(*p));
+    p->cap = len > BLOCK_BYTES ? (uint32_t)len : BLOCK_BYTES;
+    p->data = malloc(p->cap);
+    if (!p->data)
+        return NULL;
+    l->nblocks++;
+    return p;
+}
+
+static void release_block(struct dtx_text_block *b)
+{
+    free(b->data);
+    b->data = NULL;
+}
+
+static bool append_live(struct dtx_tasklist *l, const char *command,
+                        size_t len, uint64_t *at)
+{
+    struct dtx_text_block *b = l->nblocks ? &l->block[l->nblocks - 1] : NULL;
+
+    if (!b || !b->data || b->cap - b->len < len) {
+        b = new_block(l, len);
+        if (!b)
+            return false;
+        if (l->nblocks > 1 && b[-1].tasks == 0)
+            release_block(&b[-1]); /* it could not go while it was the last */
+    }
+    memcpy(b->data + b->len, command, len);
+    *at = (uint64_t)(l->nblocks - 1) << BLOCK_SHIFT | b->len;
+    b->len += (uint32_t)len;
+    b->tasks++;
+    l->open_tasks++;
+    l->open_bytes += len;
+    return true;
+}
+
+void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task)
+{
+    const struct dtx_task *t = &l->task[task];
+    struct dtx_text_block *b = &l->block[t->text >> BLOCK_SHIFT];
+
+    assert(l->live && task < l->ntasks && b->tasks > 0);
+    l->open_tasks--;
+    l->open_bytes -= t->len;
+    if (--b->tasks == 0 && b != &l->block[l->nblocks - 1])
+        release_block(b);
+}
+
 int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
                      uint32_t attr, uint32_t line, uint32_t name)
 {
@@ -114,7 +189,8 @@ int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
     l->task = p;
     p += l->ntasks;
     p->text = l->text.len;
-    if (!append(&l->text, command, len))
+    if (!(l->live ? append_live(l, command, len, &p->text)
+                  : append(&l->text, command, len)))
         return DTX_ENOMEM;
     p->len = (uint32_t)len;
     p->attr = attr;
@@ -153,6 +229,8 @@ void dtx_tasklist_trim(struct dtx_tasklist *l)
 const char *dtx_tasklist_text(const struct dtx_tasklist *l,
                               const struct dtx_task *t)
 {
+    if (l->live)
+        return l->block[t->text >> BLOCK_SHIFT].data + (uint32_t)t->text;
     return l->text.data + t->text;
 }
 

@@ -5,12 +5,17 @@
  * lines of a file have the same.  Tasks are numbered from 0 inside the
  * program; people see the id, which is the ordinal from 1 (dtx_task_id).
  *
+ * A list may be live (dtx_tasklist_live): then the commands stand in blocks, and
+ * a block is given back when all its tasks have been forgotten.  Of a task gone
+ * by its 32 bytes stay.
+ *
  * Fill a list with task/taskfile.h, or by hand: dtx_tasklist_init, _attr,
  * _add; then read list->task[i], _text, _name, list->attr[task.attr].
  */
 #ifndef DTX_TASK_TASK_H
 #define DTX_TASK_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,13 +60,21 @@ struct dtx_task_attr {
 #define DTX_MAX_ENV_ENTRIES 32u
 
 struct dtx_task {
-    uint64_t text;  /* command: offset into 'text' */
+    uint64_t text;  /* command: offset into 'text'; in a live list number of the
+                       block and offset there */
     uint32_t len;   /* bytes of the command, no NUL inside */
     uint32_t attr;  /* index into 'attr' */
     uint32_t line;  /* where it stood in its file, from 1; 0 = nowhere */
     uint32_t name;  /* into 'pool', DTX_NO_TEXT = none */
     uint32_t index; /* of a job array or repetition, 0 = none; part of what
                        tells the task from others at a resume */
+};
+
+/* Commands of consecutive tasks of a live list. */
+struct dtx_text_block {
+    char *data; /* NULL: given back */
+    uint32_t len, cap;
+    uint32_t tasks; /* that have not been forgotten */
 };
 
 struct dtx_tasklist {
@@ -73,10 +86,20 @@ struct dtx_tasklist {
     struct dtx_buf pool;        /* names and directories, each ends in NUL */
     struct dtx_keymap interned; /* hash of a pool text -> its offset */
     struct dtx_keymap attr_of;  /* hash of an attr -> its index */
+    bool live;
+    struct dtx_text_block *block; /* live: instead of 'text' */
+    size_t nblocks, cap_blocks;
+    uint64_t open_tasks; /* live: not forgotten */
+    uint64_t open_bytes; /* live: of the commands of those */
 };
 
 int dtx_tasklist_init(struct dtx_tasklist *l);
 void dtx_tasklist_fini(struct dtx_tasklist *l);
+/* Make a list without tasks a live one. */
+void dtx_tasklist_live(struct dtx_tasklist *l);
+/* The command of this task of a live list is not asked for again; once a
+ * task. */
+void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task);
 
 /* The offset in 'pool' of this text, put there if it was not; DTX_NO_TEXT when
  * out of memory or the pool is full. */

@@ -290,6 +290,32 @@ static void draw_master(struct world *w)
     m->graph = &w->graph;
 }
 
+/* Every third world without gates has a live list: bursts of tasks, some of
+ * them long after all before have ended. Drawn last, so that the other worlds
+ * of a seed stay what they were. */
+static void draw_stream(struct world *w)
+{
+    uint32_t burst = 1 + below(w, 60), left = 0, i;
+    int64_t now = time_below(w, 5 * DTX_MSEC_NS), gap;
+
+    if (!once_in(w, 3) || w->graph.nnodes > w->graph.ntasks)
+        return;
+    gap = time_below(w, w->span_ns) / (1 + w->ntasks / burst) *
+          (int64_t)(1 + below(w, 3));
+    w->arrive_ns = calloc(w->ntasks + 1u, sizeof(*w->arrive_ns));
+    need(w->arrive_ns != NULL);
+    for (i = 0; i < w->ntasks; i++) {
+        if (left == 0) {
+            left = 1 + below(w, burst);
+            now += once_in(w, 4) ? 0 : time_below(w, 2 * gap);
+        }
+        left--;
+        w->arrive_ns[i] = now;
+    }
+    w->sim.arrive_ns = w->arrive_ns;
+    w->sim.close_ns = once_in(w, 2) ? 0 : time_below(w, 20 * DTX_MSEC_NS);
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -302,6 +328,7 @@ void world_make(struct world *w, uint64_t seed)
     draw_faults(w);
     draw_stops(w);
     w->sim.seed = dtx_rng_u64(&w->rng);
+    draw_stream(w);
     w->sim.faults = w->fault;
     w->sim.measure_idle = true;
 }
@@ -309,6 +336,7 @@ void world_make(struct world *w, uint64_t seed)
 void world_free(struct world *w)
 {
     free(w->duration_ns);
+    free(w->arrive_ns);
     free(w->failures);
     free(w->cost_s);
     dtx_graph_fini(&w->graph);
@@ -320,11 +348,11 @@ void world_show(const struct world *w)
     const struct dtx_sim_config *c = &w->sim;
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
-           "store %lld us, %zu faults, stop %d, crashes %u%s\n",
+           "store %lld us, %zu faults, stop %d, crashes %u%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
            (long long)(c->store_delay_ns / US), c->nfaults,
            c->stop_at_ns > 0 ? (int)c->stop : 0, w->crashes,
-           w->wide ? ", wide tasks" : "");
+           w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "");
 }
