@@ -85,7 +85,7 @@ static void forget(struct dtx_master *m, uint32_t task)
 
 static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
 {
-    if (dtx_graph_is_barrier(m->c.graph, node)) {
+    if (!m->c.live && dtx_graph_is_barrier(m->c.graph, node)) {
         release(m, node); /* for it an end is an end */
         return;
     }

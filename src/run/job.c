@@ -4,9 +4,11 @@
  * step fails. */
 #include "run/job.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +55,47 @@ int dtx_job_status_of(int code)
     default:
         return DTX_EXIT_RUNDIR;
     }
+}
+
+/* ---- the tasks ---- */
+
+static int begin_live(struct dtx_job *job, int fd, const char *name)
+{
+    int rc = dtx_tasklist_init(&job->list);
+
+    if (rc) {
+        if (fd != STDIN_FILENO)
+            (void)close(fd);
+        return rc;
+    }
+    dtx_tasklist_live(&job->list);
+    dtx_graph_init(&job->graph, 0);
+    job->live = job->has_list = true;
+    job->stream_fd = fd;
+    job->source = name;
+    return DTX_OK;
+}
+
+/* Standard input and a FIFO are read while the job runs, all else now. */
+static int read_tasks(const struct dtx_options *o, struct dtx_job *job,
+                      struct dtx_error *err)
+{
+    struct stat st;
+    int rc, fd;
+
+    if (o->form == DTX_FORM_TASKFILE && strcmp(o->task_file, "-") == 0)
+        return begin_live(job, STDIN_FILENO, "standard input");
+    if (o->form == DTX_FORM_TASKFILE && stat(o->task_file, &st) == 0 &&
+        S_ISFIFO(st.st_mode)) {
+        fd = open(o->task_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+            return dtx_error_errno(err, "cannot open task file %s",
+                                   o->task_file);
+        return begin_live(job, fd, o->task_file);
+    }
+    rc = dtx_source_read(o, &job->list, &job->graph, err);
+    job->has_list = rc == DTX_OK;
+    return rc;
 }
 
 /* ---- the run directory ---- */
@@ -249,7 +292,9 @@ static int begin_session(const struct dtx_options *o, struct dtx_job *job,
 
     session_record(o, job, ranks, command_line, host, sizeof(host), &rec);
     rc = put_record(&a, &rec);
-    if (rc == DTX_OK && new_list)
+    if (rc == DTX_OK && job->live)
+        rc = dtx_list_encode_live(job->source, job->cwd, append_record, &a);
+    else if (rc == DTX_OK && new_list)
         rc = dtx_list_encode(&job->list, &job->graph, dtx_source_name(o),
                              job->cwd, append_record, &a);
     if (rc == DTX_OK && job->told)
@@ -339,8 +384,7 @@ static int begin_job(const struct dtx_options *o, struct dtx_job *job,
         return DTX_EXIT_INTERNAL;
     rc = DTX_OK;
     if (o->form != DTX_FORM_NONE)
-        rc = dtx_source_read(o, &job->list, &job->graph, err);
-    job->has_list = rc == DTX_OK && o->form != DTX_FORM_NONE;
+        rc = read_tasks(o, job, err);
     if (rc == DTX_OK)
         return 0;
     (void)dtx_job_close(job, NULL, NULL);
@@ -378,6 +422,27 @@ static int read_joblog(const struct dtx_options *o, struct dtx_job *job,
     return rc == DTX_EPARSE ? DTX_EXIT_USAGE : dtx_job_status_of(rc);
 }
 
+/* What cannot be said of tasks that are not known yet. An exit status. */
+static int check_live(const struct dtx_options *o, struct dtx_job *job,
+                      struct dtx_error *err)
+{
+    if (!job->live ||
+        (o->resume != DTX_RETRY_FAILED && !job->from_joblog))
+        return 0;
+    if (job->from_joblog)
+        (void)dtx_error_set(err, DTX_EINVAL,
+                            "%s: there is no such run directory, and a joblog "
+                            "cannot be told to tasks as they come: put them "
+                            "into a file", job->source);
+    else
+        (void)dtx_error_set(err, DTX_EINVAL,
+                            "--retry-failed runs tasks the journal knows, and "
+                            "%s would bring others: leave %s out, or give "
+                            "--resume-failed", job->source, o->task_file);
+    (void)dtx_job_close(job, NULL, NULL);
+    return DTX_EXIT_USAGE;
+}
+
 int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
                  const char *command_line,
                  void (*waiting)(void *ctx, const char *text), void *ctx,
@@ -389,11 +454,14 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     memset(job, 0, sizeof(*job));
     job->from_joblog = dtx_job_from_joblog(o);
     job->resumed = o->resume != DTX_RESUME_NO && !job->from_joblog;
+    job->stream_fd = -1;
     if (o->joblog && dtx_joblog_check(o->joblog, err))
         return DTX_EXIT_USAGE;
     if (o->results && dtx_results_check(o->results, err))
         return DTX_EXIT_USAGE;
     rc = begin_job(o, job, err);
+    if (!rc)
+        rc = check_live(o, job, err);
     if (!rc && job->from_joblog)
         rc = read_joblog(o, job, err);
     if (rc)
@@ -466,6 +534,11 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
         dtx_tasklist_fini(&job->list);
         dtx_graph_fini(&job->graph);
     }
+    if (job->carrier)
+        dtx_carrier_fini(job->carrier);
+    free(job->carrier);
+    if (job->live && job->stream_fd > STDIN_FILENO)
+        (void)close(job->stream_fd);
     free(job->prior);
     free(job->attempts);
     free(job->known);

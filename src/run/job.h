@@ -3,7 +3,9 @@
  *
  * dtx_job_open reads the task file or the journal, takes the run directory,
  * works out what earlier sessions have finished, and begins the session's part
- * of the journal.  Nothing has run when it fails, and it says why.
+ * of the journal.  Nothing has run when it fails, and it says why.  Standard
+ * input ("-") and a FIFO are not read here: their tasks come while the job runs
+ * (run/stream.h).
  */
 #ifndef DTX_RUN_JOB_H
 #define DTX_RUN_JOB_H
@@ -14,6 +16,7 @@
 #include "task/graph.h"
 #include "task/task.h"
 
+struct dtx_carrier;
 struct dtx_error;
 struct dtx_known;
 struct dtx_options;
@@ -37,6 +40,10 @@ struct dtx_job {
     struct dtx_tasklist list;
     struct dtx_graph graph;
     bool has_list;
+    bool live;          /* the list is empty and grows from ... */
+    int stream_fd;      /* this, while live */
+    const char *source; /* what that is called */
+    struct dtx_carrier *carrier; /* live, resumed: what earlier sessions did */
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
     uint16_t *attempts; /* per task, or NULL */
     uint32_t widest;      /* most cpus any task asks for */

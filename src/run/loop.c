@@ -29,6 +29,7 @@
 #include "run/show.h"
 #include "run/signals.h"
 #include "run/status.h"
+#include "run/stream.h"
 #include "store/output.h"
 #include "store/writer.h"
 #include "task/task.h"
@@ -540,6 +541,27 @@ static bool poll_show(struct dtx_loop *l)
     return moved;
 }
 
+/* Tasks of a live list. A job that stops reads no more of them. */
+static bool poll_stream(struct dtx_loop *l)
+{
+    struct dtx_event ev = {.kind = DTX_EV_CLOSED};
+    struct dtx_master_stats st;
+    bool failed = false;
+
+    if (!l->c.stream)
+        return false;
+    dtx_master_stats(l->c.master, &st);
+    if (st.stopping || st.finished)
+        dtx_taskstream_stop(l->c.stream);
+    if (dtx_taskstream_next(l->c.stream, &ev, &failed)) {
+        *dtx_inbox_add(&l->to_master, ev.kind) = ev;
+        return true;
+    }
+    if (failed)
+        fail(l, DTX_EXIT_INTERNAL, "out of memory for the tasks that come");
+    return false;
+}
+
 /* ---- sleeping ---- */
 
 static int64_t nap_of(struct dtx_loop *l, int64_t now)
@@ -567,6 +589,7 @@ static bool pump(struct dtx_loop *l)
     moved |= poll_writer(l);
     moved |= poll_transport(l);
     moved |= poll_show(l);
+    moved |= poll_stream(l);
     moved |= poll_timers(l, dtx_clock_mono_ns());
     moved |= deliver(l, false);
     if (l->c.master)

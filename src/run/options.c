@@ -363,11 +363,6 @@ static int read_task_file(struct parser *p, char *const *word, int n)
     if (!*word[0])
         return dtx_error_set(p->err, DTX_EINVAL,
                              "the task file's name is empty\n" FORM);
-    if (strcmp(word[0], "-") == 0)
-        return dtx_error_set(p->err, DTX_EINVAL,
-                             "standard input ('-') is not in this version; "
-                             "write the commands to a file first: cat "
-                             ">tasks.txt");
     p->out->form = DTX_FORM_TASKFILE;
     p->out->task_file = strdup(word[0]);
     if (!p->out->task_file)

@@ -30,6 +30,7 @@
 #include "run/show.h"
 #include "run/signals.h"
 #include "run/status.h"
+#include "run/stream.h"
 #include "run/supervise.h"
 #include "run/where.h"
 #include "store/output.h"
@@ -76,9 +77,11 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 {
     if (dtx_loop_trouble(r->loop))
         return dtx_loop_trouble(r->loop);
-    if (dtx_signals_asked() == DTX_STOP_KILL && s->left > 0)
+    if (dtx_signals_asked() == DTX_STOP_KILL && (s->left > 0 || s->open))
         return DTX_EXIT_INTERRUPTED;
-    if (s->left > 0 && !(s->halted && s->failed > 0))
+    if (r->stream && dtx_taskstream_bad(r->stream))
+        return DTX_EXIT_TASKFILE;
+    if ((s->left > 0 || s->open) && !(s->halted && s->failed > 0))
         return DTX_EXIT_STOPPED;
     if (s->failed + s->skipped == 0 && dtx_show_error(r->show))
         return DTX_EXIT_STORAGE;
@@ -195,6 +198,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_spawner_stop(r->spawner);
     dtx_loop_destroy(r->loop);
     dtx_noderun_destroy(r->node);
+    dtx_taskstream_destroy(r->stream);
     if (r->writer)
         (void)dtx_writer_stop(r->writer, NULL);
     stop_packing(r);

@@ -24,6 +24,7 @@
 #include "run/rank_state.h"
 #include "run/report.h"
 #include "run/show.h"
+#include "run/stream.h"
 #include "run/supervise.h"
 #include "run/where.h"
 #include "store/output.h"
@@ -253,6 +254,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.halt = r->o->halt;
     c.list = &r->job.list;
     c.graph = &r->job.graph;
+    c.live = r->job.live;
     c.prior = r->job.prior;
     c.attempts = r->job.attempts;
     r->master = dtx_master_create(&c, err);
@@ -306,6 +308,27 @@ static int make_node(struct dtx_rank_life *r, struct dtx_error *err)
     return r->node ? DTX_OK : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 }
 
+/* Where the tasks of a live list come from. */
+static int start_stream(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_taskstream_config c;
+
+    if (!r->job.live)
+        return DTX_OK;
+    memset(&c, 0, sizeof(c));
+    c.fd = r->job.stream_fd;
+    c.name = r->job.source;
+    c.list = &r->job.list;
+    c.most_cpus = r->share.most_slots;
+    c.writer = r->writer;
+    c.carrier = r->job.carrier;
+    c.cwd = r->job.cwd;
+    c.again = r->o->resume == DTX_RESUME_FAILED;
+    c.notify = notify;
+    c.ctx = r;
+    return dtx_taskstream_start(&c, &r->stream, err);
+}
+
 static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_loop_config c;
@@ -324,6 +347,8 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.reader = r->reader;
     c.node = r->node;
     c.master = r->master;
+    c.list = &r->job.list;
+    c.stream = r->stream;
     c.show = r->show;
     c.run_dir = r->run_dir;
     c.ended = ended;
@@ -339,6 +364,8 @@ int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err)
 
     if (rc == DTX_OK && r->me == 0)
         rc = make_master(r, err);
+    if (rc == DTX_OK && r->me == 0)
+        rc = start_stream(r, err);
     if (rc == DTX_OK)
         rc = make_node(r, err);
     if (rc == DTX_OK)

@@ -26,6 +26,7 @@ struct dtx_output_reader;
 struct dtx_report;
 struct dtx_show;
 struct dtx_spawner;
+struct dtx_taskstream;
 struct dtx_transport;
 struct dtx_worker;
 struct dtx_writer;
@@ -61,6 +62,7 @@ struct dtx_rank_life {
     struct dtx_master *master;
     struct dtx_report *report;
     struct dtx_show *show;
+    struct dtx_taskstream *stream; /* of a live list, or NULL */
     bool marked;
     int leave; /* what the process leaves with, once marked */
     int64_t begin_ns, last_ns; /* monotonic: loop entered, last end */

@@ -27,10 +27,18 @@ void dtx_rank_warn_slips(char *const *env)
 
 void dtx_rank_greet(const struct dtx_rank_life *r)
 {
+    char count[32] = "tasks as they come";
+
+    if (!r->job.live)
+        (void)snprintf(count, sizeof(count), "%zu tasks", r->job.list.ntasks);
+    if (r->job.live && isatty(r->job.stream_fd) == 1)
+        dtx_log(DTX_LOG_WARN,
+                "tasks are read from the terminal: one command a line, Ctrl-D "
+                "ends them");
     dtx_log(DTX_LOG_INFO,
-            "%zu tasks on %u rank%s, %u node%s, %llu slots, policy %s; run "
+            "%s on %u rank%s, %u node%s, %llu slots, policy %s; run "
             "directory %s",
-            r->job.list.ntasks, r->size, r->size == 1 ? "" : "s",
+            count, r->size, r->size == 1 ? "" : "s",
             r->share.nodes, r->share.nodes == 1 ? "" : "s",
             (unsigned long long)r->share.job_slots,
             r->o->policy ? r->o->policy : "steal", r->run_dir);
@@ -43,7 +51,7 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
         dtx_log(DTX_LOG_WARN,
                 "%llu finished tasks run again: their output is not in out/",
                 (unsigned long long)r->job.redone);
-    if (r->job.list.ntasks == 0)
+    if (r->job.list.ntasks == 0 && !r->job.live)
         dtx_log(DTX_LOG_WARN, "there are no tasks in it");
     if (r->o->jobs &&
         r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)

@@ -3,6 +3,7 @@
  * nothing itself. */
 #include "run/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +18,12 @@
 #define TAIL_BYTES 2048
 #define TAIL_LINES 3
 #define RANK_ROWS 16
+#define COMMAND_BYTES 120 /* shown of a command */
 
 struct dtx_report {
     struct dtx_report_config c;
     struct dtx_outcome failure[MAX_FAILURES];
+    char command[MAX_FAILURES][COMMAND_BYTES + 4]; /* and "..." */
     uint32_t nfailures;
     uint64_t ended;      /* attempts in this session */
     int64_t wall_ns;     /* their seconds together */
@@ -46,6 +49,19 @@ void dtx_report_destroy(struct dtx_report *r)
     free(r);
 }
 
+/* The command as well: a live list forgets it. */
+static void note_failure(struct dtx_report *r, const struct dtx_outcome *o)
+{
+    struct dtx_buf c = DTX_BUF_INIT;
+
+    dtx_tasklist_command(&c, r->c.list, o->task, o->slot);
+    (void)snprintf(r->command[r->nfailures], sizeof(r->command[0]), "%.*s%s",
+                   COMMAND_BYTES, c.data ? c.data : "",
+                   c.len > COMMAND_BYTES ? "..." : "");
+    dtx_buf_free(&c);
+    r->failure[r->nfailures++] = *o;
+}
+
 void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
                       bool final)
 {
@@ -59,7 +75,7 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
         r->longest = o->task;
     }
     if (final && o->status != DTX_STATUS_OK && r->nfailures < MAX_FAILURES)
-        r->failure[r->nfailures++] = *o;
+        note_failure(r, o);
 }
 
 /* ---- the progress line ---- */
@@ -90,13 +106,26 @@ static void append_left(const struct dtx_report *r,
     uint64_t todo = s->left;
     char text[32];
 
-    if (r->ended == 0 || slots == 0)
+    if (r->ended == 0 || slots == 0 || s->open)
         return;
     dtx_buf_printf(
         b, ", about %s left",
         dtx_format_duration(text, sizeof(text),
                             (int64_t)((double)r->slot_ns / (double)r->ended *
                                       (double)todo / (double)slots)));
+}
+
+/* Of a live list nobody knows how many tasks it will have. */
+static void append_done(const struct dtx_master_stats *s, uint64_t done,
+                        struct dtx_buf *b)
+{
+    dtx_buf_printf(b, "distributex: %llu of %llu%s done",
+                   (unsigned long long)done, (unsigned long long)s->tasks,
+                   s->open ? "+" : "");
+    if (!s->open)
+        dtx_buf_printf(b, " (%.0f %%)",
+                       s->tasks ? 100.0 * (double)done / (double)s->tasks
+                                : 100.0);
 }
 
 void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
@@ -118,10 +147,8 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
     done = s.ok + failed;
     slots = slots_there(r, &running);
     dtx_buf_str(b, r->c.tty ? "\r\033[K" : "");
-    dtx_buf_printf(b, "distributex: %llu of %llu done (%.0f %%), %llu running",
-                   (unsigned long long)done, (unsigned long long)s.tasks,
-                   s.tasks ? 100.0 * (double)done / (double)s.tasks : 100.0,
-                   (unsigned long long)running);
+    append_done(&s, done, b);
+    dtx_buf_printf(b, ", %llu running", (unsigned long long)running);
     dtx_buf_printf(b, ", %llu failed", (unsigned long long)failed);
     if (r->c.gone)
         dtx_buf_printf(b, ", %s gone",
@@ -146,9 +173,9 @@ void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b)
 
 static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
 {
-    dtx_buf_printf(b, "tasks      %llu: %llu succeeded, %llu failed",
-                   (unsigned long long)s->tasks, (unsigned long long)s->ok,
-                   (unsigned long long)s->failed);
+    dtx_buf_printf(b, "tasks      %llu%s: %llu succeeded, %llu failed",
+                   (unsigned long long)s->tasks, s->open ? "+" : "",
+                   (unsigned long long)s->ok, (unsigned long long)s->failed);
     if (s->skipped)
         dtx_buf_printf(b, ", %llu skipped because another failed",
                        (unsigned long long)s->skipped);
@@ -292,18 +319,13 @@ static void append_failures(const struct dtx_report *r, uint64_t failed,
     for (i = 0; i < r->nfailures; i++) {
         const struct dtx_outcome *o = &r->failure[i];
         const struct dtx_task *t = &r->c.list->task[o->task];
-        struct dtx_buf c = DTX_BUF_INIT;
-
-        dtx_tasklist_command(&c, r->c.list, o->task, o->slot);
         dtx_buf_printf(b, "failed     task %llu",
                        (unsigned long long)dtx_task_id(o->task));
         if (t->line)
             dtx_buf_printf(b, " (line %u)", t->line);
         dtx_buf_str(b, ": ");
         append_why(o, b);
-        dtx_buf_printf(b, ": %.120s%s\n", c.data ? c.data : "",
-                       c.len > 120 ? "..." : "");
-        dtx_buf_free(&c);
+        dtx_buf_printf(b, ": %s\n", r->command[i]);
         append_tail(reader, r->c.epoch, o, b);
     }
     if (failed > r->nfailures && r->nfailures > 0)

@@ -86,13 +86,13 @@ static int visit(void *ctx, const void *payload, size_t len, uint64_t at,
     return DTX_OK;
 }
 
-static int check_outputs(struct pass *p, struct dtx_error *err)
+static int check_outputs(struct pass *p, size_t n, struct dtx_error *err)
 {
     struct dtx_buf path = DTX_BUF_INIT;
     size_t i;
     int rc = journal_path(p->job, &path);
 
-    for (i = 0; i < p->job->list.ntasks && rc == DTX_OK; i++) {
+    for (i = 0; i < n && rc == DTX_OK; i++) {
         if (p->known[i].final &&
             !dtx_keymap_put(&p->place, key_of(p->known[i].at), (uint32_t)i,
                             NULL, NULL))
@@ -199,6 +199,8 @@ static int read_journal(struct dtx_job *job, struct dtx_replay *r,
     if (rc == DTX_OK)
         rc = dtx_journal_read(path.data, replay_one, r, NULL, err);
     if (rc == DTX_OK)
+        rc = dtx_replay_end(r, err);
+    if (rc == DTX_OK)
         warn_of_gaps(job, r);
     if (rc == DTX_OK && r->list_lost && !job->has_list)
         rc = dtx_error_set(err, DTX_ECORRUPT,
@@ -232,6 +234,36 @@ static int adopt_list(struct dtx_job *job, struct dtx_replay *r,
     return DTX_OK;
 }
 
+/* What is left of a stream is gone with who wrote it. */
+static void tell_of_stream(const struct dtx_replay *r)
+{
+    if (r->live && r->closed)
+        dtx_log(DTX_LOG_INFO, "the tasks came from %s, which was read to its "
+                "end: %zu of them", r->source, r->list.ntasks);
+    else if (r->live)
+        dtx_log(DTX_LOG_WARN,
+                "the tasks came from %s: the %zu that were read are gone on "
+                "with; what had not been read is not known here",
+                r->source, r->list.ntasks);
+}
+
+/* A stream: what is known is kept for the tasks that will come. */
+static int know_live(struct dtx_job *job, struct dtx_replay *r, struct pass *p,
+                     struct dtx_error *err)
+{
+    int rc;
+
+    job->carrier = calloc(1, sizeof(*job->carrier));
+    if (!job->carrier)
+        return DTX_ENOMEM;
+    rc = dtx_replay_carrier(r, job->carrier);
+    p->known = job->carrier->kept.row;
+    if (rc == DTX_OK)
+        rc = check_outputs(p, job->carrier->kept.n, err);
+    p->known = NULL;
+    return rc;
+}
+
 static int know(struct dtx_job *job, struct dtx_replay *r,
                 struct dtx_known **known)
 {
@@ -254,15 +286,20 @@ int dtx_resume_read(struct dtx_job *job, enum dtx_resume mode, bool *new_list,
     p.job = job;
     *new_list = job->has_list;
     rc = read_journal(job, &p.replay, err);
-    if (rc == DTX_OK)
-        rc = know(job, &p.replay, &p.known);
     p.reader = dtx_output_reader_create(job->run_dir);
     if (rc == DTX_OK && !p.reader)
         rc = DTX_ENOMEM;
-    if (rc == DTX_OK)
-        rc = check_outputs(&p, err);
-    if (rc == DTX_OK)
-        rc = set_priors(job, p.known, mode);
+    if (rc == DTX_OK && job->live) {
+        rc = know_live(job, &p.replay, &p, err);
+    } else if (rc == DTX_OK) {
+        if (!job->has_list)
+            tell_of_stream(&p.replay);
+        rc = know(job, &p.replay, &p.known);
+        if (rc == DTX_OK)
+            rc = check_outputs(&p, job->list.ntasks, err);
+        if (rc == DTX_OK)
+            rc = set_priors(job, p.known, mode);
+    }
     job->last_epoch = p.replay.epoch;
     dtx_output_reader_destroy(p.reader);
     dtx_replay_fini(&p.replay);

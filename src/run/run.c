@@ -3,6 +3,7 @@
  * see run.h. */
 #include "run/run.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,12 @@ static int run(const char *self, int argc, char *const *argv,
                 o->quiet     ? DTX_LOG_ERROR
                 : o->verbose ? DTX_LOG_DEBUG
                              : DTX_LOG_INFO);
+    if (where->where != DTX_WHERE_RANK && dtx_source_is_stdin(o) &&
+        fcntl(STDIN_FILENO, F_GETFD) < 0) {
+        dtx_log(DTX_LOG_ERROR, "standard input is closed: nothing can come "
+                "from it");
+        return DTX_EXIT_USAGE;
+    }
     if (o->dry_run)
         return print_commands(o, where);
     if (where->where != DTX_WHERE_RANK && (o->ranks > 0 || o->hostfile))

@@ -93,7 +93,12 @@ static int read_tasks(const char *name, struct dtx_tasklist *list,
                       struct dtx_graph *graph, struct dtx_error *err)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    int rc = dtx_source_file("task file", name, &b, err);
+    int rc;
+
+    if (strcmp(name, "-") != 0)
+        rc = dtx_source_file("task file", name, &b, err);
+    else /* --dry-run: a job reads it as it comes */
+        rc = read_whole(STDIN_FILENO, &b, name = "standard input", err);
 
     if (rc == DTX_OK)
         rc = dtx_taskfile_parse(name, b.data ? b.data : "", b.len, list, graph,
@@ -413,6 +418,8 @@ bool dtx_source_is_stdin(const struct dtx_options *o)
     bool file, linked, in_files = false;
     size_t i;
 
+    if (o->form == DTX_FORM_TASKFILE)
+        return strcmp(o->task_file, "-") == 0;
     for (i = 0; i < o->arg_files.n; i++) {
         if (strcmp(o->arg_files.text[i], "-") == 0)
             return true;

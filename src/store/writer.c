@@ -206,7 +206,8 @@ static void append_group(struct dtx_writer *w, struct group *g)
     if (w->broken)
         return;
     (void)pthread_mutex_lock(&w->lock);
-    w->recorded = g->last;
+    if (g->last > w->recorded) /* else none of them has a number */
+        w->recorded = g->last;
     (void)pthread_mutex_unlock(&w->lock);
     tell(w);
     /* derived, and checked when it is used: a failure costs a search */
@@ -535,11 +536,11 @@ int dtx_writer_record(struct dtx_writer *w, uint64_t number,
     if (!w->c.journal || len == 0 || len > DTX_JOURNAL_MAX_RECORD)
         return DTX_EINVAL;
     (void)pthread_mutex_lock(&w->lock);
-    if (number != w->asked + 1)
+    if (number != 0 && number != w->asked + 1)
         rc = DTX_EINVAL;
     else if (!w->failed)
         rc = add_record(w, payload, len, task);
-    if (rc == 0) {
+    if (rc == 0 && number != 0) {
         w->asked = number;
         w->in.last = number;
     }

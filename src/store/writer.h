@@ -74,7 +74,8 @@ int dtx_writer_start(const struct dtx_writer_config *c, struct dtx_writer **out,
 /* 0 or DTX_ENOMEM. */
 int dtx_writer_pack(struct dtx_writer *w, const struct dtx_pack *p);
 /* Append one payload (1 .. DTX_JOURNAL_MAX_RECORD bytes, copied, framed here).
- * 'number' counts up by one from 1. 'task' is its place in the index, or
+ * 'number' counts up by one from 1; 0: a record beside the numbered ones, in
+ * its place, which is not answered. 'task' is its place in the index, or
  * DTX_NO_TASK. 0, DTX_ENOMEM, or DTX_EINVAL (length, number, no journal). */
 int dtx_writer_record(struct dtx_writer *w, uint64_t number,
                       const void *payload, size_t len, uint32_t task,

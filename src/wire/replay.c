@@ -18,8 +18,9 @@ struct dtx_replay_list {
     char *source, *cwd;
     uint32_t *attr; /* attribute numbers of the records -> of the list */
     size_t nattrs, cap_attrs;
-    uint32_t ntasks;
+    uint32_t ntasks; /* to come; of a live list the most there can be */
     uint64_t nedges;
+    bool live;
 };
 
 static void free_list(struct dtx_replay_list *n)
@@ -40,6 +41,15 @@ static void free_kept(struct dtx_kept *kept)
     free(kept->row);
 }
 
+/* Nothing more will come of a live list. */
+static void stop_growing(struct dtx_replay *r)
+{
+    if (r->growing)
+        free(r->growing->attr);
+    free(r->growing);
+    r->growing = NULL;
+}
+
 void dtx_replay_init(struct dtx_replay *r)
 {
     memset(r, 0, sizeof(*r));
@@ -48,6 +58,7 @@ void dtx_replay_init(struct dtx_replay *r)
 void dtx_replay_fini(struct dtx_replay *r)
 {
     free_list(r->next);
+    stop_growing(r);
     if (r->has_list) {
         dtx_tasklist_fini(&r->list);
         dtx_graph_fini(&r->graph);
@@ -56,6 +67,7 @@ void dtx_replay_fini(struct dtx_replay *r)
     free(r->cwd);
     free(r->known);
     free_kept(&r->kept);
+    dtx_keymap_free(&r->seen);
     free(r->ended_epochs);
     memset(r, 0, sizeof(*r));
 }
@@ -155,6 +167,47 @@ static int recall(const struct dtx_kept *kept, const struct dtx_tasklist *to,
     return rc;
 }
 
+/* The same for one task, of a list that grows. */
+static int recall_one(const struct dtx_kept *kept, struct dtx_keymap *seen,
+                      const struct dtx_tasklist *l, uint32_t i,
+                      const char *cwd, struct dtx_known *out)
+{
+    struct dtx_key k;
+    uint32_t j;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    if (kept->n == 0)
+        return DTX_OK;
+    rc = full_key(l, i, cwd, seen, &k);
+    if (rc == DTX_OK && dtx_keymap_get(&kept->index, k, &j))
+        *out = kept->row[j];
+    return rc;
+}
+
+int dtx_replay_carrier(struct dtx_replay *r, struct dtx_carrier *c)
+{
+    int rc = r->has_list ? keep(&r->kept, &r->list, r->cwd, r->known) : DTX_OK;
+
+    memset(c, 0, sizeof(*c));
+    c->kept = r->kept;
+    memset(&r->kept, 0, sizeof(r->kept));
+    return rc;
+}
+
+void dtx_carrier_fini(struct dtx_carrier *c)
+{
+    free_kept(&c->kept);
+    dtx_keymap_free(&c->seen);
+    memset(c, 0, sizeof(*c));
+}
+
+int dtx_carrier_task(struct dtx_carrier *c, const struct dtx_tasklist *l,
+                     uint32_t i, const char *cwd, struct dtx_known *out)
+{
+    return recall_one(&c->kept, &c->seen, l, i, cwd, out);
+}
+
 int dtx_replay_recall(struct dtx_replay *r, const struct dtx_tasklist *to,
                       const char *to_cwd, struct dtx_known *out,
                       uint64_t *found)
@@ -202,6 +255,7 @@ static int on_session(struct dtx_replay *r, const struct dtx_rec *rec,
     r->epoch = rec->u.session.epoch;
     r->ended = false;
     r->begun = r->unsure = r->headless = false;
+    stop_growing(r);
     free_list(r->next);
     r->next = NULL;
     return DTX_OK;
@@ -214,10 +268,11 @@ static int on_gap(struct dtx_replay *r, size_t len, uint64_t at)
     if (r->gaps++ == 0)
         r->gap_at = at;
     r->gap_bytes += len;
-    if (r->next || !r->begun)
+    if (r->next || r->growing || !r->begun)
         r->list_lost = true;
     r->unsure = true;
     r->headless = false;
+    stop_growing(r);
     free_list(r->next);
     r->next = NULL;
     return DTX_OK;
@@ -256,6 +311,8 @@ bool dtx_replay_ended(const struct dtx_replay *r, uint32_t epoch)
     return low < r->nended && r->ended_epochs[low] == epoch;
 }
 
+static int adopt(struct dtx_replay *r, struct dtx_replay_list *n);
+
 static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
                    struct dtx_error *err)
 {
@@ -264,19 +321,22 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
 
     free_list(r->next);
     r->next = NULL;
-    if (rec->u.list.tasks > DTX_MAX_TASKS || rec->u.list.gates > DTX_MAX_TASKS)
+    if (rec->u.list.tasks > DTX_MAX_TASKS ||
+        rec->u.list.gates > DTX_MAX_TASKS || rec->u.list.live > 1 ||
+        (rec->u.list.live && rec->u.list.tasks + rec->u.list.gates > 0))
         return corrupt(err, "a task list of impossible size");
     n = calloc(1, sizeof(*n));
     if (!n)
         return DTX_ENOMEM;
-    n->ntasks = rec->u.list.tasks;
+    n->live = rec->u.list.live != 0;
+    n->ntasks = n->live ? DTX_MAX_TASKS : rec->u.list.tasks;
     n->source = copy_str(rec->u.list.source);
     n->cwd = copy_str(rec->u.list.cwd);
     if (!n->source || !n->cwd || dtx_tasklist_init(&n->list)) {
         free_list(n);
         return DTX_ENOMEM;
     }
-    dtx_graph_init(&n->graph, n->ntasks);
+    dtx_graph_init(&n->graph, n->live ? 0 : n->ntasks);
     for (i = 0; i < rec->u.list.gates; i++) {
         if (dtx_graph_gate(&n->graph, &gate)) {
             free_list(n);
@@ -289,7 +349,7 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
     }
     n->graph.nbarriers = rec->u.list.barriers;
     r->next = n;
-    return DTX_OK;
+    return n->live ? adopt(r, n) : DTX_OK;
 }
 
 /* The empty text is none. */
@@ -353,6 +413,8 @@ static int on_tasks(struct dtx_replay_list *n, struct dtx_rec *rec,
             return DTX_ENOMEM;
         n->list.task[n->list.ntasks - 1].index = it.index;
     }
+    if (n->live)
+        n->graph.ntasks = n->graph.nnodes = (uint32_t)n->list.ntasks;
     return rc ? corrupt(err, "a broken TASKS record") : DTX_OK;
 }
 
@@ -363,7 +425,8 @@ static int on_edges(struct dtx_replay_list *n, struct dtx_rec *rec,
     int rc;
 
     while ((rc = dtx_item_edge_next(&rec->items, &it)) > 0) {
-        if (it.before >= n->graph.nnodes || it.after >= n->graph.nnodes)
+        if (it.before >= n->graph.nnodes || it.after >= n->graph.nnodes ||
+            (n->live && it.before >= it.after))
             return corrupt(err, "a dependency out of range");
         if (dtx_graph_edge(&n->graph, it.before, it.after))
             return DTX_ENOMEM;
@@ -392,6 +455,8 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
     free(r->source);
     free(r->cwd);
     free(r->known);
+    dtx_keymap_free(&r->seen);
+    memset(&r->seen, 0, sizeof(r->seen));
     r->list = n->list;
     r->graph = n->graph;
     r->source = n->source;
@@ -403,9 +468,68 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
     r->headless = r->unsure;
     r->unsure = false;
     r->next = NULL;
-    free(n->attr);
-    free(n);
+    r->live = r->unsealed = n->live;
+    r->closed = false;
+    r->cap_known = n->list.ntasks + 1;
+    stop_growing(r);
+    r->growing = n;
+    if (!n->live)
+        stop_growing(r);
     return DTX_OK;
+}
+
+/* A LISTED ends a live list as well. */
+static int on_end_of_live(struct dtx_replay *r, const struct dtx_rec *rec,
+                          struct dtx_error *err)
+{
+    if (rec->u.listed.tasks != r->list.ntasks ||
+        rec->u.listed.edges != r->growing->nedges)
+        return corrupt(err, "an incomplete task list");
+    r->closed = true;
+    stop_growing(r);
+    return DTX_OK;
+}
+
+/* Room for what is known of the tasks that have come since there were
+ * 'before'. */
+static int know_more(struct dtx_replay *r, size_t before)
+{
+    struct dtx_known *p = dtx_grow(r->known, &r->cap_known,
+                                   r->list.ntasks + 1, sizeof(*p));
+    size_t i;
+    int rc = DTX_OK;
+
+    if (!p)
+        return DTX_ENOMEM;
+    r->known = p;
+    for (i = before; i < r->list.ntasks && rc == DTX_OK; i++)
+        rc = recall_one(&r->kept, &r->seen, &r->list, (uint32_t)i, r->cwd,
+                        &p[i]);
+    return rc;
+}
+
+/* ATTRS, TASKS, EDGES or LISTED of a live list. The list and its graph stand in
+ * the replay, and go into 'growing' for as long as that is at work. */
+static int on_more(struct dtx_replay *r, struct dtx_rec *rec,
+                   struct dtx_error *err)
+{
+    struct dtx_replay_list *n = r->growing;
+    size_t before = r->list.ntasks;
+    int rc;
+
+    if (rec->kind == DTX_REC_LISTED)
+        return on_end_of_live(r, rec, err);
+    n->list = r->list;
+    n->graph = r->graph;
+    if (rec->kind == DTX_REC_ATTRS)
+        rc = on_attrs(n, rec, err);
+    else if (rec->kind == DTX_REC_TASKS)
+        rc = on_tasks(n, rec, err);
+    else
+        rc = on_edges(n, rec, err);
+    r->list = n->list;
+    r->graph = n->graph;
+    return rc || r->list.ntasks == before ? rc : know_more(r, before);
 }
 
 static int on_listed(struct dtx_replay *r, const struct dtx_rec *rec,
@@ -481,9 +605,15 @@ int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
         return on_gap(r, len, at);
     if (dtx_rec_decode(payload, len, &rec))
         return corrupt(err, "a record that cannot be read");
-    if (!r->next && rec.kind >= DTX_REC_ATTRS && rec.kind <= DTX_REC_LISTED)
-        return r->unsure ? lose_part(r)
-                         : corrupt(err, "a part of no task list");
+    if (!r->next && rec.kind >= DTX_REC_ATTRS && rec.kind <= DTX_REC_LISTED) {
+        rc = r->growing ? on_more(r, &rec, err)
+             : r->unsure || r->live
+                 ? lose_part(r)
+                 : corrupt(err, "a part of no task list");
+        if (rc == DTX_ENOMEM)
+            (void)dtx_error_set(err, rc, "journal: out of memory");
+        return rc;
+    }
     switch (rec.kind) {
     case DTX_REC_SESSION:
         rc = on_session(r, &rec, err);
@@ -513,6 +643,20 @@ int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
         rc = DTX_ECORRUPT;
     }
     if (rc == DTX_ENOMEM)
+        (void)dtx_error_set(err, rc, "journal: out of memory");
+    return rc;
+}
+
+int dtx_replay_end(struct dtx_replay *r, struct dtx_error *err)
+{
+    uint32_t a, b;
+    int rc = DTX_OK;
+
+    stop_growing(r);
+    if (r->has_list && r->unsealed)
+        rc = dtx_graph_seal(&r->graph, &a, &b);
+    r->unsealed = false;
+    if (rc)
         (void)dtx_error_set(err, rc, "journal: out of memory");
     return rc;
 }

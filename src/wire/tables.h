@@ -148,6 +148,7 @@
     F(u32, tasks)                                                              \
     F(u32, gates)                                                              \
     F(u32, barriers) /* the last of the gates: open when all ended */          \
+    F(u8, live)    /* 1: it grows while the job runs; 'tasks' is 0 */          \
     F(str, source) /* the task file's name */                                  \
     F(str, cwd)    /* absolute; where tasks without their own run */
 #define DTX_REC_FIELDS_ATTRS(F)
