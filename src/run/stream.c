@@ -402,11 +402,12 @@ static int record(struct dtx_taskstream *s, size_t from)
 
     if (!s->c.writer)
         return DTX_OK;
-    if (s->c.list->ntasks > from)
+    if (s->c.list->ntasks > from) {
         rc = dtx_list_encode_more(s->c.list, s->from_attr, from, s->edge,
                                   s->batch_edges, to_journal, s);
-    s->from_attr = s->c.list->nattrs;
-    s->nedges += s->batch_edges;
+        s->from_attr = s->c.list->nattrs;
+        s->nedges += s->batch_edges;
+    }
     if (rc == DTX_OK && s->ended)
         rc = dtx_list_encode_closed(s->c.list, s->nedges, to_journal, s);
     return rc;

@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Standard input and FIFOs as live task lists.
+
+# shellcheck source=tests/cli/lib.sh
+. "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
+unset "${!DTX_@}" "${!SLURM_@}"
+
+run() {
+    timeout -k 5 40 "$DISTRIBUTEX" run --run-dir d "$@"
+}
+
+test_case "a task starts while the input is open" '
+    mkfifo way
+    begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d - <way
+    exec 7>way
+    echo "echo first >first" >&7
+    wait_for 20 test -s first
+    kill -0 "$job"
+    echo "echo second" >&7
+    exec 7>&-
+    ended 0
+    grep -qx second out
+'
+
+test_case "a FIFO is a live list too" '
+    mkfifo way
+    begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d way
+    exec 7>way
+    echo "echo first >first" >&7
+    wait_for 20 test -s first
+    exec 7>&-
+    ended 0
+'
+
+test_case "no input at all" '
+    run -q - </dev/null
+'
+
+test_case "what waits for earlier tasks waits, or is skipped" '
+    printf "%s\n" "#DTX name=a" "sleep 0.3; echo a >>order" "#DTX after=a" \
+        "echo b >>order" "exit 3" "#DTX after=3" "echo never" >list
+    rc=0; run -q - <list >out || rc=$?
+    [ "$rc" -eq 2 ]
+    printf "a\nb\n" | diff - order
+'
+
+test_case "a bad line ends the reading, and what was read runs" '
+    printf "%s\n" "echo one" "#DTX after=3" "echo two" "echo three" >list
+    rc=0; run - <list >out 2>err || rc=$?
+    [ "$rc" -eq 103 ] || fail "status $rc"
+    echo one | diff - out
+    grep -q "standard input:2: after=3" err
+'
+
+test_case "reading ahead is bounded" '
+    begin timeout -k 5 50 "$DISTRIBUTEX" run -j 1 --run-dir d - < <(
+        echo "touch on; sleep 3"
+        seq 1 200000 | sed "s/.*/true/"
+        touch all_written)
+    wait_for 20 test -e on
+    sleep 1.5
+    [ ! -e all_written ]
+    timeout 10 "$DISTRIBUTEX" stop d
+    ended 105
+    read -r _ n _ < <(grep "^tasks " err)
+    n=${n%+:}
+    [ "$n" -ge 100000 ] && [ "$n" -le 105000 ] || fail "read $n"
+'
+
+test_case "a drain leaves the rest, and a resume runs what was read" '
+    mkfifo way
+    begin timeout -k 5 40 "$DISTRIBUTEX" run -j 1 --run-dir d - <way
+    exec 7>way
+    printf "%s\n" "touch on; sleep 1; echo 1 >>ran" "echo 2 >>ran" \
+        "echo 3 >>ran" >&7
+    wait_for 20 test -e on
+    sleep 0.3
+    timeout 10 "$DISTRIBUTEX" stop d
+    ended 105
+    echo "echo 4 >>ran" >&7 2>/dev/null || true
+    exec 7>&-
+    timeout -k 5 40 "$DISTRIBUTEX" run --resume --run-dir d >out2 2>err2
+    grep -q "the tasks came from standard input: the 3 that were read" err2
+    printf "1\n2\n3\n" | diff - ran
+'
+
+test_case "a resume with a new stream goes by the commands" '
+    printf "%s\n" "echo 1 >>ran" "echo 2 >>ran; exit 4" | run -q - >out || true
+    printf "%s\n" "echo 0 >>ran" "echo 2 >>ran; exit 4" "echo 1 >>ran" \
+        "echo 1 >>ran" >list
+    rc=0; run -q --resume - <list || rc=$?
+    [ "$rc" -eq 1 ]
+    printf "0\n1\n1\n2\n" | diff - <(sort ran)
+    rc=0; run -q --resume-failed - <list || rc=$?
+    [ "$rc" -eq 1 ]
+    printf "0\n1\n1\n2\n2\n" | diff - <(sort ran)
+    rc=0; run -q --resume || rc=$?
+    [ "$rc" -eq 1 ]
+    rc=0; run -q --retry-failed - <list 2>err || rc=$?
+    [ "$rc" -eq 102 ]
+    grep -q "leave - out" err
+'
+
+test_case "a killed job has what was read in its journal" '
+    mkfifo way
+    begin "$DISTRIBUTEX" run -q -j 1 --run-dir d - <way
+    exec 7>way
+    printf "%s\n" "echo 1 >>ran" "touch on; sleep 30" "echo 3 >>ran" >&7
+    wait_for 20 test -e on
+    sleep 0.3
+    kill_job
+    exec 7>&-
+    gone 10
+    "$JOURNAL_DUMP" d/journal >/dev/null
+    begin timeout -k 5 20 "$DISTRIBUTEX" run -q --resume -j 2 --run-dir d
+    wait_for 15 grep -qx 3 ran
+    kill -INT -- "-$job"; kill -INT -- "-$job"
+    wait "$job" || true
+    printf "1\n3\n" | diff - ran
+'
+
+test_case "a producer that dies ends its stream" '
+    mkfifo way
+    begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d - <way
+    (while :; do echo "echo x"; sleep 0.05; done) >way &
+    producer=$!
+    wait_for 20 grep -q x out
+    kill -KILL "$producer"
+    ended 0
+'
+
+if [ -n "$no_mpi" ]; then
+    skip_case "under the launcher" "$no_mpi"
+else
+    test_case "under the launcher nothing of the input is lost" '
+        own_tmp
+        seq 1 2000 | sed "s/^/echo /" |
+            timeout -k 5 50 "$DISTRIBUTEX" run -q --ranks 2 --run-dir d - >out
+        sort -n out | diff - <(seq 1 2000)
+    '
+    test_case "under the launcher a task starts while the input is open" '
+        own_tmp
+        mkfifo way
+        begin timeout -k 5 40 "$DISTRIBUTEX" run -q --ranks 2 --run-dir d - <way
+        exec 7>way
+        echo "echo first >first" >&7
+        wait_for 30 test -s first
+        exec 7>&-
+        ended 0
+    '
+fi
+
+test_done
