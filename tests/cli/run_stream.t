@@ -12,12 +12,24 @@ run() {
     timeout -k 5 40 "$DISTRIBUTEX" run --run-dir d "$@"
 }
 
+# from_way [OPTION...]: a job in the background whose standard input is the FIFO
+# way, which it opens itself.
+from_way() {
+    begin timeout -k 5 40 sh -c 'exec "$0" "$@" <way' "$DISTRIBUTEX" run \
+        --run-dir d "$@" -
+}
+
+has_first() { [ -s first ]; }
+is_on() { [ -e on ]; }
+has_x() { grep -q x out; }
+has_third() { grep -qx 3 ran; }
+
 test_case "a task starts while the input is open" '
     mkfifo way
-    begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d - <way
+    from_way -q
     exec 7>way
     echo "echo first >first" >&7
-    wait_for 20 test -s first
+    wait_for 20 has_first
     kill -0 "$job"
     echo "echo second" >&7
     exec 7>&-
@@ -30,7 +42,7 @@ test_case "a FIFO is a live list too" '
     begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d way
     exec 7>way
     echo "echo first >first" >&7
-    wait_for 20 test -s first
+    wait_for 20 has_first
     exec 7>&-
     ended 0
 '
@@ -60,7 +72,7 @@ test_case "reading ahead is bounded" '
         echo "touch on; sleep 3"
         seq 1 200000 | sed "s/.*/true/"
         touch all_written)
-    wait_for 20 test -e on
+    wait_for 20 is_on
     sleep 1.5
     [ ! -e all_written ]
     timeout 10 "$DISTRIBUTEX" stop d
@@ -72,11 +84,11 @@ test_case "reading ahead is bounded" '
 
 test_case "a drain leaves the rest, and a resume runs what was read" '
     mkfifo way
-    begin timeout -k 5 40 "$DISTRIBUTEX" run -j 1 --run-dir d - <way
+    from_way -j 1
     exec 7>way
     printf "%s\n" "touch on; sleep 1; echo 1 >>ran" "echo 2 >>ran" \
         "echo 3 >>ran" >&7
-    wait_for 20 test -e on
+    wait_for 20 is_on
     sleep 0.3
     timeout 10 "$DISTRIBUTEX" stop d
     ended 105
@@ -106,17 +118,17 @@ test_case "a resume with a new stream goes by the commands" '
 
 test_case "a killed job has what was read in its journal" '
     mkfifo way
-    begin "$DISTRIBUTEX" run -q -j 1 --run-dir d - <way
+    from_way -q -j 1
     exec 7>way
     printf "%s\n" "echo 1 >>ran" "touch on; sleep 30" "echo 3 >>ran" >&7
-    wait_for 20 test -e on
+    wait_for 20 is_on
     sleep 0.3
     kill_job
     exec 7>&-
     gone 10
     "$JOURNAL_DUMP" d/journal >/dev/null
     begin timeout -k 5 20 "$DISTRIBUTEX" run -q --resume -j 2 --run-dir d
-    wait_for 15 grep -qx 3 ran
+    wait_for 15 has_third
     kill -INT -- "-$job"; kill -INT -- "-$job"
     wait "$job" || true
     printf "1\n3\n" | diff - ran
@@ -124,10 +136,10 @@ test_case "a killed job has what was read in its journal" '
 
 test_case "a producer that dies ends its stream" '
     mkfifo way
-    begin timeout -k 5 40 "$DISTRIBUTEX" run -q --run-dir d - <way
+    from_way -q
     (while :; do echo "echo x"; sleep 0.05; done) >way &
     producer=$!
-    wait_for 20 grep -q x out
+    wait_for 20 has_x
     kill -KILL "$producer"
     ended 0
 '
@@ -144,10 +156,10 @@ else
     test_case "under the launcher a task starts while the input is open" '
         own_tmp
         mkfifo way
-        begin timeout -k 5 40 "$DISTRIBUTEX" run -q --ranks 2 --run-dir d - <way
+        from_way -q --ranks 2
         exec 7>way
         echo "echo first >first" >&7
-        wait_for 30 test -s first
+        wait_for 30 has_first
         exec 7>&-
         ended 0
     '
