@@ -74,7 +74,9 @@ void dtx_options_help(struct dtx_buf *out)
     dtx_page_para(&p, "Run the commands in TASKFILE, one per line, until all "
                       "are done, on the cores of this machine or on the ranks "
                       "of an MPI job. What has finished is never lost: the "
-                      "same command with --resume goes on.");
+                      "same command with --resume goes on. A TASKFILE that "
+                      "is a FIFO, or - for standard input, is a live "
+                      "list: tasks start while it is open.");
     put_options(&p);
     put_notes(&p);
     dtx_page_group(&p, "Examples");

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a rank says before its tasks run; see rank_state.h.  It decides
  * nothing and changes nothing. */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"

@@ -17,7 +17,9 @@
       "stopped the job because of them)")                                      \
     X(MANY_FAILED, 101, 101, "more than 100 tasks failed")                     \
     X(USAGE, 102, 102, "bad usage: an option or an argument")                  \
-    X(TASKFILE, 103, 103, "bad task file; nothing was run")                    \
+    X(TASKFILE, 103, 103,                                                      \
+      "bad task file; nothing was run (of a stream: what stood before the "    \
+      "bad line)")                    \
     X(RUNDIR, 104, 104,                                                        \
       "run directory: holds a job, is in use, is not found, or is not the "    \
       "same on all ranks")                                                     \

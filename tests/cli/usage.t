@@ -30,7 +30,6 @@ test_case "task files" '
     refused "no task file" run
     refused "exactly one task file, or arguments for the command behind" run a a
     refused "exactly one task file, and options before it: a -j 2" run a -j 2
-    refused "standard input" run -
     refused "--array: the command is missing" run --array 1-3
     refused "--colsep is for a command with" run --colsep , a
 '
