@@ -135,7 +135,8 @@ static void go_on_walking(struct dtx_master *m)
 
 /* ---- the start ---- */
 
-static void start_task(struct dtx_master *m, uint32_t i, enum dtx_prior prior)
+static void start_task(struct dtx_master *m, uint32_t i,
+                       enum dtx_prior prior)
 {
     switch (prior) {
     case DTX_PRIOR_OK:

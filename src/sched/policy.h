@@ -5,8 +5,8 @@
  * a rank has, and answers with a number.  It sends nothing, waits for nothing
  * and asks nobody the time, so the engine and the simulator run the same code.
  *
- * Of a live list, whose total nobody knows, what has come and is ready counts as
- * all there is: guided, factoring and static cut that window.
+ * Of a live list, whose total nobody knows, what has come and is ready counts
+ * as all there is: guided, factoring and static cut that window.
  *
  * The engine keeps the ranks in the order the policy asks for (least loaded
  * first, or least given first), offers to the first, and goes on until the

@@ -9,8 +9,8 @@
  * Of events due at the same time the tie order is: store answers, executor
  * ends, what a worker hears of them, recall answers, frames, timers, faults
  * (ranks that come, stop requests, deaths, the notice of a death), tasks that
- * come; then the master before the workers and these by rank; then the order in which they
- * were made.
+ * come; then the master before the workers and these by rank; then the order in
+ * which they were made.
  *
  * While it runs the simulator keeps a model of its own of who may have which
  * task, and compares every action with it.

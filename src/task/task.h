@@ -5,9 +5,9 @@
  * lines of a file have the same.  Tasks are numbered from 0 inside the
  * program; people see the id, which is the ordinal from 1 (dtx_task_id).
  *
- * A list may be live (dtx_tasklist_live): then the commands stand in blocks, and
- * a block is given back when all its tasks have been forgotten.  Of a task gone
- * by its 32 bytes stay.
+ * A list may be live (dtx_tasklist_live): then the commands stand in blocks,
+ * and a block is given back when all its tasks have been forgotten.  Of a task
+ * gone by its 32 bytes stay.
  *
  * Fill a list with task/taskfile.h, or by hand: dtx_tasklist_init, _attr,
  * _add; then read list->task[i], _text, _name, list->attr[task.attr].

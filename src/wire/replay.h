@@ -9,8 +9,8 @@
  * the resume key: hash of the command and its effective directory, and which
  * occurrence of that pair it is; never by line or number.  What is known of a
  * task that drops out of the list is kept, for a list in which it comes back.
- * A list that was not completed (no LISTED record) never counts; but a live one,
- * that of a stream, counts as far as it goes.
+ * A list that was not completed (no LISTED record) never counts; but a live
+ * one, that of a stream, counts as far as it goes.
  *
  * The journal may also be damaged in places.  Told of a gap, the reading goes
  * on with what is certain: outcomes of a session whose list may have stood in

@@ -121,9 +121,6 @@ static const struct row rows[] = {
     {"-N2 e ::: a", NULL, NULL, NULL,
      "-N is an option of GNU parallel that is not here: split lines into "
      "columns with --colsep"},
-    {"-", NULL, NULL, NULL,
-     "standard input ('-') is not in this version; write the commands to a "
-     "file first: cat >tasks.txt"},
     /* unknown ones */
     {"--retri 3 t", NULL, NULL, NULL,
      "unknown option --retri; did you mean --retries?"},
