@@ -169,7 +169,8 @@ void dtx_master_flow_start(struct dtx_master *m)
     for (i = 0; i < m->ntasks; i++)
         start_task(m, i, m->c.prior ? (enum dtx_prior)m->c.prior[i]
                                     : DTX_PRIOR_NONE);
-    for (; !m->c.live && i < m->c.graph->nnodes; i++) { /* gates that wait for nothing */
+    /* gates that wait for nothing */
+    for (; !m->c.live && i < m->c.graph->nnodes; i++) {
         if (m->blockers && m->blockers[i] == 0) {
             m->state[i] = DTX_TASK_OK;
             begin_walk(m, i, DTX_NO_TASK);
