@@ -39,15 +39,16 @@ static int refuse(const char *word)
                          word);
 }
 
-/* Give closed standard descriptors something that cannot be written to: else
- * the next file opened, such as a journal, would get their numbers and with
- * them what is meant for the user. */
+/* Give closed standard descriptors something that cannot be written to, or for
+ * input not be read: else the next file opened, such as a journal, would get
+ * their numbers and with them what is meant for the user. */
 static bool hold_standard_fds(void)
 {
     int fd;
 
     do {
-        fd = open("/dev/null", O_RDONLY);
+        fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY
+                                                                : O_RDONLY);
     } while (fd >= 0 && fd <= STDERR_FILENO);
     return fd >= 0 && close(fd) == 0;
 }

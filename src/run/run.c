@@ -153,7 +153,13 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
     struct dtx_error err = {0, ""};
     int status = DTX_EXIT_RUNDIR;
 
-    if (o->hostfile && access(o->hostfile, R_OK) != 0) {
+    if (dtx_source_is_stdin(o) && isatty(STDIN_FILENO)) {
+        /* mpirun, in a group of its own, could not read it */
+        dtx_log(DTX_LOG_ERROR,
+                "standard input is a terminal: with --ranks pipe the list "
+                "into this command, or name a file");
+        status = DTX_EXIT_USAGE;
+    } else if (o->hostfile && access(o->hostfile, R_OK) != 0) {
         (void)dtx_error_errno(&err, "cannot read hostfile %s", o->hostfile);
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
         status = DTX_EXIT_USAGE;
@@ -190,6 +196,14 @@ static int print_commands(const struct dtx_options *o,
     return status;
 }
 
+/* A standard descriptor that was closed is held by one that is not. */
+static bool is_readable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 static int run(const char *self, int argc, char *const *argv,
                const struct dtx_options *o, const struct dtx_where_info *where)
 {
@@ -201,7 +215,7 @@ static int run(const char *self, int argc, char *const *argv,
                 : o->verbose ? DTX_LOG_DEBUG
                              : DTX_LOG_INFO);
     if (where->where != DTX_WHERE_RANK && dtx_source_is_stdin(o) &&
-        fcntl(STDIN_FILENO, F_GETFD) < 0) {
+        !is_readable(STDIN_FILENO)) {
         dtx_log(DTX_LOG_ERROR, "standard input is closed: nothing can come "
                 "from it");
         return DTX_EXIT_USAGE;

@@ -164,4 +164,15 @@ else
     '
 fi
 
+test_case "input that is closed, and a terminal under --ranks" '
+    status=0
+    timeout -k 5 20 "$DISTRIBUTEX" run -q - <&- 2>err || status=$?
+    [ $status -eq 102 ] || fail "$status: $(cat err)"
+    grep -q "standard input is closed" err
+    command -v script >/dev/null || exit 0
+    timeout -k 5 20 script -qec "\"$DISTRIBUTEX\" run --ranks 2 -" /dev/null \
+        >err 2>&1 </dev/null || [ $? -eq 102 ]
+    grep -q "standard input is a terminal" err || fail "$(cat err)"
+'
+
 test_done
