@@ -184,6 +184,7 @@ struct printer {
     struct dtx_output_reader *reader;
     bool more_follows; /* stderr, which is wanted, behind stdout */
     bool closed;       /* stdout has no reader any more */
+    uint64_t unkept;   /* outputs of several that were not kept */
     bool missed;       /* something could not be printed, and was told */
     struct dtx_error *err;
 };
@@ -210,6 +211,13 @@ static int print_piece(void *ctx, enum dtx_stream s, const void *data,
 static int print_output(struct printer *p, const struct found *f,
                         struct dtx_error *err)
 {
+    if (!dtx_outcome_is_kept(&f->outcome))
+        return dtx_error_set(err, DTX_ENOENT,
+                             "the output of task %" PRIu64 " (%" PRIu64
+                             " bytes) was not kept: the job ran with "
+                             "--keep-outputs",
+                             dtx_task_id(f->outcome.task),
+                             f->outcome.out_len + f->outcome.err_len);
     p->more_follows =
         p->request->want[DTX_STDERR] && f->outcome.err_len > 0;
     p->err = err;
@@ -217,18 +225,38 @@ static int print_output(struct printer *p, const struct found *f,
                            err);
 }
 
-/* One of several: what cannot be had is told, and the rest printed. */
+/* One of several: what cannot be had is told, and the rest printed. Those that
+ * were not kept may be many: they are counted. */
 static int print_one(struct printer *p, const struct found *f)
 {
     struct dtx_error err = {0, ""};
-    int rc = print_output(p, f, &err);
+    int rc;
 
+    if (!dtx_outcome_is_kept(&f->outcome)) {
+        p->unkept++;
+        return 0;
+    }
+    rc = print_output(p, f, &err);
     if (rc < 0) {
         (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
         p->missed = true;
     }
     return rc == ENOUGH && p->closed && !p->request->want[DTX_STDERR] ? ENOUGH
                                                                       : 0;
+}
+
+/* When all of several have been printed: the exit status. */
+static int tell_missed(const struct printer *p)
+{
+    struct dtx_error err;
+
+    if (p->unkept > 0)
+        return dtx_cmd_fail(DTX_CMD_FAILED,
+                            (dtx_error_set(&err, DTX_ENOENT,
+                                           "%" PRIu64 " outputs were not kept: "
+                                           "the job ran with --keep-outputs",
+                                           p->unkept), &err));
+    return p->missed ? DTX_CMD_FAILED : 0;
 }
 
 /* ---- several tasks ---- */
@@ -284,8 +312,7 @@ static int print_known(struct printer *p, const char *journal,
             p->missed = true;
         }
     }
-    return rc < 0 ? dtx_cmd_fail(DTX_CMD_FAILED, &err)
-                  : p->missed ? DTX_CMD_FAILED : 0;
+    return rc < 0 ? dtx_cmd_fail(DTX_CMD_FAILED, &err) : tell_missed(p);
 }
 
 static int show_several(struct printer *p, const char *journal)
@@ -403,7 +430,7 @@ static int follow(struct printer *p, const char *dir, const char *journal)
     dtx_replay_fini(&w.replay);
     if (rc < 0)
         return dtx_cmd_fail(DTX_CMD_FAILED, &err);
-    return p->missed ? DTX_CMD_FAILED : 0;
+    return tell_missed(p);
 }
 
 /* ---- whole ---- */

@@ -348,8 +348,10 @@ static int open_files(const struct dtx_options *o, uint32_t ranks,
     bool new_list = o->form != DTX_FORM_NONE;
     int rc = DTX_OK;
 
-    if (job->resumed)
+    if (job->resumed) {
+        dtx_output_sweep(job->run_dir); /* what a killed session has left */
         rc = dtx_resume_read(job, o->resume, &new_list, err);
+    }
     if (rc == DTX_OK && job->epoch <= job->last_epoch) {
         /* the lease file was lost: the journal knows better */
         dtx_rundir_release(job->lease);

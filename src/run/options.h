@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "engine/master.h"
+#include "task/outcome.h"
 
 struct dtx_buf;
 struct dtx_error;
@@ -65,6 +66,7 @@ struct dtx_options {
     bool verbose;           /* -v */
     bool no_output;         /* --no-show: outputs go to out/ only, not to
                                stdout */
+    enum dtx_keep keep;     /* --keep-outputs all|failed|none */
     char *results;          /* --results DIR, or NULL */
     bool keep_order;        /* -k: shown in the order of the tasks */
     bool tag;               /* --tag: the task before each line shown */

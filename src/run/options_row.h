@@ -26,6 +26,7 @@ enum dtx_option_kind {
     DTX_OPTION_POLICY,
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,
+    DTX_OPTION_KEEP,
     DTX_OPTION_MODE, /* one of enum dtx_resume */
     DTX_OPTION_HELP
 };

@@ -104,6 +104,11 @@
       "a resume option and a task list, where there is no run directory to "   \
       "go on with, FILE is read first, ours or GNU parallel's: tasks it tells "\
       "of (by command, not by number alone) have finished")                    \
+    X("keep-outputs", 0, KEEP, AT(keep), "WHICH", 0, 0, "all",                 \
+      "failed: outputs of attempts that succeed take no lasting place in the " \
+      "run directory: they are shown (unless --no-show) and given up; none: "  \
+      "so are all. 'distributex output' says which were not kept, and a "      \
+      "resume does not run their tasks again; --results gets all")             \
     X("results", 0, TEXT, AT(results), "DIR", 0, 0, NULL,                      \
       "write what task N wrote to DIR/N/stdout and DIR/N/stderr as well; "     \
       "ranks write them, so DIR is to be seen by all nodes")                   \
@@ -145,7 +150,6 @@
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
     X("lb", 0)                                                                 \
-    X("keep-outputs", 0)                                                       \
     X("line-buffer", 0)                                                        \
     X("tagstring", 0)
 

@@ -24,6 +24,11 @@ static const char *const binds[] = {"auto", "core", "none"};
 
 #define NBINDS (sizeof(binds) / sizeof(binds[0]))
 
+/* By enum dtx_keep. */
+static const char *const keeps[] = {"all", "failed", "none"};
+
+#define NKEEPS (sizeof(keeps) / sizeof(keeps[0]))
+
 static const struct dtx_option table[] = {
 #define AT(field) offsetof(struct dtx_options, field)
 #define GROUP(title) {NULL, 0, DTX_OPTION_GROUP, 0, NULL, 0, 0, NULL, title},
@@ -93,6 +98,8 @@ const char *dtx_option_word(const struct dtx_option *o, size_t i)
     switch (o->kind) {
     case DTX_OPTION_BIND:
         return i < NBINDS ? binds[i] : NULL;
+    case DTX_OPTION_KEEP:
+        return i < NKEEPS ? keeps[i] : NULL;
     case DTX_OPTION_HALT:
         return i < sizeof(halt) / sizeof(halt[0]) ? halt[i] : NULL;
     case DTX_OPTION_POLICY:
@@ -328,6 +335,21 @@ static int read_bind(const struct dtx_option *o, const char *label,
     return refuse_word(o, err, label, value, "auto, core or none");
 }
 
+static int read_keep(const struct dtx_option *o, const char *label,
+                     const char *value, enum dtx_keep *out,
+                     struct dtx_error *err)
+{
+    size_t i;
+
+    for (i = 0; i < NKEEPS; i++) {
+        if (strcmp(value, keeps[i]) == 0) {
+            *out = (enum dtx_keep)i;
+            return 0;
+        }
+    }
+    return refuse_word(o, err, label, value, "all, failed or none");
+}
+
 int dtx_option_flag(const char *label, const char *value, bool *out,
                     struct dtx_error *err)
 {
@@ -376,6 +398,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_halt(o, label, value, at, err);
     case DTX_OPTION_BIND:
         return read_bind(o, label, value, at, err);
+    case DTX_OPTION_KEEP:
+        return read_keep(o, label, value, at, err);
     case DTX_OPTION_GROUP:
     case DTX_OPTION_MODE:
     case DTX_OPTION_HELP:

@@ -113,6 +113,8 @@ static void stop_packing(struct dtx_rank_life *r)
     r->packer = NULL;
     dtx_output_close(r->output);
     r->output = NULL;
+    dtx_output_close(r->passing);
+    r->passing = NULL;
 }
 
 /* Under a supervisor the marker tells the status and the rank itself leaves
@@ -149,6 +151,8 @@ static int conclude(struct dtx_rank_life *r)
     r->writer = NULL;
     dtx_show_stop(r->show);
     r->show = NULL;
+    if (r->o->keep != DTX_KEEP_ALL)
+        dtx_output_sweep(r->run_dir); /* all ranks have done with it */
     if (dtx_job_close(&r->job, &end, &err))
         status = dtx_rank_complain(&err, DTX_EXIT_STORAGE);
     r->job_open = false;

@@ -97,6 +97,8 @@ static int start_packer(struct dtx_rank_life *r, struct dtx_error *err)
 
     memset(&c, 0, sizeof(c));
     c.output = r->output;
+    c.passing = r->passing;
+    c.keep = r->o->keep;
     c.results = r->o->results;
     c.notify = notify;
     c.ctx = r;
@@ -124,6 +126,9 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
 
     if (rc == DTX_OK)
         rc = dtx_output_open(r->run_dir, r->epoch, r->me, &r->output, err);
+    if (rc == DTX_OK && r->o->keep != DTX_KEEP_ALL && !r->o->no_output)
+        rc = dtx_output_open_passing(r->run_dir, r->epoch, r->me, &r->passing,
+                                     err);
     if (rc == DTX_OK)
         rc = start_packer(r, err);
     if (rc)
@@ -276,6 +281,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                  .epoch = r->epoch,
                                  .list = &r->job.list,
                                  .output = !r->o->no_output,
+                                 .passing = r->passing ? r->size : 0,
                                  .wipe = p.bar && p.tty,
                                  .joblog = r->o->joblog,
                                  .append = r->job.resumed ||

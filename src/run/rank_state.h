@@ -43,6 +43,7 @@ struct dtx_rank_life {
     const char *run_dir;
     uint32_t epoch;
     struct dtx_output *output;
+    struct dtx_output *passing; /* of outputs that are not kept, or NULL */
     struct dtx_output_reader *reader;
     struct dtx_writer *packer; /* of outputs */
     struct dtx_exec *exec;

@@ -45,7 +45,8 @@ static struct dtx_key key_of(uint64_t at)
 
 /* ---- the second pass: the outputs of outcomes that count ---- */
 
-/* Is a finished attempt's output there? If not, the task is not finished. */
+/* Is a finished attempt's output there? If not, the task is not finished,
+ * unless the output was not to be kept. */
 static void check_output(struct pass *p, uint32_t task,
                          const struct dtx_outcome *o, uint32_t epoch)
 {
@@ -53,7 +54,7 @@ static void check_output(struct pass *p, uint32_t task,
     char last;
     int rc;
 
-    if (!p->known[task].final || len == 0)
+    if (!p->known[task].final || len == 0 || !dtx_outcome_is_kept(o))
         return;
     if (dtx_replay_ended(&p->replay, epoch))
         rc = dtx_output_read(p->reader, epoch, o->rank, o->out_off + len - 1,

@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "run/order.h"
 #include "run/outlet.h"
+#include "run/passing.h"
 #include "store/output.h"
 
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
@@ -66,6 +67,7 @@ struct dtx_show {
     struct dtx_buf log; /* joblog lines to be written */
     bool logging;       /* the thread writes some just now */
     bool holding;       /* the thread holds some output back */
+    struct dtx_passing *passing; /* NULL: all is kept */
     /* the main thread's own */
     struct dtx_order early; /* entries before their turn */
     uint32_t next;          /* all tasks before it are settled */
@@ -482,6 +484,31 @@ static void free_entry(struct entry *e)
     free(e);
 }
 
+/* The output is no longer needed. With the lock held. */
+static void let_pass(struct dtx_show *s, uint32_t rank, uint64_t off)
+{
+    if (s->passing && off & DTX_OUTPUT_PASSING)
+        dtx_passing_release(s->passing, rank, off);
+}
+
+/* Give back the space of some that have been shown; false: there is none.
+ * Called and returns with the lock held. */
+static bool give_back(struct dtx_show *s)
+{
+    uint32_t rank, segment;
+    int rc;
+
+    if (!s->passing || !dtx_passing_next(s->passing, &rank, &segment))
+        return false;
+    (void)pthread_mutex_unlock(&s->lock);
+    rc = dtx_output_drop_segment(s->c.run_dir, s->c.epoch, rank, segment);
+    if (rc != 0)
+        dtx_log(DTX_LOG_DEBUG, "show: a segment of rank %u stays: %s",
+                (unsigned)rank, dtx_strerror(rc));
+    (void)pthread_mutex_lock(&s->lock);
+    return true;
+}
+
 /* The first entry is done with. With the lock held. */
 static void drop_first(struct dtx_show *s)
 {
@@ -491,6 +518,7 @@ static void drop_first(struct dtx_show *s)
         s->ask = e->next;
     if (s->untagged == e)
         s->untagged = e->next;
+    let_pass(s, e->rank, e->off);
     if (e->tag)
         s->tag_bytes -= strlen(e->tag) + 1;
     s->tag = NULL;
@@ -559,6 +587,8 @@ static void *thread_main(void *arg)
             (void)pthread_mutex_unlock(&s->lock);
             write_log(s);
             (void)pthread_mutex_lock(&s->lock);
+        } else if (give_back(s)) {
+            continue;
         } else if (s->first) {
             show_first(s);
         } else if (s->holding) {
@@ -618,6 +648,7 @@ static void free_show(struct dtx_show *s)
          e = dtx_order_take(&s->early, UINT64_MAX))
         free_entry(e);
     dtx_order_free(&s->early);
+    dtx_passing_destroy(s->passing);
     if (s->joblog_fd >= 0)
         (void)close(s->joblog_fd);
     dtx_output_reader_destroy(s->reader);
@@ -668,7 +699,9 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
     rc = open_joblog(s, err);
     if (rc == DTX_OK) {
         s->reader = dtx_output_reader_create(c->run_dir);
-        if (!s->reader)
+        if (c->passing > 0)
+            s->passing = dtx_passing_create(c->passing);
+        if (!s->reader || (c->passing > 0 && !s->passing))
             rc = dtx_error_set(err, DTX_ENOMEM, "show: out of memory");
     }
     if (rc == DTX_OK)
@@ -731,7 +764,8 @@ static void append(struct dtx_show *s, struct entry *e)
 /* With the lock. */
 static void wake(struct dtx_show *s)
 {
-    if (s->asleep && !is_idle(s))
+    if (s->asleep &&
+        (!is_idle(s) || (s->passing && dtx_passing_any(s->passing))))
         (void)pthread_cond_signal(&s->cond);
 }
 
@@ -750,6 +784,10 @@ int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
         e = NULL;
     }
     (void)pthread_mutex_lock(&s->lock);
+    if (s->passing && !dtx_outcome_is_kept(o) &&
+        dtx_passing_hold(s->passing, o->rank, o->out_off) &&
+        (!wanted || rc != DTX_OK))
+        let_pass(s, o->rank, o->out_off);
     if (s->c.joblog && final && add_line(s, o))
         rc = DTX_ENOMEM;
     if (e)

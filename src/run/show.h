@@ -40,6 +40,9 @@ struct dtx_show_config {
     uint32_t epoch;
     const struct dtx_tasklist *list;
     bool output;         /* write tasks' outputs to stdout and stderr */
+    uint32_t passing;    /* outputs of so many ranks may be such as are not
+                            kept: their segments are removed when they have
+                            been shown; 0: there are none */
     bool wipe;           /* a progress line may stand on the terminal: wipe it
                             before an output */
     const char *joblog;  /* path, or NULL */

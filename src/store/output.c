@@ -23,10 +23,15 @@
 #define PIECE (64u << 10)   /* bytes handed out at once */
 #define PROGRESS (1u << 20)
 #define OPEN_FILES 16
+#define PLACE_BITS 40 /* of an out_off that passes: the place in its segment */
+#define PLACE_LIMIT (UINT64_C(1) << PLACE_BITS)
+#define LAST_SEGMENT ((UINT32_C(1) << (63 - PLACE_BITS)) - 1)
 
 struct dtx_output {
     char *dir; /* out/ */
     char *path;
+    uint32_t epoch, rank;
+    uint64_t mark; /* 0, or what is above the place in an out_off */
     int fd; /* -1 until the first byte */
     uint64_t kept;  /* the end at the last good flush */
     uint64_t end;   /* behind all outputs, those in 'buf' included */
@@ -39,16 +44,37 @@ struct dtx_output {
     void *ctx;
 };
 
-static char *file_path(const char *dir, uint32_t epoch, uint32_t rank)
+uint32_t dtx_output_segment(uint64_t out_off)
 {
-    char name[48];
+    return (uint32_t)((out_off & ~DTX_OUTPUT_PASSING) >> PLACE_BITS);
+}
 
-    (void)snprintf(name, sizeof(name), "e%" PRIu32 "-r%" PRIu32, epoch, rank);
+static uint64_t mark_of(uint32_t segment)
+{
+    return DTX_OUTPUT_PASSING | (uint64_t)segment << PLACE_BITS;
+}
+
+/* The part of an out_off that tells the file. */
+static uint64_t split_mark(uint64_t out_off)
+{
+    return out_off & DTX_OUTPUT_PASSING ? out_off & ~(PLACE_LIMIT - 1) : 0;
+}
+
+static char *file_path(const char *dir, uint32_t epoch, uint32_t rank,
+                       uint64_t mark)
+{
+    char name[64];
+    int n = snprintf(name, sizeof(name), "e%" PRIu32 "-r%" PRIu32, epoch, rank);
+
+    if (mark)
+        (void)snprintf(name + n, sizeof(name) - (size_t)n, ".p%" PRIu32,
+                       dtx_output_segment(mark));
     return dtx_file_join(dir, name);
 }
 
-int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
-                    struct dtx_output **out, struct dtx_error *err)
+static int open_marked(const char *run_dir, uint32_t epoch, uint32_t rank,
+                       uint64_t mark, struct dtx_output **out,
+                       struct dtx_error *err)
 {
     struct dtx_output *o = calloc(1, sizeof(*o));
 
@@ -56,7 +82,10 @@ int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
     o->fd = -1;
     o->dir = dtx_file_join(run_dir, "out");
-    o->path = o->dir ? file_path(o->dir, epoch, rank) : NULL;
+    o->epoch = epoch;
+    o->rank = rank;
+    o->mark = mark;
+    o->path = o->dir ? file_path(o->dir, epoch, rank, mark) : NULL;
     o->buf = malloc(BUFFER);
     if (!o->path || !o->buf) {
         dtx_output_close(o);
@@ -66,13 +95,26 @@ int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
     return 0;
 }
 
+int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
+                    struct dtx_output **out, struct dtx_error *err)
+{
+    return open_marked(run_dir, epoch, rank, 0, out, err);
+}
+
+int dtx_output_open_passing(const char *run_dir, uint32_t epoch, uint32_t rank,
+                            struct dtx_output **out, struct dtx_error *err)
+{
+    return open_marked(run_dir, epoch, rank, mark_of(0), out, err);
+}
+
 void dtx_output_close(struct dtx_output *o)
 {
     if (!o)
         return;
     if (o->fd >= 0) {
         /* a session that ended in good order has its outputs on disk */
-        (void)fdatasync(o->fd);
+        if (!o->mark)
+            (void)fdatasync(o->fd);
         (void)close(o->fd);
     }
     free(o->dir);
@@ -159,10 +201,15 @@ static int gather(struct dtx_output *o, int fd, int64_t start, uint64_t *len,
     return 0;
 }
 
-static int check_range(uint64_t len, int64_t start, struct dtx_error *err)
+static int check_range(const struct dtx_output *o, uint64_t len, int64_t start,
+                       struct dtx_error *err)
 {
     if (len > 0 && (start < 0 || len > (uint64_t)(INT64_MAX - start)))
         return dtx_error_set(err, DTX_EINVAL, "impossible length of output");
+    if (o->mark && len > PLACE_LIMIT / 4)
+        return dtx_error_set(err, DTX_EINVAL,
+                             "an output of more than 256 GiB can be kept only "
+                             "(--keep-outputs all)");
     return 0;
 }
 
@@ -176,17 +223,40 @@ static void cut_back(struct dtx_output *o)
         (void)!ftruncate(o->fd, (off_t)o->kept);
 }
 
+/* What passes goes on in the next segment when this one is full. */
+static int turn_page(struct dtx_output *o, struct dtx_error *err)
+{
+    uint32_t segment = dtx_output_segment(o->mark);
+    char *path;
+
+    if (!o->mark || o->end < DTX_OUTPUT_SEGMENT || segment == LAST_SEGMENT)
+        return 0;
+    path = file_path(o->dir, o->epoch, o->rank, mark_of(segment + 1));
+    if (!path)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    if (o->fd >= 0)
+        (void)close(o->fd);
+    free(o->path);
+    o->path = path;
+    o->fd = -1;
+    o->mark = mark_of(segment + 1);
+    o->kept = o->end = o->off = 0;
+    return 0;
+}
+
 int dtx_output_add(struct dtx_output *o, struct dtx_outcome *outcome,
                    int out_fd, int64_t out_start, int err_fd,
                    int64_t err_start, struct dtx_error *err)
 {
     uint64_t out_len = outcome->out_len, err_len = outcome->err_len;
-    int rc = check_range(out_len, out_start, err);
+    int rc = check_range(o, out_len, out_start, err);
 
     outcome->out_off = outcome->out_len = outcome->err_len = 0;
     outcome->out_crc = 0;
     if (rc == 0)
-        rc = check_range(err_len, err_start, err);
+        rc = check_range(o, err_len, err_start, err);
+    if (rc == 0 && (out_len || err_len) && o->kept == o->end)
+        rc = turn_page(o, err);
     if (rc == 0 && (out_len || err_len) && o->fd < 0)
         rc = make_file(o, err);
     o->crc = 0;
@@ -199,7 +269,7 @@ int dtx_output_add(struct dtx_output *o, struct dtx_outcome *outcome,
         return rc;
     }
     if (out_len || err_len)
-        outcome->out_off = o->end;
+        outcome->out_off = o->mark | o->end;
     outcome->out_len = out_len;
     outcome->err_len = err_len;
     outcome->out_crc = o->crc;
@@ -237,6 +307,7 @@ int dtx_output_pack(struct dtx_output *o, struct dtx_outcome *outcome,
 struct open_file {
     int fd; /* -1: free */
     uint32_t epoch, rank;
+    uint64_t mark;
     uint64_t used; /* when, in calls */
 };
 
@@ -279,7 +350,7 @@ void dtx_output_reader_destroy(struct dtx_output_reader *r)
 
 /* The place of this file among the open ones, or the one to use for it. */
 static struct open_file *find_place(struct dtx_output_reader *r, uint32_t epoch,
-                                    uint32_t rank)
+                                    uint32_t rank, uint64_t mark)
 {
     struct open_file *best = &r->file[0];
     size_t i;
@@ -287,7 +358,8 @@ static struct open_file *find_place(struct dtx_output_reader *r, uint32_t epoch,
     for (i = 0; i < OPEN_FILES; i++) {
         struct open_file *f = &r->file[i];
 
-        if (f->fd >= 0 && f->epoch == epoch && f->rank == rank)
+        if (f->fd >= 0 && f->epoch == epoch && f->rank == rank &&
+            f->mark == mark)
             return f;
         if (best->fd >= 0 && (f->fd < 0 || f->used < best->used))
             best = f;
@@ -295,17 +367,18 @@ static struct open_file *find_place(struct dtx_output_reader *r, uint32_t epoch,
     return best;
 }
 
-/* The open file of (epoch, rank) in '*fd'. */
+/* The open file of (epoch, rank, mark) in '*fd'. */
 static int open_place(struct dtx_output_reader *r, uint32_t epoch,
-                      uint32_t rank, int *fd, struct dtx_error *err)
+                      uint32_t rank, uint64_t mark, int *fd,
+                      struct dtx_error *err)
 {
-    struct open_file *f = find_place(r, epoch, rank);
+    struct open_file *f = find_place(r, epoch, rank, mark);
     char *path;
 
-    if (f->fd < 0 || f->epoch != epoch || f->rank != rank) {
+    if (f->fd < 0 || f->epoch != epoch || f->rank != rank || f->mark != mark) {
         int now;
 
-        path = file_path(r->dir, epoch, rank);
+        path = file_path(r->dir, epoch, rank, mark);
         if (!path)
             return dtx_error_set(err, DTX_ENOMEM, "out of memory");
         now = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -320,7 +393,7 @@ static int open_place(struct dtx_output_reader *r, uint32_t epoch,
         free(path);
         if (f->fd >= 0)
             (void)close(f->fd);
-        *f = (struct open_file){now, epoch, rank, 0};
+        *f = (struct open_file){now, epoch, rank, mark, 0};
     }
     f->used = ++r->calls;
     *fd = f->fd;
@@ -339,14 +412,16 @@ static int say_missing(const struct dtx_output_reader *r, uint32_t epoch,
 int dtx_output_read(struct dtx_output_reader *r, uint32_t epoch, uint32_t rank,
                     uint64_t off, void *buf, size_t len, struct dtx_error *err)
 {
+    const uint64_t mark = split_mark(off);
     ssize_t n;
     int fd, rc;
 
     if (len == 0)
         return 0;
+    off -= mark;
     if (off > INT64_MAX || len > (uint64_t)INT64_MAX - off)
         return say_missing(r, epoch, rank, err);
-    rc = open_place(r, epoch, rank, &fd, err);
+    rc = open_place(r, epoch, rank, mark, &fd, err);
     if (rc != 0)
         return rc;
     n = dtx_file_read(fd, buf, len, off);
@@ -360,19 +435,20 @@ int dtx_output_read(struct dtx_output_reader *r, uint32_t epoch, uint32_t rank,
 static int check_there(struct dtx_output_reader *r, uint32_t epoch,
                        const struct dtx_outcome *o, struct dtx_error *err)
 {
-    uint64_t len = o->out_len + o->err_len;
+    uint64_t len = o->out_len + o->err_len, mark = split_mark(o->out_off);
+    uint64_t off = o->out_off - mark;
     struct stat st;
     int fd, rc;
 
-    if (len < o->out_len || len > INT64_MAX || o->out_off > INT64_MAX - len)
+    if (len < o->out_len || len > INT64_MAX || off > INT64_MAX - len)
         return say_missing(r, epoch, o->rank, err);
-    rc = open_place(r, epoch, o->rank, &fd, err);
+    rc = open_place(r, epoch, o->rank, mark, &fd, err);
     if (rc != 0)
         return rc;
     if (fstat(fd, &st) != 0)
         return dtx_error_errno(err, "cannot examine %s/e%" PRIu32 "-r%" PRIu32,
                                r->dir, epoch, o->rank);
-    if ((uint64_t)st.st_size < o->out_off + len)
+    if ((uint64_t)st.st_size < off + len)
         return say_missing(r, epoch, o->rank, err);
     return 0;
 }

@@ -7,6 +7,13 @@
  * task O(1): 8 bytes per task, the offset of its last outcome's frame in the
  * journal plus one, 0 for none; it is derived, may be stale or missing, and is
  * never trusted without checking the record it points to.
+ *
+ * Outputs that are not kept (passing: they are only to be shown) go to other
+ * files, segments out/e<epoch>-r<rank>.p<number>, some MiB each, so that the
+ * space of what has been shown can be given back while the job runs, on any
+ * file system.  Their out_off is DTX_OUTPUT_PASSING, and below it the segment
+ * and the place in it.  When there is nobody to show them to they are not even
+ * written: out_off is DTX_OUTPUT_PASSING alone and the sum is 0.
  */
 #ifndef DTX_STORE_OUTPUT_H
 #define DTX_STORE_OUTPUT_H
@@ -22,7 +29,20 @@ struct dtx_output;
  * first byte, so that jobs without output leave none. */
 int dtx_output_open(const char *run_dir, uint32_t epoch, uint32_t rank,
                     struct dtx_output **out, struct dtx_error *err);
+/* The same for outputs that pass. */
+int dtx_output_open_passing(const char *run_dir, uint32_t epoch, uint32_t rank,
+                            struct dtx_output **out, struct dtx_error *err);
 void dtx_output_close(struct dtx_output *o); /* NULL is allowed */
+
+#define DTX_OUTPUT_SEGMENT (16u << 20) /* a new one begins behind so much */
+/* The segment of an out_off that has DTX_OUTPUT_PASSING. */
+uint32_t dtx_output_segment(uint64_t out_off);
+/* Give its space back, also where it is open. One that is not there is no
+ * failure: 0, or DTX_E*. */
+int dtx_output_drop_segment(const char *run_dir, uint32_t epoch, uint32_t rank,
+                            uint32_t segment);
+/* Remove the segments of all sessions; nobody may need them any more. */
+void dtx_output_sweep(const char *run_dir);
 /* 'fn' (NULL: nothing) is called about once a MiB from within
  * dtx_output_pack, so that a task's gigabytes hold up nothing else that the
  * calling thread has to do. It must not call dtx_output_*. */

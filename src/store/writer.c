@@ -243,15 +243,38 @@ static void progress(void *ctx)
     write_records(ctx);
 }
 
+/* To where it is kept, or where it passes, or nowhere. */
+static int add_output(struct dtx_writer *w, struct dtx_pack *p,
+                      struct dtx_error *err)
+{
+    struct dtx_outcome *o = &p->outcome;
+    struct dtx_output *to = dtx_keep_has(w->c.keep, o->status) ? w->c.output
+                                                               : w->c.passing;
+
+    if (to)
+        return dtx_output_add(to, o, p->out_fd, p->out_start, p->err_fd,
+                              p->err_start, err);
+    o->out_off = o->out_len || o->err_len ? DTX_OUTPUT_PASSING : 0;
+    o->out_crc = 0;
+    return 0;
+}
+
+static int flush_outputs(struct dtx_writer *w, struct dtx_error *err)
+{
+    int rc = dtx_output_flush(w->c.output, err);
+
+    if (w->c.passing && rc == 0)
+        rc = dtx_output_flush(w->c.passing, err);
+    return rc;
+}
+
 static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
 {
     struct dtx_error err;
     int rc = w->c.results ? dtx_results_write(w->c.results, p, &err) : 0;
 
     if (rc == 0)
-        rc = dtx_output_add(w->c.output, &p->outcome, p->out_fd, p->out_start,
-                            p->err_fd, p->err_start, &err);
-
+        rc = add_output(w, p, &err);
     if (rc)
         dtx_log(DTX_LOG_DEBUG, "store: %s", err.text);
     return rc;
@@ -299,7 +322,7 @@ static bool work_on_packs(struct dtx_writer *w)
     for (i = 0; i < n && rc == 0; i++)
         rc = w->broken ? w->failed : add_pack(w, &p[i]);
     if (rc == 0)
-        rc = dtx_output_flush(w->c.output, &err);
+        rc = flush_outputs(w, &err);
     for (i = 0; i < n; i++)
         if (rc != 0)
             refuse_pack(&p[i], rc);
@@ -430,6 +453,14 @@ static void free_writer(struct dtx_writer *w)
     free(w);
 }
 
+static void set_progress(struct dtx_writer *w, void (*fn)(void *ctx))
+{
+    if (w->c.output)
+        dtx_output_set_progress(w->c.output, fn, w);
+    if (w->c.passing)
+        dtx_output_set_progress(w->c.passing, fn, w);
+}
+
 int dtx_writer_start(const struct dtx_writer_config *c, struct dtx_writer **out,
                      struct dtx_error *err)
 {
@@ -447,14 +478,12 @@ int dtx_writer_start(const struct dtx_writer_config *c, struct dtx_writer **out,
         free(w);
         return dtx_error_errno(err, "cannot start the store thread");
     }
-    if (c->output)
-        dtx_output_set_progress(c->output, progress, w);
+    set_progress(w, progress);
     errno = start_thread(w);
     if (errno != 0) {
         int rc = dtx_error_errno(err, "cannot start the store thread");
 
-        if (c->output)
-            dtx_output_set_progress(c->output, NULL, NULL);
+        set_progress(w, NULL);
         free_writer(w);
         return rc;
     }
@@ -593,8 +622,7 @@ int dtx_writer_stop(struct dtx_writer *w, struct dtx_error *err)
     w->stopping = true;
     hand_over(w, true);
     (void)pthread_join(w->thread, NULL);
-    if (w->c.output)
-        dtx_output_set_progress(w->c.output, NULL, NULL);
+    set_progress(w, NULL);
     rc = w->failed;
     if (rc != 0)
         (void)dtx_error_set(err, rc, "%s", w->text);

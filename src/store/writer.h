@@ -35,6 +35,9 @@ struct dtx_writer;
 
 struct dtx_writer_config {
     struct dtx_output *output;      /* borrowed; NULL: no packing asked */
+    struct dtx_output *passing;     /* borrowed; for outputs that are not kept;
+                                       NULL: they are not even written */
+    enum dtx_keep keep;             /* which are; 0: all */
     const char *results;            /* also write what is packed below this
                                        directory (store/results.h); or NULL */
     struct dtx_journal *journal;    /* borrowed; NULL on ranks but 0 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of statuses and which of them end a task's attempt for good; see
- * outcome.h.  Decides nothing about retries. */
+/* The names of statuses, which of them end a task's attempt for good, and whose
+ * outputs are kept; see outcome.h.  Decides nothing about retries. */
 #include "task/outcome.h"
 
 const char *dtx_status_name(enum dtx_status s)
@@ -26,4 +26,14 @@ bool dtx_status_finished(enum dtx_status s)
 {
     return s == DTX_STATUS_OK || s == DTX_STATUS_FAILED ||
            s == DTX_STATUS_SIGNALED || s == DTX_STATUS_TIMEOUT;
+}
+
+bool dtx_keep_has(enum dtx_keep k, enum dtx_status s)
+{
+    return k == DTX_KEEP_ALL || (k == DTX_KEEP_FAILED && s != DTX_STATUS_OK);
+}
+
+bool dtx_outcome_is_kept(const struct dtx_outcome *o)
+{
+    return (o->out_off & DTX_OUTPUT_PASSING) == 0;
 }

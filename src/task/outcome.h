@@ -24,6 +24,13 @@ enum dtx_source {
                          output, no attempt of ours */
 };
 
+/* Whose outputs take a lasting place in out/. */
+enum dtx_keep { DTX_KEEP_ALL, DTX_KEEP_FAILED, DTX_KEEP_NONE };
+
+/* In out_off: the output is not kept. What the other bits say, if anything, is
+ * store/output.h's business. */
+#define DTX_OUTPUT_PASSING (UINT64_C(1) << 63)
+
 struct dtx_outcome {
     uint32_t task;      /* number from 0 */
     uint32_t attempt;   /* from 1 */
@@ -48,5 +55,10 @@ const char *dtx_status_name(enum dtx_status s);
 /* Is this the end of an attempt that the task itself brought about (OK,
  * FAILED, SIGNALED, TIMEOUT)? KILLED is not. */
 bool dtx_status_finished(enum dtx_status s);
+
+/* By its status: is the output of such an attempt to be kept? */
+bool dtx_keep_has(enum dtx_keep k, enum dtx_status s);
+/* False: there was an output, and it was not kept. */
+bool dtx_outcome_is_kept(const struct dtx_outcome *o);
 
 #endif

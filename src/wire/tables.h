@@ -12,8 +12,8 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 2u
-#define DTX_RECORDS 2u
+#define DTX_PROTOCOL 3u
+#define DTX_RECORDS 3u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
