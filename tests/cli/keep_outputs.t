@@ -149,4 +149,32 @@ else
     '
 fi
 
+# far: runs a rank under a host name of its own, as on a node of its own.
+make_far() {
+    cat >far <<"END"
+#!/bin/sh
+exec unshare --uts sh -c 'hostname n$OMPI_COMM_WORLD_RANK && exec "$@"' x "$@"
+END
+    chmod +x far
+}
+
+if [ -n "$no_mpi" ]; then
+    skip_case "ranks on other nodes" "$no_mpi"
+elif ! unshare --uts hostname n0 2>/dev/null; then
+    skip_case "ranks on other nodes" "host names cannot be given here"
+else
+    test_case "ranks on other nodes" '
+        own_tmp
+        make_far
+        lots 20
+        timeout -k 5 50 "$MPIRUN" -n 3 --oversubscribe --bind-to none ./far \
+            "$DISTRIBUTEX" run -v -j 1 -k --keep-outputs none --run-dir d list \
+            >out 2>err || fail "$(cat err)"
+        grep -q "rank 2 *n2" err
+        [ "$(wc -l <out)" -eq 1700000 ]
+        awk "{ print \$1 }" out | uniq | cmp - <(seq 20)
+        [ "$(segments)" -eq 0 ]
+    '
+fi
+
 test_done

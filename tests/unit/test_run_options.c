@@ -68,6 +68,10 @@ static const struct row rows[] = {
      NULL},
     {"--bind core t", NULL, NULL, "bind=1 task_file=t", NULL},
     {"--bind=none t", NULL, NULL, "bind=2 task_file=t", NULL},
+    {"--keep-outputs failed t", NULL, NULL, "keep=1 task_file=t", NULL},
+    {"--keep-outputs=all t", "DTX_KEEP_OUTPUTS=none", NULL, "task_file=t",
+     NULL},
+    {"t", "DTX_KEEP_OUTPUTS=none", NULL, "keep=2 task_file=t", NULL},
     {"--halt soon,fail=1 t", NULL, NULL, "halt=1/1/0 task_file=t", NULL},
     {"--halt now,fail=3 t", NULL, NULL, "halt=2/3/0 task_file=t", NULL},
     {"--halt now,fail=12.5% t", NULL, NULL, "halt=2/0/12.5 task_file=t", NULL},
@@ -168,6 +172,8 @@ static const struct row rows[] = {
      "--bind: 'socket' is not auto, core or none"},
     {"--bind cores t", NULL, NULL, NULL,
      "--bind: 'cores' is not auto, core or none; did you mean core?"},
+    {"--keep-outputs fail t", NULL, NULL, NULL,
+     "--keep-outputs: 'fail' is not all, failed or none; did you mean failed?"},
     {"--policy stael t", NULL, NULL, NULL,
      "--policy: unknown policy 'stael'; did you mean steal? there are: steal, "
      "self, guided, factoring, static"},
@@ -310,6 +316,7 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
         put(b, "no_output");
     put_text(b, "shell", o->shell, "/bin/sh");
     put_number(b, "bind", o->bind, DTX_BIND_AUTO);
+    put_number(b, "keep", o->keep, DTX_KEEP_ALL);
     put_text(b, "tmp_dir", o->tmp_dir, NULL);
     put_text(b, "mpirun", o->mpirun, NULL);
     put_number(b, "sync", o->sync_ns, DTX_SEC_NS);

@@ -237,6 +237,7 @@ static struct dtx_show *start_ordered(const char *dir, bool tagged)
     memset(settled, 0, sizeof(settled));
     c.run_dir = dir;
     c.epoch = EPOCH;
+    c.passing = 1;
     c.list = &list;
     c.output = true;
     c.keep_order = true;
@@ -281,6 +282,51 @@ START_TEST(ordered_outputs_wait_for_their_turn)
     turn_back();
     holds("out", "t0:zero\nt3:three\nt5:five\n");
     holds("err", "t0:e\n");
+}
+END_TEST
+
+/* Three segments; the second output of the first one comes last in order, and
+ * that of the second one is not shown. */
+START_TEST(segments_go_when_shown)
+{
+    static char text[DTX_OUTPUT_SEGMENT];
+    struct dtx_output *first = open_output("passing"), *out = NULL;
+    struct dtx_outcome o[4];
+    struct dtx_show *s;
+
+    dtx_output_close(first);
+    ck_assert_int_eq(dtx_output_open_passing("passing", EPOCH, 0, &out, NULL),
+                     0);
+    memset(text, '\n', sizeof(text) - 1);
+    o[0] = packed(out, 0, "zero\n", "");
+    o[1] = packed(out, 3, text, "");
+    o[2] = packed(out, 1, text, "\n\n");
+    o[3] = packed(out, 2, "two\n", "");
+    dtx_output_close(out);
+    ck_assert_uint_eq(dtx_output_segment(o[3].out_off), 2);
+    turn_to_files("out", "err");
+    s = start_ordered("passing", false);
+    for (int i = 0; i < 4; i++)
+        push(s, &o[i], i != 2); /* one of them is not to be shown */
+    settled[0] = settled[1] = settled[2] = true;
+    dtx_show_settle(s);
+    await_idle(s);
+    for (int i = 0; i < PATIENCE_TURNS &&
+                    dtx_scratch_size("passing/out/e3-r0.p1") >= 0; i++)
+        nap();
+    ck_assert_int_eq(dtx_scratch_size("passing/out/e3-r0.p1"), -1);
+    ck_assert_int_gt(dtx_scratch_size("passing/out/e3-r0.p0"), 0);
+    holds("out", "zero\ntwo\n");
+    dtx_show_end(s);
+    await_idle(s);
+    for (int i = 0; i < PATIENCE_TURNS &&
+                    dtx_scratch_size("passing/out/e3-r0.p0") >= 0; i++)
+        nap();
+    dtx_show_stop(s);
+    turn_back();
+    ck_assert_int_eq(dtx_scratch_size("passing/out/e3-r0.p0"), -1);
+    ck_assert_int_gt(dtx_scratch_size("passing/out/e3-r0.p2"), 0);
+    ck_assert_int_eq(dtx_scratch_size("out"), 9 + (long long)sizeof(text) - 1);
 }
 END_TEST
 
@@ -698,6 +744,7 @@ static Suite *build_suite(void)
     t = tcase_create("ordered");
     tcase_add_test(t, ordered_outputs_wait_for_their_turn);
     tcase_add_test(t, what_waits_is_freed);
+    tcase_add_test(t, segments_go_when_shown);
     add_case(s, t);
     t = tcase_create("joblog");
     tcase_add_loop_test(t, joblog_line, 0, DTX_COUNT(lines));

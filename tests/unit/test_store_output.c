@@ -441,6 +441,89 @@ START_TEST(test_index)
 }
 END_TEST
 
+/* Outputs of 300 kB go to segments that are dropped one by one. */
+START_TEST(test_passing)
+{
+    enum { N = 200, LEN = 300000 };
+    static struct dtx_outcome o[N];
+    struct dtx_output *out = NULL;
+    struct dtx_output_reader *r;
+    struct dtx_error err;
+    static char text[LEN + 1];
+    char path[64], last;
+    uint32_t segment = 0, i;
+
+    make_run("passing");
+    ck_assert_int_eq(dtx_output_open_passing("passing", 2, 5, &out, &err), 0);
+    for (i = 0; i < N; i++) {
+        memset(text, (int)('a' + i % 26), LEN);
+        o[i] = pack_text(out, 5, text);
+        ck_assert(!dtx_outcome_is_kept(&o[i]));
+        ck_assert_uint_le(dtx_output_segment(o[i].out_off), segment + 1);
+        segment = dtx_output_segment(o[i].out_off);
+    }
+    ck_assert_uint_eq(segment, N * (uint64_t)LEN / DTX_OUTPUT_SEGMENT);
+    ck_assert_int_eq(dtx_scratch_size("passing/out/e2-r5"), -1);
+    r = dtx_output_reader_create("passing");
+    for (i = 0; i < N; i++) {
+        memset(text, (int)('a' + i % 26), LEN);
+        check_output(r, 2, &o[i], text, "");
+        ck_assert_int_eq(dtx_output_read(r, 2, 5, o[i].out_off + LEN - 1, &last,
+                                         1, &err), 0);
+        ck_assert_int_eq(last, text[LEN - 1]);
+    }
+    /* open or not, it has gone */
+    ck_assert_int_eq(dtx_output_drop_segment("passing", 2, 5, 0), 0);
+    ck_assert_int_eq(dtx_output_drop_segment("passing", 2, 5, 0), 0);
+    ck_assert_int_eq(dtx_scratch_size("passing/out/e2-r5.p0"), -1);
+    ck_assert_int_eq(dtx_output_each(r, 2, &o[0], NULL, NULL, &err),
+                     DTX_ECORRUPT);
+    check_output(r, 2, &o[N - 1], text, "");
+    dtx_output_reader_destroy(r);
+    dtx_output_close(out);
+    for (i = 1; i <= segment; i++) {
+        (void)snprintf(path, sizeof(path), "passing/out/e2-r5.p%u", i);
+        ck_assert_int_gt(dtx_scratch_size(path), 0);
+    }
+    dtx_output_sweep("passing");
+    for (i = 1; i <= segment; i++) {
+        (void)snprintf(path, sizeof(path), "passing/out/e2-r5.p%u", i);
+        ck_assert_int_eq(dtx_scratch_size(path), -1);
+    }
+}
+END_TEST
+
+START_TEST(test_sweep_takes_segments_alone)
+{
+    static const char *const names[] = {"index", "e1-r0", "e1-r0.p",
+                                        "e1-r0.p1x", "e-r0.p1", "x1-r0.p1",
+                                        "e1-r0.q1", "e1.p1"};
+    char path[64];
+    size_t i;
+    int fd;
+
+    make_run("sweep");
+    for (i = 0; i < DTX_COUNT(names); i++) {
+        (void)snprintf(path, sizeof(path), "sweep/out/%s", names[i]);
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, "x", 1), 1);
+        (void)close(fd);
+    }
+    fd = open("sweep/out/e10-r4294967295.p8388607", O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    dtx_output_sweep("sweep");
+    dtx_output_sweep("nowhere");
+    for (i = 0; i < DTX_COUNT(names); i++) {
+        (void)snprintf(path, sizeof(path), "sweep/out/%s", names[i]);
+        ck_assert_int_eq(dtx_scratch_size(path), 1);
+    }
+    ck_assert_int_eq(dtx_scratch_size("sweep/out/e10-r4294967295.p8388607"),
+                     -1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/output");
@@ -458,6 +541,8 @@ int main(void)
     tcase_add_test(t, test_bad_sources);
     tcase_add_test(t, test_many_files);
     tcase_add_test(t, test_index);
+    tcase_add_test(t, test_passing);
+    tcase_add_test(t, test_sweep_takes_segments_alone);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

@@ -517,6 +517,59 @@ START_TEST(test_signals_go_elsewhere)
 }
 END_TEST
 
+/* Failures are kept; what else there is passes, or is not written at all. */
+START_TEST(test_keep_failed)
+{
+    struct dtx_output *output = NULL, *passing = NULL;
+    struct dtx_writer_result res;
+    struct dtx_error err;
+    struct rig r;
+    const char *dir = _i ? "keep1" : "keep0";
+    int fd = source("0123456789");
+    char path[64];
+    int32_t i;
+
+    memset(&r, 0, sizeof(r));
+    ck_assert_int_eq(sem_init(&r.bell, 0, 0), 0);
+    ck_assert_int_eq(mkdir(dir, 0777), 0);
+    ck_assert_int_eq(dtx_output_open(dir, 1, 0, &output, &err), 0);
+    if (_i == 1)
+        ck_assert_int_eq(dtx_output_open_passing(dir, 1, 0, &passing, &err),
+                         0);
+    ck_assert_int_eq(
+        dtx_writer_start(&(struct dtx_writer_config){.output = output,
+                                                     .passing = passing,
+                                                     .keep = DTX_KEEP_FAILED,
+                                                     .notify = ring,
+                                                     .ctx = &r},
+                         &r.w, &err),
+        0);
+    for (i = 0; i < 40; i++) {
+        struct dtx_pack p = pack_of(fd, i % 4 < 2 ? 10 : 0, i);
+
+        p.outcome.status = i % 2 ? DTX_STATUS_FAILED : DTX_STATUS_OK;
+        ck_assert_int_eq(dtx_writer_pack(r.w, &p), 0);
+    }
+    for (i = 0; i < 40; i++) {
+        const struct dtx_outcome *o = &res.pack.outcome;
+
+        await(&r, &res);
+        ck_assert_int_eq(res.pack.capture, i);
+        ck_assert_int_eq(res.pack.error, 0);
+        ck_assert_uint_eq(o->out_len, i % 4 < 2 ? 10 : 0);
+        ck_assert_int_eq(dtx_outcome_is_kept(o), i % 4 != 0);
+    }
+    ck_assert_int_eq(dtx_writer_stop(r.w, &err), 0);
+    (void)snprintf(path, sizeof(path), "%s/out/e1-r0", dir);
+    ck_assert_int_eq(dtx_scratch_size(path), 100);
+    (void)snprintf(path, sizeof(path), "%s/out/e1-r0.p0", dir);
+    ck_assert_int_eq(dtx_scratch_size(path), _i ? 100 : -1);
+    dtx_output_close(output);
+    dtx_output_close(passing);
+    (void)close(fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/writer");
@@ -536,6 +589,7 @@ int main(void)
     tcase_add_test(t, test_lease_lost);
     tcase_add_test(t, test_idle_beats);
     tcase_add_test(t, test_signals_go_elsewhere);
+    tcase_add_loop_test(t, test_keep_failed, 0, 2);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
