@@ -75,6 +75,29 @@ int dtx_after_add_range(struct dtx_after *a, uint32_t task, uint32_t line,
     return add_ref(a, &ref);
 }
 
+size_t dtx_after_count(const struct dtx_after *a, uint32_t task)
+{
+    size_t n = 0;
+
+    while (n < a->nrefs && a->ref[a->nrefs - 1 - n].task == task)
+        n++;
+    return n;
+}
+
+int dtx_after_again(struct dtx_after *a, size_t n, uint32_t task)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        struct dtx_after_ref ref = a->ref[a->nrefs - n];
+
+        ref.task = task;
+        if (add_ref(a, &ref))
+            return DTX_ENOMEM;
+    }
+    return DTX_OK;
+}
+
 int dtx_after_barrier(struct dtx_after *a, uint32_t task, uint32_t line,
                       bool check)
 {

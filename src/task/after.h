@@ -48,6 +48,10 @@ int dtx_after_add(struct dtx_after *a, uint32_t task, uint32_t line,
 /* The same for tasks number 'lo' to 'hi'. 0 or DTX_ENOMEM. */
 int dtx_after_add_range(struct dtx_after *a, uint32_t task, uint32_t line,
                         uint32_t lo, uint32_t hi);
+/* How many of the last references are of this task? */
+size_t dtx_after_count(const struct dtx_after *a, uint32_t task);
+/* 'task' waits for what the last 'n' references say. 0 or DTX_ENOMEM. */
+int dtx_after_again(struct dtx_after *a, size_t n, uint32_t task);
 /* Tasks from number 'task' on wait for those before. 0 or DTX_ENOMEM. */
 int dtx_after_barrier(struct dtx_after *a, uint32_t task, uint32_t line,
                       bool check);

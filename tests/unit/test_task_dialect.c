@@ -26,6 +26,11 @@ static const struct {
     {"#DISBATCH REPEAT 3 start 100 step 50 x y\n", "x y#100|x y#150|x y#200 :"},
     {"#DISBATCH REPEAT 2 step 4  x\n#DISBATCH PREFIX q\n#DISBATCH REPEAT 1\n",
      "x|x#4|q :"},
+    {"a\nb\n#DTX after=1\n#DTX cpus=2\n#DISBATCH REPEAT 3 c\nd\n",
+     "a|b|c|c#1|c#2|d : 1>3 1>4 1>5"},
+    {"#DTX name=a\nx\n#DTX name=a\nx\n#DTX after=a,1\n"
+     "#DISBATCH REPEAT 2 c\n",
+     "x|x|c|c#1 : 1>5 1>3 1>4 2>5 5>3 5>4"},
     {"a\nb\n#DISBATCH BARRIER\nc\n#DISBATCH BARRIER k\nd\n",
      "a|b|c|d : 1>!5 2>!5 3>!6 !5>3 !5>!6 !6>4"},
     {"a\n#DISBATCH BARRIER\nb\n#DISBATCH BARRIER CHECK\nc\n"

@@ -49,6 +49,7 @@ static const struct {
     {"a\nb\n#DTX after=1-2\nc\n", "0<2 1<2 ", NULL},
     {"#DTX name=x\na\n#DTX name=x\nb\n#DTX after=x,1 cpus=2\nc\nd\n",
      "0<2 1<2 0<2 ", NULL},
+    {"a\n#DTX after=1\n#DISBATCH REPEAT 2 b\nc\n", "0<1 0<2 ", NULL},
     {"a\n#DTX after=2\nb\n", NULL,
      "f:2: after=2: this is task 2, and in a stream a task can only wait for "
      "earlier ones; put the tasks into a file"},
