@@ -21,6 +21,7 @@
 #include "run/order.h"
 #include "run/outlet.h"
 #include "run/passing.h"
+#include "store/file.h"
 #include "store/output.h"
 
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
@@ -29,6 +30,7 @@
 #define HOLD_BYTES (64u << 10) /* small outputs are written together */
 #define GATHER_NS (8 * DTX_MSEC_NS)
 #define TAG_BYTES (1u << 20) /* of tags made before they are needed */
+#define TAIL_BYTES 65536 /* of a joblog, looked at before it goes on */
 #define STOPPED 1 /* from write_piece: nothing more is to be written */
 
 /* An output waiting to be shown: all that is kept of its task. */
@@ -610,9 +612,32 @@ static void *thread_main(void *arg)
 
 /* ---- life ---- */
 
+/* A session that was killed may have left half a line: what has come to its
+ * ninth column counts where a joblog is read back and is ended, less is cut
+ * off. What cannot be read back, a pipe, is left alone. */
+static int mend_joblog(struct dtx_show *s, off_t end)
+{
+    char tail[TAIL_BYTES];
+    size_t n = end < TAIL_BYTES ? (size_t)end : TAIL_BYTES, i, tabs = 0;
+    int rc, fd = open(s->c.joblog, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return 0;
+    rc = dtx_file_read(fd, tail, n, (uint64_t)(end - (off_t)n)) == (ssize_t)n;
+    (void)close(fd);
+    if (!rc || tail[n - 1] == '\n')
+        return 0;
+    for (i = n; i > 0 && tail[i - 1] != '\n'; i--)
+        tabs += tail[i - 1] == '\t';
+    if (tabs >= 8 || (i == 0 && (off_t)n < end))
+        return write_all(s, s->joblog_fd, "\n", 1);
+    return ftruncate(s->joblog_fd, end - (off_t)(n - i)) ? errno : 0;
+}
+
 static int open_joblog(struct dtx_show *s, struct dtx_error *err)
 {
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, e;
+    off_t end;
 
     s->joblog_fd = -1;
     if (!s->c.joblog)
@@ -622,12 +647,15 @@ static int open_joblog(struct dtx_show *s, struct dtx_error *err)
     s->joblog_fd = open(s->c.joblog, flags, 0666);
     if (s->joblog_fd < 0)
         return dtx_error_errno(err, "cannot open joblog %s", s->c.joblog);
-    if (lseek(s->joblog_fd, 0, SEEK_END) > 0)
-        return DTX_OK;
-    dtx_joblog_header(&s->line);
-    e = s->line.failed ? ENOMEM
-                       : write_all(s, s->joblog_fd, s->line.data, s->line.len);
-    dtx_buf_clear(&s->line);
+    end = lseek(s->joblog_fd, 0, SEEK_END);
+    e = end > 0 ? mend_joblog(s, end) : 0;
+    if (e == 0 && lseek(s->joblog_fd, 0, SEEK_END) <= 0) {
+        dtx_joblog_header(&s->line);
+        e = s->line.failed
+                ? ENOMEM
+                : write_all(s, s->joblog_fd, s->line.data, s->line.len);
+        dtx_buf_clear(&s->line);
+    }
     errno = e;
     return e ? dtx_error_errno(err, "cannot write joblog %s", s->c.joblog)
              : DTX_OK;

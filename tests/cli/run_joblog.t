@@ -36,6 +36,17 @@ resume() {
     timeout -k 5 50 "$DISTRIBUTEX" run -q "$@" --joblog log list
 }
 
+test_case "--resume: half a line that a killed job has left does not stay" '
+    tasks
+    recorded_log
+    printf "4\t:\t17639" >>log
+    expect_status 1 resume --resume --run-dir first
+    ran 4 5
+    [ "$(wc -l <log)" -eq 6 ]
+    expect_status 1 resume --resume --run-dir second
+    ran 4 5
+'
+
 test_case "--resume: what the log tells of stands, failures as well" '
     tasks
     recorded_log
