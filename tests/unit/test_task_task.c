@@ -30,7 +30,11 @@ END_TEST
 START_TEST(tasks_come_out_as_put_in)
 {
     static const char *const command[] = {"echo a", "", "b \\ ", "\x80\xff"};
-    struct dtx_task_attr wide = {4, -7, 2, 0, 5};
+    struct dtx_task_attr wide = {.cpus = 4,
+                                 .prio = -7,
+                                 .retries = 2,
+                                 .timeout_ns = 5,
+                                 .env = DTX_NO_TEXT};
     struct dtx_tasklist l;
     uint32_t attr, i;
 
