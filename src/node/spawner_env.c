@@ -189,6 +189,8 @@ static void put_extra(struct dtx_buf *b, const char *s, const char *end,
             dtx_buf_printf(b, "%lu", (unsigned long)t->task);
         else if (*s == 's')
             dtx_buf_printf(b, "%lu", (unsigned long)t->slot);
+        else if (*s == 'o')
+            dtx_buf_printf(b, "%lu", (unsigned long)t->slot - 1);
         else if (*s == 'r')
             dtx_buf_printf(b, "%lu", (unsigned long)rank);
         else

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "run/launcher.h"
 #include "run/options.h"
 #include "run/resume.h"
 #include "run/signals.h"
@@ -93,7 +94,14 @@ static int read_tasks(const struct dtx_options *o, struct dtx_job *job,
                                    o->task_file);
         return begin_live(job, fd, o->task_file);
     }
-    rc = dtx_source_read(o, &job->list, &job->graph, err);
+    rc = dtx_source_read(o, &job->list, &job->graph, &job->more, err);
+    if (rc == DTX_OK && o->launcher_dir) {
+        rc = dtx_launcher_dir(&job->list, o->launcher_dir, err);
+        if (rc) {
+            dtx_tasklist_fini(&job->list);
+            dtx_graph_fini(&job->graph);
+        }
+    }
     job->has_list = rc == DTX_OK;
     return rc;
 }
@@ -545,6 +553,8 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     free(job->attempts);
     free(job->known);
     free(job->told);
+    dtx_buf_free(&job->more.setup);
+    dtx_buf_free(&job->more.teardown);
     free(job->run_dir);
     free(job->cwd);
     memset(job, 0, sizeof(*job));

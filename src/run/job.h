@@ -15,6 +15,7 @@
 
 #include "task/graph.h"
 #include "task/task.h"
+#include "task/taskfile.h"
 
 struct dtx_carrier;
 struct dtx_error;
@@ -40,6 +41,7 @@ struct dtx_job {
     struct dtx_tasklist list;
     struct dtx_graph graph;
     bool has_list;
+    struct dtx_taskfile_more more; /* what the task file says beside them */
     bool live;          /* the list is empty and grows from ... */
     int stream_fd;      /* this, while live */
     const char *source; /* what that is called */

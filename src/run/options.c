@@ -383,6 +383,36 @@ static int read_array(struct parser *p, bool separated, int n)
     return refuse_without_template(p);
 }
 
+static const char *variable(const struct parser *p, const char *name)
+{
+    const char *value = p->in->get ? p->in->get(p->in->get_ctx, name) : NULL;
+
+    return value && *value ? value : NULL;
+}
+
+/* Where TACC Launcher's variables are set, its task file is meant when nothing
+ * else is, and the tasks of a file see what they are used to. */
+static int heed_launcher(struct parser *p)
+{
+    const char *file = variable(p, "LAUNCHER_JOB_FILE");
+    const char *dir = variable(p, "LAUNCHER_WORKDIR");
+    struct dtx_options *o = p->out;
+
+    if (!file || o->form == DTX_FORM_TEMPLATE || o->form == DTX_FORM_ARRAY)
+        return 0;
+    o->launcher = true;
+    if (o->form == DTX_FORM_NONE && o->resume == DTX_RESUME_NO) {
+        o->form = DTX_FORM_TASKFILE;
+        o->task_file = strdup(file);
+        o->from_launcher = true;
+    }
+    if (dir)
+        o->launcher_dir = strdup(dir);
+    if ((o->from_launcher && !o->task_file) || (dir && !o->launcher_dir))
+        return dtx_error_set(p->err, DTX_ENOMEM, "out of memory");
+    return 0;
+}
+
 static int read_positionals(struct parser *p)
 {
     char *const *word = p->in->argv + p->next;
@@ -401,7 +431,7 @@ static int read_positionals(struct parser *p)
     }
     if (n > 0)
         return read_task_file(p, word, n);
-    if (p->out->resume == DTX_RESUME_NO)
+    if (p->out->resume == DTX_RESUME_NO && !variable(p, "LAUNCHER_JOB_FILE"))
         return dtx_error_set(p->err, DTX_EINVAL, "no task file\n" FORMS);
     return refuse_without_template(p);
 }
@@ -434,6 +464,8 @@ enum dtx_options_end dtx_options_parse(const struct dtx_options_input *in,
     if (rc == 0)
         rc = read_positionals(&p);
     if (rc == 0)
+        rc = heed_launcher(&p);
+    if (rc == 0)
         return DTX_OPTIONS_GO;
     dtx_options_fini(out);
     return DTX_OPTIONS_BAD;
@@ -458,5 +490,6 @@ void dtx_options_fini(struct dtx_options *o)
     free(o->tmp_dir);
     free(o->mpirun);
     free(o->task_file);
+    free(o->launcher_dir);
     memset(o, 0, sizeof(*o));
 }

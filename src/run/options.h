@@ -85,6 +85,9 @@ struct dtx_options {
     char *array;            /* --array */
     enum dtx_form form;
     char *task_file;        /* the positional, NULL when none */
+    bool from_launcher;     /* 'task_file' is what LAUNCHER_JOB_FILE names */
+    bool launcher;          /* tasks see what TACC Launcher tells them */
+    char *launcher_dir;     /* then: LAUNCHER_WORKDIR, or NULL */
     char *const *words;     /* TEMPLATE, ARRAY: the positional words */
     size_t nwords;
 };

@@ -25,6 +25,7 @@ struct dtx_card {
     uint32_t epoch;     /* rank 0: of the session */
     uint64_t nonce;     /* rank 0: stands in the run directory's lease */
     uint32_t widest;    /* rank 0: most cpus any task asks for */
+    unsigned commands;  /* rank 0: DTX_SIDE_* in the run directory */
     uint32_t ncores;        /* it may use */
     uint32_t machine_cores; /* there are */
     uint64_t boot;      /* hash of boot id and pid namespace */

@@ -28,6 +28,7 @@
 #include "run/rank_state.h"
 #include "run/report.h"
 #include "run/show.h"
+#include "run/sidefile.h"
 #include "run/signals.h"
 #include "run/status.h"
 #include "run/stream.h"
@@ -144,6 +145,7 @@ static int conclude(struct dtx_rank_life *r)
     dtx_master_stats(r->master, &s);
     status = status_of(r, &s);
     summarise(r, &s);
+    dtx_sidefile_restart(r->o, &r->job, r->master);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};
     if (dtx_writer_stop(r->writer, &err))
@@ -202,6 +204,8 @@ static void take_down(struct dtx_rank_life *r)
     dtx_spawner_stop(r->spawner);
     dtx_loop_destroy(r->loop);
     dtx_noderun_destroy(r->node);
+    dtx_buf_free(&r->setup);
+    dtx_buf_free(&r->teardown);
     dtx_taskstream_destroy(r->stream);
     if (r->writer)
         (void)dtx_writer_stop(r->writer, NULL);

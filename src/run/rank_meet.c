@@ -16,6 +16,7 @@
 #include "run/options.h"
 #include "run/place.h"
 #include "run/rank_state.h"
+#include "run/sidefile.h"
 #include "run/status.h"
 #include "run/supervise.h"
 
@@ -41,6 +42,11 @@ static void open_job(struct dtx_rank_life *r, const char *command_line,
         return;
     }
     r->job_open = true;
+    card->status = dtx_sidefile_keep(r->o, &r->job, &card->commands, &err);
+    if (card->status) {
+        (void)dtx_rank_complain(&err, card->status);
+        return;
+    }
     if (strlen(r->job.run_dir) >= sizeof(card->run_dir)) {
         dtx_log(DTX_LOG_ERROR, "the run directory's path is too long");
         card->status = DTX_EXIT_RUNDIR;

@@ -17,6 +17,7 @@
 #include "node/clock.h"
 #include "node/spawner.h"
 #include "run/exec.h"
+#include "run/launcher.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -24,6 +25,7 @@
 #include "run/rank_state.h"
 #include "run/report.h"
 #include "run/show.h"
+#include "run/sidefile.h"
 #include "run/stream.h"
 #include "run/supervise.h"
 #include "run/where.h"
@@ -247,6 +249,9 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     struct dtx_show_config s;
     struct dtx_report_config p;
 
+    if (r->o->launcher && !r->job.live &&
+        dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
+        return err->code;
     memset(&c, 0, sizeof(c));
     c.epoch = r->epoch;
     c.nranks = r->size;
@@ -296,18 +301,42 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     return dtx_show_start(&s, &r->show, err);
 }
 
+/* The option's command, or the task file's; NULL for none. */
+static int find_command(struct dtx_rank_life *r, const char *option,
+                        unsigned which, struct dtx_buf *text,
+                        const char **command, struct dtx_error *err)
+{
+    int rc = DTX_OK;
+
+    *command = option;
+    if (option || !(r->cards[0].commands & which))
+        return DTX_OK;
+    rc = dtx_sidefile_command(r->run_dir, which, text, err);
+    if (rc == DTX_OK)
+        dtx_buf_append(text, "", 1);
+    if (rc == DTX_OK && text->failed)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    *command = text->data;
+    return rc;
+}
+
 /* What runs once on each node, if anything does. */
 static int make_node(struct dtx_rank_life *r, struct dtx_error *err)
 {
-    const struct dtx_noderun_config c = {.rank = r->me,
-                                         .size = r->size,
-                                         .cards = r->cards,
-                                         .spawner = r->spawner,
-                                         .slots = r->share.nslots,
-                                         .setup = r->o->node_setup,
-                                         .teardown = r->o->node_teardown,
-                                         .limit_ns = r->o->node_limit_ns};
+    struct dtx_noderun_config c = {.rank = r->me,
+                                   .size = r->size,
+                                   .cards = r->cards,
+                                   .spawner = r->spawner,
+                                   .slots = r->share.nslots,
+                                   .limit_ns = r->o->node_limit_ns};
+    int rc = find_command(r, r->o->node_setup, DTX_SIDE_SETUP, &r->setup,
+                          &c.setup, err);
 
+    if (rc == DTX_OK)
+        rc = find_command(r, r->o->node_teardown, DTX_SIDE_TEARDOWN,
+                          &r->teardown, &c.teardown, err);
+    if (rc)
+        return rc;
     if (!c.setup && !c.teardown)
         return DTX_OK;
     r->node = dtx_noderun_create(&c);

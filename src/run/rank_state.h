@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "engine/event.h"
 #include "node/cores.h"
 #include "run/job.h"
@@ -48,6 +49,7 @@ struct dtx_rank_life {
     struct dtx_writer *packer; /* of outputs */
     struct dtx_exec *exec;
     struct dtx_worker *worker;
+    struct dtx_buf setup, teardown; /* the task file's, for nodes */
     struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_loop *loop;
     enum {

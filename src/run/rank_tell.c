@@ -37,6 +37,9 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
         dtx_log(DTX_LOG_WARN,
                 "tasks are read from the terminal: one command a line, Ctrl-D "
                 "ends them");
+    if (r->o->from_launcher)
+        dtx_log(DTX_LOG_INFO, "the task file is LAUNCHER_JOB_FILE: %s",
+                r->o->task_file);
     dtx_log(DTX_LOG_INFO,
             "%s on %u rank%s, %u node%s, %llu slots, policy %s; run "
             "directory %s",

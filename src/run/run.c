@@ -110,7 +110,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
 {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **words = calloc((size_t)argc + 3, sizeof(*words));
+    char **words = calloc((size_t)argc + 4, sizeof(*words));
     struct dtx_forward forward;
     struct dtx_supervise s;
     struct dtx_error err = {0, ""};
@@ -128,6 +128,8 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     words[1] = strdup("run");
     for (i = 0; i < argc; i++)
         words[i + 2] = argv[i];
+    if (o->from_launcher) /* ranks elsewhere may not have the variable */
+        words[argc + 2] = o->task_file;
     memset(&s, 0, sizeof(s));
     s.ranks = o->ranks;
     s.hostfile = o->hostfile;

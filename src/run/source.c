@@ -90,7 +90,8 @@ int dtx_source_file(const char *what, const char *name, struct dtx_buf *b,
 }
 
 static int read_tasks(const char *name, struct dtx_tasklist *list,
-                      struct dtx_graph *graph, struct dtx_error *err)
+                      struct dtx_graph *graph,
+                      struct dtx_taskfile_more *more, struct dtx_error *err)
 {
     struct dtx_buf b = DTX_BUF_INIT;
     int rc;
@@ -101,8 +102,8 @@ static int read_tasks(const char *name, struct dtx_tasklist *list,
         rc = read_whole(STDIN_FILENO, &b, name = "standard input", err);
 
     if (rc == DTX_OK)
-        rc = dtx_taskfile_parse(name, b.data ? b.data : "", b.len, list, graph,
-                                err);
+        rc = dtx_taskfile_parse_more(name, b.data ? b.data : "", b.len, list,
+                                     graph, more, err);
     dtx_buf_free(&b);
     return rc;
 }
@@ -371,13 +372,14 @@ static int read_array(const struct dtx_options *o, struct dtx_tasklist *list,
 /* ---- whole ---- */
 
 int dtx_source_read(const struct dtx_options *o, struct dtx_tasklist *list,
-                    struct dtx_graph *graph, struct dtx_error *err)
+                    struct dtx_graph *graph, struct dtx_taskfile_more *more,
+                    struct dtx_error *err)
 {
     uint32_t a, b;
     int rc;
 
     if (o->form == DTX_FORM_TASKFILE)
-        return read_tasks(o->task_file, list, graph, err);
+        return read_tasks(o->task_file, list, graph, more, err);
     rc = dtx_tasklist_init(list);
     if (rc)
         return dtx_error_set(err, rc, "out of memory");
@@ -447,8 +449,10 @@ int dtx_source_print(const struct dtx_options *o, struct dtx_error *err)
     struct dtx_tasklist list;
     struct dtx_graph graph;
     struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_taskfile_more more = {.greasy = false};
     uint32_t i;
     bool good = true;
+    int rc;
 
     if (o->form == DTX_FORM_NONE) {
         (void)dtx_error_set(err, DTX_EINVAL,
@@ -456,7 +460,10 @@ int dtx_source_print(const struct dtx_options *o, struct dtx_error *err)
                             "with ':::', or --array");
         return DTX_EXIT_USAGE;
     }
-    if (dtx_source_read(o, &list, &graph, err))
+    rc = dtx_source_read(o, &list, &graph, &more, err);
+    dtx_buf_free(&more.setup);
+    dtx_buf_free(&more.teardown);
+    if (rc)
         return DTX_EXIT_TASKFILE;
     for (i = 0; i < list.ntasks && good; i++) {
         dtx_tasklist_command(&b, &list, i, 1);

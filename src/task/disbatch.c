@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* disBatch's directives: #DISBATCH PREFIX, SUFFIX, REPEAT and BARRIER; see
- * parser.h.  It decides which tasks they make and what those see in their
+/* disBatch's directives: #DISBATCH PREFIX, SUFFIX, REPEAT, BARRIER and
+ * PERENGINE; see parser.h.  It decides which tasks they make and what those see in their
  * environment; what a barrier holds back is resolved by after.c. */
 #include <stdio.h>
 #include <string.h>
@@ -264,6 +264,41 @@ static int read_barrier(struct dtx_taskparser *p, struct piece line)
                : DTX_OK;
 }
 
+static int read_engine(struct dtx_taskparser *p, struct piece line)
+{
+    struct piece w = next_word(&line);
+    bool start = is(w, "START");
+    struct dtx_buf *b;
+
+    if (!start && !is(w, "STOP"))
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "PERENGINE '%s': START or STOP and a command must "
+                             "follow", show(p, w));
+    if (p->live || !p->more)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "PERENGINE: a stream cannot have one; give the "
+                             "command to --node-setup (START) or "
+                             "--node-teardown (STOP)");
+    if (start && p->ntasks > 0)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "PERENGINE START: it stands behind a task; put it "
+                             "before the first one");
+    skip_blanks(&line);
+    while (line.end > line.s && dtx_is_blank(line.end[-1]))
+        line.end--;
+    if (line.s == line.end)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "PERENGINE %s: the command is missing",
+                             start ? "START" : "STOP");
+    b = start ? &p->more->setup : &p->more->teardown;
+    if (b->len > 0)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "PERENGINE %s: given twice; join the commands "
+                             "with '&&'", start ? "START" : "STOP");
+    dtx_buf_append(b, line.s, (size_t)(line.end - line.s));
+    return b->failed ? dtx_parser_nomem(p) : DTX_OK;
+}
+
 static size_t common(const char *word, struct piece w)
 {
     size_t n = 0, len = (size_t)(w.end - w.s);
@@ -289,7 +324,7 @@ static int fail_word(struct dtx_taskparser *p, struct piece w)
     }
     return dtx_error_set(p->err, DTX_EPARSE,
                          "#DISBATCH '%s': unknown%s%s%s; there are PREFIX, "
-                         "SUFFIX, REPEAT, BARRIER",
+                         "SUFFIX, REPEAT, BARRIER, PERENGINE",
                          show(p, w), near ? ": did you mean " : "",
                          near ? near : "", near ? "?" : "");
 }
@@ -316,8 +351,6 @@ int dtx_disbatch_read(struct dtx_taskparser *p, const char *s, const char *end)
     if (is(w, words[BARRIER]))
         return read_barrier(p, line);
     if (is(w, words[PERENGINE]))
-        return dtx_error_set(p->err, DTX_EPARSE,
-                             "PERENGINE: give the command to --node-setup "
-                             "(START) or --node-teardown (STOP) instead");
+        return read_engine(p, line);
     return fail_word(p, w);
 }

@@ -14,6 +14,7 @@
 #include "task/after.h"
 #include "task/show.h"
 #include "task/task.h"
+#include "task/taskfile.h"
 
 #define DTX_PARSER_KEYS 7
 
@@ -56,6 +57,7 @@ struct dtx_taskparser {
     uint32_t repeat_env;        /* disBatch: of repeated tasks */
     uint32_t index;             /* of the task that is added */
     struct dtx_buf command;     /* disBatch: one with its prefix and suffix */
+    struct dtx_taskfile_more *more; /* NULL: nobody wants it */
     struct dtx_show shown;      /* the value at work on */
 };
 

@@ -55,7 +55,8 @@ struct dtx_task_attr {
 
 /* Variables a task sees beside the common ones: entries NAME=VALUE, separated
  * by newlines. In a value %i stands for the task's index, %t for its id, %z for
- * the id less one, %s for the slot, %r for the rank, %% for a per cent sign. */
+ * the id less one, %s for the slot, %o for the slot less one, %r for the rank,
+ * %% for a per cent sign. */
 #define DTX_MAX_ENV 4096u       /* bytes of such a text */
 #define DTX_MAX_ENV_ENTRIES 32u
 

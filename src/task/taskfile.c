@@ -309,6 +309,19 @@ int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err)
 {
+    struct dtx_taskfile_more more = {.greasy = false};
+    int rc = dtx_taskfile_parse_more(name, data, len, list, graph, &more, err);
+
+    dtx_buf_free(&more.setup);
+    dtx_buf_free(&more.teardown);
+    return rc;
+}
+
+int dtx_taskfile_parse_more(const char *name, const char *data, size_t len,
+                            struct dtx_tasklist *list, struct dtx_graph *graph,
+                            struct dtx_taskfile_more *more,
+                            struct dtx_error *err)
+{
     const char *s = len > 0 ? data : "";
     struct dtx_taskparser p = {.name = name, .err = err};
     int rc;
@@ -319,11 +332,13 @@ int dtx_taskfile_parse(const char *name, const char *data, size_t len,
         return add_place(&p, dtx_parser_nomem(&p));
     begin(&p, name, list, graph);
     p.err = err;
+    p.more = more;
     rc = refuse_nul(&p, s, s + len);
     if (!rc)
         rc = read_lines(&p, s, s + len);
     if (!rc)
         rc = finish(&p);
+    more->greasy = p.dialect == DTX_DIALECT_GREASY;
     fini(&p);
     if (rc) {
         dtx_graph_fini(graph);

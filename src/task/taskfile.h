@@ -18,11 +18,21 @@
 #ifndef DTX_TASK_TASKFILE_H
 #define DTX_TASK_TASKFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "base/buf.h"
 
 struct dtx_error;
 struct dtx_graph;
 struct dtx_tasklist;
+
+/* What a file says beside its tasks, for whoever wants to know. */
+struct dtx_taskfile_more {
+    bool greasy;                   /* it uses GREASY's syntax */
+    struct dtx_buf setup, teardown; /* disBatch's PERENGINE; NUL-terminated
+                                       texts, empty when not given */
+};
 
 /* Parse 'len' bytes. 'name' is used in messages. On success both outputs are
  * initialised, the graph sealed, and the caller finishes both; on failure
@@ -30,6 +40,12 @@ struct dtx_tasklist;
 int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err);
+/* The same; 'more' is all zeroes before and its texts are to be freed after,
+ * whatever comes of it. */
+int dtx_taskfile_parse_more(const char *name, const char *data, size_t len,
+                            struct dtx_tasklist *list, struct dtx_graph *graph,
+                            struct dtx_taskfile_more *more,
+                            struct dtx_error *err);
 
 /* ---- line by line: a stream ----
  *

@@ -81,6 +81,69 @@ test_case "a resume knows barriers" '
     true
 '
 
+test_case "what is left of a GREASY file goes on from its restart file" '
+    printf "%s\n" "echo a >>log" "[# 1 #] test -e go" "# c" \
+        "[#2#] [@ sub @] echo d >>../log" "[# 1,2-2,-1 #] true" \
+        "echo e >>log" >f.txt
+    sed -i "s/2-2,-1/2,-1/" f.txt
+    mkdir -p sub
+    rm -rf log d e go
+    expect_status 3 dtx 60 --run-dir d f.txt >out 2>err
+    printf "%s\n" "# distributex: tasks that are left" "test -e go" \
+        "[# 2 #] [@ sub @] echo d >>../log" "[# 2-3 #] true" | diff - f.txt.rst
+    grep -q "restart file f.txt.rst holds the 3 tasks" err || fail "$(cat err)"
+    touch go
+    expect_status 0 dtx 60 --run-dir e f.txt.rst >out 2>err
+    printf "%s\n" a d e | diff - <(sort log)
+    test ! -e f.txt.rst.rst
+    rm go && echo mine >f.txt.rst
+    expect_status 3 dtx 60 --run-dir g f.txt >out 2>err
+    grep -q "f.txt.rst is not a restart file" err || fail "$(cat err)"
+    test "$(cat f.txt.rst)" = mine
+'
+
+test_case "a drained GREASY job leaves a restart file" '
+    rm -rf d
+    printf "%s\n" "\"$DISTRIBUTEX\" stop d; sleep 2" "[# 1 #] true" >s.txt
+    expect_status 105 dtx 60 --run-dir d -j 1 s.txt >out 2>err || cat err
+    printf "%s\n" "# distributex: tasks that are left" true | diff - s.txt.rst
+'
+
+test_case "PERENGINE runs once on each node" '
+    printf "%s\n" "#DISBATCH PERENGINE START echo begin >>nodes" \
+        "#DISBATCH PERENGINE STOP echo end >>nodes" "cat nodes" >p.txt
+    for way in "${ways[@]}"; do
+        rm -rf d nodes
+        expect_status 0 dtx 60 --run-dir d $way p.txt >out 2>err
+        test "$(cat out)" = begin || fail "$way: $(cat out err)"
+        printf "%s\n" begin end | diff - nodes
+    done
+    expect_status 103 dtx 60 --run-dir n --node-setup true p.txt 2>err
+    grep -q "PERENGINE START and --node-setup both" err || fail "$(cat err)"
+    test ! -e n || fail "$(ls -a n)"
+'
+
+test_case "LAUNCHER_JOB_FILE names the task file" '
+    printf "%s\n" "echo \$LAUNCHER_JID \$LAUNCHER_TSK_ID \$LAUNCHER_NJOBS \
+\$LAUNCHER_NHOSTS \$LAUNCHER_NPROCS \$LAUNCHER_PPN" "pwd >&2; \
+echo \$LAUNCHER_JID" | sed -e :a -e "/\\\\$/N; s/\\\\\n//; ta" >jobs
+    mkdir -p work
+    export LAUNCHER_JOB_FILE=$PWD/jobs LAUNCHER_WORKDIR=$PWD/work
+    for way in "${ways[@]}"; do
+        rm -rf d
+        expect_status 0 dtx 60 --run-dir d $way >out 2>err
+        sort out | cut -d" " -f1,3-6 >got
+        printf "%s\n" "1 2 1 2 2" 2 | diff - got
+        grep -q "/work\$" err || fail "$way: $(cat err)"
+        grep -q "is LAUNCHER_JOB_FILE: $PWD/jobs" err || fail "$(cat err)"
+    done
+    LAUNCHER_WORKDIR=nowhere expect_status 102 dtx 20 2>err
+    grep -q "LAUNCHER_WORKDIR=nowhere is no directory" err || fail "$(cat err)"
+    DTX_TASK_ID=1 expect_status 102 dtx 20 2>err
+    grep -q "no task file" err
+    unset LAUNCHER_JOB_FILE LAUNCHER_WORKDIR
+'
+
 test_case "errors name file and line before anything runs" '
     printf "%s\n" "touch ran" "" "[# 2 #] touch ran" >bad
     expect_status 103 dtx 20 bad 2>err

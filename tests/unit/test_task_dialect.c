@@ -127,13 +127,19 @@ static const struct {
      "has the other; write what both need as #DTX"},
     {"#DISBATCH BARIER\n",
      "f:1: #DISBATCH 'BARIER': unknown: did you mean BARRIER?; there are "
-     "PREFIX, SUFFIX, REPEAT, BARRIER"},
+     "PREFIX, SUFFIX, REPEAT, BARRIER, PERENGINE"},
     {"#disbatch BARRIER\n",
      "f:1: '#disbatch': a directive is written '#DISBATCH WORD', a comment "
      "'# ...'"},
-    {"#DISBATCH PERENGINE START x\n",
-     "f:1: PERENGINE: give the command to --node-setup (START) or "
-     "--node-teardown (STOP) instead"},
+    {"a\n#DISBATCH PERENGINE START x\n",
+     "f:2: PERENGINE START: it stands behind a task; put it before the first "
+     "one"},
+    {"#DISBATCH PERENGINE STOP x\n#DISBATCH PERENGINE STOP y\n",
+     "f:2: PERENGINE STOP: given twice; join the commands with '&&'"},
+    {"#DISBATCH PERENGINE STOP\n",
+     "f:1: PERENGINE STOP: the command is missing"},
+    {"#DISBATCH PERENGINE start x\n",
+     "f:1: PERENGINE 'start': START or STOP and a command must follow"},
     {"#DISBATCH REPEAT x\n",
      "f:1: REPEAT: the count 'x' must be a whole number from 1 to 100000000"},
     {"#DISBATCH REPEAT 3 start\n",
