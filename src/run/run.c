@@ -128,8 +128,11 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     words[1] = strdup("run");
     for (i = 0; i < argc; i++)
         words[i + 2] = argv[i];
-    if (o->from_launcher) /* ranks elsewhere may not have the variable */
+    if (o->from_launcher) { /* ranks elsewhere may not have the variable */
         words[argc + 2] = o->task_file;
+        dtx_log(DTX_LOG_INFO, "the task file is LAUNCHER_JOB_FILE: %s",
+                o->task_file);
+    }
     memset(&s, 0, sizeof(s));
     s.ranks = o->ranks;
     s.hostfile = o->hostfile;

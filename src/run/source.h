@@ -16,7 +16,8 @@ struct dtx_options;
 struct dtx_taskfile_more;
 struct dtx_tasklist;
 
-/* Read all of it; 'more' as for dtx_taskfile_parse_more. On success the caller finishes both; on failure neither
+/* Read all of it; 'more' as for dtx_taskfile_parse_more.
+ * On success the caller finishes both; on failure neither
  * needs to be. DTX_ESTATE when a signal came while a pipe was being read.
  * o->form must not be DTX_FORM_NONE. */
 int dtx_source_read(const struct dtx_options *o, struct dtx_tasklist *list,

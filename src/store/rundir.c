@@ -315,8 +315,8 @@ void dtx_rundir_release(struct dtx_rundir *d)
 
 void dtx_rundir_discard(const char *path)
 {
-    static const char *const file[] = {"out/index", JOURNAL_FILE, STOP_FILE, "node-setup",
-                                       "node-teardown",
+    static const char *const file[] = {"out/index", JOURNAL_FILE, STOP_FILE,
+                                       "node-setup", "node-teardown",
                                        DTX_LEASE_FILE};
     char *p;
     size_t i;

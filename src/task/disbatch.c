@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* disBatch's directives: #DISBATCH PREFIX, SUFFIX, REPEAT, BARRIER and
- * PERENGINE; see parser.h.  It decides which tasks they make and what those see in their
+ * PERENGINE; see parser.h.
+ * It decides which tasks they make and what those see in their
  * environment; what a barrier holds back is resolved by after.c. */
 #include <stdio.h>
 #include <string.h>
