@@ -137,7 +137,7 @@ echo \$LAUNCHER_JID" | sed -e :a -e "/\\\\$/N; s/\\\\\n//; ta" >jobs
         grep -q "/work\$" err || fail "$way: $(cat err)"
         grep -q "is LAUNCHER_JOB_FILE: $PWD/jobs" err || fail "$(cat err)"
     done
-    LAUNCHER_WORKDIR=nowhere expect_status 102 dtx 20 2>err
+    LAUNCHER_WORKDIR=nowhere expect_status 103 dtx 20 2>err
     grep -q "LAUNCHER_WORKDIR=nowhere is no directory" err || fail "$(cat err)"
     DTX_TASK_ID=1 expect_status 102 dtx 20 2>err
     grep -q "no task file" err
