@@ -486,6 +486,8 @@ void dtx_options_fini(struct dtx_options *o)
     free(o->policy);
     free(o->joblog);
     free(o->results);
+    free(o->node_setup);
+    free(o->node_teardown);
     free(o->shell);
     free(o->tmp_dir);
     free(o->mpirun);
