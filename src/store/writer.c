@@ -72,6 +72,7 @@ struct dtx_writer {
     int64_t beat_at;
     bool beat_warned;
     bool broken; /* as 'failed' */
+    bool pack_told; /* why an output could not be kept */
 };
 
 static void free_group(struct group *g)
@@ -268,6 +269,13 @@ static int flush_outputs(struct dtx_writer *w, struct dtx_error *err)
     return rc;
 }
 
+/* Why outputs are lost: the file and the reason, once. */
+static void tell_pack(struct dtx_writer *w, const struct dtx_error *err)
+{
+    dtx_log(w->pack_told ? DTX_LOG_DEBUG : DTX_LOG_ERROR, "%s", err->text);
+    w->pack_told = true;
+}
+
 static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
 {
     struct dtx_error err;
@@ -276,7 +284,7 @@ static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
     if (rc == 0)
         rc = add_output(w, p, &err);
     if (rc)
-        dtx_log(DTX_LOG_DEBUG, "store: %s", err.text);
+        tell_pack(w, &err);
     return rc;
 }
 
@@ -321,8 +329,11 @@ static bool work_on_packs(struct dtx_writer *w)
         return false;
     for (i = 0; i < n && rc == 0; i++)
         rc = w->broken ? w->failed : add_pack(w, &p[i]);
-    if (rc == 0)
+    if (rc == 0) {
         rc = flush_outputs(w, &err);
+        if (rc != 0)
+            tell_pack(w, &err);
+    }
     for (i = 0; i < n; i++)
         if (rc != 0)
             refuse_pack(&p[i], rc);

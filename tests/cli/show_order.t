@@ -166,6 +166,14 @@ END
     "$DISTRIBUTEX" output 4 | cmp - a/b/4/stdout
 '
 
+test_case "--results that cannot be written later: the file is named" '
+    mkdir r
+    echo x >r/2
+    printf "echo %s\n" 1 2 3 >list
+    expect_status 107 dtx 20 -j 1 --results r list 2>err
+    grep -q -- "--results: cannot write r/2" err
+'
+
 test_case "--results that cannot be written is refused before anything runs" '
     echo "touch ran" >list
     touch file
