@@ -325,7 +325,9 @@ static bool await_data(struct dtx_show *s, const struct entry *e,
             continue;
         }
         s->c.notify(s->c.ctx);
+        s->asleep = true; /* joblog lines do not wait for the bytes */
         (void)pthread_cond_wait(&s->cond, &s->lock);
+        s->asleep = false;
     }
     return false;
 }

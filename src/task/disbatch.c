@@ -11,6 +11,7 @@
 
 #define TAG "#DISBATCH"
 #define MAX_INDEX (UINT32_MAX - 1)
+#define LIVE_REPEATS 10000u /* of one line of a stream */
 
 enum word { PREFIX, SUFFIX, REPEAT, BARRIER, PERENGINE, NWORDS };
 
@@ -231,6 +232,11 @@ static int read_repeat(struct dtx_taskparser *p, struct piece line)
                              (unsigned long long)start,
                              (unsigned long long)step,
                              (unsigned long)MAX_INDEX);
+    if (p->live && count > LIVE_REPEATS)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "REPEAT %llu: a stream takes at most %u at once; "
+                             "repeat it in parts, or use a file",
+                             (unsigned long long)count, LIVE_REPEATS);
     while (line.end > line.s && dtx_is_blank(line.end[-1]))
         line.end--;
     return add_repeats(p, line, count, start, step);
