@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "node/clock.h"
 #include "run/status.h"
 
 #define LEAVE_NS (10 * DTX_SEC_NS)
@@ -53,14 +54,6 @@ struct signals {
     sigset_t wanted, old_mask;
     struct sigaction old_chld;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec ts = {0, 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * DTX_SEC_NS + ts.tv_nsec;
-}
 
 /* --- the command line and the environment --------------------------------- */
 
@@ -264,7 +257,7 @@ static int start(struct job *j, const struct words *cmd,
     (void)setpgid(j->pid, j->pid); /* whoever is first */
     e = read_report(report[0]);
     (void)close(report[0]);
-    j->started = now_ns();
+    j->started = dtx_clock_mono_ns();
     if (e == 0)
         return DTX_OK;
     while (waitpid(j->pid, NULL, 0) < 0 && errno == EINTR)
@@ -380,7 +373,7 @@ static void watch(struct job *j, const struct signals *sig)
 
     for (;;) {
         pid_t pid = waitpid(j->pid, &j->wait_status, WNOHANG);
-        int64_t now = now_ns();
+        int64_t now = dtx_clock_mono_ns();
         int got;
 
         j->ended = pid == j->pid;
