@@ -709,8 +709,10 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
         note_packed(l, 0);
     while (!l->status && !may_part(l)) {
         uint32_t seen = dtx_bell_seen(l->c.bell);
+        bool moved = poll_node(l);
 
-        if (poll_node(l) | poll_transport(l))
+        moved |= poll_transport(l);
+        if (moved)
             l->nap_ns = NAP_FAR_MIN_NS;
         else if (!may_part(l))
             rest(l, seen);

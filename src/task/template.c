@@ -372,7 +372,7 @@ static void put_quoted(struct dtx_buf *b, const char *s, size_t len)
         bool first = quote == begin, last = quote + 1 == end;
 
         dtx_buf_append(b, s, (size_t)(quote - s));
-        dtx_buf_append(b, "'\"'\"'" + first, 5 - (size_t)first - last);
+        dtx_buf_append(b, &"'\"'\"'"[first], 5 - (size_t)first - last);
         s = quote + 1;
     }
     dtx_buf_append(b, s, (size_t)(end - s));
