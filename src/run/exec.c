@@ -131,7 +131,8 @@ static const char *put_text(char **p, struct dtx_str s)
 {
     char *begin = *p;
 
-    memcpy(begin, s.data, s.len);
+    if (s.len > 0)
+        memcpy(begin, s.data, s.len);
     begin[s.len] = '\0';
     *p = begin + s.len + 1;
     return s.len ? begin : NULL;
