@@ -69,13 +69,18 @@ test_case "a bad line ends the reading, and what was read runs" '
 
 test_case "reading ahead is bounded" '
     begin timeout -k 5 50 "$DISTRIBUTEX" run -j 1 --run-dir d - < <(
-        echo "touch on; sleep 3"
-        seq 1 200000 | sed "s/.*/true & with a line long enough to fill pipes/"
-        touch all_written)
+        echo "touch on; until [ -e go ]; do sleep 0.1; done"
+        seq 1 200000 | sed "s/.*/true & with a line long enough to fill pipes/")
     wait_for 20 is_on
-    sleep 1.5
-    [ ! -e all_written ]
+    still() { # no more is read
+        local size
+        size=$(stat -c %s d/journal)
+        sleep 0.7
+        [ "$size" -gt 1000000 ] && [ "$size" = "$(stat -c %s d/journal)" ]
+    }
+    wait_for 40 still
     timeout 10 "$DISTRIBUTEX" stop d
+    touch go
     ended 105
     read -r _ n _ < <(grep "^tasks " err)
     n=${n%+:}
