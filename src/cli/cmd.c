@@ -149,7 +149,7 @@ int dtx_cmd_print_usage(const char *command)
 {
     const struct dtx_cmd *c = dtx_cmd_find(command);
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, false, false};
+    struct dtx_page p = {&b, false, DTX_PAGE_NOTHING};
 
     if (!c)
         return dtx_cmd_usage("there is no command '%.60s'", command);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/near.h"
 #include "cli/topics.h"
 #include "run/options.h"
@@ -37,7 +38,7 @@ static int print_overview(void)
 {
     const struct dtx_topic *t;
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, false, false};
+    struct dtx_page p = {&b, false, DTX_PAGE_NOTHING};
     size_t i, n;
 
     dtx_buf_str(&b, "usage: distributex COMMAND ...\n");
@@ -79,11 +80,12 @@ static int print_man(void)
 {
     const struct dtx_topic *t;
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, true, false};
+    struct dtx_page p = {&b, true, DTX_PAGE_NOTHING};
     size_t i, n;
 
-    dtx_buf_printf(&b, ".TH DISTRIBUTEX 1 \"\" \"DistributeX %s\" \"User "
-                       "Commands\"\n", dtx_cmd_version_text());
+    dtx_buf_printf(&b, ".TH DISTRIBUTEX 1 \"" DTX_RELEASED "\" "
+                       "\"DistributeX %s\" \"User Commands\"\n",
+                   dtx_cmd_version_text());
     dtx_page_chapter(&p, "NAME");
     dtx_buf_str(&b, "distributex \\- run a list of commands over MPI ranks\n");
     dtx_page_chapter(&p, "SYNOPSIS");
@@ -152,7 +154,7 @@ static int refuse(const char *word)
 static int print_topic(const char *word)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, false, false};
+    struct dtx_page p = {&b, false, DTX_PAGE_NOTHING};
     const struct dtx_topic *t;
     size_t i, n;
 

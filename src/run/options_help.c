@@ -61,7 +61,7 @@ static void put_notes(struct dtx_page *p)
 
 void dtx_options_help(struct dtx_buf *out)
 {
-    struct dtx_page p = {out, false, false};
+    struct dtx_page p = {out, false, DTX_PAGE_NOTHING};
 
     dtx_buf_str(out, "usage: distributex run [options] TASKFILE\n"
                      "       distributex run [options] COMMAND ::: "
@@ -93,7 +93,7 @@ void dtx_options_help(struct dtx_buf *out)
 
 void dtx_options_man(struct dtx_buf *out)
 {
-    struct dtx_page p = {out, true, false};
+    struct dtx_page p = {out, true, DTX_PAGE_NOTHING};
 
     put_options(&p);
     dtx_page_group(&p, "All options");
@@ -120,7 +120,7 @@ static const struct dtx_option *find_spelled(const char *word)
 bool dtx_options_help_one(struct dtx_buf *out, const char *word)
 {
     const struct dtx_option *o = find_spelled(word);
-    struct dtx_page p = {out, false, false};
+    struct dtx_page p = {out, false, DTX_PAGE_NOTHING};
     struct dtx_buf text = DTX_BUF_INIT;
     const char *value;
     char variable[64];

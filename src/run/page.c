@@ -64,6 +64,7 @@ void dtx_page_chapter(struct dtx_page *p, const char *title)
     dtx_buf_str(p->out, ".SH ");
     put_roff(p->out, title, strlen(title));
     dtx_buf_char(p->out, '\n');
+    p->last = DTX_PAGE_HEADING;
 }
 
 void dtx_page_group(struct dtx_page *p, const char *title)
@@ -74,13 +75,20 @@ void dtx_page_group(struct dtx_page *p, const char *title)
     else
         dtx_buf_str(p->out, title);
     dtx_buf_str(p->out, p->roff ? "\n" : ":\n");
-    p->flowing = false;
+    p->last = DTX_PAGE_HEADING;
+}
+
+/* In roff a heading has its own break behind it. */
+static void put_break(struct dtx_page *p)
+{
+    if (p->last != DTX_PAGE_HEADING)
+        dtx_buf_str(p->out, ".PP\n");
 }
 
 void dtx_page_para(struct dtx_page *p, const char *text)
 {
     if (p->roff) {
-        dtx_buf_str(p->out, ".PP\n");
+        put_break(p);
         put_roff(p->out, text, strlen(text));
         dtx_buf_char(p->out, '\n');
     } else {
@@ -88,7 +96,7 @@ void dtx_page_para(struct dtx_page *p, const char *text)
             dtx_buf_char(p->out, '\n');
         put_wrapped(p->out, text, 0, 0);
     }
-    p->flowing = true;
+    p->last = DTX_PAGE_FLOW;
 }
 
 void dtx_page_item(struct dtx_page *p, const char *term, const char *text)
@@ -101,11 +109,12 @@ void dtx_page_item(struct dtx_page *p, const char *term, const char *text)
         dtx_buf_str(p->out, "\\fR\n");
         put_roff(p->out, text, strlen(text));
         dtx_buf_char(p->out, '\n');
+        p->last = DTX_PAGE_ITEM;
         return;
     }
-    if (p->flowing)
+    if (p->last == DTX_PAGE_FLOW)
         dtx_buf_char(p->out, '\n');
-    p->flowing = false;
+    p->last = DTX_PAGE_ITEM;
     dtx_buf_printf(p->out, "  %s", term);
     if (column + 2 > COLUMN) {
         dtx_buf_char(p->out, '\n');
@@ -116,10 +125,12 @@ void dtx_page_item(struct dtx_page *p, const char *term, const char *text)
 
 void dtx_page_code(struct dtx_page *p, const char *lines)
 {
-    if (p->roff)
-        dtx_buf_str(p->out, ".PP\n.RS 4\n.nf\n");
-    else if (p->out->len > 0)
+    if (p->roff) {
+        put_break(p);
+        dtx_buf_str(p->out, ".RS 4\n.nf\n");
+    } else if (p->out->len > 0) {
         dtx_buf_char(p->out, '\n');
+    }
     while (*lines) {
         size_t len = strcspn(lines, "\n");
 
@@ -132,5 +143,5 @@ void dtx_page_code(struct dtx_page *p, const char *lines)
     }
     if (p->roff)
         dtx_buf_str(p->out, ".fi\n.RE\n");
-    p->flowing = true;
+    p->last = DTX_PAGE_FLOW;
 }

@@ -12,10 +12,18 @@
 
 struct dtx_buf;
 
+/* What stands last on a page. */
+enum dtx_page_last {
+    DTX_PAGE_NOTHING,
+    DTX_PAGE_HEADING,
+    DTX_PAGE_FLOW, /* a paragraph or code */
+    DTX_PAGE_ITEM
+};
+
 struct dtx_page {
     struct dtx_buf *out; /* appended to */
     bool roff;
-    bool flowing; /* private: a paragraph or code came last */
+    enum dtx_page_last last; /* private; begins as DTX_PAGE_NOTHING */
 };
 
 /* A chapter ("OPTIONS"); in plain text nothing: the caller shows one only. */

@@ -17,6 +17,15 @@
 /* The length of an array, for tcase_add_loop_test over a table of cases. */
 #define DTX_COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
+/* How many rounds of 'all' to make: a tenth in a tool that slows everything
+ * down (make check-valgrind); what one round does is the same. */
+static inline int dtx_rounds(int all)
+{
+    const char *tool = getenv("TEST_WRAPPER");
+
+    return tool && tool[0] && all > 10 ? all / 10 : all;
+}
+
 /* Run the suite (and free it); returns what main should return. */
 static inline int dtx_check_main(Suite *s)
 {

@@ -39,7 +39,6 @@ static const char plain[] =
 
 static const char roff[] =
     ".SH A\\-B\n"
-    ".PP\n"
     "\\&.first of a paragraph that is long enough to be broken somewhere near "
     "the end of its first line, as they are.\n"
     ".TP\n"
@@ -64,7 +63,7 @@ static const char roff[] =
 START_TEST(both_ways)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, _i == 1, false};
+    struct dtx_page p = {&b, _i == 1, DTX_PAGE_NOTHING};
 
     write_all(&p);
     ck_assert_str_eq(b.data, _i == 1 ? roff : plain);
@@ -76,7 +75,7 @@ END_TEST
 START_TEST(long_words_stay_whole)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_page p = {&b, false, false};
+    struct dtx_page p = {&b, false, DTX_PAGE_NOTHING};
     char word[200];
 
     memset(word, 'x', sizeof(word) - 1);

@@ -115,7 +115,7 @@ START_TEST(no_slot_is_left_free)
     int round;
 
     dtx_rng_seed(&rng, (uint64_t)_i);
-    for (round = 0; round < 300; round++) {
+    for (round = dtx_rounds(300); round > 0; round--) {
         struct bag b = make(row(_i), 1 + (uint32_t)dtx_rng_below(&rng, 12),
                             dtx_rng_below(&rng, 200));
         uint64_t left = b.ready;

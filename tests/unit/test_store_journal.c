@@ -223,10 +223,10 @@ START_TEST(test_flipped_bits)
     struct dtx_buf all = DTX_BUF_INIT;
     struct dtx_error err;
     unsigned record = 0;
-    size_t bit;
+    size_t bit, step = 3000 / (size_t)dtx_rounds(1000);
 
     make("flip", 12, &all);
-    for (bit = 16 * 8; bit < all.len * 8; bit += 3) {
+    for (bit = 16 * 8; bit < all.len * 8; bit += step) {
         struct sparse s;
         uint64_t torn = 0, length;
 
@@ -621,7 +621,7 @@ START_TEST(test_random_damage)
 
     make("random", 15, &all);
     dtx_rng_seed(&r, 7);
-    for (round = 0; round < 20000; round++) {
+    for (round = dtx_rounds(20000); round > 0; round--) {
         struct sparse s;
         size_t at, n = dtx_rng_below(&r, 4), whole = 0;
         uint64_t torn = 0;

@@ -119,7 +119,7 @@ START_TEST(items)
 {
     int round;
 
-    for (round = 0; round < ROUNDS / 4; round++) {
+    for (round = 0; round < dtx_rounds(ROUNDS / 4); round++) {
 #define CALL(NAME, name) item_##name();
         DTX_ITEM_MAP(CALL)
 #undef CALL
@@ -188,7 +188,7 @@ START_TEST(messages)
 {
     int round;
 
-    for (round = 0; round < ROUNDS; round++) {
+    for (round = 0; round < dtx_rounds(ROUNDS); round++) {
 #define CALL(NAME, name, number, item) msg_##name();
         DTX_MSG_MAP(CALL)
 #undef CALL
@@ -200,7 +200,7 @@ START_TEST(records)
 {
     int round;
 
-    for (round = 0; round < ROUNDS; round++) {
+    for (round = 0; round < dtx_rounds(ROUNDS); round++) {
 #define CALL(NAME, name, number, item) rec_##name();
         DTX_REC_MAP(CALL)
 #undef CALL
