@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/bench/bare_loop.c - the least that runs a file of commands
  *
- *     bare_loop [-k N] [-s] [-t FILE] COMMANDS
+ *     bare_loop [-k N] [-s] [-r DIR] [-t FILE] COMMANDS
  *
  * posix_spawn, a pidfd for each child, epoll: N commands in flight (2), in the
  * order of the file.  A line that is only words is executed directly, any
  * other goes to sh -c.  It captures nothing, records nothing, limits nothing:
- * what the benchmarks compare with.  -s sets DTX_SLOT; -t writes the seconds
- * between the first start and the last end to FILE.  Ends with 1 when a
- * command failed, with 2 when it could not do its work.
+ * what the benchmarks compare with.  -s sets DTX_SLOT; -r has command N
+ * write straight to DIR/N/stdout and DIR/N/stderr, with DIR/N/seq beside them;
+ * -t writes the seconds between the first start and the last end to FILE.  Ends
+ * with 1 when a command failed, with 2 when it could not do its work.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -46,6 +49,7 @@ struct loop {
     int *slot_fd; /* pidfd per slot, -1 = free */
     int nslots;
     bool tell_slot;
+    const char *results; /* directory, or NULL */
     size_t next;
     int running;
     bool failed;
@@ -133,6 +137,53 @@ static void read_list(struct list *l, const char *path)
 
 /* ---- the loop ---- */
 
+static int open_result(const char *dir, size_t n, const char *name)
+{
+    char path[512];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/%zu/%s", dir, n, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        die(path);
+    return fd;
+}
+
+/* The folder of command 'n', and where its output goes. */
+static void make_results(const char *dir, size_t n, int fd[2])
+{
+    char path[512];
+    int seq;
+
+    (void)snprintf(path, sizeof(path), "%s/%zu", dir, n);
+    if (mkdir(path, 0777) != 0)
+        die(path);
+    seq = open_result(dir, n, "seq");
+    if (dprintf(seq, "%zu", n) < 0 || close(seq) != 0)
+        die("seq");
+    fd[0] = open_result(dir, n, "stdout");
+    fd[1] = open_result(dir, n, "stderr");
+}
+
+static int spawn(const struct loop *l, char **argv, pid_t *pid)
+{
+    posix_spawn_file_actions_t to;
+    int rc, fd[2];
+
+    if (!l->results)
+        return posix_spawnp(pid, argv[0], NULL, NULL, argv, environ);
+    make_results(l->results, l->next, fd);
+    if (posix_spawn_file_actions_init(&to) != 0 ||
+        posix_spawn_file_actions_adddup2(&to, fd[0], 1) != 0 ||
+        posix_spawn_file_actions_adddup2(&to, fd[1], 2) != 0)
+        die("posix_spawn_file_actions");
+    rc = posix_spawnp(pid, argv[0], &to, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&to);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+    return rc;
+}
+
 static void start_next(struct loop *l, int slot)
 {
     char **argv = l->list.item[l->next++].argv, text[16];
@@ -145,7 +196,7 @@ static void start_next(struct loop *l, int slot)
         if (setenv("DTX_SLOT", text, 1) != 0)
             die("setenv");
     }
-    rc = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+    rc = spawn(l, argv, &pid);
     if (rc != 0) {
         errno = rc;
         die(argv[0]);
@@ -214,9 +265,11 @@ int main(int argc, char **argv)
     double begin;
     int c, i;
 
-    while ((c = getopt(argc, argv, "k:st:")) != -1) {
+    while ((c = getopt(argc, argv, "k:r:st:")) != -1) {
         if (c == 'k')
             l.nslots = (int)strtol(optarg, NULL, 10);
+        else if (c == 'r')
+            l.results = optarg;
         else if (c == 's')
             l.tell_slot = true;
         else if (c == 't')
@@ -226,7 +279,8 @@ int main(int argc, char **argv)
     }
     if (argc - optind != 1 || l.nslots < 1 || l.nslots > 65536) {
         (void)fprintf(stderr,
-                      "usage: bare_loop [-k N] [-s] [-t FILE] COMMANDS\n");
+                      "usage: bare_loop [-k N] [-s] [-r DIR] [-t FILE] "
+                      "COMMANDS\n");
         return 2;
     }
     read_list(&l.list, argv[optind]);
@@ -236,6 +290,8 @@ int main(int argc, char **argv)
     l.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (l.epoll_fd < 0)
         die("epoll_create1");
+    if (l.results && mkdir(l.results, 0777) != 0)
+        die(l.results);
     begin = seconds();
     run(&l);
     if (time_file)

@@ -182,6 +182,26 @@ bag_round() {
     sample bag-seconds "$base"
 }
 
+# What showing in order with tags, the joblog and files of results add.  With
+# files of results the bare loop makes those, too: four new names a task, which
+# cost what the file system takes for them.
+shown_round() {
+    local base shown="-k --tag --joblog joblog"
+    rm -rf joblog results bare.results
+    job list.echo -j $cores || return
+    base=$inner
+    # shellcheck disable=SC2086
+    job list.echo -j $cores $shown || return
+    ratio shown "$inner" "$base"
+    bare list.echo -r bare.results || return
+    base=$inner
+    # shellcheck disable=SC2086
+    job list.echo -j $cores $shown --results results || return
+    ratio results "$inner" "$base"
+    rm -rf results bare.results
+    sync -f .
+}
+
 make_lists() {
     yes /bin/true | head -n $ntrue >list.true
     yes '/bin/echo one line of output' | head -n $ntrue >list.echo
@@ -444,6 +464,8 @@ table() {
     row echo-wall "echo x $ntrue, one process, whole / bare loop" x 1.05
     row echo-one "  makespan alone" x 1.05
     row echo-two "echo x $ntrue, two ranks, makespan / bare loop" x 1.10
+    row shown "  with -k --tag --joblog / without" x 1.03
+    row results "  and with --results / bare loop that makes them" x 1.08
     row bag-self "skewed bag of $nbag, two ranks, self / bare loop" x 1.01
     row bag-steal "skewed bag of $nbag, two ranks, steal / bare loop" x 1.01
     row bag-one "skewed bag of $nbag, one process / bare loop" x 1.01
@@ -479,6 +501,7 @@ begin=$SECONDS
 for round in $(seq "$rounds"); do
     against true list.true
     against echo list.echo
+    shown_round
     bag_round
     if [ "$round" -le "$small" ]; then
         latency_round
