@@ -57,18 +57,6 @@ static void forget_program(struct dtx_program *p)
     p->name = p->path = NULL;
 }
 
-void dtx_launcher_fini(struct dtx_launcher *l)
-{
-    size_t i;
-
-    for (i = 0; i < DTX_PATH_CACHE; i++)
-        forget_program(&l->program[i]);
-    free(l->vec);
-    free(l->candidate);
-    dtx_buf_free(&l->text);
-    memset(l, 0, sizeof(*l));
-}
-
 /* ---- in the child ---- */
 
 _Noreturn static void child_fail(int code, const char *what, const char *why)

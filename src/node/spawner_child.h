@@ -51,10 +51,9 @@ struct dtx_launch {
     _Atomic int32_t *group; /* gets its process group before it runs */
 };
 
-/* Borrows its strings. 0 or DTX_ENOMEM. */
+/* For the life of the process. Borrows its strings. 0 or DTX_ENOMEM. */
 int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
                       const char *path);
-void dtx_launcher_fini(struct dtx_launcher *l);
 /* Start it as the leader of its own process group: the process id, or -1 and
  * errno when no process could be made. What goes wrong after that is said on
  * the task's stderr and its exit code is 127 or 126. */

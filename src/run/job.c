@@ -127,15 +127,17 @@ static char *copy(const char *s)
 }
 
 static int fresh_directory(const struct dtx_options *o, struct dtx_buf *path,
-                           struct dtx_error *err)
+                           bool *made, struct dtx_error *err)
 {
-    bool has_job = false;
+    enum dtx_rundir_found found = DTX_RUNDIR_THERE;
     int rc;
 
+    *made = !o->run_dir;
     if (!o->run_dir)
         return dtx_rundir_make_default(".", getenv("SLURM_JOB_ID"), path, err);
-    rc = dtx_rundir_make(o->run_dir, path, &has_job, err);
-    if (rc == DTX_OK && has_job)
+    rc = dtx_rundir_make(o->run_dir, path, &found, err);
+    *made = found == DTX_RUNDIR_MADE;
+    if (rc == DTX_OK && found == DTX_RUNDIR_JOB)
         rc = dtx_error_set(err, DTX_EEXIST,
                            "%s holds a job already: add --resume to go on "
                            "with it, --resume-failed to run its failed tasks "
@@ -187,7 +189,7 @@ static int take_directory(const struct dtx_options *o, struct watching *w,
     int rc;
 
     if (!job->resumed)
-        rc = fresh_directory(o, &path, err);
+        rc = fresh_directory(o, &path, &job->made_dir, err);
     else
         rc = dtx_rundir_find(o->run_dir, &path, err);
     if (rc == DTX_OK) {
@@ -539,7 +541,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     dtx_journal_close(job->journal);
     dtx_rundir_release(job->lease);
     if (discard)
-        dtx_rundir_discard(job->run_dir);
+        dtx_rundir_discard(job->run_dir, job->made_dir);
     if (job->has_list) {
         dtx_tasklist_fini(&job->list);
         dtx_graph_fini(&job->graph);

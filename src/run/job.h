@@ -31,6 +31,7 @@ struct dtx_job {
     bool resumed;
     bool from_joblog;    /* a new run directory; what is finished was told by
                             the joblog */
+    bool made_dir;  /* the run directory is this session's own making */
     bool begun;     /* set by the owner when tasks may run: from then on the run
                        directory stays */
     uint64_t torn;  /* bytes cut from the journal's end */

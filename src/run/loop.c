@@ -690,6 +690,15 @@ static bool poll_node(struct dtx_loop *l)
     return dtx_noderun_pump(l->c.node);
 }
 
+/* A tear-down whose spawner has died will not end. */
+static void watch_node(struct dtx_loop *l, int64_t now)
+{
+    if (!l->c.node || dtx_noderun_over(l->c.node) || now < l->alive_ns)
+        return;
+    l->alive_ns = now + ALIVE_NS;
+    look_at_spawner(l);
+}
+
 /* After the run: only the transport is listened to. */
 static bool may_part(const struct dtx_loop *l)
 {
@@ -712,9 +721,10 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
         bool moved = poll_node(l);
 
         moved |= poll_transport(l);
+        watch_node(l, dtx_clock_mono_ns());
         if (moved)
             l->nap_ns = NAP_FAR_MIN_NS;
-        else if (!may_part(l))
+        else if (!l->status && !may_part(l))
             rest(l, seen);
     }
     return l->status;

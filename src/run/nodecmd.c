@@ -114,11 +114,6 @@ void dtx_nodecmd_torn_down(struct dtx_nodecmd *n, uint32_t leader)
     n->ntorn++;
 }
 
-uint32_t dtx_nodecmd_leader(const struct dtx_nodecmd *n, uint32_t rank)
-{
-    return n->row[rank].leader;
-}
-
 bool dtx_nodecmd_over(const struct dtx_nodecmd *n)
 {
     return n->ntorn == n->nnodes;

@@ -46,7 +46,6 @@ void dtx_nodecmd_done(struct dtx_nodecmd *n, uint32_t rank);
 /* A leader's tear-down has ended. */
 void dtx_nodecmd_torn_down(struct dtx_nodecmd *n, uint32_t leader);
 
-uint32_t dtx_nodecmd_leader(const struct dtx_nodecmd *n, uint32_t rank);
 /* Are all nodes torn down? */
 bool dtx_nodecmd_over(const struct dtx_nodecmd *n);
 /* Has the set-up failed on all nodes? */

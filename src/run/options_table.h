@@ -91,7 +91,8 @@
     X("node-teardown", 0, TEXT, AT(node_teardown), "CMD", 0, 0, NULL,          \
       "run CMD on each node after its last task, also after a drain, a halt "  \
       "or a --node-setup that failed, with DTX_NODE_TEARDOWN=1; a failure is " \
-      "a warning. Never after a kill -9 or a lost node")                       \
+      "a warning. Never after a kill -9, a lost node, or when nothing can be " \
+      "recorded any more")                                                     \
     X("node-setup-timeout", 0, DURATION, AT(node_limit_ns), "DUR",             \
       DTX_OPTION_SECOND / 1000, DTX_OPTION_DAY, "10m",                         \
       "end either of them after this long; it has failed then")                \

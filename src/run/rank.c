@@ -33,6 +33,7 @@
 #include "run/status.h"
 #include "run/stream.h"
 #include "run/supervise.h"
+#include "run/voice.h"
 #include "run/where.h"
 #include "store/output.h"
 #include "store/rundir.h"
@@ -89,22 +90,16 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
     return dtx_exit_of_failed(s->failed + s->skipped);
 }
 
-static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s)
+static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
+                      struct dtx_buf *b)
 {
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    dtx_report_wipe(r->report, &b);
-    if (!r->o->quiet) {
-        dtx_report_summary(r->report, r->last_ns ? r->last_ns - r->begin_ns : 0,
-                           &b);
-        if (s->left > 0)
-            dtx_buf_printf(&b,
-                           "resume     distributex run --resume --run-dir %s\n",
-                           r->run_dir);
-    }
-    if (b.len > 0 && write(STDERR_FILENO, b.data, b.len) < 0)
-        dtx_log(DTX_LOG_DEBUG, "nobody reads the summary");
-    dtx_buf_free(&b);
+    dtx_report_wipe(r->report, b);
+    if (r->o->quiet)
+        return;
+    dtx_report_summary(r->report, r->last_ns ? r->last_ns - r->begin_ns : 0, b);
+    if (s->left > 0)
+        dtx_buf_printf(b, "resume     distributex run --resume --run-dir %s\n",
+                       r->run_dir);
 }
 
 static void stop_packing(struct dtx_rank_life *r)
@@ -134,17 +129,18 @@ static int mark(struct dtx_rank_life *r, int status)
     return 0;
 }
 
-/* Rank 0: tell, and write the session's end. */
+/* Rank 0: write the session's end, then tell: a reader may be slow. */
 static int conclude(struct dtx_rank_life *r)
 {
     struct dtx_master_stats s;
     struct dtx_job_end end;
+    struct dtx_buf summary = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
     int status;
 
     dtx_master_stats(r->master, &s);
     status = status_of(r, &s);
-    summarise(r, &s);
+    summarise(r, &s, &summary);
     dtx_sidefile_restart(r->o, &r->job, r->master);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};
@@ -160,6 +156,8 @@ static int conclude(struct dtx_rank_life *r)
     r->job_open = false;
     r->leave = mark(r, status);
     dtx_loop_dismiss(r->loop);
+    dtx_voice_say(summary.data ? summary.data : "", summary.len);
+    dtx_buf_free(&summary);
     return status;
 }
 

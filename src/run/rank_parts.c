@@ -28,6 +28,7 @@
 #include "run/sidefile.h"
 #include "run/stream.h"
 #include "run/supervise.h"
+#include "run/voice.h"
 #include "run/where.h"
 #include "store/output.h"
 #include "store/rundir.h"
@@ -203,6 +204,7 @@ static enum dtx_stop tick(void *ctx)
     struct dtx_rank_life *r = ctx;
     struct dtx_buf b = DTX_BUF_INIT;
 
+    (void)dtx_voice_flush(0);
     dtx_report_line(r->report, dtx_clock_mono_ns(), &b);
     if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
         r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
@@ -217,8 +219,6 @@ static bool is_settled(void *ctx, uint32_t task)
 {
     const struct dtx_rank_life *r = ctx;
 
-    if (task >= r->job.list.ntasks)
-        return false;
     switch (dtx_master_task_state(r->master, task)) {
     case DTX_TASK_OK:
     case DTX_TASK_FAILED:
@@ -294,6 +294,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                  .keep_order = r->o->keep_order,
                                  .is_settled = is_settled,
                                  .tag_of = r->o->tag ? tag_of : NULL,
+                                 .live = r->job.live,
                                  .host = host_of,
                                  .is_near = is_near,
                                  .notify = notify,

@@ -20,6 +20,7 @@
 #include "run/source.h"
 #include "run/status.h"
 #include "run/supervise.h"
+#include "run/voice.h"
 #include "run/where.h"
 #include "store/rundir.h"
 
@@ -29,14 +30,6 @@ static const char *from_environ(void *ctx, const char *name)
 {
     (void)ctx;
     return getenv(name);
-}
-
-static void to_stderr(void *ctx, enum dtx_log_level level, const char *text)
-{
-    static const char *const word[] = {"error: ", "warning: ", "", "debug: "};
-
-    (void)ctx;
-    (void)fprintf(stderr, "distributex: %s%s\n", word[level], text);
 }
 
 /* ---- options ---- */
@@ -94,15 +87,20 @@ static char *join(const char *self, int argc, char *const *argv)
 /* The run directory the ranks are to use: made now, so that the completion
  * marker has a place whatever happens to them. */
 static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
-                            struct dtx_error *err)
+                            bool *made, struct dtx_error *err)
 {
-    bool has_job;
+    enum dtx_rundir_found found = DTX_RUNDIR_THERE;
+    int rc;
 
+    *made = false;
     if (o->resume != DTX_RESUME_NO && !dtx_job_from_joblog(o))
         return dtx_rundir_find(o->run_dir, path, err);
+    *made = !o->run_dir;
     if (!o->run_dir)
         return dtx_rundir_make_default(".", getenv("SLURM_JOB_ID"), path, err);
-    return dtx_rundir_make(o->run_dir, path, &has_job, err);
+    rc = dtx_rundir_make(o->run_dir, path, &found, err);
+    *made = found == DTX_RUNDIR_MADE;
+    return rc;
 }
 
 static int launch(const struct dtx_options *o, int argc, char *const *argv,
@@ -157,6 +155,7 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
     struct dtx_buf path = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
     int status = DTX_EXIT_RUNDIR;
+    bool made;
 
     if (dtx_source_is_stdin(o) && isatty(STDIN_FILENO)) {
         /* mpirun, in a group of its own, could not read it */
@@ -168,11 +167,12 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
         (void)dtx_error_errno(&err, "cannot read hostfile %s", o->hostfile);
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
         status = DTX_EXIT_USAGE;
-    } else if (choose_directory(o, &path, &err)) {
+    } else if (choose_directory(o, &path, &made, &err)) {
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     } else {
         status = launch(o, argc, argv, path.data);
-        (void)rmdir(path.data); /* nothing was begun: leave nothing */
+        if (made)
+            (void)rmdir(path.data); /* nothing was begun: leave nothing */
     }
     dtx_buf_free(&path);
     return status;
@@ -215,10 +215,9 @@ static int run(const char *self, int argc, char *const *argv,
     char *line;
     int status;
 
-    dtx_log_set(to_stderr, NULL,
-                o->quiet     ? DTX_LOG_ERROR
-                : o->verbose ? DTX_LOG_DEBUG
-                             : DTX_LOG_INFO);
+    dtx_voice_begin(o->quiet     ? DTX_LOG_ERROR
+                    : o->verbose ? DTX_LOG_DEBUG
+                                 : DTX_LOG_INFO);
     if (where->where != DTX_WHERE_RANK && dtx_source_is_stdin(o) &&
         !is_readable(STDIN_FILENO)) {
         dtx_log(DTX_LOG_ERROR, "standard input is closed: nothing can come "

@@ -466,6 +466,13 @@ static void release(struct dtx_show *s)
     s->holding = false;
 }
 
+/* Tags are made shortly before they are needed, unless the commands are
+ * forgotten by then. */
+static bool makes_tags_late(const struct dtx_show *s)
+{
+    return s->c.tag_of && !s->c.live;
+}
+
 /* Lines begin with the entry's tag from now on. Called and returns with the
  * lock held. */
 static void take_tag(struct dtx_show *s, const struct entry *e)
@@ -523,7 +530,7 @@ static void drop_first(struct dtx_show *s)
     if (s->untagged == e)
         s->untagged = e->next;
     let_pass(s, e->rank, e->off);
-    if (e->tag)
+    if (e->tag && makes_tags_late(s))
         s->tag_bytes -= strlen(e->tag) + 1;
     s->tag = NULL;
     s->first = e->next;
@@ -761,17 +768,26 @@ static struct entry *make_entry(const struct dtx_show *s,
     return e;
 }
 
+/* False when out of memory. */
+static bool make_tag(const struct dtx_show *s, struct entry *e)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    s->c.tag_of(s->c.ctx, e->task, &b);
+    dtx_buf_char(&b, '\0');
+    if (b.failed)
+        dtx_buf_free(&b);
+    e->tag = b.data;
+    return e->tag != NULL;
+}
+
 /* Make tags for the entries that come next, some at a time. With the lock. */
 static void make_tags(struct dtx_show *s)
 {
     while (s->untagged && s->tag_bytes < TAG_BYTES) {
-        struct dtx_buf b = DTX_BUF_INIT;
         struct entry *e = s->untagged;
 
-        s->c.tag_of(s->c.ctx, e->task, &b);
-        dtx_buf_char(&b, '\0');
-        e->tag = b.failed ? NULL : b.data;
-        if (!e->tag)
+        if (!make_tag(s, e))
             break; /* the thread asks again */
         s->tag_bytes += strlen(e->tag) + 1;
         s->untagged = e->next;
@@ -785,10 +801,11 @@ static void append(struct dtx_show *s, struct entry *e)
     s->last = &e->next;
     if (!s->ask)
         s->ask = e;
-    if (s->c.tag_of && !s->untagged)
+    if (!makes_tags_late(s))
+        return;
+    if (!s->untagged)
         s->untagged = e;
-    if (s->c.tag_of)
-        make_tags(s);
+    make_tags(s);
 }
 
 /* With the lock. */
@@ -804,8 +821,13 @@ int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
     bool wanted = is_wanted(s, o->out_len, o->err_len) &&
                   (final || !s->c.keep_order);
     struct entry *e = wanted ? make_entry(s, o) : NULL;
-    int rc = wanted && !e ? DTX_ENOMEM : DTX_OK;
+    int rc;
 
+    if (e && s->c.tag_of && s->c.live && !make_tag(s, e)) {
+        free_entry(e);
+        e = NULL;
+    }
+    rc = wanted && !e ? DTX_ENOMEM : DTX_OK;
     if (e && s->c.keep_order) {
         if (!dtx_order_push(&s->early, e->task, e)) {
             rc = DTX_ENOMEM;
@@ -857,7 +879,7 @@ void dtx_show_end(struct dtx_show *s)
 
 void dtx_show_tend(struct dtx_show *s)
 {
-    if (!s->c.tag_of)
+    if (!makes_tags_late(s))
         return;
     (void)pthread_mutex_lock(&s->lock);
     make_tags(s);

@@ -54,6 +54,8 @@ struct dtx_show_config {
     /* Append what each line of the task's output is to begin with; NULL:
      * nothing. Main thread alone. */
     void (*tag_of)(void *ctx, uint32_t task, struct dtx_buf *b);
+    bool live; /* commands are forgotten: tags are made when pushed, not when
+                  their turn comes */
     const char *(*host)(void *ctx, uint32_t rank); /* a rank's host name */
     bool (*is_near)(void *ctx, uint32_t rank); /* on rank 0's node? */
     void (*notify)(void *ctx); /* from the thread: something is wanted, or all

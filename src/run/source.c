@@ -415,21 +415,36 @@ const char *dtx_source_name(const struct dtx_options *o)
     return o->task_file;
 }
 
+/* Another name of standard input counts as well: it too is for rank 0 alone,
+ * and the supervisor has to hand it on. */
+static bool names_stdin(const char *name)
+{
+    static const char *const names[] = {"-", "/dev/stdin", "/dev/fd/0",
+                                        "/proc/self/fd/0"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool dtx_source_is_stdin(const struct dtx_options *o)
 {
     bool file, linked, in_files = false;
     size_t i;
 
     if (o->form == DTX_FORM_TASKFILE)
-        return strcmp(o->task_file, "-") == 0;
+        return names_stdin(o->task_file);
     for (i = 0; i < o->arg_files.n; i++) {
-        if (strcmp(o->arg_files.text[i], "-") == 0)
+        if (names_stdin(o->arg_files.text[i]))
             return true;
     }
     for (i = 0; i < o->nwords && o->form == DTX_FORM_TEMPLATE; i++) {
         if (is_separator(o->words[i], &file, &linked))
             in_files = file;
-        else if (in_files && strcmp(o->words[i], "-") == 0)
+        else if (in_files && names_stdin(o->words[i]))
             return true;
     }
     return false;

@@ -130,8 +130,8 @@ static bool has_entry(const char *dir, const char *name)
     return has;
 }
 
-int dtx_rundir_make(const char *name, struct dtx_buf *path, bool *has_job,
-                    struct dtx_error *err)
+int dtx_rundir_make(const char *name, struct dtx_buf *path,
+                    enum dtx_rundir_found *found, struct dtx_error *err)
 {
     size_t start = path->len;
     struct stat st;
@@ -145,7 +145,9 @@ int dtx_rundir_make(const char *name, struct dtx_buf *path, bool *has_job,
     if (rc != 0)
         return rc;
     dir = path->data + start;
+    *found = DTX_RUNDIR_THERE;
     if (mkdir(dir, 0777) == 0) {
+        *found = DTX_RUNDIR_MADE;
         if (dtx_file_sync_dir(dir) != 0)
             rc = dtx_error_errno(err, "cannot sync the parent of %s", dir);
     } else if (errno != EEXIST) {
@@ -157,8 +159,8 @@ int dtx_rundir_make(const char *name, struct dtx_buf *path, bool *has_job,
             dtx_error_set(err, DTX_EEXIST,
                           "cannot use the run directory %s: it is a file", dir);
     }
-    if (rc == 0)
-        *has_job = has_entry(dir, JOURNAL_FILE);
+    if (rc == 0 && has_entry(dir, JOURNAL_FILE))
+        *found = DTX_RUNDIR_JOB;
     return rc;
 }
 
@@ -313,7 +315,7 @@ void dtx_rundir_release(struct dtx_rundir *d)
     free(d);
 }
 
-void dtx_rundir_discard(const char *path)
+void dtx_rundir_discard(const char *path, bool whole)
 {
     static const char *const file[] = {"out/index", JOURNAL_FILE, STOP_FILE,
                                        "node-setup", "node-teardown",
@@ -331,7 +333,8 @@ void dtx_rundir_discard(const char *path)
     if (p)
         (void)rmdir(p);
     free(p);
-    (void)rmdir(path);
+    if (whole)
+        (void)rmdir(path);
 }
 
 int dtx_rundir_request_stop(const char *path, bool *running,

@@ -35,11 +35,15 @@ struct dtx_rundir;
  * directory and returns its absolute path in 'path'. */
 int dtx_rundir_make_default(const char *parent, const char *job_id,
                             struct dtx_buf *path, struct dtx_error *err);
-/* Make (parents not included; may exist and be empty of a job) the directory
- * 'name', return its absolute path in 'path'. '*has_job' tells whether it holds
- * a journal. */
-int dtx_rundir_make(const char *name, struct dtx_buf *path, bool *has_job,
-                    struct dtx_error *err);
+enum dtx_rundir_found {
+    DTX_RUNDIR_MADE,  /* it was not there */
+    DTX_RUNDIR_THERE, /* somebody else's, without a journal */
+    DTX_RUNDIR_JOB    /* it holds a journal */
+};
+/* Make (parents not included; may be there) the directory 'name', return its
+ * absolute path in 'path' and what was found in '*found'. */
+int dtx_rundir_make(const char *name, struct dtx_buf *path,
+                    enum dtx_rundir_found *found, struct dtx_error *err);
 /* Find the directory meant by 'name' (NULL: the link distributex-latest in the
  * current directory); absolute path in 'path'. Error when it holds no job. */
 int dtx_rundir_find(const char *name, struct dtx_buf *path,
@@ -63,9 +67,9 @@ int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err);
 /* Give it up and free. The lease file stays, marked as released. */
 void dtx_rundir_release(struct dtx_rundir *d); /* NULL is allowed */
 
-/* Remove what a job that never ran left in 'path', and the directory itself
- * if nothing else is in it. Call without the lease. */
-void dtx_rundir_discard(const char *path);
+/* Remove what a job that never ran left in 'path', and with 'whole' the
+ * directory itself if nothing else is in it. Call without the lease. */
+void dtx_rundir_discard(const char *path, bool whole);
 
 /* Ask the job in 'path' to drain; true in '*running' when somebody holds the
  * lease (on another host: has not given it up). When nobody does, no request

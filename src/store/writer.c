@@ -276,23 +276,29 @@ static void tell_pack(struct dtx_writer *w, const struct dtx_error *err)
     w->pack_told = true;
 }
 
-static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
-{
-    struct dtx_error err;
-    int rc = w->c.results ? dtx_results_write(w->c.results, p, &err) : 0;
-
-    if (rc == 0)
-        rc = add_output(w, p, &err);
-    if (rc)
-        tell_pack(w, &err);
-    return rc;
-}
-
 static void refuse_pack(struct dtx_pack *p, int error)
 {
     p->error = error;
     p->outcome.out_off = p->outcome.out_len = p->outcome.err_len = 0;
     p->outcome.out_crc = 0;
+}
+
+/* One whose files of --results cannot be written is refused by itself; what
+ * out/ does not take (the result) refuses all that go there together. */
+static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
+{
+    struct dtx_error err;
+    int rc = w->c.results ? dtx_results_write(w->c.results, p, &err) : 0;
+
+    if (rc != 0) {
+        tell_pack(w, &err);
+        refuse_pack(p, rc);
+        return 0;
+    }
+    rc = add_output(w, p, &err);
+    if (rc)
+        tell_pack(w, &err);
+    return rc;
 }
 
 /* Take packs that go into the file with one write: small ones, or one large;
@@ -334,9 +340,8 @@ static bool work_on_packs(struct dtx_writer *w)
         if (rc != 0)
             tell_pack(w, &err);
     }
-    for (i = 0; i < n; i++)
-        if (rc != 0)
-            refuse_pack(&p[i], rc);
+    for (i = 0; i < n && rc != 0; i++)
+        refuse_pack(&p[i], rc);
     (void)pthread_mutex_lock(&w->lock);
     for (i = 0; i < n; i++) /* room was made when they were handed in */
         (void)push_pack(&w->packed, &p[i]);

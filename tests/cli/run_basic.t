@@ -5,6 +5,8 @@
 
 # shellcheck source=tests/cli/lib.sh
 . "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
 unset "${!DTX_@}" SLURM_JOB_ID
 
 # dtx SECONDS ARGUMENT...: "distributex run", not for ever.
@@ -310,6 +312,31 @@ test_case "a full stdout does not end the job" '
     [ "$status" -eq 107 ] || fail "status $status: $(cat err)"
     grep -q "cannot write to stdout" err
     "$DISTRIBUTEX" output d 7 | grep -qx "id 7"
+'
+
+recorded() { [ "$("$JOURNAL_DUMP" d/journal | grep -c "^task .* final")" = "$1" ]; }
+
+test_case "a reader of stderr that stands still holds up no record" '
+    for i in 1 2 3 4; do echo "sleep 2; echo $i"; done >list
+    echo "yes x | head -c 300000 >&2" >>list
+    mkfifo way
+    exec 7<>way
+    begin "$DISTRIBUTEX" run -j 5 --run-dir d list 2>&7
+    wait_for 10 "recorded 1"
+    kill -TERM "$job"
+    wait_for 20 "recorded 5"
+    cat <&7 >/dev/null 7<&- &
+    ended 0
+    kill $!
+'
+
+test_case "a run directory that was there stays" '
+    mkdir ud && touch ud/mine && chmod 2770 ud && mkdir empty
+    echo "#DTX cpus=3000" >list
+    echo true >>list
+    expect_status 103 dtx 20 -q --run-dir ud list 2>err || :
+    expect_status 103 dtx 20 -q --run-dir empty list 2>err || :
+    [ -d empty ] && [ -e ud/mine ] && [ "$(ls ud)" = mine ]
 '
 
 test_case "--no-show keeps outputs without showing them" '

@@ -116,6 +116,17 @@ test_case "a drain while a node is set up ends the set-up" '
     gone 3
 '
 
+test_case "a tear-down whose spawner dies is not waited for" '
+    tasks 2
+    begin timeout -k 5 50 "$DISTRIBUTEX" run --run-dir d \
+        --node-teardown "touch began; sleep 94" list
+    wait_for 10 "[ -e began ]"
+    for pid in $(marked); do
+        ! grep -qx dtx-spawner "/proc/$pid/comm" || kill -9 "$pid"
+    done
+    ended 108
+'
+
 test_case "a halt: torn down" '
     printf "%s\n" false "echo task >>order; sleep 50" >list
     expect_status 1 timeout -k 5 50 "$DISTRIBUTEX" run -q -j 2 \

@@ -47,6 +47,27 @@ test_case "a FIFO is a live list too" '
     ended 0
 '
 
+# What came before the master has heard of it, and commands forgotten by the
+# time their outputs are shown.
+test_case "in order and with tags" '
+    for round in 1 2 3 4 5 6 7 8; do
+        rm -rf d
+        seq 1 20 | sed "s/^/echo /" >list
+        run -q -k - <list | diff - <(seq 1 20)
+    done
+    rm -rf d
+    (sleep 1; echo "sleep 1; echo slow"; seq 1 3000 | sed "s/^/echo /") |
+        run -q -k --tag - >out
+    [ "$(head -n 1 out)" = "sleep 1; echo slow$(printf "\t")slow" ]
+    tail -n 3000 out | diff - <(seq 1 3000 | sed "s/.*/echo &\t&/")
+'
+
+test_case "a reader that comes late gets every tag" '
+    yes "echo x # $(printf %090d 0)" | head -n 20000 |
+        run -q --tag - | (sleep 4; sort | uniq -c >out)
+    [ "$(wc -l <out)" -eq 1 ] && grep -q "^ *20000 echo x # 0" out
+'
+
 test_case "no input at all" '
     run -q - </dev/null
 '
@@ -156,6 +177,15 @@ else
         seq 1 2000 | sed "s/^/echo /" |
             timeout -k 5 50 "$DISTRIBUTEX" run -q --ranks 2 --run-dir d - >out
         sort -n out | diff - <(seq 1 2000)
+    '
+    test_case "under the launcher, by another name of standard input" '
+        own_tmp
+        seq 1 5 | sed "s/^/echo /" | timeout -k 5 50 "$DISTRIBUTEX" run -q \
+            --ranks 2 -j 2 -k --run-dir d /dev/stdin >out
+        diff out <(seq 1 5)
+        seq 1 5 | timeout -k 5 50 "$DISTRIBUTEX" run -q --ranks 2 -j 2 -k \
+            --run-dir e echo :::: /dev/stdin >out
+        diff out <(seq 1 5)
     '
     test_case "under the launcher a task starts while the input is open" '
         own_tmp

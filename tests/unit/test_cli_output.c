@@ -133,11 +133,11 @@ static void write_session(void)
 static void open_job(void)
 {
     struct dtx_buf path = DTX_BUF_INIT;
-    bool has_job = true;
+    enum dtx_rundir_found found;
 
     dtx_scratch_enter();
-    ck_assert_int_eq(dtx_rundir_make("job", &path, &has_job, NULL), 0);
-    ck_assert(!has_job);
+    ck_assert_int_eq(dtx_rundir_make("job", &path, &found, NULL), 0);
+    ck_assert_int_eq(found, DTX_RUNDIR_MADE);
     ck_assert_int_eq(dtx_rundir_link_latest(path.data, NULL), 0);
     dtx_buf_free(&path);
     (void)mkdir("job/out", 0700);

@@ -24,11 +24,11 @@ static const char *make(const char *name)
 {
     static struct dtx_buf path = DTX_BUF_INIT;
     struct dtx_error err;
-    bool has_job = true;
+    enum dtx_rundir_found found;
 
     dtx_buf_clear(&path);
-    ck_assert_int_eq(dtx_rundir_make(name, &path, &has_job, &err), 0);
-    ck_assert(!has_job);
+    ck_assert_int_eq(dtx_rundir_make(name, &path, &found, &err), 0);
+    ck_assert_int_ne(found, DTX_RUNDIR_JOB);
     return path.data;
 }
 
@@ -153,21 +153,24 @@ START_TEST(test_make)
 {
     struct dtx_buf p = DTX_BUF_INIT;
     struct dtx_error err;
-    bool has_job = true;
+    enum dtx_rundir_found found;
 
-    ck_assert_int_eq(dtx_rundir_make(".//made//", &p, &has_job, &err), 0);
-    ck_assert(!has_job);
+    ck_assert_int_eq(dtx_rundir_make(".//made//", &p, &found, &err), 0);
+    ck_assert_int_eq(found, DTX_RUNDIR_MADE);
     ck_assert_msg(ends_with(&p, "/made"), "%s", p.data);
+    dtx_buf_clear(&p);
+    ck_assert_int_eq(dtx_rundir_make("made", &p, &found, &err), 0);
+    ck_assert_int_eq(found, DTX_RUNDIR_THERE);
     ck_assert(dtx_scratch_write("made/journal", "", 0));
     dtx_buf_clear(&p);
-    ck_assert_int_eq(dtx_rundir_make("made", &p, &has_job, &err), 0);
-    ck_assert(has_job);
+    ck_assert_int_eq(dtx_rundir_make("made", &p, &found, &err), 0);
+    ck_assert_int_eq(found, DTX_RUNDIR_JOB);
     dtx_buf_clear(&p);
-    ck_assert_int_eq(dtx_rundir_make("made/journal", &p, &has_job, &err),
+    ck_assert_int_eq(dtx_rundir_make("made/journal", &p, &found, &err),
                      DTX_EEXIST);
     dtx_buf_clear(&p);
-    ck_assert_int_eq(dtx_rundir_make("a/b/c", &p, &has_job, &err), DTX_ENOENT);
-    ck_assert_int_eq(dtx_rundir_make("", &p, &has_job, &err), DTX_EINVAL);
+    ck_assert_int_eq(dtx_rundir_make("a/b/c", &p, &found, &err), DTX_ENOENT);
+    ck_assert_int_eq(dtx_rundir_make("", &p, &found, &err), DTX_EINVAL);
     dtx_buf_free(&p);
 }
 END_TEST

@@ -45,13 +45,13 @@ static void start(struct rig *r, const char *name, int64_t sync_ns)
     struct dtx_error err;
     struct dtx_writer_config c;
     uint32_t epoch;
-    bool has_job;
+    enum dtx_rundir_found found;
 
     memset(r, 0, sizeof(*r));
     (void)snprintf(r->dir, sizeof(r->dir), "%s", name);
     (void)snprintf(r->journal_path, sizeof(r->journal_path), "%s/journal",
                    name);
-    ck_assert_int_eq(dtx_rundir_make(name, &path, &has_job, &err), 0);
+    ck_assert_int_eq(dtx_rundir_make(name, &path, &found, &err), 0);
     ck_assert_int_eq(
         dtx_rundir_take(path.data, 1, NULL, NULL, &r->lease, &epoch, &err), 0);
     ck_assert_int_eq(dtx_journal_create(r->journal_path, &r->journal, &err), 0);
@@ -570,6 +570,49 @@ START_TEST(test_keep_failed)
 }
 END_TEST
 
+/* A file of results that cannot be written takes only its own task along. */
+START_TEST(test_results_refused)
+{
+    struct dtx_output *output = NULL;
+    struct dtx_writer_result res;
+    struct dtx_error err;
+    struct rig r;
+    int fd = source("0123456789"), i;
+
+    memset(&r, 0, sizeof(r));
+    ck_assert_int_eq(sem_init(&r.bell, 0, 0), 0);
+    ck_assert_int_eq(mkdir("refused", 0777), 0);
+    ck_assert_int_eq(mkdir("refused.d", 0777), 0);
+    ck_assert_int_eq(close(open("refused.d/4", O_WRONLY | O_CREAT, 0600)), 0);
+    ck_assert_int_eq(dtx_output_open("refused", 1, 0, &output, &err), 0);
+    ck_assert_int_eq(
+        dtx_writer_start(&(struct dtx_writer_config){.output = output,
+                                                     .keep = DTX_KEEP_ALL,
+                                                     .results = "refused.d",
+                                                     .notify = ring,
+                                                     .ctx = &r},
+                         &r.w, &err),
+        0);
+    for (i = 0; i < 9; i++) {
+        struct dtx_pack p = pack_of(fd, 10, i);
+
+        p.outcome.task = (uint32_t)i;
+        ck_assert_int_eq(dtx_writer_pack(r.w, &p), 0);
+    }
+    for (i = 0; i < 9; i++) {
+        await(&r, &res);
+        ck_assert_int_eq(res.pack.capture, i);
+        ck_assert_int_eq(res.pack.error != 0, i == 3);
+        ck_assert_uint_eq(res.pack.outcome.out_len, i == 3 ? 0 : 10);
+    }
+    ck_assert_int_eq(dtx_writer_stop(r.w, &err), 0);
+    ck_assert_int_eq(dtx_scratch_size("refused/out/e1-r0"), 80);
+    ck_assert_int_eq(dtx_scratch_size("refused.d/9/stdout"), 10);
+    dtx_output_close(output);
+    (void)close(fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/writer");
@@ -590,6 +633,7 @@ int main(void)
     tcase_add_test(t, test_idle_beats);
     tcase_add_test(t, test_signals_go_elsewhere);
     tcase_add_loop_test(t, test_keep_failed, 0, 2);
+    tcase_add_test(t, test_results_refused);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
