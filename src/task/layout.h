@@ -3,11 +3,11 @@
  *
  * As GNU parallel lays them out.  A plain DIR becomes a tree: for a task with
  * arguments (task/args.h) DIR/1/<first>/2/<second>/, with the names of a header
- * (where it has one) in place of the numbers, and sorted by them: as numbers, then as bytes; for
- * any other task DIR/<id>/.  In an argument tab, backslash and slash are
- * written \t \\ \_, and it is cut to the length a file name can have.  Where
- * GNU parallel would leave the tree we do not: an argument, or a part of a
- * name, that is "." or ".." is written \. or \.. there.
+ * (where it has one) in place of the numbers, and sorted by them: as numbers,
+ * then as bytes; for any other task DIR/<id>/.  In an argument tab, backslash
+ * and slash are written \t \\ \_, and it is cut to the length a file name can
+ * have.  Where GNU parallel would leave the tree we do not: an argument, or a
+ * part of a name, that is "." or ".." is written \. or \.. there.
  *
  * A DIR with replacement strings is expanded for each task (the command is the
  * argument of a task without) and is the file's name, as it comes out.

@@ -20,7 +20,7 @@ edge=$(printf "%0254d" 7)
 values=('' a 'a b' ' ' '  lead' 'trail  ' "it's" '"' '\' 'a\b' '\t' '$HOME' '*'
     '~' '#' '&' ';' '{}' '{1}' '-n' '--' $'a\tb' $'\t' $'\\\t/' 'é' $'\xff' '%s'
     ',' 'x.tar.gz' 'dir/f.txt' '/' '//' 'a/' '.bashrc' '...' './x' '../y.z'
-    '/abs/p.q/r' 0 00 1 2 stdin "$long" "$edge/$edge" "$edge"x "$edge"xy)
+    '/abs/p.q/r' 0 00 1 2 stdin "$long" "$edge/$edge" "$edge"x "$edge"yz)
 plain=(a b.c d/e ../f g. .h i/ "j k" "l'm" 1)
 names=(b a 10 9 2b 2a -1 0x1f 1e2 inf nan .5 ' 3' x/y z a 11b 'n m')
 
@@ -57,7 +57,8 @@ tell() {
 # tree: names of all, and what is in the files.
 tree() {
     find . -print0 | LC_ALL=C sort -z | tr '\0\n' '\n\1'
-    find . -type f -print0 | LC_ALL=C sort -z | xargs -0r cksum | cut -d" " -f1,2
+    find . -type f -print0 | LC_ALL=C sort -z | xargs -0r cksum |
+        cut -d" " -f1,2
 }
 
 # same_files WORDS: both leave the same files in the directory they run in.
@@ -133,15 +134,15 @@ test_case "replacement strings make the name" '
 
 test_case "generated sources and headers" '
     RANDOM=$PARALLEL_SEED compared=0
-    for round in 1 2 3; do
+    for round in 1 2 3; do # -j1: equal values write the same files
         sources $((1 + RANDOM % 3)) 4 values
-        same_files --results r "$say" "${given[@]}"
+        same_files -j1 --results r "$say" "${given[@]}"
         sources $((2 + RANDOM % 3)) 2 values names
-        same_files --header : --results r "$say" "${given[@]}"
+        same_files -j1 --header : --results r "$say" "${given[@]}"
         sources $((1 + RANDOM % 2)) 2 plain
         same_files --results "r{#}/x{1/}{2.}/{/.}" "$say" "${given[@]}"
     done
-    [ "$compared" -gt 150 ] || fail "only $compared lines"
+    [ "$compared" -gt 60 ] || fail "only $compared lines"
 '
 
 test_case "tags are the arguments" '

@@ -141,8 +141,8 @@ test_case "--results: nothing leaves DIR" '
     "$DISTRIBUTEX" run -q --no-show --header : --results r/s echo {..} \
         ::: .. . .. ../x ::: a/../b ..
     (cd r && find . -name stdout | LC_ALL=C sort) >files
-    printf "./s/%s/a/\\../b/\\../stdout\n" "\\../\\." "\\../\\.." "\\../..\\_x" |
-        LC_ALL=C sort | cmp - files
+    printf "./s/%s/a/\\../b/\\../stdout\n" "\\../\\." "\\../\\.." \
+        "\\../..\\_x" | LC_ALL=C sort | cmp - files
     [ "$(find . -name stdout | grep -vc ^./r/s/)" -eq 0 ]
 '
 
