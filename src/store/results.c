@@ -20,25 +20,27 @@
 
 #define PIECE (64u << 10)
 
-/* mkdir -p. 0 or -1. */
+/* mkdir -p, from the far end: mostly all but the last few are there. 0 or
+ * -1. */
 static int make_dirs(char *path)
 {
-    char *p = path;
+    size_t whole = strlen(path), len = whole;
 
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
-        return 0;
-    if (errno != ENOENT)
-        return -1;
-    while ((p = strchr(p + 1, '/')) != NULL) {
-        int rc;
-
-        *p = '\0';
-        rc = mkdir(path, 0777);
-        *p = '/';
-        if (rc != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+    while (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        while (len > 0 && path[len - 1] == '/')
+            len--;
+        while (len > 0 && path[len - 1] != '/')
+            len--;
+        if (errno != ENOENT || len <= 1)
+            return -1;
+        path[len - 1] = '\0'; /* its parent first */
+    }
+    for (len = strlen(path); len < whole; len += strlen(path + len)) {
+        path[len] = '/';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
             return -1;
     }
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : -1;
+    return 0;
 }
 
 /* The directory that is the same for all tasks. */
