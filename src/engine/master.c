@@ -179,6 +179,7 @@ void dtx_master_destroy(struct dtx_master *m)
     dtx_master_grant_fini(m);
     dtx_master_flow_fini(m);
     dtx_median_destroy(m->median);
+    dtx_buf_free(&m->path);
     free(m->state);
     free(m->owner);
     free(m->next);

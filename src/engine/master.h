@@ -28,6 +28,7 @@
 
 struct dtx_error;
 struct dtx_graph;
+struct dtx_layout;
 struct dtx_master;
 struct dtx_tasklist;
 
@@ -86,6 +87,8 @@ struct dtx_master_config {
                                borrowed for creation */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
                                unknown), or NULL; borrowed for its life */
+    struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
+                                  NULL: nowhere */
     bool longest_first;     /* order ready tasks of one priority by cost_s */
     dtx_trace_f trace;      /* may be NULL */
     void *trace_ctx;

@@ -298,6 +298,17 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
 
 /* ---- granting ---- */
 
+/* Where the task's results go. */
+static struct dtx_str results_of(struct dtx_master *m, uint32_t task)
+{
+    if (!m->c.layout)
+        return dtx_str_of(NULL);
+    dtx_buf_clear(&m->path);
+    dtx_layout_path(m->c.layout, task, &m->path);
+    m->out->bytes.failed |= m->path.failed;
+    return (struct dtx_str){m->path.data, m->path.failed ? 0 : m->path.len};
+}
+
 static void put_work(struct dtx_master *m, uint32_t task)
 {
     const struct dtx_tasklist *l = m->c.list;
@@ -315,6 +326,9 @@ static void put_work(struct dtx_master *m, uint32_t task)
     w.flags = (uint8_t)a->flags;
     if (a->timeout_ns == 0 && m->c.timeout_percent > 0)
         w.flags |= DTX_WORK_LIMITED;
+    if (m->c.layout && dtx_layout_has_slot(m->c.layout))
+        w.flags |= DTX_WORK_RESULTS_SLOT;
+    w.results = results_of(m, task);
     w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
     w.env = dtx_str_of(dtx_tasklist_pool(l, a->env));
     w.name = dtx_str_of(dtx_tasklist_pool(l, t->name));

@@ -13,6 +13,7 @@
 #include "engine/median.h"
 #include "sched/policy.h"
 #include "task/graph.h"
+#include "task/layout.h"
 #include "task/task.h"
 #include "wire/wire.h"
 
@@ -86,6 +87,7 @@ struct dtx_master {
     struct dtx_median *median; /* with timeout_percent */
     int64_t limit_ns;      /* the ranks have been told, 0 = none yet */
     uint64_t limit_n;      /* of so many durations */
+    struct dtx_buf path;   /* at work: where a task's results go */
     int64_t next_start_ns; /* with delay_ns: nothing is granted before */
     uint64_t items;
 

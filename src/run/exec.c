@@ -19,9 +19,18 @@
 #define GROUP 16 /* outputs that are packed together, about */
 #define SHORT_NS (10 * DTX_MSEC_NS)
 
+/* Where the results of an attempt go, from its start until they are there. */
+struct place {
+    struct place *next;
+    uint32_t task, attempt;
+    bool slot_mark;
+    char *path;
+};
+
 /* A command the spawner had no room for yet. */
 struct held {
     struct held *next;
+    struct place *place; /* or NULL */
     uint32_t task, attempt, cpus, index;
     bool slot_mark, limited;
     int64_t timeout_ns;
@@ -34,6 +43,7 @@ struct dtx_exec {
     struct dtx_spawner *spawner;
     struct dtx_writer *packer;
     struct held *first, **last;
+    struct place *places; /* of what runs or is packed: a few for each slot */
     struct dtx_outcome *ended; /* a ring */
     size_t at, len, cap;
     uint64_t open;    /* handed to the spawner and not ended */
@@ -42,6 +52,81 @@ struct dtx_exec {
     int error;
     char text[512]; /* about it */
 };
+
+/* ---- places of results ---- */
+
+static void free_place(struct place *p)
+{
+    if (p)
+        free(p->path);
+    free(p);
+}
+
+static void free_held(struct held *h)
+{
+    free_place(h->place);
+    free(h);
+}
+
+static struct place *make_place(const struct dtx_item_work *w)
+{
+    struct place *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    p->task = w->task;
+    p->attempt = w->attempt;
+    p->slot_mark = (w->flags & DTX_WORK_RESULTS_SLOT) != 0;
+    p->path = strndup(w->results.data, w->results.len);
+    if (p->path)
+        return p;
+    free_place(p);
+    return NULL;
+}
+
+static struct place **find_place(struct dtx_exec *x, uint32_t task,
+                                 uint32_t attempt)
+{
+    struct place **p = &x->places;
+
+    while (*p && ((*p)->task != task || (*p)->attempt != attempt))
+        p = &(*p)->next;
+    return p;
+}
+
+static void drop_place(struct dtx_exec *x, uint32_t task, uint32_t attempt)
+{
+    struct place **at = find_place(x, task, attempt), *p = *at;
+
+    if (p)
+        *at = p->next;
+    free_place(p);
+}
+
+/* Where what has run in a slot goes: DTX_OK, and NULL when nowhere. */
+static int place_of(struct dtx_exec *x, const struct dtx_outcome *o,
+                    const char **path)
+{
+    struct place *p = *find_place(x, o->task, o->attempt);
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    *path = p ? p->path : NULL;
+    if (!p)
+        return x->pack_all ? DTX_ELIMIT : DTX_OK;
+    if (!p->slot_mark)
+        return DTX_OK;
+    dtx_command_with_slot(&b, p->path, strlen(p->path), o->slot);
+    if (b.failed) {
+        dtx_buf_free(&b);
+        return DTX_ENOMEM;
+    }
+    free(p->path);
+    *path = p->path = b.data;
+    p->slot_mark = false;
+    return DTX_OK;
+}
+
+/* ---- life ---- */
 
 struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
                                  struct dtx_writer *packer)
@@ -64,7 +149,13 @@ void dtx_exec_destroy(struct dtx_exec *x)
         struct held *h = x->first;
 
         x->first = h->next;
-        free(h);
+        free_held(h);
+    }
+    while (x->places) {
+        struct place *p = x->places;
+
+        x->places = p->next;
+        free_place(p);
     }
     free(x->ended);
     free(x);
@@ -146,6 +237,11 @@ static struct held *hold(const struct dtx_item_work *w)
 
     if (!h)
         return NULL;
+    h->place = w->results.len > 0 ? make_place(w) : NULL;
+    if (w->results.len > 0 && !h->place) {
+        free(h);
+        return NULL;
+    }
     h->next = NULL;
     h->task = w->task;
     h->attempt = w->attempt;
@@ -164,7 +260,7 @@ static struct held *hold(const struct dtx_item_work *w)
     return h;
 }
 
-static int hand_over(struct dtx_exec *x, const struct held *h)
+static int hand_over(struct dtx_exec *x, struct held *h)
 {
     struct dtx_spawn_request r = {.task = h->task,
                                   .attempt = h->attempt,
@@ -181,6 +277,11 @@ static int hand_over(struct dtx_exec *x, const struct held *h)
     int rc = dtx_spawner_run(x->spawner, &r);
 
     x->open += rc == DTX_OK;
+    if (rc == DTX_OK && h->place) {
+        h->place->next = x->places;
+        x->places = h->place;
+        h->place = NULL;
+    }
     if (rc != DTX_OK && rc != DTX_EAGAIN)
         push_unstarted(x, h->task, h->attempt, DTX_STATUS_FAILED, 126);
     return rc;
@@ -197,7 +298,7 @@ static bool hand_over_held(struct dtx_exec *x)
         x->first = h->next;
         if (!x->first)
             x->last = &x->first;
-        free(h);
+        free_held(h);
         moved = true;
     }
     return moved;
@@ -232,7 +333,7 @@ static bool drop_held(struct dtx_exec *x, uint32_t task, uint32_t attempt)
     *p = h->next;
     if (x->last == &h->next)
         x->last = p;
-    free(h);
+    free_held(h);
     return true;
 }
 
@@ -242,6 +343,7 @@ bool dtx_exec_recall(struct dtx_exec *x, uint32_t task, uint32_t attempt)
         return true;
     if (!dtx_spawner_recall(x->spawner, task, attempt))
         return false;
+    drop_place(x, task, attempt);
     x->open -= x->open > 0;
     return true;
 }
@@ -263,7 +365,7 @@ static void drop_all_held(struct dtx_exec *x)
 
         x->first = h->next;
         push_unstarted(x, h->task, h->attempt, DTX_STATUS_KILLED, 0);
-        free(h);
+        free_held(h);
     }
     x->last = &x->first;
 }
@@ -327,11 +429,14 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
              : dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                        &p.out_start, &p.err_fd, &p.err_start);
     if (rc == DTX_OK)
+        rc = place_of(x, &r->outcome, &p.results);
+    if (rc == DTX_OK)
         rc = dtx_writer_pack(x->packer, &p);
     x->packing += rc == DTX_OK;
     if (rc) {
         if (r->capture >= 0)
             dtx_spawner_release(x->spawner, r->capture);
+        drop_place(x, r->outcome.task, r->outcome.attempt);
         output_lost(x, &r->outcome, rc);
     }
 }
@@ -343,6 +448,7 @@ static void take_packed(struct dtx_exec *x, const struct dtx_pack *p)
     x->packing--;
     if (p->capture >= 0)
         dtx_spawner_release(x->spawner, p->capture);
+    drop_place(x, o.task, o.attempt);
     if (p->error)
         output_lost(x, &o, p->error);
     else

@@ -23,8 +23,8 @@ struct dtx_exec *dtx_exec_create(struct dtx_spawner *s,
                                  struct dtx_writer *packer);
 void dtx_exec_destroy(struct dtx_exec *x); /* NULL is allowed */
 
-/* From now on attempts without output go to the packer as well, which writes
- * --results. */
+/* --results: from now on attempts without output go to the packer as well,
+ * which writes the files their work item names. */
 void dtx_exec_pack_all(struct dtx_exec *x);
 /* 0 or DTX_ENOMEM. The item is copied. */
 int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item);

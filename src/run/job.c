@@ -26,6 +26,7 @@
 #include "store/results.h"
 #include "store/rundir.h"
 #include "task/joblog.h"
+#include "task/layout.h"
 #include "wire/replay.h"
 #include "wire/wire.h"
 
@@ -350,19 +351,47 @@ static void find_widest(struct dtx_job *job)
     }
 }
 
+static int make_layout(const struct dtx_options *o, struct dtx_job *job,
+                       struct dtx_error *err)
+{
+    struct dtx_layout_limits limits;
+    struct dtx_layout_twins t;
+    int rc = dtx_results_check(o->results, &limits, err);
+
+    if (rc)
+        return rc;
+    job->layout = dtx_layout_create(o->results, &job->list, &limits, err);
+    if (!job->layout)
+        return err->code;
+    rc = dtx_layout_check(job->layout, &t, err);
+    if (rc == DTX_OK && t.first != t.second)
+        dtx_log(DTX_LOG_WARN,
+                "--results: task %llu writes the same files as task %llu: what "
+                "ends last stays; with {#} in DIR each has its own",
+                (unsigned long long)dtx_task_id(t.second),
+                (unsigned long long)dtx_task_id(t.first));
+    return rc;
+}
+
+/* Where the files of --results go; the list is known, unless it is to come.
+ * An exit status. */
+static int lay_out(const struct dtx_options *o, struct dtx_job *job,
+                   struct dtx_error *err)
+{
+    if (!o->results || make_layout(o, job, err) == DTX_OK)
+        return 0;
+    (void)dtx_job_close(job, NULL, NULL);
+    return DTX_EXIT_USAGE;
+}
+
 static int open_files(const struct dtx_options *o, uint32_t ranks,
                       const char *command_line, struct dtx_job *job,
-                      struct dtx_error *err)
+                      bool new_list, struct dtx_error *err)
 {
     struct watching w = {NULL, NULL};
-    bool new_list = o->form != DTX_FORM_NONE;
     int rc = DTX_OK;
 
-    if (job->resumed) {
-        dtx_output_sweep(job->run_dir); /* what a killed session has left */
-        rc = dtx_resume_read(job, o->resume, &new_list, err);
-    }
-    if (rc == DTX_OK && job->epoch <= job->last_epoch) {
+    if (job->epoch <= job->last_epoch) {
         /* the lease file was lost: the journal knows better */
         dtx_rundir_release(job->lease);
         job->lease = NULL;
@@ -461,6 +490,7 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
                  struct dtx_job *job, struct dtx_error *err)
 {
     struct watching w = {waiting, ctx};
+    bool new_list = o->form != DTX_FORM_NONE;
     int rc;
 
     memset(job, 0, sizeof(*job));
@@ -469,18 +499,24 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     job->stream_fd = -1;
     if (o->joblog && dtx_joblog_check(o->joblog, err))
         return DTX_EXIT_USAGE;
-    if (o->results && dtx_results_check(o->results, err))
-        return DTX_EXIT_USAGE;
     rc = begin_job(o, job, err);
     if (!rc)
         rc = check_live(o, job, err);
     if (!rc && job->from_joblog)
         rc = read_joblog(o, job, err);
+    if (!rc && new_list)
+        rc = lay_out(o, job, err);
     if (rc)
         return rc;
     rc = take_directory(o, &w, job, err);
+    if (rc == DTX_OK && job->resumed) {
+        dtx_output_sweep(job->run_dir); /* what a killed session has left */
+        rc = dtx_resume_read(job, o->resume, &new_list, err);
+    }
+    if (rc == DTX_OK && !job->layout && lay_out(o, job, err))
+        return DTX_EXIT_USAGE;
     if (rc == DTX_OK)
-        rc = open_files(o, ranks, command_line, job, err);
+        rc = open_files(o, ranks, command_line, job, new_list, err);
     if (rc) {
         (void)dtx_job_close(job, NULL, NULL);
         return dtx_job_status_of(rc);
@@ -551,6 +587,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     free(job->carrier);
     if (job->live && job->stream_fd > STDIN_FILENO)
         (void)close(job->stream_fd);
+    dtx_layout_destroy(job->layout);
     free(job->prior);
     free(job->attempts);
     free(job->known);

@@ -20,6 +20,7 @@
 struct dtx_carrier;
 struct dtx_error;
 struct dtx_known;
+struct dtx_layout;
 struct dtx_options;
 struct dtx_outcome;
 
@@ -52,6 +53,7 @@ struct dtx_job {
     uint32_t widest;      /* most cpus any task asks for */
     uint32_t widest_task; /* the first that does */
     struct dtx_outcome *told; /* by a joblog, per task, or NULL */
+    struct dtx_layout *layout; /* of --results, or NULL */
     struct dtx_known *known; /* per task, while a resumed job is opened */
 };
 

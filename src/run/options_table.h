@@ -110,15 +110,19 @@
       "run directory: they are shown (unless --no-show) and given up; none: "  \
       "so are all. 'distributex output' says which were not kept, and a "      \
       "resume does not run their tasks again; --results gets all")             \
-    X("results", 0, TEXT, AT(results), "DIR", 0, 0, NULL,                      \
-      "write what task N wrote to DIR/N/stdout and DIR/N/stderr as well; "     \
-      "ranks write them, so DIR is to be seen by all nodes")                   \
+    X("results", 0, RESULTS, AT(results), "DIR", 0, 0, NULL,                   \
+      "write what each task wrote to files as well, laid out as GNU parallel " \
+      "does: DIR/1/A/2/B/stdout, stderr and seq for the arguments A and B "    \
+      "(names of --header in place of 1 and 2), DIR/N/... for task N of a "    \
+      "task file. With replacement strings in DIR it is the file's name "      \
+      "(stderr: NAME.err, number: NAME.seq), or a directory when it ends in "  \
+      "a slash. Ranks write them, so DIR is to be seen by all nodes")          \
     X("keep-order", 'k', FLAG, AT(keep_order), NULL, 0, 0, NULL,               \
       "show outputs in the order of the tasks, of each the last attempt; "     \
       "they wait in the run directory, not in memory")                         \
     X("tag", 0, FLAG, AT(tag), NULL, 0, 0, NULL,                               \
-      "begin each line shown with the task and a TAB: its name=, or else its " \
-      "command")                                                               \
+      "begin each line shown with the task and a TAB: its arguments, its "     \
+      "name=, or else its command")                                            \
     X("no-show", 0, FLAG, AT(no_output), NULL, 0, 0, NULL,                     \
       "keep the outputs of tasks without showing them")                        \
     X("bar", 0, FLAG, AT(bar), NULL, 0, 0, NULL,                               \

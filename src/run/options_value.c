@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -262,6 +263,25 @@ static int read_header(const char *label, const char *value, char **out,
     return read_text(label, value, out, err);
 }
 
+/* GNU parallel's other forms: one file for all tasks. */
+static int read_results(const char *label, const char *value, char **out,
+                        struct dtx_error *err)
+{
+    static const char *const table_ends[] = {".csv", ".tsv", ".json"};
+    size_t i, len = strlen(value);
+
+    for (i = 0; i < sizeof(table_ends) / sizeof(table_ends[0]); i++) {
+        size_t n = strlen(table_ends[i]);
+
+        if (len >= n && strcasecmp(value + len - n, table_ends[i]) == 0)
+            return refuse(err, label, value,
+                          "a directory, or a name with replacement strings: "
+                          "one table of all is not written; --joblog FILE is "
+                          "one without the outputs");
+    }
+    return read_text(label, value, out, err);
+}
+
 static int read_policy(const char *label, const char *value, char **out,
                        struct dtx_error *err)
 {
@@ -392,6 +412,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_texts(label, value, at, err);
     case DTX_OPTION_HEADER:
         return read_header(label, value, at, err);
+    case DTX_OPTION_RESULTS:
+        return read_results(label, value, at, err);
     case DTX_OPTION_POLICY:
         return read_policy(label, value, at, err);
     case DTX_OPTION_HALT:

@@ -33,6 +33,7 @@
 #include "store/output.h"
 #include "store/rundir.h"
 #include "store/writer.h"
+#include "task/args.h"
 
 /* Tasks handed to the spawner beyond its slots, for each slot: enough that the
  * ends of short tasks can be heard of in groups.  What has not started can be
@@ -102,7 +103,6 @@ static int start_packer(struct dtx_rank_life *r, struct dtx_error *err)
     c.output = r->output;
     c.passing = r->passing;
     c.keep = r->o->keep;
-    c.results = r->o->results;
     c.notify = notify;
     c.ctx = r;
     return dtx_writer_start(&c, &r->packer, err);
@@ -230,16 +230,10 @@ static bool is_settled(void *ctx, uint32_t task)
     }
 }
 
-/* What --tag puts before each line: the task's name, or its command. */
+/* What --tag puts before each line. */
 static void tag_of(void *ctx, uint32_t task, struct dtx_buf *b)
 {
-    const struct dtx_tasklist *list = &((struct dtx_rank_life *)ctx)->job.list;
-    const char *name = dtx_tasklist_pool(list, list->task[task].name);
-
-    if (name)
-        dtx_buf_str(b, name);
-    else
-        dtx_tasklist_command(b, list, task, 0);
+    dtx_args_tag(b, &((struct dtx_rank_life *)ctx)->job.list, task);
     dtx_buf_char(b, '\t');
 }
 
@@ -264,6 +258,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.halt = r->o->halt;
     c.list = &r->job.list;
     c.graph = &r->job.graph;
+    c.layout = r->job.layout;
     c.live = r->job.live;
     c.prior = r->job.prior;
     c.attempts = r->job.attempts;

@@ -240,11 +240,41 @@ static int add_task(struct dtx_tasklist *list, const struct dtx_buf *command,
               : DTX_OK;
 }
 
+/* The arguments of the task added last. */
+static int set_args(struct dtx_tasklist *list, const struct dtx_template *t,
+                    struct dtx_buf *args, struct dtx_error *err)
+{
+    int rc;
+
+    dtx_buf_clear(args);
+    dtx_template_args(t, args);
+    rc = args->failed ? DTX_ENOMEM
+                      : dtx_tasklist_set_args(list, args->data, args->len);
+    return rc ? dtx_error_set(err, rc, "task %zu: its arguments: %s (%u bytes)",
+                              list->ntasks, dtx_strerror(rc), DTX_MAX_ARGS)
+              : DTX_OK;
+}
+
+/* What the header says of arguments. */
+static int set_columns(const struct dtx_options *o, struct dtx_tasklist *list,
+                       const struct dtx_template *t, struct dtx_error *err)
+{
+    list->trim = o->colsep != NULL;
+    dtx_template_columns(t, &list->columns);
+    if (list->columns.failed)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    if (list->columns.len > DTX_MAX_ARGS)
+        return dtx_error_set(err, DTX_ELIMIT,
+                             "--header: the names have %zu bytes, more than %u",
+                             list->columns.len, DTX_MAX_ARGS);
+    return DTX_OK;
+}
+
 static int put_tasks(const struct dtx_options *o, struct dtx_template *t,
                      struct dtx_tasklist *list, struct dtx_error *err)
 {
     struct dtx_task_attr attr = list->attr[0];
-    struct dtx_buf command = DTX_BUF_INIT;
+    struct dtx_buf command = DTX_BUF_INIT, args = DTX_BUF_INIT;
     uint32_t i, index, n = dtx_template_count(t), *order = NULL;
     int rc;
 
@@ -262,8 +292,11 @@ static int put_tasks(const struct dtx_options *o, struct dtx_template *t,
                               &command, err);
         if (rc == DTX_OK)
             rc = add_task(list, &command, index, err);
+        if (rc == DTX_OK)
+            rc = set_args(list, t, &args, err);
     }
     dtx_buf_free(&command);
+    dtx_buf_free(&args);
     free(order);
     return rc;
 }
@@ -282,6 +315,8 @@ static int expand(const struct dtx_options *o, struct dtx_tasklist *list,
     rc = add_sources(t, &files, o, &ncommand, err);
     if (rc == DTX_OK)
         rc = dtx_template_compile(t, o->words, ncommand, &how, err);
+    if (rc == DTX_OK)
+        rc = set_columns(o, list, t, err);
     if (rc == DTX_OK)
         rc = put_tasks(o, t, list, err);
     dtx_template_destroy(t);

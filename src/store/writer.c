@@ -288,7 +288,7 @@ static void refuse_pack(struct dtx_pack *p, int error)
 static int add_pack(struct dtx_writer *w, struct dtx_pack *p)
 {
     struct dtx_error err;
-    int rc = w->c.results ? dtx_results_write(w->c.results, p, &err) : 0;
+    int rc = p->results ? dtx_results_write(p, &err) : 0;
 
     if (rc != 0) {
         tell_pack(w, &err);

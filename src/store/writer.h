@@ -38,8 +38,6 @@ struct dtx_writer_config {
     struct dtx_output *passing;     /* borrowed; for outputs that are not kept;
                                        NULL: they are not even written */
     enum dtx_keep keep;             /* which are; 0: all */
-    const char *results;            /* also write what is packed below this
-                                       directory (store/results.h); or NULL */
     struct dtx_journal *journal;    /* borrowed; NULL on ranks but 0 */
     struct dtx_output_index *index; /* borrowed; may be NULL */
     struct dtx_rundir *lease;       /* borrowed; NULL on ranks but 0 */
@@ -54,6 +52,9 @@ struct dtx_pack {
     struct dtx_outcome outcome; /* out_len, err_len in; place and crc out */
     int out_fd, err_fd;
     int64_t out_start, err_start;
+    const char *results;        /* also write files whose names begin so
+                                   (store/results.h), or NULL; borrowed until
+                                   it comes back */
     int32_t capture;            /* handed back untouched */
     bool lazy;                  /* may wait up to a millisecond for company:
                                    saves waking the thread for each of many */

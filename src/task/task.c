@@ -56,6 +56,7 @@ void dtx_tasklist_fini(struct dtx_tasklist *l)
     free(l->task);
     free(l->attr);
     dtx_buf_free(&l->text);
+    dtx_buf_free(&l->columns);
     dtx_buf_free(&l->pool);
     dtx_keymap_free(&l->interned);
     dtx_keymap_free(&l->attr_of);
@@ -197,7 +198,19 @@ int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
     p->line = line;
     p->name = name;
     p->index = 0;
+    p->args = 0;
     l->ntasks++;
+    return DTX_OK;
+}
+
+int dtx_tasklist_set_args(struct dtx_tasklist *l, const char *args, size_t len)
+{
+    assert(!l->live && l->ntasks > 0 && l->task[l->ntasks - 1].args == 0);
+    if (len > DTX_MAX_ARGS)
+        return DTX_ELIMIT;
+    if (!append(&l->text, args, len))
+        return DTX_ENOMEM;
+    l->task[l->ntasks - 1].args = (uint32_t)len;
     return DTX_OK;
 }
 
@@ -232,6 +245,12 @@ const char *dtx_tasklist_text(const struct dtx_tasklist *l,
     if (l->live)
         return l->block[t->text >> BLOCK_SHIFT].data + (uint32_t)t->text;
     return l->text.data + t->text;
+}
+
+const char *dtx_tasklist_args(const struct dtx_tasklist *l,
+                              const struct dtx_task *t)
+{
+    return t->args ? l->text.data + t->text + t->len : NULL;
 }
 
 const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off)

@@ -27,6 +27,7 @@ struct dtx_error;
 /* Limits; the parser enforces them with a message. */
 #define DTX_MAX_TASKS 100000000u   /* in one job */
 #define DTX_MAX_COMMAND (1u << 20) /* bytes of one command */
+#define DTX_MAX_ARGS (1u << 20)    /* bytes of its arguments; of their names */
 #define DTX_MAX_NAME 255u          /* bytes of one name= */
 #define DTX_MAX_CWD 4096u          /* bytes of one cwd= */
 #define DTX_MAX_CPUS 65535u
@@ -51,6 +52,8 @@ struct dtx_task_attr {
 #define DTX_ATTR_SLOT 1u
 /* Only in a work item: the job's limit, which moves, holds for it. */
 #define DTX_WORK_LIMITED 128u
+/* The same: DTX_SLOT_BYTE in the path of its results is the slot. */
+#define DTX_WORK_RESULTS_SLOT 64u
 #define DTX_SLOT_BYTE '\001'
 
 /* Variables a task sees beside the common ones: entries NAME=VALUE, separated
@@ -69,6 +72,7 @@ struct dtx_task {
     uint32_t name;  /* into 'pool', DTX_NO_TEXT = none */
     uint32_t index; /* of a job array or repetition, 0 = none; part of what
                        tells the task from others at a resume */
+    uint32_t args;  /* bytes of its arguments (task/args.h), 0 = none */
 };
 
 /* Commands of consecutive tasks of a live list. */
@@ -83,7 +87,12 @@ struct dtx_tasklist {
     size_t ntasks, cap_tasks;
     struct dtx_task_attr *attr; /* attr[0] is the default */
     size_t nattrs, cap_attrs;
-    struct dtx_buf text;        /* commands, not separated by NULs */
+    struct dtx_buf text;        /* commands, not separated by NULs; each may be
+                                   followed by its arguments */
+    struct dtx_buf columns;     /* a template's list: the arguments' names from
+                                   its header, each ended by a NUL */
+    bool trim;                  /* a template's list: blanks around an argument
+                                   are not part of it */
     struct dtx_buf pool;        /* names and directories, each ends in NUL */
     struct dtx_keymap interned; /* hash of a pool text -> its offset */
     struct dtx_keymap attr_of;  /* hash of an attr -> its index */
@@ -112,11 +121,19 @@ int dtx_tasklist_attr(struct dtx_tasklist *l, const struct dtx_task_attr *a,
 int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
                      uint32_t attr, uint32_t line, uint32_t name);
 
+/* The arguments of the task that was added last: any texts, each ended by a
+ * NUL. Not in a live list. 0, DTX_ENOMEM or DTX_ELIMIT. */
+int dtx_tasklist_set_args(struct dtx_tasklist *l, const char *args,
+                          size_t len);
+
 /* Give back what was reserved for growth; the list may still grow. */
 void dtx_tasklist_trim(struct dtx_tasklist *l);
 
 /* The command's bytes (not NUL-terminated, t->len of them); borrowed. */
 const char *dtx_tasklist_text(const struct dtx_tasklist *l,
+                              const struct dtx_task *t);
+/* t->args bytes of arguments (task/args.h); borrowed. */
+const char *dtx_tasklist_args(const struct dtx_tasklist *l,
                               const struct dtx_task *t);
 /* A pool text, or NULL for DTX_NO_TEXT; borrowed. */
 const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "task/args.h"
 #include "task/show.h"
 #include "task/task.h"
 #include "task/template_state.h"
@@ -32,6 +33,7 @@ void dtx_template_destroy(struct dtx_template *t)
     }
     free(t->source);
     free(t->op);
+    free(t->row);
     free(t->name);
     dtx_buf_free(&t->text);
     dtx_buf_free(&t->word);
@@ -43,98 +45,6 @@ void dtx_template_destroy(struct dtx_template *t)
 static int no_memory(struct dtx_error *err)
 {
     return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-}
-
-/* ---- sources ---- */
-
-static int add_source(struct dtx_template *t, bool linked, struct source **out,
-                      struct dtx_error *err)
-{
-    struct source *p;
-
-    if (t->nsources >= DTX_MAX_SOURCES)
-        return dtx_error_set(err, DTX_ELIMIT,
-                             "more than %u input sources", DTX_MAX_SOURCES);
-    p = dtx_grow(t->source, &t->cap_sources, t->nsources + 1, sizeof(*p));
-    if (!p)
-        return no_memory(err);
-    t->source = p;
-    p += t->nsources++;
-    memset(p, 0, sizeof(*p));
-    p->linked = linked;
-    p->split_at = UINT32_MAX;
-    *out = p;
-    return DTX_OK;
-}
-
-static int add_value(struct source *s, const char *text, size_t len)
-{
-    struct value *p;
-
-    if (len > INT32_MAX || s->nvalues >= DTX_MAX_TASKS)
-        return DTX_ELIMIT;
-    p = dtx_grow(s->value, &s->cap_values, s->nvalues + 1, sizeof(*p));
-    if (!p)
-        return DTX_ENOMEM;
-    s->value = p;
-    p[s->nvalues].text = text;
-    p[s->nvalues++].len = (uint32_t)len;
-    return DTX_OK;
-}
-
-int dtx_template_words(struct dtx_template *t, char *const *word, size_t n,
-                       bool linked, struct dtx_error *err)
-{
-    struct source *s;
-    size_t i;
-    int rc = add_source(t, linked, &s, err);
-
-    for (i = 0; i < n && rc == DTX_OK; i++) {
-        rc = add_value(s, word[i], strlen(word[i]));
-        if (rc)
-            (void)dtx_error_set(err, rc, "arguments: %s", dtx_strerror(rc));
-    }
-    return rc;
-}
-
-static int refuse_nul(const char *name, const char *data, const char *nul,
-                      struct dtx_error *err)
-{
-    unsigned long line = 1;
-
-    for (; data < nul; data++)
-        line += *data == '\n';
-    return dtx_error_set(err, DTX_EPARSE,
-                         "%s:%lu: a NUL byte: arguments are lines of text; to "
-                         "separate by lines: tr '\\0' '\\n' <%s",
-                         name, line, name);
-}
-
-int dtx_template_lines(struct dtx_template *t, const char *name,
-                       const char *data, size_t len, bool linked,
-                       struct dtx_error *err)
-{
-    const char *p = data, *end = data + len;
-    const char *nul = len > 0 ? memchr(data, '\0', len) : NULL;
-    struct source *s;
-    int rc;
-
-    if (nul)
-        return refuse_nul(name, data, nul, err);
-    rc = add_source(t, linked, &s, err);
-    while (p < end && rc == DTX_OK) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-
-        if (!stop)
-            stop = end;
-        rc = add_value(s, p, (size_t)(stop - p));
-        if (rc)
-            (void)dtx_error_set(err, rc, "%s:%zu: %s: at most %u lines", name,
-                                s->nvalues + 1, dtx_strerror(rc),
-                                DTX_MAX_TASKS);
-        p = stop < end ? stop + 1 : end;
-    }
-    return rc;
 }
 
 /* ---- which values meet ---- */
@@ -261,22 +171,58 @@ int dtx_template_split(const struct dtx_template *t, struct source *s,
     return rc ? rc : add_column(s, p, (size_t)(end - p));
 }
 
-/* ---- values ---- */
-
-static bool is_space(char c)
+/* The columns of a source in this combination. */
+static int columns_of(struct dtx_template *t, struct source *s,
+                      const struct value **v, size_t *n)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+    static const struct value none = {"", 0};
+    const struct value *value =
+        s->nvalues > s->first ? &s->value[s->first + s->at] : &none;
+    int rc = DTX_OK;
 
-static void trim(struct value *v)
-{
-    while (v->len > 0 && is_space(v->text[0])) {
-        v->text++;
-        v->len--;
+    if (!t->split) {
+        *v = value;
+        *n = 1;
+        return DTX_OK;
     }
-    while (v->len > 0 && is_space(v->text[v->len - 1]))
-        v->len--;
+    if (s->split_at != s->at)
+        rc = dtx_template_split(t, s, value);
+    s->split_at = rc ? UINT32_MAX : s->at;
+    *v = s->column;
+    *n = s->ncolumns;
+    return rc;
 }
+
+static int add_to_row(struct dtx_template *t, struct value v)
+{
+    struct value *p =
+        dtx_grow(t->row, &t->cap_row, t->nrow + 1, sizeof(*p));
+
+    if (!p)
+        return DTX_ENOMEM;
+    t->row = p;
+    p[t->nrow++] = v;
+    return DTX_OK;
+}
+
+/* The values of combination 'i' into the row. */
+static int gather(struct dtx_template *t, uint32_t i)
+{
+    const struct value *v;
+    size_t s, k, n;
+    int rc = DTX_OK;
+
+    choose(t, i);
+    t->nrow = 0;
+    for (s = 0; s < t->nsources && rc == DTX_OK; s++) {
+        rc = columns_of(t, &t->source[s], &v, &n);
+        for (k = 0; k < n && rc == DTX_OK; k++)
+            rc = add_to_row(t, v[k]);
+    }
+    return rc;
+}
+
+/* ---- values ---- */
 
 static void without_folder(struct value *v)
 {
@@ -404,8 +350,8 @@ static int put_value(struct putting *p, struct value v, enum form form)
 {
     const struct dtx_template *t = p->t;
 
-    if (t->how.colsep)
-        trim(&v);
+    if (t->trim)
+        v.len = (uint32_t)dtx_args_trim(&v.text, v.len);
     shape(&v, form);
     if (t->has_slot && v.len > 0 && memchr(v.text, DTX_SLOT_BYTE, v.len)) {
         struct dtx_show b;
@@ -422,46 +368,18 @@ static int put_value(struct putting *p, struct value v, enum form form)
     return DTX_OK;
 }
 
-/* The columns of a source in this combination. */
-static int columns_of(struct dtx_template *t, struct source *s,
-                      const struct value **v, size_t *n)
-{
-    static const struct value none = {"", 0};
-    const struct value *value =
-        s->nvalues > s->first ? &s->value[s->first + s->at] : &none;
-    int rc = DTX_OK;
-
-    if (!t->how.colsep) {
-        *v = value;
-        *n = 1;
-        return DTX_OK;
-    }
-    if (s->split_at != s->at)
-        rc = dtx_template_split(t, s, value);
-    s->split_at = rc ? UINT32_MAX : s->at;
-    *v = s->column;
-    *n = s->ncolumns;
-    return rc;
-}
-
 /* All values, as words of their own. */
 static int put_all(struct putting *p, enum form form)
 {
-    size_t i, k, n;
-    const struct value *v;
-    bool first = true;
+    size_t i;
     int rc = DTX_OK;
 
-    for (i = 0; i < p->t->nsources && rc == DTX_OK; i++) {
-        rc = columns_of(p->t, &p->t->source[i], &v, &n);
-        for (k = 0; k < n && rc == DTX_OK; k++) {
-            if (!first) {
-                end_word(p);
-                dtx_buf_char(p->final, ' ');
-            }
-            first = false;
-            rc = put_value(p, v[k], form);
+    for (i = 0; i < p->t->nrow && rc == DTX_OK; i++) {
+        if (i > 0) {
+            end_word(p);
+            dtx_buf_char(p->final, ' ');
         }
+        rc = put_value(p, p->t->row[i], form);
     }
     return rc;
 }
@@ -470,27 +388,14 @@ static int put_all(struct putting *p, enum form form)
  * as GNU parallel has it. */
 static int put_one(struct putting *p, int32_t place, enum form form)
 {
-    size_t i, n;
-    const struct value *v;
-    int64_t total = 0, at;
-    int rc = DTX_OK;
+    int64_t total = (int64_t)p->t->nrow;
+    int64_t at = place > 0 ? place - 1 : total + place;
 
-    for (i = 0; i < p->t->nsources && rc == DTX_OK; i++) {
-        rc = columns_of(p->t, &p->t->source[i], &v, &n);
-        total += (int64_t)n;
-    }
-    at = place > 0 ? place - 1 : total + place;
     if (at < 0)
         at += total;
-    if (rc || at < 0 || at >= total)
-        return rc;
-    for (i = 0; i < p->t->nsources && rc == DTX_OK; i++) {
-        rc = columns_of(p->t, &p->t->source[i], &v, &n);
-        if (rc == DTX_OK && at < (int64_t)n)
-            return put_value(p, v[at], form);
-        at -= (int64_t)n;
-    }
-    return rc;
+    if (at < 0 || at >= total)
+        return DTX_OK;
+    return put_value(p, p->t->row[at], form);
 }
 
 static void put_number(struct dtx_buf *b, uint64_t n)
@@ -528,14 +433,14 @@ static int put_op(struct putting *p, const struct op *op, uint64_t seq)
     return DTX_EINVAL;
 }
 
-int dtx_template_put(struct dtx_template *t, uint32_t i, uint64_t seq,
-                     struct dtx_buf *out, struct dtx_error *err)
+/* The command of the row. */
+static int put_row(struct dtx_template *t, uint64_t seq, struct dtx_buf *out,
+                   struct dtx_error *err)
 {
     struct putting p = {t, t->how.quote ? &t->word : out, out, err};
     size_t k, before = out->len;
     int rc = DTX_OK;
 
-    choose(t, i);
     dtx_buf_clear(&t->word);
     for (k = 0; k < t->nops && rc == DTX_OK; k++) {
         rc = put_op(&p, &t->op[k], seq);
@@ -545,12 +450,58 @@ int dtx_template_put(struct dtx_template *t, uint32_t i, uint64_t seq,
     end_word(&p);
     if (rc == DTX_OK && out->len - before > DTX_MAX_COMMAND)
         rc = DTX_ELIMIT;
-    if (rc == DTX_OK && out->failed)
-        rc = DTX_ENOMEM;
+    return rc == DTX_OK && out->failed ? DTX_ENOMEM : rc;
+}
+
+int dtx_template_put(struct dtx_template *t, uint32_t i, uint64_t seq,
+                     struct dtx_buf *out, struct dtx_error *err)
+{
+    int rc = gather(t, i);
+
+    if (rc == DTX_OK)
+        rc = put_row(t, seq, out, err);
     if (rc == DTX_ELIMIT)
         return dtx_error_set(err, rc,
                              "task %" PRIu64 ": a command of more than %u "
                              "bytes", seq, DTX_MAX_COMMAND);
+    return rc == DTX_ENOMEM ? no_memory(err) : rc;
+}
+
+void dtx_template_args(const struct dtx_template *t, struct dtx_buf *out)
+{
+    size_t i;
+
+    for (i = 0; i < t->nrow; i++) {
+        dtx_buf_append(out, t->row[i].text, t->row[i].len);
+        dtx_buf_char(out, '\0');
+    }
+}
+
+void dtx_template_columns(const struct dtx_template *t, struct dtx_buf *out)
+{
+    size_t i;
+
+    for (i = 0; i < t->nnames; i++) {
+        dtx_buf_append(out, t->name[i].text, t->name[i].len);
+        dtx_buf_char(out, '\0');
+    }
+}
+
+int dtx_template_fill(struct dtx_template *t, const char *args, size_t len,
+                      uint64_t seq, struct dtx_buf *out, struct dtx_error *err)
+{
+    const char *arg;
+    size_t n;
+    int rc = DTX_OK;
+
+    t->nrow = 0;
+    while (rc == DTX_OK && dtx_args_next(&args, &len, &arg, &n))
+        rc = add_to_row(t, (struct value){arg, (uint32_t)n});
+    if (rc == DTX_OK)
+        rc = put_row(t, seq, out, err);
+    if (rc == DTX_ELIMIT)
+        return dtx_error_set(err, rc, "task %" PRIu64 ": more than %u bytes",
+                             seq, DTX_MAX_COMMAND);
     return rc == DTX_ENOMEM ? no_memory(err) : rc;
 }
 

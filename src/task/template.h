@@ -55,5 +55,25 @@ bool dtx_template_has_slot(const struct dtx_template *t);
  * failure what was appended is undefined. */
 int dtx_template_put(struct dtx_template *t, uint32_t i, uint64_t seq,
                      struct dtx_buf *out, struct dtx_error *err);
+/* Append the values of the combination last put, each ended by a NUL, as the
+ * sources have them: the arguments of task/args.h. */
+void dtx_template_args(const struct dtx_template *t, struct dtx_buf *out);
+/* Append the names from a header, in the order of the arguments, each ended by
+ * a NUL. */
+void dtx_template_columns(const struct dtx_template *t, struct dtx_buf *out);
+
+/* The other way to use one, without sources: a path with replacement strings
+ * and the arguments of a task that is known.  'columns' are the names as
+ * above, borrowed until the template goes; 'trim': blanks around arguments are
+ * left out.  Nothing is quoted. */
+int dtx_template_compile_path(struct dtx_template *t, const char *path,
+                              const char *columns, size_t len, bool trim,
+                              struct dtx_error *err);
+/* Is there any? Else the path is as it was written. */
+bool dtx_template_has_replacement(const struct dtx_template *t);
+/* Append the path for these arguments. */
+int dtx_template_fill(struct dtx_template *t, const char *args, size_t len,
+                      uint64_t seq, struct dtx_buf *out,
+                      struct dtx_error *err);
 
 #endif

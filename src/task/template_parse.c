@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "task/args.h"
 #include "task/show.h"
 #include "task/task.h"
 #include "task/template_state.h"
@@ -297,7 +298,9 @@ int dtx_template_compile(struct dtx_template *t, char *const *word, size_t n,
     int rc = DTX_OK;
 
     t->how = *how;
-    t->separator = '\t'; /* of a header, when there are no columns */
+    t->trim = how->colsep != NULL;
+    t->separator = '\t'; /* with a header, when nothing else is said */
+    t->split = how->colsep || how->header;
     if (t->how.colsep)
         rc = read_colsep(t, err);
     if (rc == DTX_OK && how->header)
@@ -305,4 +308,29 @@ int dtx_template_compile(struct dtx_template *t, char *const *word, size_t n,
     if (rc == DTX_OK)
         rc = read_words(t, word, n, err);
     return rc ? rc : dtx_template_combine(t, err);
+}
+
+int dtx_template_compile_path(struct dtx_template *t, const char *path,
+                              const char *columns, size_t len, bool trim,
+                              struct dtx_error *err)
+{
+    const char *name;
+    size_t n;
+    int rc = DTX_OK;
+
+    t->raw = true;
+    t->trim = trim;
+    while (rc == DTX_OK && dtx_args_next(&columns, &len, &name, &n))
+        rc = add_name(t, &(struct value){name, (uint32_t)n});
+    rc = rc ? no_memory(err) : read_word(t, path, err);
+    if (rc == DTX_OK && t->has_slot && strchr(path, DTX_SLOT_BYTE))
+        rc = dtx_error_set(err, DTX_EINVAL,
+                           "the byte \\x01 cannot be used together with "
+                           "{%%}");
+    return rc;
+}
+
+bool dtx_template_has_replacement(const struct dtx_template *t)
+{
+    return has_replacement(t);
 }

@@ -54,6 +54,8 @@ struct dtx_template {
     size_t nsources, cap_sources;
     struct op *op;
     size_t nops, cap_ops;
+    struct value *row; /* the values of the combination at work */
+    size_t nrow, cap_row;
     struct place_name *name; /* name[i] is that of place i + 1 */
     size_t nnames, cap_names;
     struct dtx_buf text; /* what stands between replacement strings */
@@ -64,6 +66,8 @@ struct dtx_template {
     char separator; /* instead, when it is a single byte */
     bool has_slot;
     bool raw; /* values are not quoted by themselves */
+    bool split; /* values have columns */
+    bool trim; /* blanks around a value do not count */
     uint32_t count;
 };
 

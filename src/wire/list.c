@@ -70,7 +70,8 @@ static int put_tasks(struct emitter *e, const struct dtx_tasklist *l,
         const struct dtx_task *t = &l->task[i];
         struct dtx_item_task it = {t->attr, t->line, t->index,
                                    dtx_str_of(dtx_tasklist_pool(l, t->name)),
-                                   {dtx_tasklist_text(l, t), t->len}};
+                                   {dtx_tasklist_text(l, t), t->len},
+                                   {dtx_tasklist_args(l, t), t->args}};
 
         dtx_item_task_encode(&e->b, &it);
         if (e->b.len > RECORD_BYTES) {
@@ -131,6 +132,8 @@ int dtx_list_encode(const struct dtx_tasklist *l, const struct dtx_graph *g,
     rec.u.list.tasks = (uint32_t)l->ntasks;
     rec.u.list.gates = g->nnodes - g->ntasks;
     rec.u.list.barriers = g->nbarriers;
+    rec.u.list.trim = l->trim;
+    rec.u.list.columns = (struct dtx_str){l->columns.data, l->columns.len};
     rec.u.list.source = dtx_str_of(source);
     rec.u.list.cwd = dtx_str_of(cwd);
     begin(&e, &rec);

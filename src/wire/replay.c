@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "task/args.h"
 #include "task/outcome.h"
 #include "wire/wire.h"
 
@@ -316,6 +317,7 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n);
 static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
                    struct dtx_error *err)
 {
+    const struct dtx_str columns = rec->u.list.columns;
     struct dtx_replay_list *n;
     uint32_t gate, i;
 
@@ -325,6 +327,9 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
         rec->u.list.gates > DTX_MAX_TASKS || rec->u.list.live > 1 ||
         (rec->u.list.live && rec->u.list.tasks + rec->u.list.gates > 0))
         return corrupt(err, "a task list of impossible size");
+    if (rec->u.list.trim > 1 || columns.len > DTX_MAX_ARGS ||
+        !dtx_args_valid(columns.data, columns.len))
+        return corrupt(err, "a task list with broken columns");
     n = calloc(1, sizeof(*n));
     if (!n)
         return DTX_ENOMEM;
@@ -333,6 +338,12 @@ static int on_list(struct dtx_replay *r, const struct dtx_rec *rec,
     n->source = copy_str(rec->u.list.source);
     n->cwd = copy_str(rec->u.list.cwd);
     if (!n->source || !n->cwd || dtx_tasklist_init(&n->list)) {
+        free_list(n);
+        return DTX_ENOMEM;
+    }
+    n->list.trim = rec->u.list.trim;
+    dtx_buf_append(&n->list.columns, columns.data, columns.len);
+    if (n->list.columns.failed) {
         free_list(n);
         return DTX_ENOMEM;
     }
@@ -400,7 +411,9 @@ static int on_tasks(struct dtx_replay_list *n, struct dtx_rec *rec,
         return corrupt(err, "tasks out of order");
     while ((rc = dtx_item_task_next(&rec->items, &it)) > 0) {
         if (it.attr >= n->nattrs || n->list.ntasks >= n->ntasks ||
-            it.name.len > DTX_MAX_NAME || it.command.len > DTX_MAX_COMMAND)
+            it.name.len > DTX_MAX_NAME || it.command.len > DTX_MAX_COMMAND ||
+            it.args.len > (n->live ? 0 : DTX_MAX_ARGS) ||
+            !dtx_args_valid(it.args.data, it.args.len))
             return corrupt(err, "a task out of range");
         name = DTX_NO_TEXT;
         if (it.name.len > 0) {
@@ -410,6 +423,9 @@ static int on_tasks(struct dtx_replay_list *n, struct dtx_rec *rec,
         }
         if (dtx_tasklist_add(&n->list, it.command.data, it.command.len,
                              n->attr[it.attr], it.line, name))
+            return DTX_ENOMEM;
+        if (it.args.len > 0 &&
+            dtx_tasklist_set_args(&n->list, it.args.data, it.args.len))
             return DTX_ENOMEM;
         n->list.task[n->list.ntasks - 1].index = it.index;
     }

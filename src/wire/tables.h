@@ -12,8 +12,8 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 3u
-#define DTX_RECORDS 3u
+#define DTX_PROTOCOL 4u
+#define DTX_RECORDS 4u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
@@ -30,11 +30,12 @@
     F(u32, attempt)                                                            \
     F(u32, cpus)                                                               \
     F(u32, index)      /* see struct dtx_task */                               \
-    F(u8, flags)       /* DTX_ATTR_* */                                        \
+    F(u8, flags)       /* DTX_ATTR_*, DTX_WORK_* */                            \
     F(i64, timeout_ns) /* 0 = none */                                          \
     F(str, cwd)        /* empty = the job's */                                 \
     F(str, env)        /* see struct dtx_task_attr */                          \
     F(str, name)       /* empty = none */                                      \
+    F(str, results)    /* see task/layout.h; empty = none */                   \
     F(str, command)
 
 #define DTX_ITEM_FIELDS_OUTCOME(F)                                             \
@@ -80,7 +81,8 @@
     F(u32, line)                                                               \
     F(u32, index)                                                              \
     F(str, name)                                                               \
-    F(str, command)
+    F(str, command)                                                            \
+    F(str, args) /* see task/args.h */
 
 #define DTX_ITEM_FIELDS_EDGE(F)                                                \
     F(u32, before)                                                             \
@@ -149,6 +151,8 @@
     F(u32, gates)                                                              \
     F(u32, barriers) /* the last of the gates: open when all ended */          \
     F(u8, live)    /* 1: it grows while the job runs; 'tasks' is 0 */          \
+    F(u8, trim)    /* 1: blanks around an argument are not part of it */       \
+    F(str, columns) /* names of arguments, each ended by a NUL */              \
     F(str, source) /* the task file's name */                                  \
     F(str, cwd)    /* absolute; where tasks without their own run */
 #define DTX_REC_FIELDS_ATTRS(F)

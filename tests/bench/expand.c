@@ -42,7 +42,7 @@ static uint64_t expand(struct dtx_template *t, char **word, size_t n,
                        const char *colsep)
 {
     struct dtx_template_how how = {colsep, false, false};
-    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_buf b = DTX_BUF_INIT, args = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
     struct dtx_tasklist list;
     uint32_t i;
@@ -55,7 +55,12 @@ static uint64_t expand(struct dtx_template *t, char **word, size_t n,
         if (dtx_template_put(t, i, (uint64_t)i + 1, &b, &err) ||
             dtx_tasklist_add(&list, b.data, b.len, 0, 0, DTX_NO_TEXT))
             give_up(&err);
+        dtx_buf_clear(&args);
+        dtx_template_args(t, &args);
+        if (dtx_tasklist_set_args(&list, args.data, args.len))
+            give_up(&err);
     }
+    dtx_buf_free(&args);
     dtx_buf_free(&b);
     dtx_tasklist_fini(&list);
     dtx_template_destroy(t);

@@ -129,6 +129,7 @@ test_case "files, columns and headers" '
     same -- --colsep "\t" say {1} {2} {3} :::: tabs
     same -- -C "[,.]" say {1} {2} {3} {4} :::: table
     same -- --header : say {n} {f/} {n.} {1} {2/.} {x} ::: n 1.2 3 ::: f a/b.c
+    same -- --header : say {a} {b/} {2} {} ::: a "x	y" " z " ::: b 1
     same -- --header : --colsep "\t" say {m} {m.} {m//} {n} {q} :::: tabs
     same -- --header : --colsep , say {n} {} ::: z 1 2 :::: table
     for round in 1 2 3; do

@@ -118,4 +118,89 @@ else
     '
 fi
 
+
+test_case "a resume knows arguments and names without the template" '
+    expect_status 2 "$DISTRIBUTEX" run -q --run-dir d --header : --colsep , \
+        "test -e ok && echo {a}{b}" ::: "b,a" "1, x" "2,y/z" >out
+    touch ok
+    "$DISTRIBUTEX" run -q -k --run-dir d --retry-failed --tag --results r >out
+    printf "1 x\tx1\n2 y/z\ty/z2\n" | cmp - out
+    (cd r && find . -type f | LC_ALL=C sort) >files
+    printf "./a/%s\n" " x/b/1/seq" " x/b/1/stderr" " x/b/1/stdout" \
+        "y\\_z/b/2/seq" "y\\_z/b/2/stderr" "y\\_z/b/2/stdout" | cmp - files
+    echo x1 | cmp - "r/a/ x/b/1/stdout"
+    expect_status 1 "$DISTRIBUTEX" run -q --run-dir e "echo {}; test -e ok2" \
+        ::: p/q >out
+    touch ok2
+    "$DISTRIBUTEX" run -q --run-dir e --retry-failed --results "s/{/}.log"
+    printf 1 | cmp - s/q.log.seq
+    echo p/q | cmp - s/q.log
+'
+
+test_case "--results: nothing leaves DIR" '
+    "$DISTRIBUTEX" run -q --no-show --header : --results r/s echo {..} \
+        ::: .. . .. ../x ::: a/../b ..
+    (cd r && find . -name stdout | LC_ALL=C sort) >files
+    printf "./s/%s/a/\\../b/\\../stdout\n" "\\../\\." "\\../\\.." \
+        "\\../..\\_x" | LC_ALL=C sort | cmp - files
+    [ "$(find . -name stdout | grep -vc ^./r/s/)" -eq 0 ]
+'
+
+test_case "--results: names for the tasks of a task file and of a stream" '
+    printf "%s\n" "echo a" "echo b/c" >list
+    "$DISTRIBUTEX" run -q --no-show --results "r/{#}.{/}" list
+    echo a | cmp - "r/1.echo a"
+    echo b/c | cmp - "r/2.c"
+    "$DISTRIBUTEX" run -q --no-show --results "s/{#}.{/}/" - <list
+    echo b/c | cmp - s/2.c/stdout
+    "$DISTRIBUTEX" run -q --no-show --results t - <list
+    printf 2 | cmp - t/2/seq
+'
+
+test_case "--results that cannot be is refused before anything runs" '
+    long=$(printf "%0300d" 1)
+    expect_status 102 "$DISTRIBUTEX" run --run-dir d --results "r/{}" \
+        "touch ran" ::: a "$long" 2>err
+    grep -q "task 2: .* file name of 304 bytes, more than the" err
+    expect_status 102 "$DISTRIBUTEX" run --run-dir d --results "r{= 1 =}" \
+        "touch ran" ::: a 2>err
+    grep -q -e "--results: .*Perl" err
+    expect_status 102 "$DISTRIBUTEX" run --run-dir d --results x.csv \
+        "touch ran" ::: a 2>err
+    grep -q -e "--joblog FILE" err
+    [ ! -e ran ] && [ ! -e d ]
+'
+
+test_case "--results: tasks that write the same files are told" '
+    "$DISTRIBUTEX" run --run-dir d --results "r/{1}" echo ::: a b ::: 1 2 \
+        >out 2>err
+    grep -q "warning: --results: task 2 writes the same files as task 1" err
+    "$DISTRIBUTEX" run --run-dir e --results "s/{1}{#}" echo ::: a b ::: 1 2 \
+        >out 2>err
+    ! grep -q "warning" err
+'
+
+if [ -n "$no_mpi" ]; then
+    skip_case "--results and --tag of a template over two ranks" "$no_mpi"
+else
+    test_case "--results and --tag of a template over two ranks" '
+        own_tmp
+        timeout -k 5 60 "$DISTRIBUTEX" run -q -k --tag --ranks 2 -j 2 \
+            --run-dir d --results r "sleep 0.01; echo {2}" \
+            ::: $(seq 10) ::: a/b c >out
+        for i in $(seq 10); do
+            printf "%s\t%s\n" "$i a/b" a/b "$i c" c
+            echo a/b | cmp - "r/1/$i/2/a\\_b/stdout"
+            echo c | cmp - "r/1/$i/2/c/stdout"
+        done | cmp - out
+        timeout -k 5 60 "$DISTRIBUTEX" run -q --no-show --ranks 2 -j 2 \
+            --run-dir e --results "s/{%}.{}/" "sleep 0.01; echo {%}" \
+            ::: $(seq 20)
+        for f in s/*/stdout; do
+            echo "$f $(cat "$f")"
+        done | awk -F "[/. ]" "\$2 == \$5 { n++; seen[\$2] = 1 }
+            END { exit n != 20 || !seen[1] || !seen[2] || length(seen) != 2 }"
+    '
+fi
+
 test_done

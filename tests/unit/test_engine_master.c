@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "check_main.h"
 #include "task/graph.h"
+#include "task/layout.h"
 #include "task/task.h"
 #include "wire/wire.h"
 
@@ -909,6 +910,44 @@ START_TEST(looks_at_ranks)
 }
 END_TEST
 
+/* Each work item says where its results go, when there are any. */
+START_TEST(work_tells_the_place_of_results)
+{
+    static const struct dtx_layout_limits limits = {255, 4096};
+    static const char *const want[] = {"r/1/a/2/b/", "r/2/"};
+    struct dtx_layout *l;
+    struct dtx_item_work w;
+    struct dtx_msg msg;
+    uint32_t i;
+
+    add(1, 1, 0);
+    ck_assert_int_eq(dtx_tasklist_set_args(&list, "a\0b", 4), 0);
+    add(1, 1, 0);
+    for (i = 0; i < 2; i++) {
+        l = dtx_layout_create(i ? "x{#}_{%}" : "r", &list, &limits, NULL);
+        ck_assert_ptr_nonnull(l);
+        config.layout = l;
+        begin();
+        hello(1, 9, 1);
+        msg = expect_send(1, DTX_MSG_GRANT);
+        ck_assert_int_eq(dtx_item_work_next(&msg.items, &w), 1);
+        ck_assert_int_eq(w.flags, i ? DTX_WORK_RESULTS_SLOT : 0);
+        ck_assert_uint_eq(w.results.len, i ? 4 : strlen(want[0]));
+        ck_assert_int_eq(memcmp(w.results.data, i ? "x1_\001" : want[0],
+                                w.results.len),
+                         0);
+        ck_assert_int_eq(dtx_item_work_next(&msg.items, &w), 1);
+        ck_assert_int_eq(memcmp(w.results.data, i ? "x2_\001" : want[1],
+                                w.results.len),
+                         0);
+        dtx_master_destroy(m);
+        dtx_graph_fini(&graph);
+        dtx_layout_destroy(l);
+    }
+    m = NULL;
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("engine_master");
@@ -916,6 +955,7 @@ static Suite *build_suite(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, records_before_it_shows);
+    tcase_add_test(tc, work_tells_the_place_of_results);
     tcase_add_test(tc, successors_wait_for_the_record);
     tcase_add_test(tc, retries_after_a_pause);
     tcase_add_test(tc, killed_is_not_an_end);

@@ -51,7 +51,8 @@ static void close_exec(void)
     dtx_output_close(output);
 }
 
-static void hand(uint32_t task, const char *command)
+static void hand_for(uint32_t task, const char *command, const char *results,
+                     uint8_t flags)
 {
     struct dtx_item_work w;
 
@@ -61,7 +62,14 @@ static void hand(uint32_t task, const char *command)
     w.cpus = 1;
     w.command = dtx_str_of(command);
     w.cwd = w.name = dtx_str_of("");
+    w.results = dtx_str_of(results);
+    w.flags = flags;
     ck_assert_int_eq(dtx_exec_run(x, &w), 0);
+}
+
+static void hand(uint32_t task, const char *command)
+{
+    hand_for(task, command, NULL, 0);
 }
 
 static struct dtx_outcome next_outcome(void)
@@ -235,6 +243,57 @@ START_TEST(an_output_without_a_place)
 }
 END_TEST
 
+/* --results: each attempt's files are in their place before it has ended, also
+ * of one that wrote nothing. */
+START_TEST(results_are_where_the_work_says)
+{
+    uint32_t i;
+
+    open_exec("results", 2);
+    dtx_exec_pack_all(x);
+    hand_for(0, "printf 12345", "results/r/a/", 0);
+    hand_for(1, "true", "results/r/b/c", 0);
+    hand_for(2, "printf 123", "results/r/s\001-\001", DTX_WORK_RESULTS_SLOT);
+    hand_for(3, "printf 12", "results/r/\001", 0);
+    for (i = 4; i < 100; i++)
+        hand_for(i, "true", "results/r/taken/", 0);
+    for (i = 99; i >= 90; i--)
+        ck_assert(dtx_exec_recall(x, i, 1));
+    for (i = 0; i < 90; i++) {
+        struct dtx_outcome o = next_outcome();
+        char path[64];
+
+        ck_assert_uint_eq(o.status, DTX_STATUS_OK);
+        (void)snprintf(path, sizeof(path), "results/r/s%u-%u", o.slot, o.slot);
+        if (o.task == 0)
+            ck_assert_int_eq(dtx_scratch_size("results/r/a/stdout"), 5);
+        if (o.task == 1)
+            ck_assert_int_eq(dtx_scratch_size("results/r/b/c.err"), 0);
+        if (o.task == 2)
+            ck_assert_int_eq(dtx_scratch_size(path), 3);
+        if (o.task == 3)
+            ck_assert_int_eq(dtx_scratch_size("results/r/\001"), 2);
+    }
+    hand_for(100, "sleep 77", "results/r/killed/", 0);
+    hand_for(101, "sleep 77", "results/r/never/", 0);
+    close_exec();
+}
+END_TEST
+
+START_TEST(results_without_a_place)
+{
+    struct dtx_outcome o;
+
+    open_exec("nowhere", 1);
+    dtx_exec_pack_all(x);
+    hand(0, "true");
+    o = next_outcome();
+    ck_assert_uint_eq(o.status, DTX_STATUS_KILLED);
+    ck_assert_int_eq(dtx_exec_error(x), DTX_ELIMIT);
+    close_exec();
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("run/exec");
@@ -246,6 +305,8 @@ static Suite *build_suite(void)
     tcase_add_test(t, a_command_that_can_never_fit_ends_with_126);
     tcase_add_test(t, a_running_task_is_killed);
     tcase_add_test(t, an_output_without_a_place);
+    tcase_add_test(t, results_are_where_the_work_says);
+    tcase_add_test(t, results_without_a_place);
     suite_add_tcase(s, t);
     return s;
 }

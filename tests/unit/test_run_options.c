@@ -172,6 +172,14 @@ static const struct row rows[] = {
      "--bind: 'socket' is not auto, core or none"},
     {"--bind cores t", NULL, NULL, NULL,
      "--bind: 'cores' is not auto, core or none; did you mean core?"},
+    {"--results r/x.csv t", NULL, NULL, NULL,
+     "--results: 'r/x.csv' is not a directory, or a name with replacement "
+     "strings: one table of all is not written; --joblog FILE is one without "
+     "the outputs"},
+    {"t", "DTX_RESULTS=-.JSON", NULL, NULL,
+     "environment variable DTX_RESULTS: '-.JSON' is not a directory, or a "
+     "name with replacement strings: one table of all is not written; --joblog "
+     "FILE is one without the outputs"},
     {"--keep-outputs fail t", NULL, NULL, NULL,
      "--keep-outputs: 'fail' is not all, failed or none; did you mean failed?"},
     {"--policy stael t", NULL, NULL, NULL,

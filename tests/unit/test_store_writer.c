@@ -577,6 +577,7 @@ START_TEST(test_results_refused)
     struct dtx_writer_result res;
     struct dtx_error err;
     struct rig r;
+    char at[9][32];
     int fd = source("0123456789"), i;
 
     memset(&r, 0, sizeof(r));
@@ -588,7 +589,6 @@ START_TEST(test_results_refused)
     ck_assert_int_eq(
         dtx_writer_start(&(struct dtx_writer_config){.output = output,
                                                      .keep = DTX_KEEP_ALL,
-                                                     .results = "refused.d",
                                                      .notify = ring,
                                                      .ctx = &r},
                          &r.w, &err),
@@ -597,6 +597,8 @@ START_TEST(test_results_refused)
         struct dtx_pack p = pack_of(fd, 10, i);
 
         p.outcome.task = (uint32_t)i;
+        (void)snprintf(at[i], sizeof(at[i]), "refused.d/%d/", i + 1);
+        p.results = at[i];
         ck_assert_int_eq(dtx_writer_pack(r.w, &p), 0);
     }
     for (i = 0; i < 9; i++) {

@@ -135,6 +135,32 @@ START_TEST(limits_change_nothing)
 }
 END_TEST
 
+START_TEST(arguments_stand_behind_their_command)
+{
+    static const char big[DTX_MAX_ARGS + 1];
+    struct dtx_tasklist l;
+
+    ck_assert_int_eq(dtx_tasklist_init(&l), 0);
+    ck_assert_int_eq(dtx_tasklist_add(&l, "one", 3, 0, 0, DTX_NO_TEXT), 0);
+    ck_assert_int_eq(dtx_tasklist_set_args(&l, "a\0b", 4), 0);
+    ck_assert_int_eq(dtx_tasklist_add(&l, "two", 3, 0, 0, DTX_NO_TEXT), 0);
+    ck_assert_int_eq(dtx_tasklist_set_args(&l, big, sizeof(big)), DTX_ELIMIT);
+    ck_assert_int_eq(dtx_tasklist_add(&l, "three", 5, 0, 0, DTX_NO_TEXT), 0);
+    ck_assert_int_eq(dtx_tasklist_set_args(&l, "", 1), 0);
+    dtx_tasklist_trim(&l);
+    ck_assert_uint_eq(l.task[0].len, 3);
+    ck_assert_uint_eq(l.task[0].args, 4);
+    ck_assert_int_eq(memcmp(dtx_tasklist_text(&l, &l.task[0]), "one", 3), 0);
+    ck_assert_int_eq(memcmp(dtx_tasklist_args(&l, &l.task[0]), "a\0b", 4), 0);
+    ck_assert_ptr_null(dtx_tasklist_args(&l, &l.task[1]));
+    ck_assert_int_eq(memcmp(dtx_tasklist_text(&l, &l.task[1]), "two", 3), 0);
+    ck_assert_int_eq(memcmp(dtx_tasklist_text(&l, &l.task[2]), "three", 5), 0);
+    ck_assert_str_eq(dtx_tasklist_args(&l, &l.task[2]), "");
+    ck_assert_uint_eq(l.task[2].args, 1);
+    dtx_tasklist_fini(&l);
+}
+END_TEST
+
 START_TEST(a_million_tasks_are_small)
 {
     static const char command[] = "./solve --case 123456 --out x";
@@ -202,6 +228,7 @@ int main(void)
     tcase_add_test(t, equal_attributes_are_kept_once);
     tcase_add_test(t, limits_change_nothing);
     tcase_add_test(t, slot_stands_in_its_places);
+    tcase_add_test(t, arguments_stand_behind_their_command);
     tcase_add_test(t, a_million_tasks_are_small);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);

@@ -218,6 +218,62 @@ START_TEST(limits_of_a_command)
 }
 END_TEST
 
+START_TEST(values_and_names_are_told)
+{
+    static const struct dtx_template_how how = {",", true, false};
+    struct dtx_template *t = dtx_template_create();
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_error err = {0, ""};
+    char word[] = "e", *words[] = {word}, header[] = "n,m", row[] = " a ,,b/c",
+         more[] = "k", last[] = "z", *first[] = {header, row},
+         *second[] = {more, last};
+
+    ck_assert_int_eq(dtx_template_words(t, first, 2, false, &err), 0);
+    ck_assert_int_eq(dtx_template_words(t, second, 2, false, &err), 0);
+    ck_assert_int_eq(dtx_template_compile(t, words, 1, &how, &err), 0);
+    dtx_template_columns(t, &b);
+    ck_assert_uint_eq(b.len, 6);
+    ck_assert_int_eq(memcmp(b.data, "n\0m\0k\0", 6), 0);
+    dtx_buf_clear(&b);
+    ck_assert_int_eq(dtx_template_put(t, 0, 1, &b, &err), 0);
+    dtx_buf_clear(&b);
+    dtx_template_args(t, &b);
+    ck_assert_uint_eq(b.len, 11);
+    ck_assert_int_eq(memcmp(b.data, " a \0\0b/c\0z\0", 11), 0);
+    dtx_template_destroy(t);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+static const struct {
+    const char *path, *want;
+    bool trim;
+} paths[] = {
+    {"r/{}", "r/ a   b/c.d", false}, {"r/{}", "r/a  b/c.d", true},
+    {"{1}{2}{3}", " a b/c.d", false}, {"{n}/{m}", " a /", false},
+    {"{-1/.}_{#}{%}", "c_7\001", false}, {"{k}", "{k}", false},
+};
+
+START_TEST(paths_are_filled)
+{
+    static const char args[] = " a \0\0b/c.d", columns[] = "n\0m";
+    struct dtx_template *t = dtx_template_create();
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_error err = {0, ""};
+
+    ck_assert_int_eq(dtx_template_compile_path(t, paths[_i].path, columns,
+                                               sizeof(columns), paths[_i].trim,
+                                               &err),
+                     0);
+    ck_assert_int_eq(dtx_template_has_replacement(t),
+                     strcmp(paths[_i].path, paths[_i].want) != 0);
+    ck_assert_int_eq(dtx_template_fill(t, args, sizeof(args), 7, &b, &err), 0);
+    ck_assert_str_eq(b.data, paths[_i].want);
+    dtx_template_destroy(t);
+    dtx_buf_free(&b);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("task/template");
@@ -228,6 +284,8 @@ static Suite *build_suite(void)
     tcase_add_test(c, lines_are_values);
     tcase_add_test(c, too_many_combinations_are_named);
     tcase_add_test(c, limits_of_a_command);
+    tcase_add_test(c, values_and_names_are_told);
+    tcase_add_loop_test(c, paths_are_filled, 0, DTX_COUNT(paths));
     suite_add_tcase(s, c);
     return s;
 }

@@ -647,6 +647,65 @@ static void impossible_size(struct journal *j)
     put(j, &rec);
 }
 
+/* A list of one task with these arguments, and names of them. */
+static void put_args(struct journal *j, bool live, struct dtx_str columns,
+                     struct dtx_str args)
+{
+    struct dtx_rec rec = {.kind = DTX_REC_LIST};
+    struct dtx_item_attr a = {.cpus = 1};
+    struct dtx_item_task t = {.command = {"c", 1}, .args = args};
+
+    rec.u.list.tasks = !live;
+    rec.u.list.live = live;
+    rec.u.list.trim = 1;
+    rec.u.list.columns = columns;
+    rec.u.list.source = rec.u.list.cwd = dtx_str_of("");
+    put(j, &rec);
+    rec = (struct dtx_rec){.kind = DTX_REC_ATTRS};
+    dtx_rec_encode(&j->rec[j->n], &rec);
+    dtx_item_attr_encode(&j->rec[j->n++], &a);
+    rec = (struct dtx_rec){.kind = DTX_REC_TASKS};
+    dtx_rec_encode(&j->rec[j->n], &rec);
+    dtx_item_task_encode(&j->rec[j->n++], &t);
+    rec = (struct dtx_rec){.kind = DTX_REC_LISTED};
+    rec.u.listed.tasks = 1;
+    put(j, &rec);
+}
+
+static const struct dtx_str none = {NULL, 0}, good = {"a\0b", 4},
+                            open_end = {"a\0b", 3};
+
+static void args_without_end(struct journal *j)
+{
+    put_args(j, false, none, open_end);
+}
+
+static void columns_without_end(struct journal *j)
+{
+    put_args(j, false, open_end, good);
+}
+
+static void args_in_a_stream(struct journal *j)
+{
+    put_args(j, true, none, good);
+}
+
+static void args_too_long(struct journal *j)
+{
+    static const char big[DTX_MAX_ARGS + 1];
+
+    put_args(j, false, none, (struct dtx_str){big, sizeof(big)});
+}
+
+static void impossible_trim(struct journal *j)
+{
+    struct dtx_rec rec = {.kind = DTX_REC_LIST};
+
+    rec.u.list.trim = 2;
+    rec.u.list.source = rec.u.list.cwd = dtx_str_of("");
+    put(j, &rec);
+}
+
 static void put_edge(struct journal *j, uint32_t before, uint32_t after)
 {
     struct dtx_rec rec = {.kind = DTX_REC_EDGES};
@@ -712,8 +771,38 @@ static const struct {
     {listed_too_early, DTX_ECORRUPT}, {impossible_size, DTX_ECORRUPT},
     {edge_out_of_range, DTX_ECORRUPT}, {cycle, DTX_ECORRUPT},
     {edges_miscounted, DTX_ECORRUPT}, {outcome_without_item, DTX_ECORRUPT},
-    {trailing_bytes, DTX_ECORRUPT},
+    {trailing_bytes, DTX_ECORRUPT},   {args_without_end, DTX_ECORRUPT},
+    {columns_without_end, DTX_ECORRUPT}, {args_in_a_stream, DTX_ECORRUPT},
+    {args_too_long, DTX_ECORRUPT},    {impossible_trim, DTX_ECORRUPT},
 };
+
+START_TEST(arguments_come_back)
+{
+    struct journal *j = new_journal(), *again = new_journal();
+    struct dtx_replay r;
+    const struct dtx_task *t;
+    int i;
+
+    put_args(j, false, good, good);
+    for (i = 0; i < 2; i++) {
+        ck_assert_int_eq(replay(i ? again : j, &r), 0);
+        ck_assert(r.list.trim);
+        ck_assert_uint_eq(r.list.columns.len, 4);
+        ck_assert_int_eq(memcmp(r.list.columns.data, "a\0b", 4), 0);
+        t = &r.list.task[0];
+        ck_assert_uint_eq(t->args, 4);
+        ck_assert_int_eq(memcmp(dtx_tasklist_args(&r.list, t), "a\0b", 4), 0);
+        ck_assert_int_eq(memcmp(dtx_tasklist_text(&r.list, t), "c", 1), 0);
+        if (i == 0) /* and once more, as the list itself is written */
+            ck_assert_int_eq(dtx_list_encode(&r.list, &r.graph, "list", CWD,
+                                             keep, again),
+                             0);
+        dtx_replay_fini(&r);
+    }
+    drop_journal(j);
+    drop_journal(again);
+}
+END_TEST
 
 START_TEST(nonsense_is_refused)
 {
@@ -810,6 +899,7 @@ static Suite *build_suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("refused");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, arguments_come_back);
     tcase_add_loop_test(t, nonsense_is_refused, 0, DTX_COUNT(refusals));
     tcase_add_loop_test(t, no_bytes_do_harm, 0, 4);
     suite_add_tcase(s, t);
