@@ -170,43 +170,35 @@ static int read_steps(struct dtx_taskparser *p, struct piece *line,
 }
 
 /* The next task waits as the one before it: for the last 'n' references, or
- * in a stream for 'waits'. */
-static int wait_again(struct dtx_taskparser *p, size_t n,
-                      const struct dtx_buf *waits)
+ * in a stream for what was found there. */
+static int wait_again(struct dtx_taskparser *p, size_t n)
 {
-    if (dtx_after_again(&p->after, n, p->ntasks))
-        return dtx_parser_nomem(p);
-    if (waits->len > 0)
-        dtx_buf_append(&p->waits, waits->data, waits->len);
-    return p->waits.failed ? dtx_parser_nomem(p) : DTX_OK;
+    int rc = p->live ? dtx_after_live_again(&p->earlier, p->ntasks)
+                     : dtx_after_again(&p->after, n, p->ntasks);
+
+    return rc ? dtx_parser_nomem(p) : DTX_OK;
 }
 
 static int add_repeats(struct dtx_taskparser *p, struct piece command,
                        uint64_t count, uint64_t start, uint64_t step)
 {
     struct dtx_pending said = p->pending;
-    struct dtx_buf waits = DTX_BUF_INIT;
     size_t nrefs = dtx_after_count(&p->after, p->ntasks);
     uint64_t i;
     int rc = DTX_OK;
 
-    if (p->waits.len > 0)
-        dtx_buf_append(&waits, p->waits.data, p->waits.len);
-    if (waits.failed)
-        rc = dtx_parser_nomem(p);
     said.line = p->line;
     said.attr.env = p->repeat_env;
     for (i = 0; i < count && !rc; i++) {
         p->pending = said;
         p->index = (uint32_t)(start + i * step);
         if (i > 0)
-            rc = wait_again(p, nrefs, &waits);
+            rc = wait_again(p, nrefs);
         if (!rc)
             rc = dtx_disbatch_task(p, command.s,
                                    (size_t)(command.end - command.s));
     }
     p->index = 0;
-    dtx_buf_free(&waits);
     return rc;
 }
 

@@ -47,6 +47,7 @@ struct dtx_taskparser {
     struct dtx_buf waits; /* live: the after= of the task to come */
     uint32_t waits_line;
     struct dtx_after_live earlier; /* live: who can be waited for */
+    size_t counted;                /* of its edges, as those of a task */
     uint32_t line;                 /* at work on, or the one at fault */
     uint32_t ntasks;               /* so far, also where the list was emptied */
     struct dtx_line_run *run;

@@ -163,6 +163,14 @@ static bool append_live(struct dtx_tasklist *l, const char *command,
     return true;
 }
 
+void dtx_tasklist_waits(struct dtx_tasklist *l, size_t task, size_t n)
+{
+    if (!l->live || n > UINT32_MAX - l->task[task].waits)
+        return;
+    l->task[task].waits += (uint32_t)n;
+    l->open_bytes += (uint64_t)n * DTX_WAIT_BYTES;
+}
+
 void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task)
 {
     const struct dtx_task *t = &l->task[task];
@@ -170,7 +178,7 @@ void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task)
 
     assert(l->live && task < l->ntasks && b->tasks > 0);
     l->open_tasks--;
-    l->open_bytes -= t->len;
+    l->open_bytes -= t->len + (uint64_t)t->waits * DTX_WAIT_BYTES;
     if (--b->tasks == 0 && b != &l->block[l->nblocks - 1])
         release_block(b);
 }
@@ -194,6 +202,7 @@ int dtx_tasklist_add(struct dtx_tasklist *l, const char *command, size_t len,
         return DTX_ENOMEM;
     p->len = (uint32_t)len;
     p->attr = attr;
+    p->waits = 0;
     p->line = line;
     p->name = name;
     p->index = 0;

@@ -169,6 +169,20 @@ else
     '
 fi
 
+# Each of 2,000 tasks waits for the same 2,000: a line each in the journal.
+test_case "what many wait for costs little, and is waited for" '
+    (
+        printf "#DTX name=prep\n%s\n" "sleep 0.3; echo prep"
+        for ((i = 1; i < 2000; i++)); do printf "#DTX name=prep\ntrue\n"; done
+        for ((i = 0; i < 2000; i++)); do
+            printf "#DTX after=prep\n/bin/echo after\n"
+        done
+    ) | timeout -k 5 100 "$DISTRIBUTEX" run -q -j 8 --run-dir d - >out
+    [ "$(head -n 1 out)" = prep ] || fail "$(head -n 1 out)"
+    [ "$(grep -c after out)" -eq 2000 ]
+    [ "$(stat -c %s d/journal)" -lt 2000000 ] || fail "$(ls -l d/journal)"
+'
+
 test_case "input that is closed, and a terminal under --ranks" '
     status=0
     timeout -k 5 20 "$DISTRIBUTEX" run -q - <&- 2>err || status=$?
