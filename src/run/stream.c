@@ -249,8 +249,7 @@ static bool take_raw(struct dtx_taskstream *s)
 static bool has_room(const struct dtx_taskstream *s)
 {
     return s->c.list->open_tasks < s->c.most_tasks &&
-           s->c.list->open_bytes < s->c.most_bytes &&
-           s->c.list->ntasks < DTX_MAX_TASKS;
+           s->c.list->open_bytes < s->c.most_bytes;
 }
 
 /* A line is wrong: it is said, and nothing of it or behind it counts. */

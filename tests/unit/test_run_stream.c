@@ -147,6 +147,23 @@ START_TEST(a_bad_line_ends_it)
 }
 END_TEST
 
+/* More than a job can have: an error, and no silence. */
+START_TEST(too_many_tasks_end_it)
+{
+    struct dtx_event ev;
+
+    open_stream(0);
+    list.ntasks = DTX_MAX_TASKS;
+    put("one more\n");
+    ck_assert(next(&ev));
+    ck_assert_int_eq(ev.kind, DTX_EV_CLOSED);
+    ck_assert(dtx_taskstream_bad(stream));
+    list.ntasks = 0;
+    (void)close(way[1]);
+    close_stream();
+}
+END_TEST
+
 START_TEST(reading_ahead_is_bounded)
 {
     struct dtx_event ev;
@@ -340,6 +357,7 @@ int main(void)
     tcase_set_timeout(t, 100);
     tcase_add_test(t, tasks_come_while_it_is_open);
     tcase_add_test(t, a_bad_line_ends_it);
+    tcase_add_test(t, too_many_tasks_end_it);
     tcase_add_test(t, reading_ahead_is_bounded);
     tcase_add_test(t, stopping_waits_for_nobody);
     tcase_add_test(t, tasks_gone_by_leave_little);
