@@ -442,7 +442,7 @@ static bool close_now(struct dtx_taskstream *s, struct dtx_event *ev)
 bool dtx_taskstream_next(struct dtx_taskstream *s, struct dtx_event *ev,
                          bool *failed)
 {
-    size_t from = s->c.list->ntasks;
+    size_t from = s->c.list->ntasks, at;
     bool last;
     int rc;
 
@@ -452,14 +452,22 @@ bool dtx_taskstream_next(struct dtx_taskstream *s, struct dtx_event *ev,
         return false;
     last = take_raw(s);
     begin_batch(s);
+    at = s->at;
     rc = s->text.failed ? DTX_ENOMEM : parse(s, last);
     if (rc == DTX_OK)
         rc = carry(s, from);
     if (rc == DTX_OK)
         rc = record(s, from);
     *failed = rc != DTX_OK;
-    if (rc || s->c.list->ntasks == from)
-        return rc == DTX_OK && (s->bad || s->ended) && close_now(s, ev);
+    if (rc)
+        return false;
+    if (s->c.list->ntasks == from) {
+        if (s->bad || s->ended)
+            return close_now(s, ev);
+        if (s->at - at >= BATCH_BYTES) /* comments; there may be more behind */
+            s->c.notify(s->c.ctx);
+        return false;
+    }
     ev->kind = DTX_EV_TASKS;
     ev->u.tasks = (struct dtx_arrival){
         (uint32_t)s->c.list->ntasks, s->c.carrier ? s->prior : NULL,

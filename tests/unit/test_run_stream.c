@@ -3,6 +3,7 @@
  * task at once. */
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,12 @@ static struct dtx_buf done;     /* the frame that answers grants */
 static uint64_t recorded, asked;
 static bool finished;
 
-static void no_notice(void *ctx)
+static sem_t noticed;
+
+static void notice(void *ctx)
 {
     (void)ctx;
+    (void)sem_post(&noticed);
 }
 
 static void open_stream(uint64_t most_tasks)
@@ -43,12 +47,13 @@ static void open_stream(uint64_t most_tasks)
                                       .list = &list,
                                       .most_cpus = 4,
                                       .most_tasks = most_tasks,
-                                      .notify = no_notice};
+                                      .notify = notice};
     struct dtx_master_config m = {
         .epoch = 1, .nranks = 1, .list = &list, .live = true};
     struct dtx_error err;
 
     ck_assert_int_eq(pipe(way), 0);
+    ck_assert_int_eq(sem_init(&noticed, 0, 0), 0);
     ck_assert_int_eq(dtx_tasklist_init(&list), 0);
     dtx_tasklist_live(&list);
     c.fd = way[0];
@@ -198,6 +203,44 @@ START_TEST(stopping_waits_for_nobody)
     ck_assert(!dtx_taskstream_next(stream, &ev, &failed));
     ck_assert(!dtx_taskstream_ended(stream));
     (void)close(way[1]);
+    close_stream();
+}
+END_TEST
+
+static void *comment(void *ctx)
+{
+    FILE *f = fdopen(way[1], "w");
+    int i;
+
+    (void)ctx;
+    for (i = 0; f && i < 100000; i++)
+        (void)fputs("# nothing but a comment\n\n", f);
+    if (f)
+        (void)fputs("one\n", f);
+    if (f)
+        (void)fclose(f);
+    return NULL;
+}
+
+/* However much there is that makes no task: whoever looks when told so, and
+ * not by the clock, comes to the end. */
+START_TEST(comments_need_no_clock)
+{
+    pthread_t writer;
+    struct timespec limit;
+    struct dtx_event ev;
+    bool failed = false;
+
+    open_stream(0);
+    ck_assert_int_eq(pthread_create(&writer, NULL, comment, NULL), 0);
+    (void)clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 60;
+    do
+        ck_assert_int_eq(sem_timedwait(&noticed, &limit), 0);
+    while (!dtx_taskstream_next(stream, &ev, &failed) && !failed);
+    ck_assert(!failed);
+    ck_assert_uint_eq(ev.u.tasks.upto, 1);
+    (void)pthread_join(writer, NULL);
     close_stream();
 }
 END_TEST
@@ -360,6 +403,7 @@ int main(void)
     tcase_add_test(t, too_many_tasks_end_it);
     tcase_add_test(t, reading_ahead_is_bounded);
     tcase_add_test(t, stopping_waits_for_nobody);
+    tcase_add_test(t, comments_need_no_clock);
     tcase_add_test(t, tasks_gone_by_leave_little);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
