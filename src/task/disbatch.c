@@ -83,23 +83,35 @@ static uint32_t intern_env(struct dtx_taskparser *p, const char *repeat)
     return off;
 }
 
-/* The file is one of disBatch's: the tasks before see what those behind do. */
+/* Tasks see this: of a file all, those before as well; of a stream those that
+ * come, since the others may have run and the journal has them as they are. */
+static int show_env(struct dtx_taskparser *p, uint32_t env)
+{
+    struct dtx_task_attr plain = p->list->attr[0];
+    size_t i;
+
+    p->pending.attr.env = env;
+    plain.env = env;
+    if (p->live)
+        return dtx_tasklist_attr(p->list, &plain, &p->plain);
+    for (i = 0; i < p->list->nattrs; i++)
+        p->list->attr[i].env = env;
+    return DTX_OK;
+}
+
+/* The file is one of disBatch's. */
 static int begin(struct dtx_taskparser *p)
 {
     bool first = p->dialect == DTX_DIALECT_NONE;
     int rc = dtx_parser_dialect(p, DTX_DIALECT_DISBATCH);
     uint32_t env;
-    size_t i;
 
     if (rc || !first)
         return rc;
     env = intern_env(p, "-1");
     p->repeat_env = intern_env(p, "%i");
-    if (env == DTX_NO_TEXT || p->repeat_env == DTX_NO_TEXT)
+    if (env == DTX_NO_TEXT || p->repeat_env == DTX_NO_TEXT || show_env(p, env))
         return dtx_parser_nomem(p);
-    for (i = 0; i < p->list->nattrs; i++)
-        p->list->attr[i].env = env;
-    p->pending.attr.env = env;
     return DTX_OK;
 }
 

@@ -56,6 +56,7 @@ struct dtx_taskparser {
     uint32_t dialect_line;      /* where that was seen first */
     struct dtx_buf prefix, suffix; /* disBatch: round each command */
     uint32_t repeat_env;        /* disBatch: of repeated tasks */
+    uint32_t plain;             /* attributes of a task without a directive */
     uint32_t index;             /* of the task that is added */
     struct dtx_buf command;     /* disBatch: one with its prefix and suffix */
     struct dtx_taskfile_more *more; /* NULL: nobody wants it */

@@ -72,7 +72,7 @@ int dtx_parser_dialect(struct dtx_taskparser *p, enum dtx_dialect d)
 
 int dtx_parser_add(struct dtx_taskparser *p, const char *s, size_t len)
 {
-    uint32_t attr = 0, name = DTX_NO_TEXT;
+    uint32_t attr = p->plain, name = DTX_NO_TEXT;
     int rc;
 
     if (len > DTX_MAX_COMMAND)

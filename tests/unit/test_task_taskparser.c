@@ -220,6 +220,32 @@ START_TEST(same_as_whole)
 }
 END_TEST
 
+/* What has been read of a stream is in the journal: it stays as it was. */
+START_TEST(disbatch_leaves_earlier_tasks_alone)
+{
+    struct dtx_tasklist list;
+    struct dtx_buf out = DTX_BUF_INIT;
+    struct dtx_error err;
+    const char *env;
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    ck_assert_int_eq(feed("a\n#DTX cpus=2\nb\n#DISBATCH SUFFIX ; c\nd\n"
+                          "#DTX cpus=2\ne\n",
+                          &list, &out, &err),
+                     0);
+    ck_assert_uint_eq(list.ntasks, 4);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 0)->env, DTX_NO_TEXT);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 1)->env, DTX_NO_TEXT);
+    env = dtx_tasklist_pool(&list, dtx_tasklist_attr_of(&list, 2)->env);
+    ck_assert_ptr_nonnull(strstr(env, "DISBATCH_TASKID=%z"));
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 3)->env,
+                      dtx_tasklist_attr_of(&list, 2)->env);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 3)->cpus, 2);
+    dtx_buf_free(&out);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
 /* ---- what many wait for ---- */
 
 #define MOST 400u
@@ -359,6 +385,7 @@ int main(void)
     tcase_add_test(t, nul_is_refused);
     tcase_add_test(t, emptied_list);
     tcase_add_loop_test(t, same_as_whole, 0, 200);
+    tcase_add_test(t, disbatch_leaves_earlier_tasks_alone);
     tcase_add_loop_test(t, waits_are_those_asked_for, 0, 20);
     tcase_add_loop_test(t, edges_are_as_many_as_tasks, 0, DTX_COUNT(crowds));
     suite_add_tcase(s, t);
