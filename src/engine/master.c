@@ -657,7 +657,8 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
                                           uint32_t task)
 {
-    return (enum dtx_task_state)m->state[task];
+    return task < m->ntasks ? (enum dtx_task_state)m->state[task]
+                            : DTX_TASK_BLOCKED;
 }
 
 uint32_t dtx_master_skip_cause(const struct dtx_master *m, uint32_t task)

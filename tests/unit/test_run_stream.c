@@ -115,6 +115,8 @@ START_TEST(tasks_come_while_it_is_open)
     ck_assert_int_eq(ev.kind, DTX_EV_TASKS);
     ck_assert_uint_eq(ev.u.tasks.upto, 1);
     ck_assert_str_eq(text(0), "one");
+    /* the list has it, the master has not heard of it */
+    ck_assert_int_eq(dtx_master_task_state(master, 0), DTX_TASK_BLOCKED);
     put("o\n#DTX after=1-2\nthree");
     ck_assert(next(&ev));
     while (ev.u.tasks.upto < 2)
