@@ -141,7 +141,7 @@ struct dtx_rank_stats {
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
                            struct dtx_rank_stats *s);
 
-/* 'task' is one that has come. */
+/* A task of the list; BLOCKED when it has not come yet. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
                                           uint32_t task);
 /* The failed task because of which a SKIPPED one was skipped. */

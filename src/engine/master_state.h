@@ -220,7 +220,7 @@ int64_t dtx_master_flow_due(const struct dtx_master *m);
 /* ---- master_live.c ---- */
 /* Further tasks have come. */
 void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a);
-/* Where the list of those who wait for a node begins: a link, or DTX_NO_TASK. */
+/* Where the list of those who wait for a node begins; or DTX_NO_TASK. */
 uint32_t dtx_master_live_first(const struct dtx_master *m, uint32_t node);
 /* Take the first of them off the list; '*next' is the link behind. */
 uint32_t dtx_master_live_pop(struct dtx_master *m, uint32_t node,
