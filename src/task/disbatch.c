@@ -64,8 +64,10 @@ bool dtx_disbatch_is(const char *s, const char *end)
 
 /* ---- what the tasks see ---- */
 
+/* Beside what all tasks see. */
 static uint32_t intern_env(struct dtx_taskparser *p, const char *repeat)
 {
+    const char *all = dtx_tasklist_pool(p->list, p->list->attr[0].env);
     const char *slash = strrchr(p->name, '/'), *c;
     struct dtx_buf b = DTX_BUF_INIT;
     uint32_t off;
@@ -78,6 +80,8 @@ static uint32_t intern_env(struct dtx_taskparser *p, const char *repeat)
             dtx_buf_char(&b, '%');
         dtx_buf_char(&b, *c == '\n' ? '_' : *c);
     }
+    if (all)
+        dtx_buf_printf(&b, "\n%s", all);
     off = b.failed ? DTX_NO_TEXT : dtx_tasklist_intern(p->list, b.data, b.len);
     dtx_buf_free(&b);
     return off;

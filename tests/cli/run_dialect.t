@@ -137,7 +137,16 @@ echo \$LAUNCHER_JID" | sed -e :a -e "/\\\\$/N; s/\\\\\n//; ta" >jobs
         grep -q "/work\$" err || fail "$way: $(cat err)"
         grep -q "is LAUNCHER_JOB_FILE: $PWD/jobs" err || fail "$(cat err)"
     done
+    for way in "${ways[@]}"; do
+        rm -rf d
+        printf "%s\n" "pwd; echo \$LAUNCHER_JID \$LAUNCHER_NPROCS." \
+            "#DTX cwd=/" "pwd" "#DISBATCH SUFFIX  # x" \
+            "echo \$LAUNCHER_JID.\$DISBATCH_TASKID" |
+            expect_status 0 dtx 60 -k --run-dir d $way - >out 2>err
+        printf "%s\n" "$PWD/work" "1 2." / 3.2 | diff - out
+    done
     LAUNCHER_WORKDIR=nowhere expect_status 103 dtx 20 2>err
+    LAUNCHER_WORKDIR=nowhere expect_status 103 dtx 20 - </dev/null 2>err
     grep -q "LAUNCHER_WORKDIR=nowhere is no directory" err || fail "$(cat err)"
     DTX_TASK_ID=1 expect_status 102 dtx 20 2>err
     grep -q "no task file" err
