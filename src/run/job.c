@@ -564,6 +564,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     dtx_buf_free(&job->more.setup);
     dtx_buf_free(&job->more.teardown);
     free(job->run_dir);
+    free(job->from);
     free(job->cwd);
     memset(job, 0, sizeof(*job));
     return rc;
