@@ -69,7 +69,6 @@ struct dtx_task {
     uint32_t name;  /* into 'pool', DTX_NO_TEXT = none */
     uint32_t index; /* of a job array or repetition, 0 = none; part of what
                        tells the task from others at a resume */
-    uint32_t waits; /* live: dependencies that came with it */
 };
 
 /* Commands of consecutive tasks of a live list. */
@@ -94,6 +93,9 @@ struct dtx_tasklist {
     uint64_t open_tasks; /* live: not forgotten */
     uint64_t open_bytes; /* live: of the commands of those, and
                             DTX_WAIT_BYTES for each dependency */
+    uint32_t *waits;     /* live: dependencies that came with each task; for
+                            those up to the last that has any */
+    size_t nwaits, cap_waits;
 };
 
 int dtx_tasklist_init(struct dtx_tasklist *l);
@@ -101,9 +103,9 @@ void dtx_tasklist_fini(struct dtx_tasklist *l);
 /* Make a list without tasks a live one. */
 void dtx_tasklist_live(struct dtx_tasklist *l);
 /* So many dependencies came with this task of a live list, for what is open:
- * while it is open, each keeps DTX_WAIT_BYTES somewhere. */
+ * while it is open, each keeps DTX_WAIT_BYTES somewhere. 0 or DTX_ENOMEM. */
 #define DTX_WAIT_BYTES 16u
-void dtx_tasklist_waits(struct dtx_tasklist *l, size_t task, size_t n);
+int dtx_tasklist_waits(struct dtx_tasklist *l, size_t task, size_t n);
 /* The command of this task of a live list is not asked for again; once a
  * task. */
 void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task);

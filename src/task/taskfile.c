@@ -30,8 +30,9 @@ static int link_live(struct dtx_taskparser *p, uint32_t name)
             return rc;
         p->line = line;
     }
-    dtx_tasklist_waits(p->list, p->list->ntasks - 1,
-                       p->earlier.nedges - p->counted);
+    if (dtx_tasklist_waits(p->list, p->list->ntasks - 1,
+                           p->earlier.nedges - p->counted))
+        return dtx_parser_nomem(p);
     p->counted = p->earlier.nedges;
     if (text && dtx_after_live_name(&p->earlier, text, p->ntasks))
         return dtx_parser_nomem(p);
