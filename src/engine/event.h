@@ -52,7 +52,10 @@ struct dtx_arrival {
     const uint8_t *prior;     /* enum dtx_prior of the new ones, or NULL */
     const uint16_t *attempts; /* made before, of the new ones, or NULL */
     const uint32_t *edge;     /* pairs before, after: what new ones wait for,
-                                 by rising 'after' */
+                                 by rising 'after'. A node is a task, or a gate
+                                 with DTX_GATE (task/after.h), whose own edges
+                                 stand together before the first that waits for
+                                 it; new gates are numbered on */
     size_t nedges;
 };
 

@@ -27,8 +27,7 @@ int dtx_master_flow_init(struct dtx_master *m)
 void dtx_master_flow_fini(struct dtx_master *m)
 {
     free(m->blockers);
-    free(m->first);
-    free(m->link);
+    dtx_master_live_fini(m);
     free(m->pending);
     free(m->walk);
     free(m->retry);
@@ -40,7 +39,7 @@ static bool has_successors(const struct dtx_master *m, uint32_t node)
     const struct dtx_graph *g = m->c.graph;
 
     if (m->c.live)
-        return m->first && m->first[node] != DTX_NO_TASK;
+        return dtx_master_live_first(m, node) != DTX_NO_TASK;
     return g->start && g->start[node] < g->start[node + 1];
 }
 
@@ -58,23 +57,29 @@ static void begin_walk(struct dtx_master *m, uint32_t node, uint32_t cause)
     }
     m->walk = p;
     m->walk[m->nwalks++] = (struct dtx_walk){
-        node, m->c.live ? m->first[node] : m->c.graph->start[node], cause};
+        node,
+        m->c.live ? dtx_master_live_first(m, node) : m->c.graph->start[node],
+        cause};
 }
 
 static void release(struct dtx_master *m, uint32_t node)
 {
-    m->blockers[node]--;
-    if (m->blockers[node] > 0 || m->state[node] != DTX_TASK_BLOCKED)
+    struct dtx_live_gate *gate = dtx_master_live_gate(m, node);
+    uint32_t *blockers = gate ? &gate->blockers : &m->blockers[node];
+    uint8_t *state = gate ? &gate->state : &m->state[node];
+
+    --*blockers;
+    if (*blockers > 0 || *state != DTX_TASK_BLOCKED)
         return;
     if (node < m->ntasks) {
         dtx_master_make_ready(m, node);
     } else {
-        m->state[node] = DTX_TASK_OK;
+        *state = DTX_TASK_OK;
         begin_walk(m, node, DTX_NO_TASK);
     }
 }
 
-static void forget(struct dtx_master *m, uint32_t task)
+void dtx_master_forget(struct dtx_master *m, uint32_t task)
 {
     struct dtx_action *a =
         m->c.live ? dtx_actions_add(m->out, DTX_ACT_FORGET) : NULL;
@@ -83,19 +88,24 @@ static void forget(struct dtx_master *m, uint32_t task)
         a->u.over = task;
 }
 
-static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
+void dtx_master_skip(struct dtx_master *m, uint32_t node, uint32_t cause)
 {
+    struct dtx_live_gate *gate = dtx_master_live_gate(m, node);
+    uint8_t *state = gate ? &gate->state : &m->state[node];
+
     if (!m->c.live && dtx_graph_is_barrier(m->c.graph, node)) {
         release(m, node); /* for it an end is an end */
         return;
     }
-    if (m->state[node] != DTX_TASK_BLOCKED)
+    if (*state != DTX_TASK_BLOCKED)
         return;
-    m->state[node] = DTX_TASK_SKIPPED;
-    if (node < m->ntasks) {
+    *state = DTX_TASK_SKIPPED;
+    if (gate) {
+        gate->cause = cause;
+    } else if (node < m->ntasks) {
         m->owner[node] = cause;
         m->st.skipped++;
-        forget(m, node);
+        dtx_master_forget(m, node);
     }
     begin_walk(m, node, cause);
 }
@@ -105,19 +115,16 @@ static void skip(struct dtx_master *m, uint32_t node, uint32_t cause)
 static uint32_t next_node(struct dtx_master *m, struct dtx_walk *w)
 {
     const struct dtx_graph *g = m->c.graph;
-    uint32_t at = w->edge;
+    uint32_t node;
 
     if (!m->c.live) {
-        w->edge++;
+        node = g->succ[w->edge++];
         m->nwalks -= w->edge == g->start[w->node + 1];
-        return g->succ[at];
+        return node;
     }
-    w->edge = m->link[at].next;
+    node = dtx_master_live_pop(m, w->node, &w->edge);
     m->nwalks -= w->edge == DTX_NO_TASK;
-    m->first[w->node] = w->edge;
-    m->link[at].next = m->spare;
-    m->spare = at;
-    return m->link[at].after;
+    return node;
 }
 
 static void go_on_walking(struct dtx_master *m)
@@ -129,14 +136,14 @@ static void go_on_walking(struct dtx_master *m)
         if (cause == DTX_NO_TASK)
             release(m, node);
         else
-            skip(m, node, cause);
+            dtx_master_skip(m, node, cause);
     }
 }
 
 /* ---- the start ---- */
 
-static void start_task(struct dtx_master *m, uint32_t i,
-                       enum dtx_prior prior)
+void dtx_master_start_task(struct dtx_master *m, uint32_t i,
+                           enum dtx_prior prior)
 {
     switch (prior) {
     case DTX_PRIOR_OK:
@@ -159,7 +166,7 @@ static void start_task(struct dtx_master *m, uint32_t i,
             dtx_master_make_ready(m, i);
         return;
     }
-    forget(m, i);
+    dtx_master_forget(m, i);
 }
 
 void dtx_master_flow_start(struct dtx_master *m)
@@ -167,8 +174,8 @@ void dtx_master_flow_start(struct dtx_master *m)
     uint32_t i;
 
     for (i = 0; i < m->ntasks; i++)
-        start_task(m, i, m->c.prior ? (enum dtx_prior)m->c.prior[i]
-                                    : DTX_PRIOR_NONE);
+        dtx_master_start_task(m, i, m->c.prior ? (enum dtx_prior)m->c.prior[i]
+                                               : DTX_PRIOR_NONE);
     /* gates that wait for nothing */
     for (; !m->c.live && i < m->c.graph->nnodes; i++) {
         if (m->blockers && m->blockers[i] == 0) {
@@ -178,102 +185,6 @@ void dtx_master_flow_start(struct dtx_master *m)
     }
     m->c.prior = NULL; /* borrowed for creation and start alone */
     m->c.attempts = NULL;
-}
-
-/* ---- tasks that come while the job runs ---- */
-
-/* The first dependency of all: the arrays about them begin. */
-static bool begin_links(struct dtx_master *m)
-{
-    uint32_t i;
-
-    if (m->first)
-        return true;
-    m->first = malloc(m->cap_tasks * sizeof(*m->first));
-    m->blockers = calloc(m->cap_tasks, sizeof(*m->blockers));
-    if (!m->first || !m->blockers) {
-        free(m->first);
-        free(m->blockers);
-        m->first = m->blockers = NULL;
-        return false;
-    }
-    for (i = 0; i < m->ntasks; i++)
-        m->first[i] = DTX_NO_TASK;
-    return true;
-}
-
-static void link_after(struct dtx_master *m, uint32_t before, uint32_t after)
-{
-    struct dtx_link *p;
-    uint32_t at = m->spare;
-
-    if (at == DTX_NO_TASK) {
-        p = begin_links(m) && m->nlinks < DTX_NO_TASK
-                ? dtx_grow(m->link, &m->cap_links, m->nlinks + 1, sizeof(*p))
-                : NULL;
-        if (!p) {
-            m->nomem = true;
-            return;
-        }
-        m->link = p;
-        at = (uint32_t)m->nlinks++;
-    } else {
-        m->spare = m->link[at].next;
-    }
-    m->link[at] = (struct dtx_link){after, m->first[before]};
-    m->first[before] = at;
-    m->blockers[after]++;
-}
-
-/* A new task waits for an earlier one, whose fate may be known. */
-static void wait_for(struct dtx_master *m, uint32_t before, uint32_t after)
-{
-    switch ((enum dtx_task_state)m->state[before]) {
-    case DTX_TASK_OK:
-        break;
-    case DTX_TASK_FAILED:
-        skip(m, after, before);
-        break;
-    case DTX_TASK_SKIPPED:
-        skip(m, after, m->owner[before]);
-        break;
-    case DTX_TASK_LEFT:
-        /* nobody will do it in this session: nor what waits for it */
-        if (m->state[after] == DTX_TASK_BLOCKED) {
-            m->state[after] = DTX_TASK_LEFT;
-            forget(m, after);
-        }
-        break;
-    default:
-        link_after(m, before, after);
-    }
-}
-
-void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a)
-{
-    uint32_t from = m->ntasks, i;
-    size_t e = 0;
-
-    if (!m->open || a->upto < from || a->upto > m->c.list->ntasks)
-        return;
-    if (dtx_master_grow(m, a->upto, a->attempts)) {
-        m->nomem = true;
-        return;
-    }
-    dtx_master_trace(m, "%u tasks have come", a->upto - from);
-    for (i = from; i < a->upto && !m->nomem; i++) {
-        enum dtx_prior prior =
-            a->prior ? (enum dtx_prior)a->prior[i - from] : DTX_PRIOR_NONE;
-
-        m->items++;
-        for (; e < a->nedges && a->edge[2 * e + 1] == i; e++) {
-            if (prior == DTX_PRIOR_NONE && a->edge[2 * e] < i)
-                wait_for(m, a->edge[2 * e], i);
-            m->items++;
-        }
-        if (m->state[i] == DTX_TASK_BLOCKED && !m->nomem)
-            start_task(m, i, prior);
-    }
 }
 
 /* ---- rings ---- */
@@ -484,7 +395,7 @@ static void settle(struct dtx_master *m, const struct dtx_pending *p)
     }
     if (!p->final)
         return;
-    forget(m, i);
+    dtx_master_forget(m, i);
     if (p->outcome.status == DTX_STATUS_OK) {
         m->state[i] = DTX_TASK_OK;
         m->st.ok++;

@@ -12,6 +12,7 @@
 #include "engine/master.h"
 #include "engine/median.h"
 #include "sched/policy.h"
+#include "task/after.h"
 #include "task/graph.h"
 #include "task/layout.h"
 #include "task/task.h"
@@ -57,6 +58,13 @@ struct dtx_pending {
     bool final;
 };
 
+/* A gate of a live list: opens when all that it waits for has succeeded. */
+struct dtx_live_gate {
+    uint32_t blockers, first; /* as those of tasks */
+    uint32_t cause;           /* of one that never opens */
+    uint8_t state;            /* enum dtx_task_state */
+};
+
 /* A live list: 'after' waits for the task whose list this is in. */
 struct dtx_link {
     uint32_t after, next;
@@ -99,6 +107,8 @@ struct dtx_master {
     uint32_t *blockers;  /* predecessors not done; nnodes, or NULL */
     uint32_t *first;     /* live: head of the list of those that wait for it;
                             NULL like 'blockers' until anybody waits */
+    struct dtx_live_gate *gate; /* live: node DTX_GATE | i is gate[i] */
+    size_t ngates, cap_gates;
     struct dtx_link *link; /* live: those lists; what is used up is taken again,
                             linked from 'spare' */
     size_t nlinks, cap_links;
@@ -193,8 +203,13 @@ void dtx_master_flow_start(struct dtx_master *m);
 /* An attempt has ended: its outcome is believed. */
 void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o);
 void dtx_master_recorded(struct dtx_master *m, uint64_t number);
-/* Live: further tasks have come. */
-void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a);
+/* A task whose state is BLOCKED begins, or is over already. */
+void dtx_master_start_task(struct dtx_master *m, uint32_t i,
+                           enum dtx_prior prior);
+/* A node can never begin, because of this task. */
+void dtx_master_skip(struct dtx_master *m, uint32_t node, uint32_t cause);
+/* Live: the task is over. */
+void dtx_master_forget(struct dtx_master *m, uint32_t task);
 /* The tasks of a rank's list go back, in slices. */
 void dtx_master_take_back(struct dtx_master *m, uint32_t head);
 /* Go on with cascades, lost lists and retries that are due. */
@@ -203,5 +218,21 @@ void dtx_master_flow(struct dtx_master *m);
 bool dtx_master_flow_busy(const struct dtx_master *m);
 /* When the next retry is due, or the next start, or NEVER. */
 int64_t dtx_master_flow_due(const struct dtx_master *m);
+
+/* ---- master_live.c ---- */
+/* Further tasks have come. */
+void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a);
+/* Where the list of those who wait for a node begins; or DTX_NO_TASK. */
+uint32_t dtx_master_live_first(const struct dtx_master *m, uint32_t node);
+/* Take the first of them off the list; '*next' is the link behind. */
+uint32_t dtx_master_live_pop(struct dtx_master *m, uint32_t node,
+                             uint32_t *next);
+void dtx_master_live_fini(struct dtx_master *m);
+/* The gate that a node of a live list is, or NULL: it is a task. */
+static inline struct dtx_live_gate *
+dtx_master_live_gate(const struct dtx_master *m, uint32_t node)
+{
+    return m->c.live && (node & DTX_GATE) ? &m->gate[node & ~DTX_GATE] : NULL;
+}
 
 #endif

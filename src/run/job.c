@@ -61,10 +61,18 @@ int dtx_job_status_of(int code)
 
 /* ---- the tasks ---- */
 
-static int begin_live(struct dtx_job *job, int fd, const char *name)
+static int begin_live(const struct dtx_options *o, struct dtx_job *job, int fd,
+                      const char *name, struct dtx_error *err)
 {
     int rc = dtx_tasklist_init(&job->list);
 
+    if (rc)
+        rc = dtx_error_set(err, rc, "out of memory");
+    if (!rc && o->launcher_dir) {
+        rc = dtx_launcher_dir(&job->list, o->launcher_dir, err);
+        if (rc)
+            dtx_tasklist_fini(&job->list);
+    }
     if (rc) {
         if (fd != STDIN_FILENO)
             (void)close(fd);
@@ -86,14 +94,14 @@ static int read_tasks(const struct dtx_options *o, struct dtx_job *job,
     int rc, fd;
 
     if (o->form == DTX_FORM_TASKFILE && strcmp(o->task_file, "-") == 0)
-        return begin_live(job, STDIN_FILENO, "standard input");
+        return begin_live(o, job, STDIN_FILENO, "standard input", err);
     if (o->form == DTX_FORM_TASKFILE && stat(o->task_file, &st) == 0 &&
         S_ISFIFO(st.st_mode)) {
         fd = open(o->task_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
             return dtx_error_errno(err, "cannot open task file %s",
                                    o->task_file);
-        return begin_live(job, fd, o->task_file);
+        return begin_live(o, job, fd, o->task_file, err);
     }
     rc = dtx_source_read(o, &job->list, &job->graph, &job->more, err);
     if (rc == DTX_OK && o->launcher_dir) {
@@ -595,6 +603,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     dtx_buf_free(&job->more.setup);
     dtx_buf_free(&job->more.teardown);
     free(job->run_dir);
+    free(job->from);
     free(job->cwd);
     memset(job, 0, sizeof(*job));
     return rc;

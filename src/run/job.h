@@ -26,6 +26,8 @@ struct dtx_outcome;
 
 struct dtx_job {
     char *run_dir;  /* absolute */
+    char *from;     /* of a resume without a task file: where the tasks came
+                       from; or NULL */
     char *cwd;      /* absolute; where tasks run unless they say otherwise */
     uint32_t epoch; /* of this session */
     uint32_t last_epoch; /* of the journal's last session, 0 = none */

@@ -2,6 +2,7 @@
 /* The joblog's text: GNU parallel's nine columns; see show.h.  And whether its
  * file can be written at all, found out before anything is begun. */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,20 @@ void dtx_joblog_header(struct dtx_buf *b)
 {
     dtx_buf_str(b, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\t"
                    "Signal\tCommand\n");
+}
+
+/* A newline is written as a NUL, as GNU parallel does: a line is an outcome,
+ * whatever the command says. */
+static void put_command(struct dtx_buf *b, const char *command, size_t len)
+{
+    const char *end = command + len, *nl;
+
+    while ((nl = memchr(command, '\n', (size_t)(end - command))) != NULL) {
+        dtx_buf_append(b, command, (size_t)(nl - command));
+        dtx_buf_char(b, '\0');
+        command = nl + 1;
+    }
+    dtx_buf_append(b, command, (size_t)(end - command));
 }
 
 void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
@@ -29,7 +44,7 @@ void dtx_joblog_line(struct dtx_buf *b, const struct dtx_outcome *o,
                    (unsigned long long)dtx_task_id(o->task), host,
                    (double)o->start_ns / 1e9, (double)o->wall_ns / 1e9,
                    (unsigned long long)o->out_len, exit_code, sig);
-    dtx_buf_append(b, command, len);
+    put_command(b, command, len);
     dtx_buf_char(b, '\n');
 }
 

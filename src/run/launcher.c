@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TACC Launcher's directory and variables; see launcher.h.  It changes the
- * attributes of a list that is complete, before the engine sees it; it reads
- * no environment of its own. */
+ * attributes of a list that is complete, before the engine sees it, or those
+ * that the tasks of a live one begin with; it reads no environment of its
+ * own. */
 #include "run/launcher.h"
 
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "task/task.h"
+
+#define JID "LAUNCHER_JID="
 
 int dtx_launcher_dir(struct dtx_tasklist *list, const char *dir,
                      struct dtx_error *err)
@@ -45,6 +48,16 @@ static uint32_t count_entries(const char *env)
     return n;
 }
 
+/* A list that began as a stream has them already, of that session, at the end:
+ * how much is before? */
+static size_t own_length(const char *env)
+{
+    const char *jid = strncmp(env, JID, strlen(JID)) == 0
+                          ? env : strstr(env, "\n" JID);
+
+    return !jid ? strlen(env) : jid == env ? 0 : (size_t)(jid - env);
+}
+
 int dtx_launcher_env(struct dtx_tasklist *list, uint32_t nodes, uint64_t slots,
                      struct dtx_error *err)
 {
@@ -58,14 +71,18 @@ int dtx_launcher_env(struct dtx_tasklist *list, uint32_t nodes, uint64_t slots,
         const char *old = dtx_tasklist_pool(list, a->env);
 
         dtx_buf_clear(&b);
-        if (old && *old)
-            dtx_buf_printf(&b, "%s\n", old);
+        if (old && own_length(old) > 0) {
+            dtx_buf_append(&b, old, own_length(old));
+            dtx_buf_char(&b, '\n');
+        }
         dtx_buf_printf(&b,
-                       "LAUNCHER_JID=%%t\nLAUNCHER_TSK_ID=%%o\n"
+                       JID "%%t\nLAUNCHER_TSK_ID=%%o\n"
                        "LAUNCHER_NHOSTS=%lu\nLAUNCHER_PPN=%llu\n"
-                       "LAUNCHER_NPROCS=%llu\nLAUNCHER_NJOBS=%zu",
+                       "LAUNCHER_NPROCS=%llu",
                        (unsigned long)nodes, (unsigned long long)ppn,
-                       (unsigned long long)slots, list->ntasks);
+                       (unsigned long long)slots);
+        if (!list->live) /* else nobody knows */
+            dtx_buf_printf(&b, "\nLAUNCHER_NJOBS=%zu", list->ntasks);
         if (b.failed)
             rc = DTX_ENOMEM;
         else if (b.len > DTX_MAX_ENV ||

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* run/launcher.h - what TACC Launcher's tasks are used to find
  *
- * While LAUNCHER_JOB_FILE is set, tasks of a file run in LAUNCHER_WORKDIR and
- * see LAUNCHER_JID and its companions (dtx_options.launcher).
+ * While LAUNCHER_JOB_FILE is set, tasks of a file or a stream run in
+ * LAUNCHER_WORKDIR and see LAUNCHER_JID and its companions
+ * (dtx_options.launcher).  In a live list they are what its first attributes,
+ * those of a task without a directive, begin with: call both before anything
+ * of it is read.
  */
 #ifndef DTX_RUN_LAUNCHER_H
 #define DTX_RUN_LAUNCHER_H

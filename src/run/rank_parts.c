@@ -243,7 +243,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     struct dtx_show_config s;
     struct dtx_report_config p;
 
-    if (r->o->launcher && !r->job.live &&
+    if (r->o->launcher &&
         dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
         return err->code;
     memset(&c, 0, sizeof(c));

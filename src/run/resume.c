@@ -223,6 +223,10 @@ static int adopt_list(struct dtx_job *job, struct dtx_replay *r,
 {
     char *cwd = r->cwd;
 
+    free(job->from);
+    job->from = strdup(r->source);
+    if (!job->from)
+        return DTX_ENOMEM;
     job->list = r->list;
     job->graph = r->graph;
     job->has_list = true;

@@ -130,8 +130,10 @@ static bool is_done(void *ctx, uint32_t task)
     return dtx_master_task_state(ctx, task) == DTX_TASK_OK;
 }
 
-/* No file, or one this program wrote. */
-static bool is_ours(const char *path)
+enum whose { NO_FILE, OURS, NOT_OURS };
+
+/* Who wrote it? */
+static enum whose look_at(const char *path)
 {
     char head[sizeof(DTX_GREASY_RESTART_HEAD)];
     const size_t len = sizeof(head) - 1;
@@ -139,10 +141,36 @@ static bool is_ours(const char *path)
     ssize_t n;
 
     if (fd < 0)
-        return errno == ENOENT;
+        return errno == ENOENT ? NO_FILE : NOT_OURS;
     n = read(fd, head, len);
     (void)close(fd);
-    return n == (ssize_t)len && memcmp(head, DTX_GREASY_RESTART_HEAD, len) == 0;
+    return n == (ssize_t)len && memcmp(head, DTX_GREASY_RESTART_HEAD, len) == 0
+               ? OURS : NOT_OURS;
+}
+
+/* The file becomes what 'b' holds of 'n' tasks, or goes when there are none. */
+static int put_restart(const char *path, const struct dtx_buf *b, uint32_t n,
+                       struct dtx_error *err)
+{
+    enum whose whose = look_at(path);
+
+    if (n > 0 && whose == NOT_OURS)
+        return dtx_error_set(err, DTX_EEXIST,
+                             "%s is not a restart file of this program: it is "
+                             "left as it is",
+                             path);
+    if (n == 0 && whose != OURS)
+        return DTX_OK;
+    if (n > 0 ? put_file(path, b, err) != 0 : unlink(path) != 0)
+        return n > 0 ? err->code
+                     : dtx_error_errno(err, "cannot remove %s", path);
+    if (n > 0)
+        dtx_log(DTX_LOG_INFO, "the restart file %s holds the %lu tasks that "
+                "have not succeeded", path, (unsigned long)n);
+    else
+        dtx_log(DTX_LOG_INFO, "the restart file %s is removed: nothing is left",
+                path);
+    return DTX_OK;
 }
 
 static void write_restart(const char *path, const struct dtx_job *job,
@@ -155,37 +183,42 @@ static void write_restart(const char *path, const struct dtx_job *job,
                                 &b, &n);
 
     if (rc)
-        (void)dtx_error_set(&err, rc, "cannot write %s: %s", path,
-                            dtx_strerror(rc));
-    else if (n > 0 && !is_ours(path))
-        rc = dtx_error_set(&err, DTX_EEXIST,
-                           "%s is not a restart file of this program: it is "
-                           "left as it is",
-                           path);
-    else if (n > 0)
-        rc = put_file(path, &b, &err);
+        rc = dtx_error_set(&err, rc, "cannot write %s: %s", path,
+                           dtx_strerror(rc));
+    else
+        rc = put_restart(path, &b, n, &err);
     if (rc)
         dtx_log(DTX_LOG_WARN, "%s", err.text);
-    else if (n > 0)
-        dtx_log(DTX_LOG_INFO, "the restart file %s holds the %lu tasks that "
-                "have not succeeded", path, (unsigned long)n);
     dtx_buf_free(&b);
+}
+
+/* Where it is. Of a resume without the task file nobody knows whether that was
+ * one of GREASY's, but a restart file that is there tells. */
+static bool find_restart(const struct dtx_options *o, const struct dtx_job *job,
+                         struct dtx_buf *path)
+{
+    const char *from = o->task_file ? o->task_file : job->from, *slash;
+
+    if (!from || (o->task_file ? !job->more.greasy
+                               : job->live || job->graph.nbarriers > 0))
+        return false;
+    slash = strrchr(from, '/');
+    if (!o->task_file)
+        dtx_buf_printf(path, "%s/", job->cwd);
+    dtx_buf_printf(path, "%s.rst", slash ? slash + 1 : from);
+    return path->failed || o->task_file || look_at(path->data) == OURS;
 }
 
 void dtx_sidefile_restart(const struct dtx_options *o,
                           const struct dtx_job *job,
                           const struct dtx_master *m)
 {
-    const char *slash;
     struct dtx_buf path = DTX_BUF_INIT;
+    bool due = find_restart(o, job, &path);
 
-    if (!job->more.greasy || !o->task_file)
-        return;
-    slash = strrchr(o->task_file, '/');
-    dtx_buf_printf(&path, "%s.rst", slash ? slash + 1 : o->task_file);
     if (path.failed)
         dtx_log(DTX_LOG_WARN, "no restart file: out of memory");
-    else
+    else if (due)
         write_restart(path.data, job, m);
     dtx_buf_free(&path);
 }

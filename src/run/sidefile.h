@@ -28,7 +28,8 @@ int dtx_sidefile_command(const char *run_dir, unsigned which,
                          struct dtx_buf *text, struct dtx_error *err);
 
 /* At the end: TASKFILE.rst in the current directory, if there is a reason for
- * one; tells of it in the log. */
+ * one; ours from an earlier session goes when nothing is left. Tells of it in
+ * the log. */
 void dtx_sidefile_restart(const struct dtx_options *o,
                           const struct dtx_job *job,
                           const struct dtx_master *m);

@@ -29,6 +29,7 @@
 #define LINE_BYTES (4u << 20)     /* no line is longer: the parser refuses it */
 #define BATCH_TASKS 4096u         /* of one event */
 #define BATCH_BYTES (256u << 10)
+#define BATCH_EDGES 65536u
 
 /* The engine takes edges as pairs of numbers. */
 _Static_assert(sizeof(struct dtx_edge) == 2 * sizeof(uint32_t), "an edge");
@@ -50,7 +51,7 @@ struct dtx_taskstream {
     bool bad, ended, closed, stopped;
     size_t from_attr; /* attributes the journal has */
     uint64_t nedges;  /* it has */
-    struct dtx_edge *edge; /* of the batch, by 'after' */
+    struct dtx_edge *edge; /* of the batch */
     size_t batch_edges, cap_edges;
     uint8_t *prior;     /* of the batch, with a carrier */
     uint16_t *attempts;
@@ -248,8 +249,7 @@ static bool take_raw(struct dtx_taskstream *s)
 static bool has_room(const struct dtx_taskstream *s)
 {
     return s->c.list->open_tasks < s->c.most_tasks &&
-           s->c.list->open_bytes < s->c.most_bytes &&
-           s->c.list->ntasks < DTX_MAX_TASKS;
+           s->c.list->open_bytes < s->c.most_bytes;
 }
 
 /* A line is wrong: it is said, and nothing of it or behind it counts. */
@@ -266,9 +266,19 @@ static void refuse(struct dtx_taskstream *s, size_t ntasks)
             s->err.text, ntasks, ntasks == 1 ? "" : "s");
 }
 
+static void begin_batch(struct dtx_taskstream *s)
+{
+    s->batch_edges = 0;
+    if (s->cap_edges > 2 * BATCH_EDGES) { /* a line waited for very many */
+        free(s->edge);
+        s->edge = NULL;
+        s->cap_edges = 0;
+    }
+}
+
 static int keep_edges(struct dtx_taskstream *s)
 {
-    size_t n, i;
+    size_t n;
     const struct dtx_edge *e = dtx_taskparser_edges(s->parser, &n);
     struct dtx_edge *p;
 
@@ -278,8 +288,8 @@ static int keep_edges(struct dtx_taskstream *s)
     if (!p)
         return DTX_ENOMEM;
     s->edge = p;
-    for (i = 0; i < n; i++)
-        p[s->batch_edges++] = e[i];
+    memcpy(p + s->batch_edges, e, n * sizeof(*p));
+    s->batch_edges += n;
     return DTX_OK;
 }
 
@@ -350,7 +360,7 @@ static int parse(struct dtx_taskstream *s, bool last)
 
     while (rc == DTX_OK && !s->bad && has_room(s) &&
            s->c.list->ntasks - from < BATCH_TASKS &&
-           s->at - begin < BATCH_BYTES) {
+           s->batch_edges < BATCH_EDGES && s->at - begin < BATCH_BYTES) {
         size_t left = s->text.len - s->at;
         const char *line = left ? s->text.data + s->at : "";
         const char *end = left ? memchr(line, '\n', left) : NULL;
@@ -372,28 +382,6 @@ static int to_journal(void *ctx, const void *payload, size_t len)
     struct dtx_taskstream *s = ctx;
 
     return dtx_writer_record(s->c.writer, 0, payload, len, DTX_NO_TASK, false);
-}
-
-static int by_after(const void *a, const void *b)
-{
-    const struct dtx_edge *x = a, *y = b;
-
-    if (x->after != y->after)
-        return x->after < y->after ? -1 : 1;
-    return x->before < y->before ? -1 : x->before > y->before;
-}
-
-/* The engine wants the edges in the order of those who wait. */
-static void sort_edges(struct dtx_taskstream *s)
-{
-    size_t i;
-
-    for (i = 1; i < s->batch_edges; i++) {
-        if (s->edge[i - 1].after > s->edge[i].after) {
-            qsort(s->edge, s->batch_edges, sizeof(*s->edge), by_after);
-            return;
-        }
-    }
 }
 
 static int record(struct dtx_taskstream *s, size_t from)
@@ -454,7 +442,7 @@ static bool close_now(struct dtx_taskstream *s, struct dtx_event *ev)
 bool dtx_taskstream_next(struct dtx_taskstream *s, struct dtx_event *ev,
                          bool *failed)
 {
-    size_t from = s->c.list->ntasks;
+    size_t from = s->c.list->ntasks, at;
     bool last;
     int rc;
 
@@ -463,16 +451,23 @@ bool dtx_taskstream_next(struct dtx_taskstream *s, struct dtx_event *ev,
     if (s->stopped || !has_room(s))
         return false;
     last = take_raw(s);
-    s->batch_edges = 0;
+    begin_batch(s);
+    at = s->at;
     rc = s->text.failed ? DTX_ENOMEM : parse(s, last);
-    sort_edges(s);
     if (rc == DTX_OK)
         rc = carry(s, from);
     if (rc == DTX_OK)
         rc = record(s, from);
     *failed = rc != DTX_OK;
-    if (rc || s->c.list->ntasks == from)
-        return rc == DTX_OK && (s->bad || s->ended) && close_now(s, ev);
+    if (rc)
+        return false;
+    if (s->c.list->ntasks == from) {
+        if (s->bad || s->ended)
+            return close_now(s, ev);
+        if (s->at - at >= BATCH_BYTES) /* comments; there may be more behind */
+            s->c.notify(s->c.ctx);
+        return false;
+    }
     ev->kind = DTX_EV_TASKS;
     ev->u.tasks = (struct dtx_arrival){
         (uint32_t)s->c.list->ntasks, s->c.carrier ? s->prior : NULL,

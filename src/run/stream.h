@@ -39,7 +39,8 @@ struct dtx_taskstream_config {
     bool again;                  /* failed tasks run once more */
     uint64_t most_tasks;         /* 0 = DTX_STREAM_TASKS */
     uint64_t most_bytes;         /* 0 = DTX_STREAM_BYTES */
-    void (*notify)(void *ctx);   /* from the thread: something has come */
+    void (*notify)(void *ctx);   /* something has come, or is left to look at;
+                                    from the thread, or within _next */
     void *ctx;
 };
 

@@ -124,8 +124,8 @@ struct dtx_sim {
     uint32_t ntasks, nranks;
     uint32_t arrived;    /* tasks that have come; without a live list all */
     bool closed;
-    uint32_t *edge;      /* live: pairs before, after, by after */
-    size_t edge_at;
+    uint32_t *edge;      /* live: as struct dtx_arrival wants them */
+    size_t nedges, edge_at;
     bool *forgotten;     /* live: per task */
     struct dtx_rng rng;
     int64_t now_ns;

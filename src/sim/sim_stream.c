@@ -3,35 +3,101 @@
  * the groups that are due at one time, with what they wait for.  It decides
  * nothing about them. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "task/after.h"
 #include "sim/sim_state.h"
 
-/* The edges of the whole graph as pairs, sorted by counting. */
+/* What each node waits for, by counting: those of node n are pred[at[n]] to
+ * pred[at[n + 1] - 1]. */
+static void find_preds(const struct dtx_graph *g, uint32_t *at, uint32_t *pred)
+{
+    uint32_t node, i;
+
+    for (node = 0; node < g->nnodes; node++)
+        at[node + 1] = at[node] + g->indegree[node];
+    for (node = 0; node < g->nnodes; node++) {
+        for (i = g->start[node]; i < g->start[node + 1]; i++)
+            pred[at[g->succ[i]]++] = node;
+    }
+    memmove(at + 1, at, g->nnodes * sizeof(*at)); /* each went one on */
+    at[0] = 0;
+}
+
+struct order {
+    struct dtx_sim *s;
+    const uint32_t *at, *pred;
+    uint32_t *gate; /* of the nodes behind the tasks: how they are called */
+    uint32_t ngates;
+};
+
+/* Append what 'node', called 'name', waits for; gates not seen before come
+ * first. A gate that waits for nothing is left out. */
+static void put_node(struct order *o, uint32_t node, uint32_t name)
+{
+    const struct dtx_graph *g = o->s->c.master.graph;
+    uint32_t i, before;
+
+    for (i = o->at[node]; i < o->at[node + 1]; i++) {
+        before = o->pred[i];
+        if (before < g->ntasks || o->gate[before - g->ntasks] != 0 ||
+            g->indegree[before] == 0)
+            continue;
+        put_node(o, before, DTX_GATE | o->ngates);
+        o->gate[before - g->ntasks] = DTX_GATE | o->ngates++;
+    }
+    for (i = o->at[node]; i < o->at[node + 1]; i++) {
+        before = o->pred[i];
+        if (before >= g->ntasks)
+            before = o->gate[before - g->ntasks];
+        if (before == 0 && o->pred[i] != 0)
+            continue;
+        o->s->edge[2 * o->s->nedges] = before;
+        o->s->edge[2 * o->s->nedges++ + 1] = name;
+    }
+}
+
+/* The edges of the whole graph as pairs, in the order of the tasks that
+ * wait. */
 static int sort_edges(struct dtx_sim *s)
 {
     const struct dtx_graph *g = s->c.master.graph;
-    uint32_t *at, node, i;
+    struct order o = {.s = s};
+    uint32_t *at, *pred, i;
 
     if (!g->start)
         return DTX_OK;
-    at = calloc((size_t)s->ntasks + 1, sizeof(*at));
+    o.at = at = calloc((size_t)g->nnodes + 2, sizeof(*at));
+    o.pred = pred = malloc((g->nedges + 1) * sizeof(*pred));
+    o.gate = calloc((size_t)(g->nnodes - g->ntasks) + 1, sizeof(*o.gate));
     s->edge = malloc((g->nedges + 1) * 2 * sizeof(*s->edge));
-    if (!at || !s->edge) {
-        free(at);
-        return DTX_ENOMEM;
+    if (at && pred && o.gate && s->edge) {
+        find_preds(g, at, pred);
+        for (i = 0; i < g->ntasks; i++)
+            put_node(&o, i, i);
     }
-    for (node = 0; node + 1 < s->ntasks; node++)
-        at[node + 1] = at[node] + g->indegree[node];
-    for (node = 0; node < s->ntasks; node++) {
-        for (i = g->start[node]; i < g->start[node + 1]; i++) {
-            uint32_t after = g->succ[i], k = at[after]++;
-
-            s->edge[2 * (size_t)k] = node;
-            s->edge[2 * (size_t)k + 1] = after;
-        }
-    }
+    i = at && pred && o.gate && s->edge;
     free(at);
-    return DTX_OK;
+    free(pred);
+    free(o.gate);
+    return i ? DTX_OK : DTX_ENOMEM;
+}
+
+/* Where the edges of tasks that have not come begin, with their gates. */
+static size_t edges_due(const struct dtx_sim *s)
+{
+    size_t due = s->edge_at, e;
+
+    for (e = due; e < s->nedges; e++) {
+        uint32_t after = s->edge[2 * e + 1];
+
+        if (after & DTX_GATE)
+            continue;
+        if (after >= s->arrived)
+            break;
+        due = e + 1;
+    }
+    return due;
 }
 
 int dtx_sim_stream_init(struct dtx_sim *s)
@@ -59,9 +125,7 @@ void dtx_sim_stream_arrive(struct dtx_sim *s, struct dtx_event *ev)
 
     while (s->arrived < s->ntasks && s->c.arrive_ns[s->arrived] <= s->now_ns)
         s->arrived++;
-    while (s->edge && s->edge_at < c->graph->nedges &&
-           s->edge[2 * s->edge_at + 1] < s->arrived)
-        s->edge_at++;
+    s->edge_at = edges_due(s);
     ev->kind = DTX_EV_TASKS;
     ev->u.tasks = (struct dtx_arrival){
         s->arrived, c->prior ? c->prior + from : NULL,

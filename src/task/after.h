@@ -73,32 +73,54 @@ struct dtx_edge {
     uint32_t before, after;
 };
 
-/* Per line of a stream: one after= may wait for so many tasks. */
-#define DTX_MAX_WAITS 1000000u
+/* In the edges of a stream a node is a task, or a gate: this bit and the
+ * gate's number, from 0 in the order in which they are made. A gate opens when
+ * all that it waits for has succeeded. Its edges stand together, before any
+ * that waits for it. */
+#define DTX_GATE 0x80000000u
 
-/* Zero-initialise. Eight bytes for each task that has a name. */
+#define DTX_LIVE_FAN 4u
+#define DTX_LIVE_LEVELS 14u /* FAN^LEVELS is above DTX_MAX_TASKS */
+
+/* Gates of ranges of one size: plus one, 0 = not made. */
+struct dtx_after_blocks {
+    uint32_t *gate;
+    size_t n, cap;
+};
+
+/* Zero-initialise. Keeps eight bytes for each task that has a name, and less
+ * than two for each task once a range is waited for. */
 struct dtx_after_live {
     struct dtx_keymap group_of; /* hash of a name -> its group */
     struct dtx_after_group *group;
     size_t ngroups, cap_groups;
     struct dtx_after_member *member;
     size_t nmembers, cap_members;
-    struct dtx_edge *edge; /* of the last dtx_after_now */
+    uint32_t spare; /* first of the members that are free, plus one */
+    struct dtx_after_blocks block[DTX_LIVE_LEVELS]; /* of FAN^1, FAN^2 ... */
+    uint32_t range_lo, range_hi, range_gate; /* the last one; 0 = none */
+    uint32_t ngates;
+    struct dtx_edge *edge; /* since dtx_after_live_begin */
     size_t nedges, cap_edges;
 };
 
 void dtx_after_live_fini(struct dtx_after_live *l);
+/* Drop the edges: the next are those of another line. */
+void dtx_after_live_begin(struct dtx_after_live *l);
 /* Task number 'task' bears this name. 0 or DTX_ENOMEM. */
 int dtx_after_live_name(struct dtx_after_live *l, const char *name,
                         uint32_t task);
-/* Put into 'edge' what task number 'task', whose own name is 'name' (or NULL),
+/* Add to 'edge' what task number 'task', whose own name is 'name' (or NULL),
  * waits for. 0, or 'err' says why, without the place. */
 int dtx_after_live_now(struct dtx_after_live *l, uint32_t task,
                        const char *name, const char *value, size_t len,
                        struct dtx_error *err);
 /* Add what task number 'task' waits for: tasks number 'lo' to 'hi', all
- * earlier ones. */
+ * earlier ones. 0 or DTX_ENOMEM. */
 int dtx_after_live_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
-                         uint32_t hi, struct dtx_error *err);
+                         uint32_t hi);
+/* Task number 'task' of the same line waits for what the one before it waits
+ * for. 0 or DTX_ENOMEM. */
+int dtx_after_live_again(struct dtx_after_live *l, uint32_t task);
 
 #endif

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* after= in a stream: resolved as it is read, so it may only name tasks that
- * came before; see after.h.  It keeps which tasks bear a name, and nothing of
- * the others; whether those tasks have ended is not its business. */
+ * came before; see after.h.  It keeps which tasks bear a name and which gates
+ * it has made, and nothing of other tasks; whether tasks have ended is not its
+ * business.
+ *
+ * What stands for many tasks becomes gates, each made once.  Those of ranges
+ * are a tree: a gate of level k waits for FAN of level k-1, which stand for
+ * FAN^k tasks in a row, so any range is a few dozen nodes, and all gates
+ * together wait for little more than one node a task.  The gate of a name
+ * waits for the name's gate before it and the tasks that have come since. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +18,16 @@
 #include "task/show.h"
 #include "task/task.h"
 
-/* The tasks that share one name: a list through 'member'. */
+#define FAN DTX_LIVE_FAN
+#define MOST_NODES (2 * (FAN - 1) * (DTX_LIVE_LEVELS + 1)) /* of one range */
+#define FEW_NODES 4u /* no gate of its own for such a range */
+#define KEEP_EDGES 65536u
+
+/* The tasks that share one name: those since the last gate are a list through
+ * 'member'. */
 struct dtx_after_group {
-    uint32_t first, last;
+    uint32_t first, last; /* DTX_NO_TASK: none */
+    uint32_t gate;        /* of those before, or DTX_NO_TASK */
 };
 
 struct dtx_after_member {
@@ -30,15 +44,63 @@ struct resolver {
 
 void dtx_after_live_fini(struct dtx_after_live *l)
 {
+    size_t k;
+
     dtx_keymap_free(&l->group_of);
     free(l->group);
     free(l->member);
+    for (k = 0; k < DTX_LIVE_LEVELS; k++)
+        free(l->block[k].gate);
     free(l->edge);
     memset(l, 0, sizeof(*l));
 }
 
-static int put_group(struct dtx_after_live *l, const char *name,
-                     uint32_t member)
+void dtx_after_live_begin(struct dtx_after_live *l)
+{
+    l->nedges = 0;
+    if (l->cap_edges > KEEP_EDGES) {
+        free(l->edge);
+        l->edge = NULL;
+        l->cap_edges = 0;
+    }
+}
+
+static int add_edge(struct dtx_after_live *l, uint32_t before, uint32_t after)
+{
+    struct dtx_edge *e =
+        dtx_grow(l->edge, &l->cap_edges, l->nedges + 1, sizeof(*e));
+
+    if (!e)
+        return DTX_ENOMEM;
+    l->edge = e;
+    e[l->nedges++] = (struct dtx_edge){before, after};
+    return DTX_OK;
+}
+
+static int new_gate(struct dtx_after_live *l, uint32_t *gate)
+{
+    if (l->ngates >= DTX_GATE - 1)
+        return DTX_ENOMEM;
+    *gate = DTX_GATE | l->ngates++;
+    return DTX_OK;
+}
+
+/* A gate that waits for these. */
+static int gate_of(struct dtx_after_live *l, const uint32_t *node, size_t n,
+                   uint32_t *gate)
+{
+    int rc = new_gate(l, gate);
+    size_t i;
+
+    for (i = 0; i < n && !rc; i++)
+        rc = add_edge(l, node[i], *gate);
+    return rc;
+}
+
+/* ---- names ---- */
+
+static struct dtx_after_group *find_group(struct dtx_after_live *l,
+                                          const char *name)
 {
     struct dtx_after_group *g =
         dtx_grow(l->group, &l->cap_groups, l->ngroups + 1, sizeof(*g));
@@ -46,58 +108,188 @@ static int put_group(struct dtx_after_live *l, const char *name,
     bool made;
 
     if (!g)
-        return DTX_ENOMEM;
+        return NULL;
     l->group = g;
     if (!dtx_keymap_put(&l->group_of, dtx_hash128(name, strlen(name), 0),
                         (uint32_t)l->ngroups, &at, &made))
-        return DTX_ENOMEM;
+        return NULL;
     if (made)
-        g[l->ngroups++].first = member;
-    else
-        l->member[g[at].last].next = member;
-    g[at].last = member;
+        g[l->ngroups++] =
+            (struct dtx_after_group){DTX_NO_TASK, DTX_NO_TASK, DTX_NO_TASK};
+    return &g[at];
+}
+
+/* One that was used up, or a new one. */
+static int take_member(struct dtx_after_live *l, uint32_t *at)
+{
+    struct dtx_after_member *m;
+
+    if (l->spare > 0) {
+        *at = l->spare - 1;
+        l->spare = l->member[*at].next;
+        return DTX_OK;
+    }
+    m = dtx_grow(l->member, &l->cap_members, l->nmembers + 1, sizeof(*m));
+    if (!m)
+        return DTX_ENOMEM;
+    l->member = m;
+    *at = (uint32_t)l->nmembers++;
     return DTX_OK;
 }
 
 int dtx_after_live_name(struct dtx_after_live *l, const char *name,
                         uint32_t task)
 {
-    struct dtx_after_member *m =
-        dtx_grow(l->member, &l->cap_members, l->nmembers + 1, sizeof(*m));
-    int rc;
+    struct dtx_after_group *g = find_group(l, name);
+    uint32_t at;
 
-    if (!m)
+    if (!g || take_member(l, &at))
         return DTX_ENOMEM;
-    l->member = m;
-    m[l->nmembers] = (struct dtx_after_member){task, DTX_NO_TASK};
-    rc = put_group(l, name, (uint32_t)l->nmembers);
-    if (!rc)
-        l->nmembers++;
+    l->member[at] = (struct dtx_after_member){task, DTX_NO_TASK};
+    if (g->first == DTX_NO_TASK)
+        g->first = at;
+    else
+        l->member[g->last].next = at;
+    g->last = at;
+    return DTX_OK;
+}
+
+/* The tasks that have come since its last gate and that gate become one. */
+static int close_group(struct dtx_after_live *l, struct dtx_after_group *g)
+{
+    uint32_t gate = DTX_NO_TASK, at;
+    int rc = new_gate(l, &gate);
+
+    if (!rc && g->gate != DTX_NO_TASK)
+        rc = add_edge(l, g->gate, gate);
+    while (!rc && g->first != DTX_NO_TASK) {
+        at = g->first;
+        rc = add_edge(l, l->member[at].task, gate);
+        g->first = l->member[at].next;
+        l->member[at].next = l->spare;
+        l->spare = at + 1;
+    }
+    g->gate = gate;
     return rc;
 }
 
-static int add_edge(struct resolver *r, uint32_t before)
+static int wait_group(struct resolver *r, struct dtx_after_group *g)
 {
-    struct dtx_after_live *l = r->l;
-    struct dtx_edge *e;
+    bool one = g->gate == DTX_NO_TASK && g->first == g->last;
+    int rc = DTX_OK;
 
-    if (l->nedges >= DTX_MAX_WAITS)
-        return dtx_error_set(r->err, DTX_ELIMIT,
-                             "after=%s: a task of a stream can wait for %u "
-                             "others; put the tasks into a file",
-                             r->shown.text, DTX_MAX_WAITS);
-    e = dtx_grow(l->edge, &l->cap_edges, l->nedges + 1, sizeof(*e));
-    if (!e)
-        return dtx_error_set(r->err, DTX_ENOMEM, "out of memory");
-    l->edge = e;
-    e[l->nedges++] = (struct dtx_edge){before, r->task};
-    return DTX_OK;
+    if (one)
+        return add_edge(r->l, r->l->member[g->first].task, r->task);
+    if (g->first != DTX_NO_TASK)
+        rc = close_group(r->l, g);
+    return rc ? rc : add_edge(r->l, g->gate, r->task);
+}
+
+/* ---- ranges ---- */
+
+/* Where the gate of block 'j' of this level is, plus one; or NULL. */
+static uint32_t *block_at(struct dtx_after_live *l, uint32_t level, uint32_t j)
+{
+    struct dtx_after_blocks *b = &l->block[level - 1];
+    uint32_t *p = dtx_grow(b->gate, &b->cap, (size_t)j + 1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    b->gate = p;
+    if (j >= b->n) {
+        memset(p + b->n, 0, (j + 1 - b->n) * sizeof(*p));
+        b->n = (size_t)j + 1;
+    }
+    return &p[j];
+}
+
+/* The node that stands for the tasks of block 'j' of this level. */
+static int block_node(struct dtx_after_live *l, uint32_t level, uint32_t j,
+                      uint32_t *node)
+{
+    uint32_t child[FAN], i, *made;
+    int rc = DTX_OK;
+
+    *node = j;
+    if (level == 0)
+        return DTX_OK;
+    made = block_at(l, level, j);
+    if (!made)
+        return DTX_ENOMEM;
+    if (*made > 0) {
+        *node = *made - 1;
+        return DTX_OK;
+    }
+    for (i = 0; i < FAN && !rc; i++)
+        rc = block_node(l, level - 1, j * FAN + i, &child[i]);
+    if (!rc)
+        rc = gate_of(l, child, FAN, node);
+    if (!rc)
+        *made = *node + 1; /* the levels below have other arrays */
+    return rc;
+}
+
+/* The largest blocks that make up the tasks from lo to hi. */
+static int range_nodes(struct dtx_after_live *l, uint32_t lo, uint32_t hi,
+                       uint32_t *node, size_t *n)
+{
+    uint64_t at = lo, end = (uint64_t)hi + 1;
+    int rc = DTX_OK;
+
+    for (*n = 0; at < end && !rc; ++*n) {
+        uint64_t size = 1;
+        uint32_t level = 0;
+
+        while (level < DTX_LIVE_LEVELS && at % (size * FAN) == 0 &&
+               at + size * FAN <= end) {
+            size *= FAN;
+            level++;
+        }
+        rc = block_node(l, level, (uint32_t)(at / size), &node[*n]);
+        at += size;
+    }
+    return rc;
+}
+
+/* Tasks number lo to hi, all earlier ones. Often the next task waits for the
+ * same range, so the last one's gate is kept. */
+static int wait_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
+                      uint32_t hi)
+{
+    uint32_t node[MOST_NODES];
+    size_t n, i;
+    int rc;
+
+    if (l->range_gate != 0 && l->range_lo == lo && l->range_hi == hi)
+        return add_edge(l, l->range_gate, task);
+    rc = range_nodes(l, lo, hi, node, &n);
+    if (!rc && n > FEW_NODES) {
+        rc = gate_of(l, node, n, &l->range_gate);
+        l->range_lo = lo;
+        l->range_hi = hi;
+        node[0] = l->range_gate;
+        n = 1;
+    }
+    for (i = 0; i < n && !rc; i++)
+        rc = add_edge(l, node[i], task);
+    return rc;
+}
+
+int dtx_after_live_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
+                         uint32_t hi)
+{
+    return wait_range(l, task, lo, hi);
+}
+
+/* ---- the text of after= ---- */
+
+static int nomem(const struct resolver *r)
+{
+    return dtx_error_set(r->err, DTX_ENOMEM, "out of memory");
 }
 
 static int wait_numbers(struct resolver *r, uint64_t lo, uint64_t hi)
 {
-    int rc = DTX_OK;
-
     if (lo < 1 || hi < 1)
         return dtx_error_set(r->err, DTX_EPARSE,
                              "after=%s: numbers count tasks from 1",
@@ -115,30 +307,26 @@ static int wait_numbers(struct resolver *r, uint64_t lo, uint64_t hi)
                              "tasks into a file",
                              r->shown.text,
                              (unsigned long long)dtx_task_id(r->task));
-    for (; lo <= hi && !rc; lo++)
-        rc = add_edge(r, (uint32_t)(lo - 1));
-    return rc;
+    return wait_range(r->l, r->task, (uint32_t)lo - 1, (uint32_t)hi - 1)
+               ? nomem(r)
+               : DTX_OK;
 }
 
 static int wait_name(struct resolver *r, const char *s, size_t len)
 {
-    const struct dtx_after_live *l = r->l;
-    uint32_t at, i;
-    int rc = DTX_OK;
+    uint32_t at;
 
     if (r->name && strlen(r->name) == len && memcmp(r->name, s, len) == 0)
         return dtx_error_set(r->err, DTX_EPARSE,
                              "after=%s: task %llu waits for itself",
                              r->shown.text,
                              (unsigned long long)dtx_task_id(r->task));
-    if (!dtx_keymap_get(&l->group_of, dtx_hash128(s, len, 0), &at))
+    if (!dtx_keymap_get(&r->l->group_of, dtx_hash128(s, len, 0), &at))
         return dtx_error_set(r->err, DTX_EPARSE,
                              "after=%s: no earlier task has this name; in a "
                              "stream '#DTX name=...' must come before",
                              r->shown.text);
-    for (i = l->group[at].first; i != DTX_NO_TASK && !rc; i = l->member[i].next)
-        rc = add_edge(r, l->member[i].task);
-    return rc;
+    return wait_group(r, &r->l->group[at]) ? nomem(r) : DTX_OK;
 }
 
 static int wait_element(struct resolver *r, const char *s, const char *end)
@@ -176,14 +364,19 @@ int dtx_after_live_now(struct dtx_after_live *l, uint32_t task,
     }
 }
 
-int dtx_after_live_range(struct dtx_after_live *l, uint32_t task, uint32_t lo,
-                         uint32_t hi, struct dtx_error *err)
+/* More than one node becomes a gate first, which the next one finds. */
+int dtx_after_live_again(struct dtx_after_live *l, uint32_t task)
 {
-    struct resolver r = {.l = l, .task = task, .err = err};
-    int rc = DTX_OK;
+    size_t end = l->nedges, first = end, i;
+    uint32_t gate = DTX_NO_TASK;
+    int rc;
 
-    (void)dtx_show_text(&r.shown, "lines", 5);
-    for (; lo <= hi && !rc; lo++)
-        rc = add_edge(&r, lo);
-    return rc;
+    while (first > 0 && l->edge[first - 1].after == task - 1)
+        first--;
+    if (end - first <= 1)
+        return first == end ? DTX_OK : add_edge(l, l->edge[first].before, task);
+    rc = new_gate(l, &gate);
+    for (i = first; i < end && !rc; i++)
+        rc = add_edge(l, l->edge[i].before, gate);
+    return rc ? rc : add_edge(l, gate, task);
 }

@@ -383,7 +383,7 @@ int dtx_directive_read(struct dtx_taskparser *p, const char *s,
 void dtx_directive_forget(struct dtx_taskparser *p)
 {
     memset(&p->pending, 0, sizeof(p->pending));
-    p->pending.attr = p->list->attr[0];
+    p->pending.attr = p->list->attr[p->plain];
     p->pending.name = DTX_NO_TEXT;
 }
 

@@ -64,8 +64,10 @@ bool dtx_disbatch_is(const char *s, const char *end)
 
 /* ---- what the tasks see ---- */
 
+/* Beside what all tasks see. */
 static uint32_t intern_env(struct dtx_taskparser *p, const char *repeat)
 {
+    const char *all = dtx_tasklist_pool(p->list, p->list->attr[0].env);
     const char *slash = strrchr(p->name, '/'), *c;
     struct dtx_buf b = DTX_BUF_INIT;
     uint32_t off;
@@ -78,28 +80,42 @@ static uint32_t intern_env(struct dtx_taskparser *p, const char *repeat)
             dtx_buf_char(&b, '%');
         dtx_buf_char(&b, *c == '\n' ? '_' : *c);
     }
+    if (all)
+        dtx_buf_printf(&b, "\n%s", all);
     off = b.failed ? DTX_NO_TEXT : dtx_tasklist_intern(p->list, b.data, b.len);
     dtx_buf_free(&b);
     return off;
 }
 
-/* The file is one of disBatch's: the tasks before see what those behind do. */
+/* Tasks see this: of a file all, those before as well; of a stream those that
+ * come, since the others may have run and the journal has them as they are. */
+static int show_env(struct dtx_taskparser *p, uint32_t env)
+{
+    struct dtx_task_attr plain = p->list->attr[0];
+    size_t i;
+
+    p->pending.attr.env = env;
+    plain.env = env;
+    if (p->live)
+        return dtx_tasklist_attr(p->list, &plain, &p->plain);
+    for (i = 0; i < p->list->nattrs; i++)
+        p->list->attr[i].env = env;
+    return DTX_OK;
+}
+
+/* The file is one of disBatch's. */
 static int begin(struct dtx_taskparser *p)
 {
     bool first = p->dialect == DTX_DIALECT_NONE;
     int rc = dtx_parser_dialect(p, DTX_DIALECT_DISBATCH);
     uint32_t env;
-    size_t i;
 
     if (rc || !first)
         return rc;
     env = intern_env(p, "-1");
     p->repeat_env = intern_env(p, "%i");
-    if (env == DTX_NO_TEXT || p->repeat_env == DTX_NO_TEXT)
+    if (env == DTX_NO_TEXT || p->repeat_env == DTX_NO_TEXT || show_env(p, env))
         return dtx_parser_nomem(p);
-    for (i = 0; i < p->list->nattrs; i++)
-        p->list->attr[i].env = env;
-    p->pending.attr.env = env;
     return DTX_OK;
 }
 
@@ -170,43 +186,35 @@ static int read_steps(struct dtx_taskparser *p, struct piece *line,
 }
 
 /* The next task waits as the one before it: for the last 'n' references, or
- * in a stream for 'waits'. */
-static int wait_again(struct dtx_taskparser *p, size_t n,
-                      const struct dtx_buf *waits)
+ * in a stream for what was found there. */
+static int wait_again(struct dtx_taskparser *p, size_t n)
 {
-    if (dtx_after_again(&p->after, n, p->ntasks))
-        return dtx_parser_nomem(p);
-    if (waits->len > 0)
-        dtx_buf_append(&p->waits, waits->data, waits->len);
-    return p->waits.failed ? dtx_parser_nomem(p) : DTX_OK;
+    int rc = p->live ? dtx_after_live_again(&p->earlier, p->ntasks)
+                     : dtx_after_again(&p->after, n, p->ntasks);
+
+    return rc ? dtx_parser_nomem(p) : DTX_OK;
 }
 
 static int add_repeats(struct dtx_taskparser *p, struct piece command,
                        uint64_t count, uint64_t start, uint64_t step)
 {
     struct dtx_pending said = p->pending;
-    struct dtx_buf waits = DTX_BUF_INIT;
     size_t nrefs = dtx_after_count(&p->after, p->ntasks);
     uint64_t i;
     int rc = DTX_OK;
 
-    if (p->waits.len > 0)
-        dtx_buf_append(&waits, p->waits.data, p->waits.len);
-    if (waits.failed)
-        rc = dtx_parser_nomem(p);
     said.line = p->line;
     said.attr.env = p->repeat_env;
     for (i = 0; i < count && !rc; i++) {
         p->pending = said;
         p->index = (uint32_t)(start + i * step);
         if (i > 0)
-            rc = wait_again(p, nrefs, &waits);
+            rc = wait_again(p, nrefs);
         if (!rc)
             rc = dtx_disbatch_task(p, command.s,
                                    (size_t)(command.end - command.s));
     }
     p->index = 0;
-    dtx_buf_free(&waits);
     return rc;
 }
 

@@ -75,7 +75,7 @@ static int wait_lines(struct dtx_taskparser *p, uint64_t lo, uint64_t hi)
                              "counted",
                              p->shown.text, (unsigned long)empty);
     rc = p->live ? dtx_after_live_range(&p->earlier, p->ntasks, task,
-                                        task + (uint32_t)(hi - lo), p->err)
+                                        task + (uint32_t)(hi - lo))
                  : dtx_after_add_range(&p->after, p->ntasks, p->line, task,
                                        task + (uint32_t)(hi - lo));
     return rc == DTX_ENOMEM ? dtx_parser_nomem(p) : rc;

@@ -47,6 +47,7 @@ struct dtx_taskparser {
     struct dtx_buf waits; /* live: the after= of the task to come */
     uint32_t waits_line;
     struct dtx_after_live earlier; /* live: who can be waited for */
+    size_t counted;                /* of its edges, as those of a task */
     uint32_t line;                 /* at work on, or the one at fault */
     uint32_t ntasks;               /* so far, also where the list was emptied */
     struct dtx_line_run *run;
@@ -55,6 +56,7 @@ struct dtx_taskparser {
     uint32_t dialect_line;      /* where that was seen first */
     struct dtx_buf prefix, suffix; /* disBatch: round each command */
     uint32_t repeat_env;        /* disBatch: of repeated tasks */
+    uint32_t plain;             /* attributes of a task without a directive */
     uint32_t index;             /* of the task that is added */
     struct dtx_buf command;     /* disBatch: one with its prefix and suffix */
     struct dtx_taskfile_more *more; /* NULL: nobody wants it */

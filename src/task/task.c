@@ -53,6 +53,7 @@ void dtx_tasklist_fini(struct dtx_tasklist *l)
     for (i = 0; i < l->nblocks; i++)
         free(l->block[i].data);
     free(l->block);
+    free(l->waits);
     free(l->task);
     free(l->attr);
     dtx_buf_free(&l->text);
@@ -164,6 +165,23 @@ static bool append_live(struct dtx_tasklist *l, const char *command,
     return true;
 }
 
+int dtx_tasklist_waits(struct dtx_tasklist *l, size_t task, size_t n)
+{
+    uint32_t *p;
+
+    if (!l->live || n == 0)
+        return DTX_OK;
+    p = dtx_grow(l->waits, &l->cap_waits, task + 1, sizeof(*p));
+    if (!p || n > UINT32_MAX)
+        return DTX_ENOMEM;
+    l->waits = p;
+    memset(p + l->nwaits, 0, (task + 1 - l->nwaits) * sizeof(*p));
+    l->nwaits = task + 1;
+    p[task] = (uint32_t)n;
+    l->open_bytes += (uint64_t)n * DTX_WAIT_BYTES;
+    return DTX_OK;
+}
+
 void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task)
 {
     const struct dtx_task *t = &l->task[task];
@@ -172,6 +190,8 @@ void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task)
     assert(l->live && task < l->ntasks && b->tasks > 0);
     l->open_tasks--;
     l->open_bytes -= t->len;
+    if (task < l->nwaits)
+        l->open_bytes -= (uint64_t)l->waits[task] * DTX_WAIT_BYTES;
     if (--b->tasks == 0 && b != &l->block[l->nblocks - 1])
         release_block(b);
 }

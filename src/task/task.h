@@ -100,13 +100,21 @@ struct dtx_tasklist {
     struct dtx_text_block *block; /* live: instead of 'text' */
     size_t nblocks, cap_blocks;
     uint64_t open_tasks; /* live: not forgotten */
-    uint64_t open_bytes; /* live: of the commands of those */
+    uint64_t open_bytes; /* live: of the commands of those, and
+                            DTX_WAIT_BYTES for each dependency */
+    uint32_t *waits;     /* live: dependencies that came with each task; for
+                            those up to the last that has any */
+    size_t nwaits, cap_waits;
 };
 
 int dtx_tasklist_init(struct dtx_tasklist *l);
 void dtx_tasklist_fini(struct dtx_tasklist *l);
 /* Make a list without tasks a live one. */
 void dtx_tasklist_live(struct dtx_tasklist *l);
+/* So many dependencies came with this task of a live list, for what is open:
+ * while it is open, each keeps DTX_WAIT_BYTES somewhere. 0 or DTX_ENOMEM. */
+#define DTX_WAIT_BYTES 16u
+int dtx_tasklist_waits(struct dtx_tasklist *l, size_t task, size_t n);
 /* The command of this task of a live list is not asked for again; once a
  * task. */
 void dtx_tasklist_forget(struct dtx_tasklist *l, uint32_t task);

@@ -30,6 +30,10 @@ static int link_live(struct dtx_taskparser *p, uint32_t name)
             return rc;
         p->line = line;
     }
+    if (dtx_tasklist_waits(p->list, p->list->ntasks - 1,
+                           p->earlier.nedges - p->counted))
+        return dtx_parser_nomem(p);
+    p->counted = p->earlier.nedges;
     if (text && dtx_after_live_name(&p->earlier, text, p->ntasks))
         return dtx_parser_nomem(p);
     return rc;
@@ -69,7 +73,7 @@ int dtx_parser_dialect(struct dtx_taskparser *p, enum dtx_dialect d)
 
 int dtx_parser_add(struct dtx_taskparser *p, const char *s, size_t len)
 {
-    uint32_t attr = 0, name = DTX_NO_TEXT;
+    uint32_t attr = p->plain, name = DTX_NO_TEXT;
     int rc;
 
     if (len > DTX_MAX_COMMAND)
@@ -280,7 +284,8 @@ int dtx_taskparser_line(struct dtx_taskparser *p, const char *s, size_t len,
         s = "";
     end = s + len;
     p->err = err;
-    p->earlier.nedges = 0;
+    dtx_after_live_begin(&p->earlier);
+    p->counted = 0;
     if (p->line == 0)
         p->wide = is_utf16(s, end);
     rc = next_line(p, s, end);
@@ -292,7 +297,8 @@ int dtx_taskparser_line(struct dtx_taskparser *p, const char *s, size_t len,
 int dtx_taskparser_end(struct dtx_taskparser *p, struct dtx_error *err)
 {
     p->err = err;
-    p->earlier.nedges = 0;
+    dtx_after_live_begin(&p->earlier);
+    p->counted = 0;
     return add_place(p, finish(p));
 }
 

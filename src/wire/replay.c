@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "task/after.h"
 #include "task/args.h"
 #include "task/outcome.h"
 #include "wire/wire.h"
@@ -68,6 +69,7 @@ void dtx_replay_fini(struct dtx_replay *r)
     free(r->cwd);
     free(r->known);
     free_kept(&r->kept);
+    free(r->edge);
     dtx_keymap_free(&r->seen);
     free(r->ended_epochs);
     memset(r, 0, sizeof(*r));
@@ -441,14 +443,87 @@ static int on_edges(struct dtx_replay_list *n, struct dtx_rec *rec,
     int rc;
 
     while ((rc = dtx_item_edge_next(&rec->items, &it)) > 0) {
-        if (it.before >= n->graph.nnodes || it.after >= n->graph.nnodes ||
-            (n->live && it.before >= it.after))
+        if (it.before >= n->graph.nnodes || it.after >= n->graph.nnodes)
             return corrupt(err, "a dependency out of range");
         if (dtx_graph_edge(&n->graph, it.before, it.after))
             return DTX_ENOMEM;
         n->nedges++;
     }
     return rc ? corrupt(err, "a broken EDGES record") : DTX_OK;
+}
+
+static void drop_live_edges(struct dtx_replay *r)
+{
+    free(r->edge);
+    r->edge = NULL;
+    r->nedges = r->cap_edges = 0;
+    r->ngates = 0;
+}
+
+/* Each waits for earlier ones; a gate begins with its first edge. */
+static bool live_edge_fits(struct dtx_replay *r,
+                           const struct dtx_item_edge *it)
+{
+    uint32_t before = it->before & ~DTX_GATE, after = it->after & ~DTX_GATE;
+    uint32_t ngates = r->ngates;
+
+    if (it->after & DTX_GATE) {
+        if (after > ngates)
+            return false;
+        r->ngates += after == ngates;
+    } else if (after >= r->list.ntasks) {
+        return false;
+    }
+    if (it->before & DTX_GATE)
+        return before < ngates && (!(it->after & DTX_GATE) || before < after);
+    return before < r->list.ntasks &&
+           ((it->after & DTX_GATE) || before < after);
+}
+
+/* Tasks are still coming, so nodes cannot be numbered yet. */
+static int on_live_edges(struct dtx_replay *r, struct dtx_rec *rec,
+                         struct dtx_error *err)
+{
+    struct dtx_item_edge it;
+    int rc;
+
+    while ((rc = dtx_item_edge_next(&rec->items, &it)) > 0) {
+        struct dtx_edge *p = dtx_grow(r->edge, &r->cap_edges, r->nedges + 1,
+                                      sizeof(*p));
+
+        if (!p)
+            return DTX_ENOMEM;
+        r->edge = p;
+        if (!live_edge_fits(r, &it))
+            return corrupt(err, "a dependency out of range");
+        p[r->nedges++] = (struct dtx_edge){it.before, it.after};
+        r->growing->nedges++;
+    }
+    return rc ? corrupt(err, "a broken EDGES record") : DTX_OK;
+}
+
+/* No more tasks come: gates are numbered behind them. */
+static int seal_live(struct dtx_replay *r, struct dtx_error *err)
+{
+    uint32_t ntasks = r->graph.ntasks, a, b, i;
+    size_t e;
+    int rc = DTX_OK;
+
+    for (i = 0; i < r->ngates && !rc; i++)
+        rc = dtx_graph_gate(&r->graph, &a);
+    for (e = 0; e < r->nedges && !rc; e++) {
+        a = r->edge[e].before;
+        b = r->edge[e].after;
+        rc = dtx_graph_edge(&r->graph,
+                            a & DTX_GATE ? ntasks + (a & ~DTX_GATE) : a,
+                            b & DTX_GATE ? ntasks + (b & ~DTX_GATE) : b);
+    }
+    drop_live_edges(r);
+    if (!rc)
+        rc = dtx_graph_seal(&r->graph, &a, &b);
+    if (rc == DTX_EINVAL)
+        return corrupt(err, "a task list with a cycle");
+    return rc ? dtx_error_set(err, rc, "journal: out of memory") : DTX_OK;
 }
 
 /* The new list is whole: it takes the old one's place. */
@@ -471,6 +546,7 @@ static int adopt(struct dtx_replay *r, struct dtx_replay_list *n)
     free(r->source);
     free(r->cwd);
     free(r->known);
+    drop_live_edges(r);
     dtx_keymap_free(&r->seen);
     memset(&r->seen, 0, sizeof(r->seen));
     r->list = n->list;
@@ -535,14 +611,12 @@ static int on_more(struct dtx_replay *r, struct dtx_rec *rec,
 
     if (rec->kind == DTX_REC_LISTED)
         return on_end_of_live(r, rec, err);
+    if (rec->kind == DTX_REC_EDGES)
+        return on_live_edges(r, rec, err);
     n->list = r->list;
     n->graph = r->graph;
-    if (rec->kind == DTX_REC_ATTRS)
-        rc = on_attrs(n, rec, err);
-    else if (rec->kind == DTX_REC_TASKS)
-        rc = on_tasks(n, rec, err);
-    else
-        rc = on_edges(n, rec, err);
+    rc = rec->kind == DTX_REC_ATTRS ? on_attrs(n, rec, err)
+                                    : on_tasks(n, rec, err);
     r->list = n->list;
     r->graph = n->graph;
     return rc || r->list.ntasks == before ? rc : know_more(r, before);
@@ -665,14 +739,11 @@ int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
 
 int dtx_replay_end(struct dtx_replay *r, struct dtx_error *err)
 {
-    uint32_t a, b;
     int rc = DTX_OK;
 
     stop_growing(r);
     if (r->has_list && r->unsealed)
-        rc = dtx_graph_seal(&r->graph, &a, &b);
+        rc = seal_live(r, err);
     r->unsealed = false;
-    if (rc)
-        (void)dtx_error_set(err, rc, "journal: out of memory");
     return rc;
 }

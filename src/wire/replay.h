@@ -26,6 +26,7 @@
 #include "task/graph.h"
 #include "task/task.h"
 
+struct dtx_edge;
 struct dtx_error;
 
 /* Called for each record in order; non-zero ends and is returned. */
@@ -37,8 +38,6 @@ typedef int (*dtx_emit_f)(void *ctx, const void *payload, size_t len);
 int dtx_list_encode(const struct dtx_tasklist *l, const struct dtx_graph *g,
                     const char *source, const char *cwd, dtx_emit_f emit,
                     void *ctx);
-
-struct dtx_edge;
 
 /* The same of a live list: its LIST record; what has come since it had 'from'
  * tasks and 'from_attr' attributes, with its edges; and LISTED, when no more
@@ -94,6 +93,9 @@ struct dtx_replay {
     struct dtx_replay_list *next; /* the list being read */
     struct dtx_replay_list *growing; /* the list is live and may go on */
     bool unsealed;
+    struct dtx_edge *edge; /* of a live list, for 'graph' */
+    size_t nedges, cap_edges;
+    uint32_t ngates; /* in those */
     size_t cap_known;
     struct dtx_kept kept;
     struct dtx_keymap seen; /* of a live list */

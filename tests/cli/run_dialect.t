@@ -102,6 +102,25 @@ test_case "what is left of a GREASY file goes on from its restart file" '
     test "$(cat f.txt.rst)" = mine
 '
 
+test_case "a restart file goes when nothing is left" '
+    for again in "--resume-failed" "--resume-failed r.txt" "--retry-failed"; do
+        rm -rf d go
+        printf "%s\n" true "[# 1 #] test -e go" "[# 1 #] test -e go" >r.txt
+        expect_status 2 dtx 60 --run-dir d r.txt >out 2>err
+        test -e r.txt.rst
+        touch go
+        expect_status 0 dtx 60 --run-dir d $again >out 2>err
+        test ! -e r.txt.rst || fail "$again: $(cat err)"
+        grep -q "restart file .*r.txt.rst is removed" err || fail "$(cat err)"
+    done
+    rm -rf d go
+    expect_status 2 dtx 60 --run-dir d r.txt >out 2>err
+    echo mine >r.txt.rst
+    touch go
+    expect_status 0 dtx 60 --run-dir d --resume-failed >out 2>err
+    test "$(cat r.txt.rst)" = mine
+'
+
 test_case "a drained GREASY job leaves a restart file" '
     rm -rf d
     printf "%s\n" "\"$DISTRIBUTEX\" stop d; sleep 2" "[# 1 #] true" >s.txt
@@ -137,7 +156,16 @@ echo \$LAUNCHER_JID" | sed -e :a -e "/\\\\$/N; s/\\\\\n//; ta" >jobs
         grep -q "/work\$" err || fail "$way: $(cat err)"
         grep -q "is LAUNCHER_JOB_FILE: $PWD/jobs" err || fail "$(cat err)"
     done
+    for way in "${ways[@]}"; do
+        rm -rf d
+        printf "%s\n" "pwd; echo \$LAUNCHER_JID \$LAUNCHER_NPROCS." \
+            "#DTX cwd=/" "pwd" "#DISBATCH SUFFIX  # x" \
+            "echo \$LAUNCHER_JID.\$DISBATCH_TASKID" |
+            expect_status 0 dtx 60 -k --run-dir d $way - >out 2>err
+        printf "%s\n" "$PWD/work" "1 2." / 3.2 | diff - out
+    done
     LAUNCHER_WORKDIR=nowhere expect_status 103 dtx 20 2>err
+    LAUNCHER_WORKDIR=nowhere expect_status 103 dtx 20 - </dev/null 2>err
     grep -q "LAUNCHER_WORKDIR=nowhere is no directory" err || fail "$(cat err)"
     DTX_TASK_ID=1 expect_status 102 dtx 20 2>err
     grep -q "no task file" err

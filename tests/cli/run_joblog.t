@@ -91,6 +91,23 @@ test_case "our own log; another order; a longer list" '
     ran 6
 '
 
+# What an argument holds makes no line: neither of a task that has not run.
+test_case "a command of several lines is one line, and read back" '
+    args=("$(printf "one\n2\t:\t0\t0\t0\t0\t0\t0\techo two")" two)
+    log_of() {
+        timeout -k 5 50 "$DISTRIBUTEX" run -q --joblog log "$@" \
+            "echo {} | grep -o ^[ot][a-z]* >>ran" ::: "${args[@]}"
+    }
+    expect_status 0 log_of
+    [ "$(wc -l <log)" -eq 3 ] || fail "$(cat -A log)"
+    [ "$(tr -dc "\\000" <log | wc -c)" -eq 1 ] || fail "$(cat -A log)"
+    ran one two
+    rm -r ran distributex-*
+    sed -i "/echo two . grep/d" log
+    expect_status 0 log_of --resume
+    ran two
+'
+
 test_case "an empty log or none: all run" '
     tasks
     expect_status 1 resume --resume

@@ -199,6 +199,42 @@ else
     '
 fi
 
+test_case "a resume knows the variables of disBatch that came late" '
+    mkfifo way
+    from_way -q -j 1
+    exec 7>way
+    echo "touch early" >&7
+    has_early() { [ -e early ]; }
+    wait_for 20 has_early
+    printf "%s\n" "#DISBATCH SUFFIX ; true" "touch on; sleep 30" \
+        "echo id=\$DISBATCH_TASKID" >&7
+    wait_for 20 is_on
+    sleep 0.3
+    kill_job
+    exec 7>&-
+    gone 10
+    begin timeout -k 5 20 "$DISTRIBUTEX" run -q --resume -j 2 --run-dir d
+    has_id() { grep -q "^id=" out; }
+    wait_for 15 has_id
+    kill -INT -- "-$job"; kill -INT -- "-$job"
+    wait "$job" || true
+    grep -qx id=2 out || fail "$(cat out)"
+'
+
+# Each of 2,000 tasks waits for the same 2,000: a line each in the journal.
+test_case "what many wait for costs little, and is waited for" '
+    (
+        printf "#DTX name=prep\n%s\n" "sleep 0.3; echo prep"
+        for ((i = 1; i < 2000; i++)); do printf "#DTX name=prep\ntrue\n"; done
+        for ((i = 0; i < 2000; i++)); do
+            printf "#DTX after=prep\n/bin/echo after\n"
+        done
+    ) | timeout -k 5 100 "$DISTRIBUTEX" run -q -j 8 --run-dir d - >out
+    [ "$(head -n 1 out)" = prep ] || fail "$(head -n 1 out)"
+    [ "$(grep -c after out)" -eq 2000 ]
+    [ "$(stat -c %s d/journal)" -lt 2000000 ] || fail "$(ls -l d/journal)"
+'
+
 test_case "input that is closed, and a terminal under --ranks" '
     status=0
     timeout -k 5 20 "$DISTRIBUTEX" run -q - <&- 2>err || status=$?

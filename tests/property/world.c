@@ -290,7 +290,7 @@ static void draw_master(struct world *w)
     m->graph = &w->graph;
 }
 
-/* Every third world without gates has a live list: bursts of tasks, some of
+/* Every third world without barriers has a live list: bursts of tasks, some of
  * them long after all before have ended. Drawn last, so that the other worlds
  * of a seed stay what they were. */
 static void draw_stream(struct world *w)
@@ -298,7 +298,7 @@ static void draw_stream(struct world *w)
     uint32_t burst = 1 + below(w, 60), left = 0, i;
     int64_t now = time_below(w, 5 * DTX_MSEC_NS), gap;
 
-    if (!once_in(w, 3) || w->graph.nnodes > w->graph.ntasks)
+    if (!once_in(w, 3) || w->graph.nbarriers > 0)
         return;
     gap = time_below(w, w->span_ns) / (1 + w->ntasks / burst) *
           (int64_t)(1 + below(w, 3));

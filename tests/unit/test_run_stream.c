@@ -3,6 +3,7 @@
  * task at once. */
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +33,12 @@ static struct dtx_buf done;     /* the frame that answers grants */
 static uint64_t recorded, asked;
 static bool finished;
 
-static void no_notice(void *ctx)
+static sem_t noticed;
+
+static void notice(void *ctx)
 {
     (void)ctx;
+    (void)sem_post(&noticed);
 }
 
 static void open_stream(uint64_t most_tasks)
@@ -43,12 +47,13 @@ static void open_stream(uint64_t most_tasks)
                                       .list = &list,
                                       .most_cpus = 4,
                                       .most_tasks = most_tasks,
-                                      .notify = no_notice};
+                                      .notify = notice};
     struct dtx_master_config m = {
         .epoch = 1, .nranks = 1, .list = &list, .live = true};
     struct dtx_error err;
 
     ck_assert_int_eq(pipe(way), 0);
+    ck_assert_int_eq(sem_init(&noticed, 0, 0), 0);
     ck_assert_int_eq(dtx_tasklist_init(&list), 0);
     dtx_tasklist_live(&list);
     c.fd = way[0];
@@ -110,6 +115,8 @@ START_TEST(tasks_come_while_it_is_open)
     ck_assert_int_eq(ev.kind, DTX_EV_TASKS);
     ck_assert_uint_eq(ev.u.tasks.upto, 1);
     ck_assert_str_eq(text(0), "one");
+    /* the list has it, the master has not heard of it */
+    ck_assert_int_eq(dtx_master_task_state(master, 0), DTX_TASK_BLOCKED);
     put("o\n#DTX after=1-2\nthree");
     ck_assert(next(&ev));
     while (ev.u.tasks.upto < 2)
@@ -142,6 +149,23 @@ START_TEST(a_bad_line_ends_it)
     ck_assert_int_eq(ev.kind, DTX_EV_CLOSED);
     ck_assert(dtx_taskstream_bad(stream));
     ck_assert(!dtx_taskstream_ended(stream));
+    (void)close(way[1]);
+    close_stream();
+}
+END_TEST
+
+/* More than a job can have: an error, and no silence. */
+START_TEST(too_many_tasks_end_it)
+{
+    struct dtx_event ev;
+
+    open_stream(0);
+    list.ntasks = DTX_MAX_TASKS;
+    put("one more\n");
+    ck_assert(next(&ev));
+    ck_assert_int_eq(ev.kind, DTX_EV_CLOSED);
+    ck_assert(dtx_taskstream_bad(stream));
+    list.ntasks = 0;
     (void)close(way[1]);
     close_stream();
 }
@@ -181,6 +205,44 @@ START_TEST(stopping_waits_for_nobody)
     ck_assert(!dtx_taskstream_next(stream, &ev, &failed));
     ck_assert(!dtx_taskstream_ended(stream));
     (void)close(way[1]);
+    close_stream();
+}
+END_TEST
+
+static void *comment(void *ctx)
+{
+    FILE *f = fdopen(way[1], "w");
+    int i;
+
+    (void)ctx;
+    for (i = 0; f && i < 100000; i++)
+        (void)fputs("# nothing but a comment\n\n", f);
+    if (f)
+        (void)fputs("one\n", f);
+    if (f)
+        (void)fclose(f);
+    return NULL;
+}
+
+/* However much there is that makes no task: whoever looks when told so, and
+ * not by the clock, comes to the end. */
+START_TEST(comments_need_no_clock)
+{
+    pthread_t writer;
+    struct timespec limit;
+    struct dtx_event ev;
+    bool failed = false;
+
+    open_stream(0);
+    ck_assert_int_eq(pthread_create(&writer, NULL, comment, NULL), 0);
+    (void)clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 60;
+    do
+        ck_assert_int_eq(sem_timedwait(&noticed, &limit), 0);
+    while (!dtx_taskstream_next(stream, &ev, &failed) && !failed);
+    ck_assert(!failed);
+    ck_assert_uint_eq(ev.u.tasks.upto, 1);
+    (void)pthread_join(writer, NULL);
     close_stream();
 }
 END_TEST
@@ -340,8 +402,10 @@ int main(void)
     tcase_set_timeout(t, 100);
     tcase_add_test(t, tasks_come_while_it_is_open);
     tcase_add_test(t, a_bad_line_ends_it);
+    tcase_add_test(t, too_many_tasks_end_it);
     tcase_add_test(t, reading_ahead_is_bounded);
     tcase_add_test(t, stopping_waits_for_nobody);
+    tcase_add_test(t, comments_need_no_clock);
     tcase_add_test(t, tasks_gone_by_leave_little);
     suite_add_tcase(s, t);
     return dtx_check_main(s);

@@ -29,8 +29,11 @@ static int feed(const char *text, struct dtx_tasklist *list,
         rc = dtx_taskparser_line(p, s, nl ? (size_t)(nl - s) : strlen(s), err);
         e = dtx_taskparser_edges(p, &n);
         for (i = 0; i < n && !rc; i++)
-            dtx_buf_printf(out, "%lu<%lu ", (unsigned long)e[i].before,
-                           (unsigned long)e[i].after);
+            dtx_buf_printf(out, "%s%lu<%s%lu ",
+                           e[i].before & DTX_GATE ? "g" : "",
+                           (unsigned long)(e[i].before & ~DTX_GATE),
+                           e[i].after & DTX_GATE ? "g" : "",
+                           (unsigned long)(e[i].after & ~DTX_GATE));
         s = nl ? nl + 1 : s + strlen(s);
     }
     if (!rc)
@@ -48,7 +51,14 @@ static const struct {
      "", NULL},
     {"a\nb\n#DTX after=1-2\nc\n", "0<2 1<2 ", NULL},
     {"#DTX name=x\na\n#DTX name=x\nb\n#DTX after=x,1 cpus=2\nc\nd\n",
-     "0<2 1<2 0<2 ", NULL},
+     "0<g0 1<g0 g0<2 0<2 ", NULL},
+    {"#DTX name=x\na\n#DTX name=x\nb\n#DTX after=x name=y\nc\n"
+     "#DTX name=x\nd\n#DTX after=x\ne\n#DTX after=x\nf\n#DTX after=y\ng",
+     "0<g0 1<g0 g0<2 g0<g1 3<g1 g1<4 g1<5 2<6 ", NULL},
+    {"a\nb\nc\nd\ne\n#DTX after=1-5\nf\n#DTX after=1-4\ng\n",
+     "0<g0 1<g0 2<g0 3<g0 g0<5 4<5 g0<6 ", NULL},
+    {"a\nb\n#DTX after=1-2\n#DISBATCH REPEAT 3 c\n",
+     "0<2 1<2 0<g0 1<g0 g0<3 g0<4 ", NULL},
     {"a\n#DTX after=1\n#DISBATCH REPEAT 2 b\nc\n", "0<1 0<2 ", NULL},
     {"a\n#DTX after=2\nb\n", NULL,
      "f:2: after=2: this is task 2, and in a stream a task can only wait for "
@@ -210,6 +220,161 @@ START_TEST(same_as_whole)
 }
 END_TEST
 
+/* What has been read of a stream is in the journal: it stays as it was. */
+START_TEST(disbatch_leaves_earlier_tasks_alone)
+{
+    struct dtx_tasklist list;
+    struct dtx_buf out = DTX_BUF_INIT;
+    struct dtx_error err;
+    const char *env;
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    ck_assert_int_eq(feed("a\n#DTX cpus=2\nb\n#DISBATCH SUFFIX ; c\nd\n"
+                          "#DTX cpus=2\ne\n",
+                          &list, &out, &err),
+                     0);
+    ck_assert_uint_eq(list.ntasks, 4);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 0)->env, DTX_NO_TEXT);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 1)->env, DTX_NO_TEXT);
+    env = dtx_tasklist_pool(&list, dtx_tasklist_attr_of(&list, 2)->env);
+    ck_assert_ptr_nonnull(strstr(env, "DISBATCH_TASKID=%z"));
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 3)->env,
+                      dtx_tasklist_attr_of(&list, 2)->env);
+    ck_assert_uint_eq(dtx_tasklist_attr_of(&list, 3)->cpus, 2);
+    dtx_buf_free(&out);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
+/* ---- what many wait for ---- */
+
+#define MOST 400u
+
+/* Which tasks a node waits for in the end. */
+struct waits {
+    bool of[2 * MOST][MOST]; /* tasks, then gates */
+    uint32_t ngates;
+};
+
+static void wait_for(struct waits *w, const struct dtx_edge *e)
+{
+    uint32_t after = e->after & DTX_GATE ? MOST + (e->after & ~DTX_GATE)
+                                         : e->after, i;
+
+    if (e->after & DTX_GATE && (e->after & ~DTX_GATE) >= w->ngates)
+        ck_assert_uint_eq(e->after & ~DTX_GATE, w->ngates++);
+    ck_assert_uint_lt(after, 2 * MOST);
+    if (e->before & DTX_GATE) {
+        ck_assert_uint_lt(e->before & ~DTX_GATE, w->ngates);
+        for (i = 0; i < MOST; i++)
+            w->of[after][i] |= w->of[MOST + (e->before & ~DTX_GATE)][i];
+    } else {
+        ck_assert_uint_lt(e->before, MOST);
+        w->of[after][e->before] = true;
+    }
+}
+
+static void line(struct dtx_taskparser *p, const char *s)
+{
+    struct dtx_error err;
+
+    ck_assert_int_eq(dtx_taskparser_line(p, s, strlen(s), &err), 0);
+}
+
+/* Task i waits for a range, or a name that others bear. */
+START_TEST(waits_are_those_asked_for)
+{
+    static struct waits w;
+    bool want[MOST], named[MOST] = {false};
+    struct dtx_tasklist list;
+    struct dtx_taskparser *p;
+    struct dtx_rng rng;
+    uint32_t i, k;
+
+    memset(&w, 0, sizeof(w));
+    dtx_rng_seed(&rng, (uint64_t)_i + 1);
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    p = dtx_taskparser_create("f", &list);
+    ck_assert_ptr_nonnull(p);
+    for (i = 0; i < MOST; i++) {
+        uint32_t kind = i == 0 ? 0 : (uint32_t)dtx_rng_below(&rng, 4);
+        uint32_t lo = i ? (uint32_t)dtx_rng_below(&rng, i) : 0;
+        uint32_t hi = i ? lo + (uint32_t)dtx_rng_below(&rng, i - lo) : 0;
+        const struct dtx_edge *e;
+        char text[64];
+        size_t n;
+
+        memset(want, 0, sizeof(want));
+        if (kind == 0) {
+            line(p, "#DTX name=prep");
+            named[i] = true;
+        } else if (kind == 1) {
+            line(p, "#DTX after=prep");
+            memcpy(want, named, sizeof(want));
+        } else {
+            (void)snprintf(text, sizeof(text), "#DTX after=%u-%u", lo + 1,
+                           hi + 1);
+            line(p, text);
+            for (k = lo; k <= hi; k++)
+                want[k] = true;
+        }
+        line(p, "run");
+        e = dtx_taskparser_edges(p, &n);
+        for (k = 0; k < n; k++)
+            wait_for(&w, &e[k]);
+        ck_assert_mem_eq(w.of[i], want, sizeof(want));
+    }
+    dtx_taskparser_destroy(p);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
+/* As many edges as there are tasks, about, whatever they are written as. */
+static const struct {
+    const char *first, *then; /* %u: the number of the task before */
+    unsigned most;            /* edges for each task */
+} crowds[] = {
+    {"#DTX name=prep", "#DTX after=prep", 1},
+    {"", "#DTX after=1-20000", 1},
+    {"", "#DTX after=1-%u", 25},
+    {"", "#DTX after=7-%u", 40},
+};
+
+START_TEST(edges_are_as_many_as_tasks)
+{
+    struct dtx_tasklist list;
+    struct dtx_taskparser *p;
+    uint32_t half = 20000, i;
+    size_t n, all = 0;
+    char text[64];
+
+    ck_assert_int_eq(dtx_tasklist_init(&list), 0);
+    p = dtx_taskparser_create("f", &list);
+    ck_assert_ptr_nonnull(p);
+    dtx_tasklist_live(&list);
+    for (i = 0; i < 2 * half; i++) {
+        const char *s = i < half ? crowds[_i].first : crowds[_i].then;
+        const char *number = strchr(s, '%');
+
+        (void)snprintf(text, sizeof(text), "%.*s%.0u",
+                       (int)(number ? number - s : (ptrdiff_t)strlen(s)), s,
+                       number ? i : 0u);
+        line(p, text);
+        line(p, "run");
+        (void)dtx_taskparser_edges(p, &n);
+        all += n;
+    }
+    ck_assert_uint_gt(all, half);
+    ck_assert_uint_le(all, (size_t)half * (crowds[_i].most + 2));
+    ck_assert_uint_eq(list.open_bytes, 2 * half * 3 + all * DTX_WAIT_BYTES);
+    for (i = 0; i < 2 * half; i++)
+        dtx_tasklist_forget(&list, i);
+    ck_assert_uint_eq(list.open_bytes, 0);
+    dtx_taskparser_destroy(p);
+    dtx_tasklist_fini(&list);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("taskparser");
@@ -220,6 +385,9 @@ int main(void)
     tcase_add_test(t, nul_is_refused);
     tcase_add_test(t, emptied_list);
     tcase_add_loop_test(t, same_as_whole, 0, 200);
+    tcase_add_test(t, disbatch_leaves_earlier_tasks_alone);
+    tcase_add_loop_test(t, waits_are_those_asked_for, 0, 20);
+    tcase_add_loop_test(t, edges_are_as_many_as_tasks, 0, DTX_COUNT(crowds));
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

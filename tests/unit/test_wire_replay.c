@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "check_main.h"
+#include "task/after.h"
 #include "task/outcome.h"
 #include "task/taskfile.h"
 #include "wire/wire.h"
@@ -872,6 +873,78 @@ START_TEST(no_bytes_do_harm)
 }
 END_TEST
 
+/* ---- live lists ---- */
+
+static void put_live(struct journal *j, const char *text,
+                     const struct dtx_edge *edge, size_t n)
+{
+    struct list x;
+
+    parse(text, &x);
+    ck_assert_int_eq(dtx_list_encode_live("-", CWD, keep, j), 0);
+    ck_assert_int_eq(dtx_list_encode_more(&x.l, 0, 0, edge, n, keep, j), 0);
+    ck_assert_int_eq(dtx_list_encode_closed(&x.l, n, keep, j), 0);
+    drop(&x);
+}
+
+/* Two gates, one behind the other; they are numbered behind the tasks. */
+START_TEST(live_gates_come_back)
+{
+    const struct dtx_edge edge[] = {
+        {0, DTX_GATE}, {1, DTX_GATE}, {DTX_GATE, 2},
+        {DTX_GATE, DTX_GATE | 1}, {2, DTX_GATE | 1}, {DTX_GATE | 1, 3}};
+    struct journal *j = new_journal();
+    struct dtx_error err;
+    struct dtx_replay r;
+
+    put_session(j, 1);
+    put_live(j, "a\nb\nc\nd\n", edge, DTX_COUNT(edge));
+    ck_assert_int_eq(replay(j, &r), 0);
+    ck_assert(r.live && r.closed);
+    ck_assert_int_eq(dtx_replay_end(&r, &err), 0);
+    ck_assert_uint_eq(r.graph.ntasks, 4);
+    ck_assert_uint_eq(r.graph.nnodes, 6);
+    ck_assert_uint_eq(r.graph.indegree[4], 2);
+    ck_assert_uint_eq(r.graph.indegree[5], 2);
+    ck_assert_uint_eq(r.graph.indegree[3], 1);
+    ck_assert_uint_eq(r.graph.succ[r.graph.start[0]], 4);
+    ck_assert_uint_eq(r.graph.succ[r.graph.start[5]], 3);
+    dtx_replay_fini(&r);
+    drop_journal(j);
+}
+END_TEST
+
+static const struct {
+    struct dtx_edge edge[3];
+    bool at_end; /* it is seen when all has been read */
+} bad_edges[] = {
+    {{{0, DTX_GATE | 1}}, false},              /* no gate 0 before */
+    {{{DTX_GATE, 1}}, false},                  /* there is none */
+    {{{DTX_GATE, DTX_GATE}}, false},           /* for itself */
+    {{{1, 0}}, false},                         /* for a later one */
+    {{{0, 9}}, false},
+    {{{9, DTX_GATE}}, false},
+    {{{1, DTX_GATE}, {DTX_GATE, 1}}, true},    /* round and round */
+};
+
+START_TEST(bad_live_edges_are_refused)
+{
+    struct journal *j = new_journal();
+    struct dtx_error err;
+    struct dtx_replay r;
+    int rc;
+
+    put_session(j, 1);
+    put_live(j, "a\nb\n", bad_edges[_i].edge, 1 + bad_edges[_i].at_end);
+    rc = replay(j, &r);
+    ck_assert_int_eq(rc, bad_edges[_i].at_end ? DTX_OK : DTX_ECORRUPT);
+    if (rc == DTX_OK)
+        ck_assert_int_eq(dtx_replay_end(&r, &err), DTX_ECORRUPT);
+    dtx_replay_fini(&r);
+    drop_journal(j);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("wire/replay");
@@ -893,6 +966,11 @@ static Suite *build_suite(void)
     tcase_add_test(t, dropped_tasks_come_back);
     tcase_add_test(t, each_session_ends_or_not);
     tcase_add_test(t, incomplete_list_is_ignored);
+    suite_add_tcase(s, t);
+    t = tcase_create("live");
+    tcase_add_test(t, live_gates_come_back);
+    tcase_add_loop_test(t, bad_live_edges_are_refused, 0,
+                        DTX_COUNT(bad_edges));
     suite_add_tcase(s, t);
     t = tcase_create("damage");
     tcase_add_loop_test(t, gap_costs_what_stood_there, 0, DTX_COUNT(gaps));
