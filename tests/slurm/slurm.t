@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/slurm/slurm.t - on a real Slurm of four nodes, which is started here
+#
+# One start for all cases (tests/slurm/cluster.sh). TEST_SLURM=no leaves them
+# out, TEST_LONG=1 adds those that wait for Slurm's own clocks.
+. "$srcdir/tests/cli/lib.sh"
+. "$srcdir/tests/cli/job.sh"
+. "$srcdir/tests/slurm/cluster.sh"
+
+case_seconds=$((60 * ${TEST_TIME_FACTOR:-1}))
+export PATH=${DISTRIBUTEX%/*}:$PATH
+
+if [ "${TEST_SLURM:-}" = no ]; then
+    skip_case "a real Slurm" "TEST_SLURM=no"
+    test_done
+elif ! cluster_missing; then
+    skip_case "a real Slurm" "$cluster_why"
+    test_done
+elif [ -n "$no_mpi" ]; then
+    skip_case "a real Slurm" "$no_mpi"
+    test_done
+fi
+
+end_all() {
+    local status=$?
+    [ "$BASHPID" = "$$" ] || return 0
+    cluster_down
+    (exit "$status")
+    end_test
+}
+trap end_all EXIT
+if ! cluster_up "$test_root/s" 4 2; then
+    [ -z "${TEST_SLURM:-}" ] || tail -n 20 "$cluster"/log/* >&2
+    skip_case "a real Slurm" "$cluster_why"
+    test_done
+fi
+
+# slurm COMMAND...: as from a login node.
+slurm() {
+    timeout -k 5 60 "$on" n0 "$@"
+}
+
+# submit OPTION... SCRIPT [ARGUMENT...]: its number is in $id.
+submit() {
+    id=$(slurm sbatch --parsable --output=log "$@") || fail "sbatch: $id"
+}
+
+# state: of the job $id; how it ended, for a while after that.
+state() {
+    slurm scontrol show job "$id" 2>/dev/null |
+        sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p'
+}
+
+# over: the job has ended, and its nodes are free again.
+over() {
+    case $(state) in
+        PENDING | RUNNING | COMPLETING | CONFIGURING | SUSPENDED) false ;;
+    esac
+}
+
+# ended_with STATUS [SECONDS]: the job ends with this status of its script.
+ended_with() {
+    wait_for "${2:-40}" over || fail "$(slurm scontrol show job "$id") $(cat log)"
+    slurm scontrol show job "$id" | grep -q "ExitCode=$1:0" ||
+        fail "$(slurm scontrol show job "$id" | grep -E 'State|Exit') $(cat log)"
+}
+
+# script FILE: what is on standard input, behind the first line.
+script() {
+    { echo '#!/bin/bash' && cat; } >"$1"
+}
+
+# where N: a list of N tasks that tell where they ran.
+where() {
+    local i
+    for i in $(seq "$1"); do
+        echo "sleep 0.2; echo \$DTX_RANK \$(hostname) >>where"
+    done >list
+}
+
+test_case "the script: a rank on each of four nodes" '
+    where 24
+    submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" list
+    ended_with 0
+    [ "$(wc -l <where)" -eq 24 ] || fail "$(cat where log)"
+    [ "$(cut -d" " -f2 where | sort -u | tr "\n" " ")" = "n1 n2 n3 n4 " ] ||
+        fail "$(cat where log)"
+    grep -q "24 tasks on 4 ranks, 4 nodes, 8 slots" log || fail "$(cat log)"
+    test -s "distributex-$id/journal"
+'
+
+test_case "srun with PMIx" '
+    where 8
+    script job <<END
+srun --mpi=pmix distributex run --run-dir d list
+END
+    submit --nodes=2 --ntasks=2 --exclusive --time=5 job
+    ended_with 0
+    [ "$(wc -l <where)" -eq 8 ] || fail "$(cat log)"
+    grep -q "8 tasks on 2 ranks, 2 nodes" log || fail "$(cat log)"
+'
+
+test_case "scancel in the middle: what has finished stands" '
+    for i in $(seq 40); do
+        echo "sleep 0.3; echo $i >>ended; echo o$i"
+    done >list
+    submit --nodes=2 --time=5 "$srcdir/slurm/distributex.sbatch" list
+    wait_for 30 "test -s ended"
+    slurm scancel "$id"
+    wait_for 30 over
+    distributex run --resume --run-dir "distributex-$id" >out 2>err ||
+        fail "$(cat log err)"
+    mv "distributex-$id" d
+    [ "$(recorded | wc -l)" -eq 40 ] || fail "$(recorded)"
+    [ "$(recorded | sort -u | wc -l)" -eq 40 ] || fail "$(recorded)"
+'
+
+test_done
