@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "run/alloc.h"
 #include "run/forward.h"
 #include "run/job.h"
 #include "run/options.h"
@@ -105,6 +106,20 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
     return dtx_rundir_make(o->run_dir, path, &has_job, err);
 }
 
+/* mpirun reads nodes from Slurm and starts its daemons there with srun: one
+ * rank on each, or --ranks of them evenly; daemons that may use all the cores
+ * of the job and see this environment, whatever sbatch was told of it. What the
+ * user has set for Open MPI stays. */
+static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
+{
+    if (!a->inside)
+        return true;
+    return setenv("OMPI_MCA_rmaps_base_mapping_policy",
+                  one_a_node ? "ppr:1:node" : "node", 0) == 0 &&
+           setenv("SLURM_EXPORT_ENV", "ALL", 1) == 0 &&
+           setenv("SLURM_CPU_BIND", "none", 0) == 0;
+}
+
 static int launch(const struct dtx_options *o, int argc, char *const *argv,
                   const char *run_dir)
 {
@@ -180,20 +195,27 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
 
 /* ---- whole ---- */
 
-/* Of several ranks the first one speaks; none needs MPI for that. */
-static int print_commands(const struct dtx_options *o,
-                          const struct dtx_where_info *where)
+/* Of several ranks, or copies that are none, the first one speaks; none needs
+ * MPI for that. */
+static bool is_first(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
                                         "PMI_RANK", "SLURM_PROCID"};
     const char *rank = NULL;
-    struct dtx_error err = {0, ""};
     size_t i;
-    int status;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]) && !rank; i++)
         rank = getenv(names[i]);
-    if (where->where == DTX_WHERE_RANK && rank && strcmp(rank, "0") != 0)
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+static int print_commands(const struct dtx_options *o,
+                          const struct dtx_where_info *where)
+{
+    struct dtx_error err = {0, ""};
+    int status;
+
+    if (where->where == DTX_WHERE_RANK && !is_first())
         return DTX_EXIT_OK;
     status = dtx_source_print(o, &err);
     if (status)
@@ -209,8 +231,31 @@ static bool is_readable(int fd)
     return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
 }
 
+/* Is this process to launch ranks? In an allocation of several nodes it is,
+ * also when nobody said so: one on each node. */
+static bool shall_launch(struct dtx_options *o,
+                         const struct dtx_where_info *where)
+{
+    struct dtx_alloc a;
+    uint32_t ranks;
+    bool asked = o->ranks > 0 || o->hostfile;
+
+    if (where->where == DTX_WHERE_RANK)
+        return false;
+    dtx_alloc_read(from_environ, NULL, &a);
+    ranks = where->where == DTX_WHERE_SINGLE ? dtx_alloc_ranks(&a) : 0;
+    if (!asked && ranks == 0)
+        return false;
+    if (!asked)
+        o->ranks = ranks;
+    if (where->where == DTX_WHERE_SINGLE && !o->hostfile &&
+        !shape_launch(&a, !asked))
+        dtx_log(DTX_LOG_WARN, "cannot shape the launch: out of memory");
+    return true;
+}
+
 static int run(const char *self, int argc, char *const *argv,
-               const struct dtx_options *o, const struct dtx_where_info *where)
+               struct dtx_options *o, const struct dtx_where_info *where)
 {
     char *line;
     int status;
@@ -227,7 +272,7 @@ static int run(const char *self, int argc, char *const *argv,
     }
     if (o->dry_run)
         return print_commands(o, where);
-    if (where->where != DTX_WHERE_RANK && (o->ranks > 0 || o->hostfile))
+    if (shall_launch(o, where))
         return supervise(o, argc, argv);
     line = join(self, argc, argv);
     status = dtx_rank_main(o, where, line ? line : "");
@@ -243,7 +288,8 @@ int dtx_run_main(const char *self, int argc, char *const *argv)
     int status;
 
     if (dtx_where_am_i(from_environ, NULL, &where, &err)) {
-        (void)fprintf(stderr, "distributex: %s\n", err.text);
+        if (is_first())
+            (void)fprintf(stderr, "distributex: %s\n", err.text);
         return DTX_EXIT_MPI;
     }
     switch (read_options(argc, argv, &where, &o)) {

@@ -90,6 +90,77 @@ test_case "the script: a rank on each of four nodes" '
     test -s "distributex-$id/journal"
 '
 
+test_case "plainly in a batch script: the whole allocation" '
+    where 24
+    script job <<END
+exec distributex run list
+END
+    submit --nodes=4 --exclusive --time=5 --mem=100 job
+    ended_with 0
+    [ "$(wc -l <where)" -eq 24 ] || fail "$(cat where log)"
+    [ "$(cut -d" " -f2 where | sort -u | tr "\n" " ")" = "n1 n2 n3 n4 " ] ||
+        fail "$(cat where log)"
+    grep -q "Slurm job $id: 4 nodes, 8 cpus, 100 MiB on each" log ||
+        fail "$(cat log)"
+    grep -q "24 tasks on 4 ranks, 4 nodes, 8 slots" log || fail "$(cat log)"
+    ! grep -q "warning" log || fail "$(cat log)"
+    test -s "distributex-$id/journal"
+'
+
+test_case "from salloc, on a login node" '
+    where 4
+    slurm salloc --nodes=1 --exclusive distributex run --run-dir d list \
+        >out 2>err || fail "$(cat err)"
+    [ "$(cut -d" " -f2 where | sort -u)" != n0 ] || fail "$(cat where)"
+    [ "$(wc -l <where)" -eq 4 ] || fail "$(cat where err)"
+'
+
+test_case "tasks use mpirun and threads within their own cores" '
+    echo "echo \$OMPI_COMM_WORLD_SIZE \$(hostname)" >show
+    cat >list <<END
+mpirun -n 2 sh show >m1
+mpirun sh show >m2
+#DTX cpus=2
+mpirun -n \$SLURM_CPUS_PER_TASK sh show >m3
+echo \$OMP_NUM_THREADS \$SLURM_CPUS_PER_TASK \$SLURM_NTASKS >t1
+#DTX cpus=2
+echo \$OMP_NUM_THREADS \$SLURM_CPUS_PER_TASK \$SLURM_NTASKS >t2
+END
+    script job <<END
+exec distributex run list
+END
+    submit --nodes=2 --ntasks-per-node=2 --time=5 job
+    ended_with 0
+    [ "$(cut -d" " -f1 m1 | tr "\n" " ")" = "2 2 " ] || fail "$(cat m1)"
+    [ "$(cut -d" " -f2 m1 | sort -u | wc -l)" -eq 1 ] || fail "$(cat m1)"
+    [ "$(cut -d" " -f2 m2 | sort -u | wc -l)" -eq 1 ] || fail "$(cat m2)"
+    [ "$(cut -d" " -f1 m3 | tr "\n" " ")" = "2 2 " ] || fail "$(cat m3)"
+    [ "$(cat t1 t2 | tr "\n" " ")" = "1 1 1 2 2 1 " ] || fail "$(cat t1 t2)"
+'
+
+test_case "a wrong MPI plugin is told in one sentence, and nothing runs" '
+    where 8
+    script job <<END
+srun --mpi=none distributex run --run-dir d list
+END
+    submit --nodes=4 --ntasks=4 --time=5 job
+    ended_with 110
+    [ "$(grep -c "^distributex:" log)" -eq 1 ] || fail "$(cat log)"
+    grep -q "srun started 4 copies.*--mpi=pmix" log || fail "$(cat log)"
+    test ! -e where && test ! -e d
+'
+
+test_case "cores that stay idle are told" '
+    where 2
+    script job <<END
+mpirun -n 1 distributex run --run-dir d list
+END
+    submit --nodes=4 --exclusive --time=5 job
+    ended_with 0
+    grep -q "using 1 of 8 cores, 1 of 4 nodes of the Slurm job" log ||
+        fail "$(cat log)"
+'
+
 test_case "srun with PMIx" '
     where 8
     script job <<END
