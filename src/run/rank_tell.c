@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/units.h"
+#include "node/clock.h"
 #include "node/spawner.h"
 #include "run/alloc.h"
 #include "run/options.h"
@@ -117,6 +120,24 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 "a node",
                 (unsigned long long)r->share.job_slots, r->o->jobs);
     warn_of_idle_cores(r, &alloc);
+}
+
+void dtx_rank_tell_deadline(int64_t left_ns)
+{
+    char text[32], date[32] = "";
+    time_t end;
+    struct tm tm;
+
+    if (left_ns == INT64_MAX) {
+        dtx_log(DTX_LOG_INFO, "there is no deadline any more");
+        return;
+    }
+    end = (time_t)((dtx_clock_wall_ns() + left_ns) / DTX_SEC_NS);
+    if (localtime_r(&end, &tm))
+        (void)strftime(date, sizeof(date), " (%Y-%m-%dT%H:%M:%S)", &tm);
+    dtx_log(DTX_LOG_INFO, "deadline in %s%s",
+            dtx_format_duration(text, sizeof(text), left_ns > 0 ? left_ns : 0),
+            date);
 }
 
 /* ---- with --verbose ---- */

@@ -13,11 +13,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "node/clock.h"
 #include "run/alloc.h"
+#include "run/deadline.h"
 #include "run/forward.h"
 #include "run/job.h"
 #include "run/options.h"
 #include "run/rank.h"
+#include "run/restart.h"
 #include "run/source.h"
 #include "run/status.h"
 #include "run/supervise.h"
@@ -125,15 +128,17 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
 {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **words = calloc((size_t)argc + 4, sizeof(*words));
+    char **words = calloc((size_t)argc + 4, sizeof(*words)), began[24];
     struct dtx_forward forward;
     struct dtx_supervise s;
     struct dtx_error err = {0, ""};
     int i, status = DTX_EXIT_INTERNAL;
 
+    (void)snprintf(began, sizeof(began), "%lld",
+                   (long long)dtx_clock_wall_ns());
     /* inside a task, too, the ranks are ranks, and heed DTX_RUN_DIR */
     if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0 ||
-        unsetenv("DTX_TASK_ID") != 0) {
+        setenv(DTX_BEGAN_ENV, began, 1) != 0 || unsetenv("DTX_TASK_ID") != 0) {
         free(words);
         dtx_log(DTX_LOG_ERROR, "cannot prepare the launch");
         return status;
@@ -187,6 +192,7 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     } else {
         status = launch(o, argc, argv, path.data);
+        dtx_requeue(o, path.data, status);
         (void)rmdir(path.data); /* nothing was begun: leave nothing */
     }
     dtx_buf_free(&path);
@@ -195,27 +201,14 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
 
 /* ---- whole ---- */
 
-/* Of several ranks, or copies that are none, the first one speaks; none needs
- * MPI for that. */
-static bool is_first(void)
-{
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
-                                        "PMI_RANK", "SLURM_PROCID"};
-    const char *rank = NULL;
-    size_t i;
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !rank; i++)
-        rank = getenv(names[i]);
-    return !rank || strcmp(rank, "0") == 0;
-}
-
+/* Of several ranks the first one speaks; none needs MPI for that. */
 static int print_commands(const struct dtx_options *o,
                           const struct dtx_where_info *where)
 {
     struct dtx_error err = {0, ""};
     int status;
 
-    if (where->where == DTX_WHERE_RANK && !is_first())
+    if (where->where == DTX_WHERE_RANK && !dtx_rank_is_first())
         return DTX_EXIT_OK;
     status = dtx_source_print(o, &err);
     if (status)
@@ -229,6 +222,26 @@ static bool is_readable(int fd)
     int flags = fcntl(fd, F_GETFL);
 
     return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
+/* In a Slurm job that is started again: go on. */
+static void adopt(struct dtx_options *o, const struct dtx_where_info *where)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_alloc a;
+
+    if (where->inside_task ||
+        (where->where == DTX_WHERE_RANK && !dtx_rank_is_first()))
+        return;
+    dtx_alloc_read(from_environ, NULL, &a);
+    if (dtx_restart_adopt(o, &a, &err)) {
+        if (!getenv(DTX_MARKER_ENV)) /* else the supervisor has said so */
+            dtx_log(DTX_LOG_INFO,
+                    "start %u of Slurm job %s: going on with %s",
+                    (unsigned)a.restarts + 1, a.job_id, o->run_dir);
+    } else if (err.code) {
+        dtx_log(DTX_LOG_WARN, "%s", err.text);
+    }
 }
 
 /* Is this process to launch ranks? In an allocation of several nodes it is,
@@ -272,6 +285,7 @@ static int run(const char *self, int argc, char *const *argv,
     }
     if (o->dry_run)
         return print_commands(o, where);
+    adopt(o, where);
     if (shall_launch(o, where))
         return supervise(o, argc, argv);
     line = join(self, argc, argv);
@@ -288,7 +302,7 @@ int dtx_run_main(const char *self, int argc, char *const *argv)
     int status;
 
     if (dtx_where_am_i(from_environ, NULL, &where, &err)) {
-        if (is_first())
+        if (dtx_rank_is_first())
             (void)fprintf(stderr, "distributex: %s\n", err.text);
         return DTX_EXIT_MPI;
     }

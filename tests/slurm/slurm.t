@@ -187,4 +187,91 @@ test_case "scancel in the middle: what has finished stands" '
     [ "$(recorded | sort -u | wc -l)" -eq 40 ] || fail "$(recorded)"
 '
 
+# again: Slurm starts a job that was queued again after two minutes; now.
+again() {
+    wait_for 40 "grep -q \"queueing Slurm job $id again\" log" ||
+        fail "$(state) $(cat log)"
+    wait_for 30 '[ "$(state)" = PENDING ]' || fail "$(state) $(cat log)"
+    slurm scontrol update "jobid=$id" StartTime=now || true
+    wait_for 20 '[ "$(state)" != PENDING ]' || fail "$(state)"
+}
+
+# exactly N: each of N tasks has one recorded outcome.
+exactly() {
+    mv "distributex-$id" d
+    [ "$(recorded | wc -l)" -eq "$1" ] || fail "$(recorded | wc -l)"
+    [ "$(recorded | sort -u | wc -l)" -eq "$1" ] || fail "$(recorded)"
+}
+
+# Of the minute 40 s are a grace that no task needs, and 10 s to leave: nothing
+# starts that would end after the tenth second.
+test_case "before the walltime: drain, queue again, go on" '
+    for i in $(seq 110); do
+        echo "sleep 0.4; echo \$DTX_REMAINING_SECONDS >>left; echo $i >>ran"
+    done >list
+    script job <<END
+exec distributex run --requeue --term-grace 40s list
+END
+    submit --nodes=2 --exclusive --time=1 --open-mode=append job
+    again
+    test -s ran && [ "$(wc -l <ran)" -lt 110 ] || fail "$(cat log)"
+    grep -q "deadline in 5[0-9]" log || fail "$(cat log)"
+    grep -q "too little time is left" log || fail "$(cat log)"
+    [ "$(sort -n left | head -n1)" -ge 48 ] || fail "$(sort -n left | head)"
+    [ "$(sort -n left | tail -n1)" -le 60 ] || fail "$(sort -n left | tail)"
+    ended_with 0
+    grep -q "start 2 of Slurm job $id: going on with distributex-$id" log ||
+        fail "$(cat log)"
+    [ "$(wc -l <ran)" -eq 110 ] || fail "$(wc -l <ran) $(cat log)"
+    exactly 110
+'
+
+test_case "USR1 to the script says that the time is over" '
+    for i in $(seq 40); do
+        echo "sleep 0.3; echo $i >>ran"
+    done >list
+    script job <<END
+exec distributex run list
+END
+    submit --nodes=2 --time=5 job
+    wait_for 20 "test -s ran"
+    slurm scancel --batch --signal=USR1 "$id"
+    ended_with 106
+    [ "$(wc -l <ran)" -lt 40 ] || fail "$(cat log)"
+    distributex run --resume --run-dir "distributex-$id" >out 2>err ||
+        fail "$(cat err)"
+    [ "$(wc -l <ran)" -eq 40 ]
+    exactly 40
+'
+
+test_case "no requeue without progress" '
+    echo "sleep 50" >list
+    script job <<END
+exec distributex run --requeue --deadline 13s --term-grace 1s list
+END
+    submit --nodes=1 --time=2 job
+    ended_with 106
+    grep -q "not queued again: no task has ended" log || fail "$(cat log)"
+'
+
+test_case "preemption: told by TERM, queued again, goes on" '
+    for i in $(seq 60); do
+        echo "sleep 0.3; echo $i >>ran"
+    done >list
+    script job <<END
+exec distributex run list
+END
+    submit --nodes=4 --exclusive --time=5 --open-mode=append job
+    wait_for 20 "test -s ran"
+    first=$id
+    submit --partition=urgent --output=urgent --nodes=4 --exclusive --time=1 \
+        --wrap="sleep 1"
+    ended_with 0
+    id=$first
+    again
+    ended_with 0
+    grep -q "preempted: queueing" log || fail "$(cat log)"
+    exactly 60
+'
+
 test_done
