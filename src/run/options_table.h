@@ -93,7 +93,8 @@
     X("requeue", 0, FLAG, AT(requeue), NULL, 0, 0, NULL,                       \
       "when the time of a Slurm job is over with work left: queue the job "    \
       "again; it goes on by itself, since a job that is started again "        \
-      "resumes. Not when no task has ended since the last start")              \
+      "resumes. Not when no task has ended since the last start, unless "      \
+      "--term-signal says that tasks keep what they have done")                \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
       "end), now,fail=N (those that run are killed), fail=N% for a share of "  \

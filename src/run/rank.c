@@ -180,6 +180,15 @@ static int mark(struct dtx_rank_life *r, int status)
     return 0;
 }
 
+/* Would another session like this one get the job further? Tasks that are told
+ * with a signal of their own keep what they did. */
+static bool got_further(const struct dtx_rank_life *r,
+                        const struct dtx_master_stats *s)
+{
+    return s->ok + s->failed > s->prior_ok + s->prior_failed ||
+           (s->expired && r->o->term_signal != SIGTERM);
+}
+
 /* Rank 0: tell, and write the session's end. */
 static int conclude(struct dtx_rank_life *r)
 {
@@ -195,8 +204,7 @@ static int conclude(struct dtx_rank_life *r)
         dtx_rank_tell_stopping(r);
     summarise(r, &s);
     dtx_sidefile_restart(r->o, &r->job, r->master);
-    if (r->o->requeue && s.ok + s.failed > s.prior_ok + s.prior_failed &&
-        dtx_requeue_advise(r->run_dir))
+    if (r->o->requeue && got_further(r, &s) && dtx_requeue_advise(r->run_dir))
         dtx_log(DTX_LOG_WARN, "cannot write in %s: no requeue", r->run_dir);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};

@@ -91,7 +91,7 @@ END
 
 cluster_config() {
     cat >"$cluster/slurm.conf" <<END
-ClusterName=dtx
+ClusterName=$cluster_id
 SlurmctldHost=n0
 SlurmUser=root
 SlurmdUser=root
@@ -116,6 +116,7 @@ TmpFS=$cluster/tmp/%n
 MpiDefault=pmix
 ReturnToService=2
 KillWait=5
+Epilog=$srcdir/slurm/epilog.sh
 SlurmdTimeout=10
 SlurmctldTimeout=10
 GresTypes=gpu
@@ -131,6 +132,26 @@ END
     printf 'Name=gpu File=%s\n' /dev/null /dev/zero >"$cluster/gres.conf"
 }
 
+# cluster_node NODE: start its slurmd, also after cluster_kill.
+cluster_node() {
+    mkdir -p "$cluster/spool/$1"
+    "$on" "$1" slurmd -f "$cluster/slurm.conf" -N "$1" \
+        >"$cluster/log/start" 2>&1 && return
+    cluster_why="slurmd: $(tail -n1 "$cluster/log/start")"
+    return 1
+}
+
+# Should the test be killed, what it started is ended all the same.
+cluster_guard() {
+    setsid bash -c '
+        . "$1/tests/slurm/cluster.sh"
+        cluster=$2 cluster_id=$3
+        while kill -0 "$4" 2>/dev/null; do sleep 1; done
+        cluster_down' guard "$srcdir" "$cluster" "$cluster_id" $$ \
+        >/dev/null 2>&1 </dev/null &
+    disown
+}
+
 # cluster_up DIR NODES CPUS: DIR is made; short, since sockets are in it.
 cluster_up() {
     local nodes=$2 i
@@ -140,6 +161,7 @@ cluster_up() {
         "$cluster"/munge "$cluster"/tmp || return 1
     chmod 711 "$cluster" "$cluster/run"
     chmod 700 "$cluster/munge" "$cluster/log"
+    cluster_guard
     cluster_network "$nodes" 2>"$cluster/log/network" || {
         cluster_why="no network: $(tail -n1 "$cluster/log/network")"
         return 1
@@ -160,12 +182,7 @@ cluster_up() {
         return 1
     }
     for i in $(seq "$nodes"); do
-        mkdir -p "$cluster/spool/n$i"
-        "$on" "n$i" slurmd -f "$cluster/slurm.conf" -N "n$i" \
-            >"$cluster/log/start" 2>&1 || {
-            cluster_why="slurmd: $(tail -n1 "$cluster/log/start")"
-            return 1
-        }
+        cluster_node "n$i" || return 1
     done
     for i in $(seq 200); do
         [ "$("$on" n0 sinfo -h -p debug -t idle -o %D 2>/dev/null)" != \

@@ -8,7 +8,7 @@
 . "$srcdir/tests/cli/job.sh"
 . "$srcdir/tests/slurm/cluster.sh"
 
-case_seconds=$((60 * ${TEST_TIME_FACTOR:-1}))
+case_seconds=$((120 * ${TEST_TIME_FACTOR:-1}))
 export PATH=${DISTRIBUTEX%/*}:$PATH
 
 if [ "${TEST_SLURM:-}" = no ]; then
@@ -79,7 +79,7 @@ where() {
     done >list
 }
 
-test_case "the script: a rank on each of four nodes" '
+test_case "distributex.sbatch: a rank on each of four nodes" '
     where 24
     submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" list
     ended_with 0
@@ -273,5 +273,112 @@ END
     grep -q "preempted: queueing" log || fail "$(cat log)"
     exactly 60
 '
+
+test_case "array.sbatch: a job-array script that knows nothing of us" '
+    script job.sh <<END
+#SBATCH --array=1-999
+#SBATCH --cpus-per-task=4
+set -eu
+[ "\$SLURM_ARRAY_TASK_MIN" = 2 ] && [ "\$SLURM_ARRAY_TASK_MAX" = 10 ]
+echo "\$SLURM_ARRAY_JOB_ID \$SLURM_ARRAY_TASK_ID \$SLURM_ARRAY_TASK_COUNT" \
+    "\$SLURM_CPUS_PER_TASK \$SLURM_JOB_ID" >"out.\$SLURM_ARRAY_TASK_ID"
+END
+    chmod +x job.sh
+    submit --nodes=2 --time=5 "$srcdir/slurm/array.sbatch" 2-10:4 ./job.sh
+    ended_with 0
+    cat out.* | sort -k2n >got
+    printf "%s\n" "$id 2 3 1 $id" "$id 6 3 1 $id" "$id 10 3 1 $id" |
+        diff - got || fail "$(cat log)"
+'
+
+# A minute less 42 s of grace and 10 to leave: the long one is told at 8 s.
+test_case "checkpoint.sbatch: long tasks go on from their checkpoints" '
+    cat >long <<END
+state=0
+[ ! -s state ] || state=\$(cat state)
+trap "echo \$((state + 1)) >state; exit 0" USR1
+[ "\$state" -lt 1 ] || exit 0
+while :; do sleep 0.1; done
+END
+    echo "sh long" >list
+    export GRACE=42s
+    submit --nodes=1 --time=1 --open-mode=append \
+        "$srcdir/slurm/checkpoint.sbatch" list
+    again
+    ended_with 0
+    [ "$(cat state)" -eq 1 ] || fail "$(cat state log)"
+    exactly 1
+'
+
+test_case "ranks.sbatch: a rank for each core, by srun" '
+    where 16
+    submit --nodes=2 --time=5 "$srcdir/slurm/ranks.sbatch" list
+    ended_with 0
+    [ "$(cut -d" " -f1 where | sort -un | tr "\n" " ")" = "0 1 2 3 " ] ||
+        fail "$(cat where log)"
+    grep -q "16 tasks on 4 ranks, 2 nodes" log || fail "$(cat log)"
+'
+
+test_case "cores-gpus.sbatch: a device for each task, and its share of cores" '
+    for i in $(seq 8); do
+        echo "echo \$(hostname) \$DTX_SLOT \$CUDA_VISIBLE_DEVICES \$OMP_NUM_THREADS >>got; sleep 0.2"
+    done >list
+    submit --nodes=2 --gpus-per-node=2 --time=5 \
+        "$srcdir/slurm/cores-gpus.sbatch" list
+    ended_with 0
+    [ "$(wc -l <got)" -eq 8 ] || fail "$(cat got log)"
+    [ "$(cut -d" " -f2-3 got | sort -u | tr "\n" ,)" = "1 0,2 1," ] ||
+        fail "$(cat got log)"
+    [ "$(cut -d" " -f4 got | sort -u)" = 1 ] || fail "$(cat got)"
+'
+
+test_case "epilog.sh: what escapes from a job is ended" '
+    echo "echo o" >list
+    script job <<END
+(setsid sh -c "echo \\\$\\\$ >daemon; exec sleep 299" &)
+while [ ! -s daemon ]; do sleep 0.1; done
+exec distributex run list
+END
+    submit --nodes=1 --time=5 job
+    ended_with 0
+    wait_for 15 "! kill -0 $(cat daemon)" || fail "$(cat log)"
+'
+
+test_case "submit: written, sent, watched" '
+    where 12
+    "$DISTRIBUTEX" submit --dry-run --nodes 3 --time 10m -k list >script
+    grep -qx "#SBATCH --nodes=3" script
+    grep -qx "#SBATCH --time=0-00:10:00" script
+    slurm distributex submit --nodes 3 --time 10m --job-name swp -k list >said
+    id=$(sed -n "s/^submitted Slurm job //p" said)
+    grep -q "squeue -j $id" said
+    grep -q "distributex-$id.log" said
+    slurm squeue -h -j "$id" -o "%j %D %l" | grep -qx "swp 3 10:00"
+    ended_with 0
+    grep -q "12 tasks on 3 ranks, 3 nodes" "distributex-$id.log" ||
+        fail "$(cat "distributex-$id.log")"
+    [ "$(wc -l <where)" -eq 12 ]
+    expect_status 1 slurm distributex submit --partition none list 2>err
+    grep -q "sbatch (status 1): .*invalid partition" err || fail "$(cat err)"
+'
+
+# The relaunch on the nodes that are left is asked for by name, until it is
+# everywhere.
+if [ "${TEST_SLURM_NODE_LOSS:-no}" = yes ]; then
+    test_case "a node is killed in the middle" '
+        for i in $(seq 60); do
+            echo "sleep 0.4; echo $i >>ran"
+        done >list
+        script job <<END
+exec distributex run list
+END
+        submit --nodes=4 --exclusive --no-kill --time=5 job
+        wait_for 20 "test -s ran"
+        cluster_kill n3
+        ended_with 0 55
+        exactly 60
+        cluster_node n3
+    '
+fi
 
 test_done
