@@ -117,7 +117,7 @@ bad=$(
 )
 verdict "examples run and end as they should" "$bad"
 
-bad=$(for f in slurm/*.sbatch examples/demo/run.sh tests/bench/run.sh bootstrap
+bad=$(for f in slurm/*.sbatch slurm/*.sh examples/demo/run.sh tests/bench/run.sh bootstrap
 do
     bash -n "$f" 2>&1
 done)
@@ -129,12 +129,19 @@ bad=$(
     bash slurm/distributex.sbatch x >/dev/null 2>&1 || status=$?
     [ $status -eq 102 ] || echo "outside a job it ends with $status, not 102"
     status=0
+    export DISTRIBUTEX
     SLURM_JOB_ID=1 bash slurm/distributex.sbatch >/dev/null 2>&1 || status=$?
     [ $status -eq 102 ] || echo "without a task file: $status, not 102"
     status=0
     SLURM_JOB_ID=1 bash slurm/distributex.sbatch "$scratch/none" \
         >/dev/null 2>&1 || status=$?
     [ $status -eq 103 ] || echo "with one that is not there: $status, not 103"
+    for f in slurm/*.sbatch slurm/*.sh; do
+        grep -q "(${f#slurm/})" slurm/README.md ||
+            echo "$f is not in slurm/README.md"
+        grep -q "${f#slurm/}" tests/slurm/slurm.t tests/slurm/cluster.sh ||
+            echo "$f is not run by tests/slurm"
+    done
 )
 verdict "the batch script says what is wrong" "$bad"
 

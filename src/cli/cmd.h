@@ -19,6 +19,13 @@ struct dtx_page;
 /* X(name, arguments, help) */
 #define DTX_CMD_MAP(X)                                                         \
     X(run, "[options] TASKFILE", "run the commands in TASKFILE, one per line") \
+    X(submit, "[options] [options of run] TASKFILE",                           \
+      "write a batch job for Slurm that runs TASKFILE (or a template, or an "  \
+      "array: all that 'distributex run' takes), send it, and print its "      \
+      "number and how to watch it. It has whole nodes, a rank on each, and a " \
+      "slot for each of their cores; when its time is over with work left it " \
+      "queues itself again and goes on. TASKFILE and the options of run are "  \
+      "checked first")                                                         \
     X(stop, "[RUNDIR]",                                                        \
       "ask a running job to start nothing new, to let running tasks finish "   \
       "and to leave; 'distributex run --resume' goes on with it")              \
@@ -39,6 +46,25 @@ struct dtx_page;
  * run/options_table.h: X(command, name, letter or 0, value or NULL, help). A
  * value is what help calls it, or the words there are: "ok|failed". */
 #define DTX_CMD_OPTION_MAP(X)                                                  \
+    X(submit, "nodes", 'N', "N", "so many nodes (default: 1)")                 \
+    X(submit, "time", 't', "TIME",                                             \
+      "for so long: 4h, 1h30m, 04:00:00, 1-12:00:00, or minutes (default: "    \
+      "that of the partition)")                                                \
+    X(submit, "partition", 'p', "NAME", "in this partition")                   \
+    X(submit, "account", 'A', "NAME", "charged to this account")               \
+    X(submit, "qos", 0, "NAME", "with this quality of service")                \
+    X(submit, "job-name", 'J', "NAME", "called so (default: distributex)")     \
+    X(submit, "cpus-per-node", 0, "N",                                         \
+      "so many cores of each node, shared with other jobs, in place of whole " \
+      "nodes")                                                                 \
+    X(submit, "mem-per-node", 0, "SIZE", "so much memory of each node")        \
+    X(submit, "gpus-per-node", 0, "N", "so many GPUs of each node")            \
+    X(submit, "sbatch", 0, "OPTION",                                           \
+      "another option of sbatch as it is: --sbatch=--constraint=ib; may be "   \
+      "given several times")                                                   \
+    X(submit, "no-requeue", 0, NULL,                                           \
+      "end when the time is over; 'distributex run --resume' goes on")         \
+    X(submit, "dry-run", 0, NULL, "print the script and send nothing")         \
     X(output, "stdout", 0, NULL, "print only what it wrote to stdout")         \
     X(output, "stderr", 0, NULL, "print only what it wrote to stderr")         \
     X(output, "state", 0, "all|ok|failed|killed|timeout",                      \

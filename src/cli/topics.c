@@ -79,7 +79,9 @@ static void write_environment(struct dtx_page *p)
                                               "one");
     dtx_page_item(p, "OMP_NUM_THREADS", "its cpus, unless it was set already");
     dtx_page_para(p, "The launcher's own variables are removed, so that a task "
-                     "may itself call mpirun.");
+                     "may itself call mpirun. In a Slurm job a task sees one "
+                     "of its own: SLURM_NTASKS and SLURM_NNODES are 1, "
+                     "SLURM_CPUS_PER_TASK its cores.");
 }
 
 static void write_policies(struct dtx_page *p)
@@ -159,6 +161,9 @@ static void write_resume(struct dtx_page *p)
                      "tasks finish and leave; a second Ctrl-C ends them. What "
                      "was running when a rank died may run again, as a new "
                      "attempt.");
+    dtx_page_para(p, "A Slurm job that is started again (its time was over and "
+                     "it had --requeue, preemption, a lost node) resumes by "
+                     "itself.");
 }
 
 static void write_files(struct dtx_page *p)
@@ -172,6 +177,8 @@ static void write_files(struct dtx_page *p)
                              "index to them ('distributex output')");
     dtx_page_item(p, "lease", "who runs the job; it keeps a second one out");
     dtx_page_item(p, "stop", "a request to drain ('distributex stop')");
+    dtx_page_item(p, "slurm-job", "the Slurm job and which start of it: a "
+                                  "later start goes on by itself");
     dtx_page_para(p, "Beside run directories that were not named by --run-dir "
                      "stands distributex-latest, a link to the last one, which "
                      "commands use when none is named.");
@@ -196,7 +203,8 @@ static void write_examples(struct dtx_page *p)
     dtx_page_code(p, "distributex run sweep.txt\n");
     dtx_page_para(p, "64 ranks, under mpirun and under Slurm:");
     dtx_page_code(p, "mpirun -n 64 distributex run sweep.txt\n"
-                     "sbatch slurm/distributex.sbatch sweep.txt\n");
+                     "sbatch slurm/distributex.sbatch sweep.txt\n"
+                     "distributex submit --nodes 8 --time 4h sweep.txt\n");
     dtx_page_para(p, "Three attempts of ten minutes each, and the end of the "
                      "job once a tenth of the tasks has failed:");
     dtx_page_code(p, "distributex run --retries 3 --timeout 10m --halt "

@@ -43,7 +43,8 @@ enum dtx_event_kind {
     DTX_EV_RANK_LOST,  /* master: a rank is dead or counts as dead */
     DTX_EV_STOP,       /* both: somebody asks to stop */
     DTX_EV_TASKS,      /* master of a live list: further tasks have come */
-    DTX_EV_CLOSED      /* master of a live list: no more will come */
+    DTX_EV_CLOSED,     /* master of a live list: no more will come */
+    DTX_EV_DEADLINE    /* master: when the job is to be over, anew */
 };
 
 /* Further tasks of a live list. A task waits for earlier ones alone. */
@@ -81,6 +82,7 @@ struct dtx_event {
         uint32_t lost;     /* rank */
         enum dtx_stop stop;
         struct dtx_arrival tasks; /* borrowed for the step */
+        int64_t deadline_ns;      /* of the same clock as now_ns */
     } u;
 };
 
@@ -93,6 +95,8 @@ enum dtx_action_kind {
     DTX_ACT_KILL,    /* worker: end it; its end comes with status KILLED */
     DTX_ACT_LIMIT,   /* worker: from now on limited work, running or not, is to
                         end after this long */
+    DTX_ACT_DEADLINE, /* worker: tasks that start from now on are told that the
+                        job is to be over at this time */
     DTX_ACT_WAKE_AT, /* both: send TIMER at this time (replaces older ones) */
     DTX_ACT_SHOW,    /* master: this attempt's result may be shown */
     DTX_ACT_FORGET,  /* master of a live list: this task is over; its command
@@ -117,6 +121,7 @@ struct dtx_action {
         uint32_t over; /* FORGET: the task */
         int64_t wake_at_ns;
         int64_t limit_ns;
+        int64_t deadline_ns;
         struct {
             struct dtx_outcome outcome;
             bool final; /* no further attempt follows */

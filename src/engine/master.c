@@ -107,6 +107,8 @@ static int init_tasks(struct dtx_master *m)
     size_t nodes;
 
     m->open = m->c.live;
+    m->late = m->returning = DTX_NO_TASK;
+    m->deadline_ns = NEVER;
     m->spare = DTX_NO_TASK;
     if (m->c.live)
         return DTX_OK;
@@ -180,6 +182,7 @@ void dtx_master_destroy(struct dtx_master *m)
     dtx_master_flow_fini(m);
     dtx_median_destroy(m->median);
     dtx_buf_free(&m->path);
+    dtx_median_destroy(m->lengths);
     free(m->state);
     free(m->owner);
     free(m->next);
@@ -350,6 +353,7 @@ static void on_hello(struct dtx_master *m, uint32_t from,
     join(m, from, msg);
     greet(m, from);
     dtx_master_send_limit(m, from);
+    dtx_master_send_deadline(m, from);
 }
 
 /* ---- frames ---- */
@@ -413,7 +417,9 @@ static void end_steal(struct dtx_master *m, uint32_t from, uint32_t moved)
     }
     dtx_master_rank_changed(m, from);
     dtx_master_settle(m, from);
-    if (thief != NO_RANK)
+    if (m->called_back)
+        dtx_master_call_back(m, from);
+    else if (thief != NO_RANK)
         dtx_master_reclaim(m, from);
 }
 
@@ -572,6 +578,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     switch (ev->kind) {
     case DTX_EV_START:
         m->started = true;
+        m->begin_ns = ev->now_ns;
         dtx_master_flow_start(m);
         break;
     case DTX_EV_FRAME:
@@ -596,11 +603,15 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     case DTX_EV_CLOSED:
         m->open = false;
         break;
+    case DTX_EV_DEADLINE:
+        dtx_master_set_deadline(m, ev->u.deadline_ns);
+        break;
     case DTX_EV_TASK_ENDED:
     case DTX_EV_RECALLED:
         break; /* the worker's */
     }
     dtx_master_flow(m);
+    dtx_master_heed_deadline(m);
     if (!ev->more && !m->stopping)
         dtx_master_dispatch(m);
     if (all_over(m))
@@ -622,7 +633,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
 
     *s = m->st;
     s->tasks = m->ntasks;
-    s->ready = m->ready.len + m->wide.len + m->nparked;
+    s->ready = m->ready.len + m->wide.len + m->nparked + m->st.late;
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +

@@ -72,6 +72,10 @@ struct dtx_master_config {
     int64_t retry_pause_ns; /* before a further attempt */
     int64_t delay_ns;       /* at least so long between two tasks handed out:
                                one at a time, to free slots; 0 = none */
+    int64_t grace_ns;       /* a task may need this to end when told to */
+    int64_t leave_ns;       /* and the job this to record and leave: with a
+                               deadline (event DEADLINE) tasks are ended so
+                               long before it */
     int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
     uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
     struct dtx_halt halt;
@@ -124,6 +128,9 @@ struct dtx_master_stats {
     uint64_t work;             /* items and comparisons, for the cost test */
     enum dtx_stop stopping;    /* 0 = no */
     bool halted;               /* by dtx_halt */
+    uint64_t late;             /* of those ready: put off, since they would not
+                                  end before the deadline */
+    bool expired;              /* the deadline has ended what ran */
     bool finished;
     bool open;                 /* more tasks may come */
 };

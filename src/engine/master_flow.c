@@ -355,8 +355,10 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
         return;
     }
     measure(m, o);
-    if (ok)
+    if (ok) {
         move_limit(m, o->wall_ns);
+        dtx_master_learn(m, o->wall_ns);
+    }
     if (!ok && m->fails[i] < UINT16_MAX)
         m->fails[i]++;
     again = !ok && may_retry(m, i);
@@ -468,21 +470,25 @@ void dtx_master_flow(struct dtx_master *m)
 {
     go_on_taking_back(m);
     dtx_master_unpark(m);
+    dtx_master_return(m);
     go_on_walking(m);
     go_on_retrying(m);
 }
 
 bool dtx_master_flow_busy(const struct dtx_master *m)
 {
-    return m->nwalks > 0 || m->nlost > 0 || m->unparking != DTX_NO_TASK;
+    return m->nwalks > 0 || m->nlost > 0 || m->unparking != DTX_NO_TASK ||
+           m->returning != DTX_NO_TASK;
 }
 
 int64_t dtx_master_flow_due(const struct dtx_master *m)
 {
-    int64_t pace = dtx_master_pace_due(m);
+    int64_t pace = dtx_master_pace_due(m), late = dtx_master_late_due(m);
 
     if (m->stopping)
-        return NEVER;
+        return late;
+    if (late < pace)
+        pace = late;
     if (m->retry_len > 0 && m->retry[m->retry_at].at_ns < pace)
         return m->retry[m->retry_at].at_ns;
     return pace;

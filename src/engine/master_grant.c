@@ -343,6 +343,25 @@ static bool open_grant(struct dtx_master *m, uint32_t r)
     return dtx_master_open(m, r, &msg);
 }
 
+/* Is there a narrow task to grant to this rank now? What would end too late on
+ * any is put off. */
+static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
+{
+    while (m->ready.len > 0) {
+        uint32_t task = dtx_heap_top(&m->ready);
+
+        if (until != DTX_NO_TASK && task_before(m, until, task))
+            return false;
+        if (!dtx_master_too_late(m, task))
+            return dtx_master_fits_in(m, r, task);
+        if (!dtx_master_spend(m))
+            return false;
+        (void)dtx_heap_pop(&m->ready);
+        dtx_master_put_off(m, task);
+    }
+    return false;
+}
+
 /* Grant up to 'n' narrow tasks to a rank, as long as they come before the
  * first wide one ('until', or none). Returns how many. */
 static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
@@ -351,14 +370,12 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     uint64_t done = 0;
     size_t begin;
 
-    if (!open_grant(m, r))
+    if (!has_next(m, r, until) || !open_grant(m, r))
         return 0;
     begin = m->out->bytes.len;
-    while (done < n && m->ready.len > 0 && dtx_master_spend(m)) {
+    while (done < n && has_next(m, r, until) && dtx_master_spend(m)) {
         uint32_t task = dtx_heap_top(&m->ready);
 
-        if (until != DTX_NO_TASK && task_before(m, until, task))
-            break;
         if (m->out->bytes.len - begin > GRANT_BYTES) {
             dtx_master_sent(m);
             if (!open_grant(m, r))
@@ -387,6 +404,18 @@ static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
     dtx_master_sent(m);
     m->st.grants++;
     dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
+    dtx_master_rank_changed(m, r);
+}
+
+/* A reserved task's rank has the room: the task starts, or it is too late. */
+static void start_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    if (!dtx_master_too_late(m, task)) {
+        grant_wide(m, r, task);
+        return;
+    }
+    m->rank[r].reserved = DTX_NO_TASK;
+    dtx_master_put_off(m, task);
     dtx_master_rank_changed(m, r);
 }
 
@@ -489,6 +518,10 @@ static bool place_wide(struct dtx_master *m)
         !dtx_master_spend(m))
         return false;
     (void)dtx_heap_pop(&m->wide);
+    if (dtx_master_too_late(m, task)) {
+        dtx_master_put_off(m, task);
+        return true;
+    }
     if (r == NO_RANK) {
         park(m, task);
         return true;
@@ -505,6 +538,14 @@ static bool place_wide(struct dtx_master *m)
     if (m->policy->steals && spare(k) > 0 && !k->yield_pending)
         send_yield(m, r, UINT32_MAX, NO_RANK);
     return true;
+}
+
+void dtx_master_call_back(struct dtx_master *m, uint32_t r)
+{
+    const struct dtx_rank *k = &m->rank[r];
+
+    if (k->alive && !m->stopping && !k->yield_pending && spare(k) > 0)
+        send_yield(m, r, UINT32_MAX, NO_RANK);
 }
 
 void dtx_master_reclaim(struct dtx_master *m, uint32_t r)
@@ -538,13 +579,13 @@ void dtx_master_settle(struct dtx_master *m, uint32_t r)
     if (m->stopping || held_back(m))
         return;
     if (task != DTX_NO_TASK && fits(m, r, task))
-        grant_wide(m, r, task);
+        start_wide(m, r, task);
     while (m->rank[r].reserved == DTX_NO_TASK && !held_back(m) &&
            (other = elsewhere(m, r)) != NO_RANK) {
         task = m->rank[other].reserved;
         m->rank[other].reserved = DTX_NO_TASK;
         dtx_master_rank_changed(m, other);
-        grant_wide(m, r, task);
+        start_wide(m, r, task);
     }
 }
 
@@ -603,7 +644,7 @@ static void settle_reserved(struct dtx_master *m)
 
         m->items++;
         if (fits(m, r, m->rank[r].reserved)) {
-            grant_wide(m, r, m->rank[r].reserved);
+            start_wide(m, r, m->rank[r].reserved);
             return;
         }
     }

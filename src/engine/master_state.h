@@ -3,7 +3,7 @@
  *
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
  * who works on what, master_flow.c carries what follows from an end: records,
- * successors, retries, lost ranks.
+ * successors, retries, lost ranks; master_late.c knows the deadline.
  */
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
@@ -96,6 +96,14 @@ struct dtx_master {
     int64_t limit_ns;      /* the ranks have been told, 0 = none yet */
     uint64_t limit_n;      /* of so many durations */
     struct dtx_buf path;   /* at work: where a task's results go */
+    int64_t begin_ns;      /* the session's START */
+    int64_t deadline_ns;   /* or NEVER */
+    struct dtx_median *lengths; /* of successes, once there is a deadline */
+    bool called_back;      /* the ranks have been told to give back */
+    /* ready tasks that would not end in time, linked by next; and those that
+     * are looked at once more */
+    uint32_t late, late_last, returning;
+    int64_t late_usual_ns; /* what was usual when the first was put off */
     int64_t next_start_ns; /* with delay_ns: nothing is granted before */
     uint64_t items;
 
@@ -192,6 +200,32 @@ int64_t dtx_master_pace_due(const struct dtx_master *m);
 /* Is there anything that could be granted to a rank that is alive, now or
  * when others have ended? */
 bool dtx_master_placeable(const struct dtx_master *m);
+
+/* Ask a rank for all that has not started. */
+void dtx_master_call_back(struct dtx_master *m, uint32_t r);
+
+/* ---- master_late.c ---- */
+/* When what runs is ended, or NEVER. */
+int64_t dtx_master_end_ns(const struct dtx_master *m);
+/* How long a task is expected to take, 0 = unknown. */
+int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task);
+/* Would it end too late even if it started now? */
+bool dtx_master_too_late(const struct dtx_master *m, uint32_t task);
+/* Would it end in time on this rank, behind what that has already? */
+bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task);
+/* A ready task that is in no heap waits for better times. */
+void dtx_master_put_off(struct dtx_master *m, uint32_t task);
+/* Go on with looking at them once more. */
+void dtx_master_return(struct dtx_master *m);
+void dtx_master_set_deadline(struct dtx_master *m, int64_t at_ns);
+/* Tell a rank, if there is one. */
+void dtx_master_send_deadline(struct dtx_master *m, uint32_t r);
+/* A task has succeeded in this time. */
+void dtx_master_learn(struct dtx_master *m, int64_t wall_ns);
+/* Call back and end what has to be. */
+void dtx_master_heed_deadline(struct dtx_master *m);
+/* When that is due next, or NEVER. */
+int64_t dtx_master_late_due(const struct dtx_master *m);
 
 /* ---- master_flow.c ---- */
 /* Tell a rank the limit for tasks without a timeout of their own, if there is

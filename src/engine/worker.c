@@ -459,6 +459,17 @@ static int on_limit(struct dtx_worker *w, const struct dtx_msg *msg)
     return DTX_OK;
 }
 
+static void on_deadline(struct dtx_worker *w, const struct dtx_msg *msg,
+                        int64_t now_ns)
+{
+    struct dtx_action *a = dtx_actions_add(w->out, DTX_ACT_DEADLINE);
+    int64_t left = msg->u.deadline.left_ns;
+
+    if (a)
+        a->u.deadline_ns =
+            left > INT64_MAX - now_ns ? INT64_MAX : now_ns + left;
+}
+
 static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
 {
     struct dtx_msg msg;
@@ -483,6 +494,9 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
         return DTX_OK;
     case DTX_MSG_LIMIT:
         return on_limit(w, &msg);
+    case DTX_MSG_DEADLINE:
+        on_deadline(w, &msg, ev->now_ns);
+        return DTX_OK;
     case DTX_MSG_BYE:
         on_bye(w);
         return DTX_OK;
@@ -545,6 +559,7 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
     case DTX_EV_RANK_LOST:
     case DTX_EV_TASKS:
     case DTX_EV_CLOSED:
+    case DTX_EV_DEADLINE:
         break;
     }
     if (!w->finished) {

@@ -410,6 +410,11 @@ void dtx_spawner_limit(struct dtx_spawner *s, int64_t limit_ns)
     wake_spawner(s, true);
 }
 
+void dtx_spawner_deadline(struct dtx_spawner *s, int64_t deadline_ns)
+{
+    atomic_store(&s->ring->deadline_ns, deadline_ns);
+}
+
 void dtx_spawner_drop_waiting(struct dtx_spawner *s)
 {
     uint32_t i = s->nlive;

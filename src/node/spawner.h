@@ -61,6 +61,7 @@ struct dtx_spawner_config {
                             that are memory (tmpfs) are passed over */
     bool capture;        /* false: tasks' output goes to /dev/null */
     int64_t grace_ns;    /* between TERM and KILL */
+    int term_signal;     /* what is sent in place of TERM; 0 = TERM */
     int64_t deadline_ns; /* wall clock since 1970 for DTX_REMAINING_SECONDS,
                             0 = none: the variable is not set */
     /* The environment tasks start from: pass environ. Variables of the
@@ -118,6 +119,9 @@ void dtx_spawner_kill(struct dtx_spawner *s, uint32_t task, uint32_t attempt);
 /* From now on tasks that are 'limited' and have no timeout of their own, those
  * that run already included, are ended after 'limit_ns' of run time. */
 void dtx_spawner_limit(struct dtx_spawner *s, int64_t limit_ns);
+/* Tasks that start from now on find the time to this in DTX_REMAINING_SECONDS:
+ * wall clock since 1970, of this host. */
+void dtx_spawner_deadline(struct dtx_spawner *s, int64_t deadline_ns);
 /* What has not started will not, and ends at once as KILLED. */
 void dtx_spawner_drop_waiting(struct dtx_spawner *s);
 /* One ended attempt: true and '*out' filled. */

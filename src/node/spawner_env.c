@@ -19,13 +19,38 @@ static const char *const foreign_prefix[] = {
     "PMI_",   "PMI2_", "IPATH_", "HYDRA",      "HYDI_",
     "PALS_",  "DTX_",  "MPIR_",  "MV2_COMM_WORLD_",
     "MPI_LOCAL",
+    /* of a Slurm job what tells of the step and of its shape over the nodes:
+       neither is the task's */
+    "SLURM_STEP", "SLURM_SRUN_", "SLURM_LAUNCH_", "SLURM_PMIX",
+    "SLURM_CPU_BIND", "SLURM_TASKS_PER_NODE", "SLURM_JOB_CPUS_PER_NODE",
+    "SLURM_DISTRIBUTION", "SLURM_EXPORT_ENV",
 };
 
 static const char *const foreign_name[] = {
     "PARALLEL_SEQ",
     "PARALLEL_JOBSLOT",
     "PARALLEL_PID",
-    "SLURM_STEP_NUM_TASKS", /* or our own program in a task would refuse */
+    "SLURM_MPI_TYPE",
+    "SLURM_TASK_PID",
+    "SLURM_GTIDS",
+    "SLURM_JOB_NODELIST",
+    "SLURM_NODELIST",
+    "SLURM_NTASKS_PER_NODE",
+};
+
+/* A task in a Slurm job sees a job like its own: one node, one process, its
+ * cores. Else "mpirun -n $SLURM_NTASKS" and the like in its script would start
+ * what was meant for the whole job. */
+static const char *const slurm_entries[] = {
+    "SLURM_NTASKS=1",        "SLURM_NPROCS=1", "SLURM_NNODES=1",
+    "SLURM_JOB_NUM_NODES=1", "SLURM_PROCID=0", "SLURM_LOCALID=0",
+    "SLURM_NODEID=0",
+    /* mpirun of any kind stays on this node: it asks Slurm neither for nodes
+       nor to start its daemons */
+    "OMPI_MCA_ras=^slurm",   "OMPI_MCA_plm=^slurm",
+    "PRTE_MCA_ras=^slurm",   "PRTE_MCA_plm=^slurm",
+    "HYDRA_BOOTSTRAP=fork",  "HYDRA_RMK=user",
+    "I_MPI_HYDRA_BOOTSTRAP=fork", "I_MPI_HYDRA_RMK=user",
 };
 
 /* ... apart from these, which are the user's word. */
@@ -53,6 +78,22 @@ static bool has_name(const char *entry, const char *name)
     size_t n = strlen(name);
 
     return strncmp(entry, name, n) == 0 && entry[n] == '=';
+}
+
+/* Does this entry of the base give way to one of 'slurm_entries', or to the
+ * numbers that follow the task's cores? */
+static bool is_slurm_shape(const char *entry)
+{
+    size_t i;
+
+    for (i = 0; i < LEN(slurm_entries); i++) {
+        size_t n = strcspn(slurm_entries[i], "=") + 1;
+
+        if (strncmp(entry, slurm_entries[i], n) == 0)
+            return true;
+    }
+    return has_name(entry, "SLURM_CPUS_PER_TASK") ||
+           has_name(entry, "SLURM_CPUS_ON_NODE");
 }
 
 bool dtx_env_is_foreign(const char *entry)
@@ -96,17 +137,21 @@ int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c)
     memset(e, 0, sizeof(*e));
     while (c->env && c->env[n])
         n++;
-    e->base = calloc(n + 2, sizeof(char *));
-    e->vec = calloc(n + 2 + DTX_ENV_CHANGING + LEN(bound_entries) +
-                        DTX_MAX_ENV_ENTRIES + 2,
+    e->base = calloc(n + 2 + LEN(slurm_entries), sizeof(char *));
+    e->vec = calloc(n + 2 + LEN(slurm_entries) + DTX_ENV_CHANGING +
+                        LEN(bound_entries) + DTX_MAX_ENV_ENTRIES + 2,
                     sizeof(char *));
     if (!e->base || !e->vec || !make_run_dir(e, c->run_dir)) {
         dtx_env_fini(e);
         return DTX_ENOMEM;
     }
+    e->in_slurm = dtx_env_find(c->env, "SLURM_JOB_ID") != NULL;
     for (i = 0; i < n; i++)
-        if (!dtx_env_is_foreign(c->env[i]))
+        if (!dtx_env_is_foreign(c->env[i]) &&
+            !(e->in_slurm && is_slurm_shape(c->env[i])))
             e->base[e->nbase++] = c->env[i];
+    for (i = 0; e->in_slurm && i < LEN(slurm_entries); i++)
+        e->base[e->nbase++] = (char *)(uintptr_t)slurm_entries[i];
     e->rank_number = c->rank;
     (void)snprintf(e->rank, sizeof(e->rank), "DTX_RANK=%u", c->rank);
     e->base[e->nbase++] = e->rank;
@@ -268,6 +313,10 @@ char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t)
     *v++ = put_number(*b++, "PARALLEL_JOBSLOT", t->slot);
     if (!e->own_omp)
         *v++ = put_number(*b++, "OMP_NUM_THREADS", t->cpus);
+    if (e->in_slurm) {
+        *v++ = put_number(*b++, "SLURM_CPUS_PER_TASK", t->cpus);
+        *v++ = put_number(*b++, "SLURM_CPUS_ON_NODE", t->cpus);
+    }
     if (e->deadline_ns)
         *v++ = put_number(*b++, "DTX_REMAINING_SECONDS",
                           seconds_left(e->deadline_ns, t->now_ns));

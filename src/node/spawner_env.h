@@ -19,7 +19,7 @@
 struct dtx_spawner_config;
 
 #define DTX_ENV_NAME_MAX 1023u /* bytes of a DTX_TASK_NAME */
-#define DTX_ENV_CHANGING 10
+#define DTX_ENV_CHANGING 12
 
 struct dtx_env {
     char **base;   /* what all tasks share; borrowed and own entries */
@@ -32,6 +32,7 @@ struct dtx_env {
     struct dtx_buf text; /* those with the task's numbers put in */
     uint32_t rank_number;
     bool own_omp;  /* the user has set OMP_NUM_THREADS */
+    bool in_slurm; /* within a Slurm job: its variables are cut to the task */
     int64_t deadline_ns;
     const char *path; /* value of PATH; borrowed from the configuration */
     char rank[32];

@@ -191,7 +191,9 @@ static void end_run(struct dtx_proc *p, uint32_t run, uint8_t reason, bool now)
     } else if (r->stage == DTX_STAGE_RUNS) {
         r->stage = DTX_STAGE_TERM;
         set_time(p, r, dtx_clock_mono_ns() + p->config->grace_ns);
-        (void)kill(-p->leader[run], SIGTERM);
+        (void)kill(-p->leader[run], p->config->term_signal
+                                        ? p->config->term_signal
+                                        : SIGTERM);
         (void)kill(-p->leader[run], SIGCONT); /* a stopped one must hear it */
     }
 }

@@ -82,6 +82,7 @@ struct dtx_ring {
     alignas(64) _Atomic uint64_t tail;
     _Atomic uint32_t attention; /* counts kills asked for, and new limits */
     _Atomic int64_t limit_ns;   /* for limited tasks, 0 = none */
+    _Atomic int64_t deadline_ns; /* wall clock; 0 = that of the configuration */
     /* written by the spawner */
     alignas(64) _Atomic uint64_t head;
     _Atomic uint32_t done_tail;

@@ -386,6 +386,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
     t.mask = bind_mask(p, run);
     t.mask_size = p->mask_size;
     e.bound = t.mask != NULL;
+    if (atomic_load(&p->ring->deadline_ns))
+        p->env.deadline_ns = atomic_load(&p->ring->deadline_ns);
     t.env = dtx_env_task(&p->env, &e);
     if (!t.env || (r->slot_mark && !put_slot(p, &t, e.slot))) {
         errno = ENOMEM;

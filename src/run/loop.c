@@ -260,6 +260,11 @@ static void carry_out(struct dtx_loop *l, bool master)
         case DTX_ACT_LIMIT:
             dtx_spawner_limit(l->c.spawner, a->u.limit_ns);
             break;
+        case DTX_ACT_DEADLINE: /* the spawner goes by the wall clock */
+            dtx_spawner_deadline(l->c.spawner, dtx_clock_wall_ns() +
+                                                   a->u.deadline_ns -
+                                                   dtx_clock_mono_ns());
+            break;
         case DTX_ACT_RECORD:
             act_record(l, a);
             break;
@@ -655,6 +660,12 @@ static void begin_node(struct dtx_loop *l)
 
     if (l->c.node)
         dtx_noderun_begin(l->c.node, &h);
+}
+
+void dtx_loop_deadline(struct dtx_loop *l, int64_t mono_ns)
+{
+    if (l->c.master)
+        dtx_inbox_add(&l->to_master, DTX_EV_DEADLINE)->u.deadline_ns = mono_ns;
 }
 
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)

@@ -60,6 +60,9 @@ void dtx_loop_destroy(struct dtx_loop *l); /* NULL is allowed */
 /* Run to the end of the job. 0, or an exit status of run/status.h with 'err'
  * filled: then the rank must be given up at once. */
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err);
+/* Rank 0: the job is to be over at this time of the monotonic clock, anew.
+ * Before the run as well. */
+void dtx_loop_deadline(struct dtx_loop *l, int64_t mono_ns);
 /* When this rank's outputs are on disk and executor and store have been taken
  * down: rank 0 waits until all ranks are there, the others answer PULLs until
  * rank 0 dismisses them. 0 or an exit status, as above. */

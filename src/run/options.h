@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/when.h"
 #include "engine/master.h"
 #include "task/outcome.h"
 
@@ -55,6 +56,9 @@ struct dtx_options {
     int64_t timeout_ns;     /* --timeout, 0 = none */
     double timeout_percent; /* --timeout 200%: of the median, 0 = none */
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
+    int term_signal;        /* --term-signal, default SIGTERM */
+    struct dtx_when deadline; /* --deadline */
+    bool requeue;           /* --requeue */
     struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
     char *node_setup;       /* --node-setup CMD */
     char *node_teardown;    /* --node-teardown CMD */

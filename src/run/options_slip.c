@@ -15,7 +15,7 @@
 /* What tasks find in their environment and what the parts of a job tell each
  * other there. */
 static const char *const own[] = {
-    "ATTEMPT", "CONFIG", "MARKER",  "RANK",      "REMAINING_SECONDS",
+    "ATTEMPT", "BEGAN",  "CONFIG", "MARKER",  "RANK",      "REMAINING_SECONDS",
     "RUN_DIR", "SLOT",   "TASK_ID", "TASK_NAME",
 };
 

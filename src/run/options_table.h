@@ -79,6 +79,22 @@
       "run by then. A task's own timeout= wins")                               \
     X("term-grace", 0, DURATION, AT(grace_ns), "DUR", 0, DTX_OPTION_HOUR,      \
       "5s", "time between TERM and KILL for a task that is to end")            \
+    X("term-signal", 0, SIGNAL, AT(term_signal), "SIGNAL", 0, 0, "TERM",       \
+      "what a task that is to end gets first, in place of TERM: INT or USR1 "  \
+      "for programs that write a checkpoint then; KILL follows after "         \
+      "--term-grace")                                                          \
+    X("deadline", 0, WHEN, AT(deadline), "TIME", 0, 0, NULL,                   \
+      "when the job is to be over: 2h30m from now, 2026-03-01T17:30, or none " \
+      "(default: in a Slurm job that job's end). No task is started that is "  \
+      "expected to take longer than what is left, judged by the median run "   \
+      "time of tasks that succeeded in this session, or else by its timeout; " \
+      "what still runs 10 s and --term-grace before is ended, and runs again " \
+      "after --resume")                                                        \
+    X("requeue", 0, FLAG, AT(requeue), NULL, 0, 0, NULL,                       \
+      "when the time of a Slurm job is over with work left: queue the job "    \
+      "again; it goes on by itself, since a job that is started again "        \
+      "resumes. Not when no task has ended since the last start, unless "      \
+      "--term-signal says that tasks keep what they have done")                \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
       "end), now,fail=N (those that run are killed), fail=N% for a share of "  \
@@ -147,7 +163,6 @@
 /* Options that are promised but not built: X(name, letter). */
 #define DTX_OPTION_LATER_MAP(X)                                                \
     X("cpus", 0)                                                               \
-    X("deadline", 0)                                                           \
     X("gpus", 0)                                                               \
     X("history", 0)                                                            \
     X("mem", 0)                                                                \

@@ -5,6 +5,7 @@
 #include "run/options_row.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "base/units.h"
+#include "base/when.h"
 #include "run/options.h"
 #include "run/options_table.h"
 #include "sched/policy.h"
@@ -29,6 +31,15 @@ static const char *const binds[] = {"auto", "core", "none"};
 static const char *const keeps[] = {"all", "failed", "none"};
 
 #define NKEEPS (sizeof(keeps) / sizeof(keeps[0]))
+
+static const struct {
+    const char *name;
+    int number;
+} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
+               {"QUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+               {"CONT", SIGCONT}, {"KILL", SIGKILL}};
+
+#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 static const struct dtx_option table[] = {
 #define AT(field) offsetof(struct dtx_options, field)
@@ -101,6 +112,8 @@ const char *dtx_option_word(const struct dtx_option *o, size_t i)
         return i < NBINDS ? binds[i] : NULL;
     case DTX_OPTION_KEEP:
         return i < NKEEPS ? keeps[i] : NULL;
+    case DTX_OPTION_SIGNAL:
+        return i < NSIGNALS ? signals[i].name : NULL;
     case DTX_OPTION_HALT:
         return i < sizeof(halt) / sizeof(halt[0]) ? halt[i] : NULL;
     case DTX_OPTION_POLICY:
@@ -370,6 +383,32 @@ static int read_keep(const struct dtx_option *o, const char *label,
     return refuse_word(o, err, label, value, "all, failed or none");
 }
 
+static int read_signal(const struct dtx_option *o, const char *label,
+                       const char *value, int *out, struct dtx_error *err)
+{
+    const char *name = strncmp(value, "SIG", 3) == 0 ? value + 3 : value;
+    size_t i;
+
+    for (i = 0; i < NSIGNALS; i++) {
+        if (strcmp(name, signals[i].name) == 0) {
+            *out = signals[i].number;
+            return 0;
+        }
+    }
+    return refuse_word(o, err, label, value,
+                       "TERM, INT, HUP, QUIT, USR1, USR2, CONT or KILL");
+}
+
+static int read_when(const char *label, const char *value,
+                     struct dtx_when *out, struct dtx_error *err)
+{
+    if (dtx_parse_when(value, out) == 0)
+        return 0;
+    return refuse(err, label, value,
+                  "a time: 2h30m or 45:00 from now, 2026-03-01T17:30 of the "
+                  "local calendar, @SECONDS since 1970, or none");
+}
+
 int dtx_option_flag(const char *label, const char *value, bool *out,
                     struct dtx_error *err)
 {
@@ -422,6 +461,10 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_bind(o, label, value, at, err);
     case DTX_OPTION_KEEP:
         return read_keep(o, label, value, at, err);
+    case DTX_OPTION_WHEN:
+        return read_when(label, value, at, err);
+    case DTX_OPTION_SIGNAL:
+        return read_signal(o, label, value, at, err);
     case DTX_OPTION_GROUP:
     case DTX_OPTION_MODE:
     case DTX_OPTION_HELP:

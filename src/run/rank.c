@@ -20,6 +20,7 @@
 #include "mpi/transport.h"
 #include "node/clock.h"
 #include "node/spawner.h"
+#include "run/alloc.h"
 #include "run/exec.h"
 #include "run/job.h"
 #include "run/loop.h"
@@ -27,6 +28,7 @@
 #include "run/options.h"
 #include "run/rank_state.h"
 #include "run/report.h"
+#include "run/restart.h"
 #include "run/show.h"
 #include "run/sidefile.h"
 #include "run/signals.h"
@@ -41,6 +43,7 @@
 
 #define LEAVE_NS (30 * DTX_SEC_NS)
 #define ABANDON_S 15
+#define DEADLINE_WAIT_MS 5000 /* for Slurm to answer, before tasks start */
 
 extern char **environ;
 
@@ -57,6 +60,10 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
     int rc;
 
     r->size = 1;
+    if (where->where == DTX_WHERE_SINGLE ||
+        (where->where == DTX_WHERE_RANK && dtx_rank_is_first()) ||
+        r->o->deadline.kind != DTX_WHEN_UNSET)
+        dtx_deadline_begin(&r->deadline, r->o);
     r->bell = dtx_bell_create(&err);
     if (!r->bell || dtx_signals_install(r->bell) ||
         dtx_spawner_fork(r->bell, &r->spawner, &err))
@@ -73,7 +80,44 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
     return rc ? dtx_rank_complain(&err, DTX_EXIT_INTERNAL) : 0;
 }
 
+/* ---- the deadline ---- */
+
+bool dtx_rank_is_first(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
+                                        "PMI_RANK", "SLURM_PROCID"};
+    const char *rank = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !rank; i++)
+        rank = getenv(names[i]);
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+void dtx_rank_deadline(struct dtx_rank_life *r, int wait_ms)
+{
+    int64_t wall, left;
+
+    while (dtx_deadline_next(&r->deadline, wait_ms, &wall)) {
+        wait_ms = 0;
+        if (wall == INT64_MAX && !r->has_deadline)
+            continue;
+        r->has_deadline = true;
+        left = wall == INT64_MAX ? INT64_MAX / 4
+                                 : wall - dtx_clock_wall_ns();
+        dtx_loop_deadline(r->loop, dtx_clock_mono_ns() + left);
+        dtx_rank_tell_deadline(wall == INT64_MAX ? INT64_MAX : left);
+    }
+}
+
 /* ---- rank 0's end ---- */
+
+/* A supervisor uses USR1 for all that it wants drained. */
+static bool is_time_over(const struct dtx_master_stats *s)
+{
+    return s->expired || (s->late > 0 && !s->stopping) ||
+           (dtx_signals_time_over() && !getenv(DTX_MARKER_ENV));
+}
 
 static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 {
@@ -83,6 +127,8 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
         return DTX_EXIT_INTERRUPTED;
     if (r->stream && dtx_taskstream_bad(r->stream))
         return DTX_EXIT_TASKFILE;
+    if ((s->left > 0 || s->open) && is_time_over(s))
+        return DTX_EXIT_DEADLINE;
     if ((s->left > 0 || s->open) && !(s->halted && s->failed > 0))
         return DTX_EXIT_STOPPED;
     if (s->failed + s->skipped == 0 && dtx_show_error(r->show))
@@ -129,6 +175,15 @@ static int mark(struct dtx_rank_life *r, int status)
     return 0;
 }
 
+/* Would another session like this one get the job further? Tasks that are told
+ * with a signal of their own keep what they did. */
+static bool got_further(const struct dtx_rank_life *r,
+                        const struct dtx_master_stats *s)
+{
+    return s->ok + s->failed > s->prior_ok + s->prior_failed ||
+           (s->expired && r->o->term_signal != SIGTERM);
+}
+
 /* Rank 0: write the session's end, then tell: a reader may be slow. */
 static int conclude(struct dtx_rank_life *r)
 {
@@ -140,8 +195,13 @@ static int conclude(struct dtx_rank_life *r)
 
     dtx_master_stats(r->master, &s);
     status = status_of(r, &s);
+    dtx_rank_tell_late(r);
+    if (s.expired)
+        dtx_rank_tell_stopping(r);
     summarise(r, &s, &summary);
     dtx_sidefile_restart(r->o, &r->job, r->master);
+    if (r->o->requeue && got_further(r, &s) && dtx_requeue_advise(r->run_dir))
+        dtx_log(DTX_LOG_WARN, "cannot write in %s: no requeue", r->run_dir);
     end = (struct dtx_job_end){(uint32_t)status, s.ok, s.failed + s.skipped,
                                s.left};
     if (dtx_writer_stop(r->writer, &err))
@@ -163,6 +223,23 @@ static int conclude(struct dtx_rank_life *r)
 
 /* ---- whole ---- */
 
+static const char *from_environ(void *ctx, const char *name)
+{
+    (void)ctx;
+    return getenv(name);
+}
+
+/* So that a later start of the same Slurm job goes on here. */
+static void mark_start(const struct dtx_rank_life *r)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_alloc a;
+
+    dtx_alloc_read(from_environ, NULL, &a);
+    if (dtx_restart_mark(r->run_dir, &a, &err))
+        dtx_log(DTX_LOG_WARN, "%s", err.text);
+}
+
 static int live(struct dtx_rank_life *r)
 {
     struct dtx_error err = {0, ""};
@@ -176,10 +253,13 @@ static int live(struct dtx_rank_life *r)
         r->job.begun = true;
         if (dtx_rundir_link_latest(r->run_dir, &err))
             dtx_log(DTX_LOG_WARN, "%s", err.text);
+        mark_start(r);
         dtx_rank_greet(r);
     }
     if (r->o->verbose)
         dtx_rank_tell(r);
+    if (r->me == 0)
+        dtx_rank_deadline(r, DEADLINE_WAIT_MS);
     r->begin_ns = dtx_clock_mono_ns();
     status = dtx_loop_run(r->loop, &err);
     if (status)
@@ -199,6 +279,7 @@ static int live(struct dtx_rank_life *r)
 
 static void take_down(struct dtx_rank_life *r)
 {
+    dtx_deadline_end(&r->deadline);
     dtx_spawner_stop(r->spawner);
     dtx_loop_destroy(r->loop);
     dtx_noderun_destroy(r->node);
@@ -241,6 +322,7 @@ int dtx_rank_main(const struct dtx_options *o,
                   const struct dtx_where_info *where, const char *command_line)
 {
     struct dtx_rank_life r;
+    char *run_dir = NULL; /* outlives the rank */
     int status;
 
     memset(&r, 0, sizeof(r));
@@ -256,8 +338,13 @@ int dtx_rank_main(const struct dtx_options *o,
         r.leave = mark(&r, status);
     if (r.transport && (r.phase == APART || r.phase == WORKING))
         abandon(&r, status);
+    if (r.me == 0 && r.phase == ORDERLY && !getenv(DTX_MARKER_ENV))
+        run_dir = strdup(r.run_dir);
     take_down(&r);
     if (r.transport)
         dtx_transport_close(r.transport, true, LEAVE_NS);
+    if (run_dir)
+        dtx_requeue(o, run_dir, r.leave);
+    free(run_dir);
     return r.leave;
 }

@@ -8,6 +8,8 @@
 #ifndef DTX_RUN_RANK_H
 #define DTX_RUN_RANK_H
 
+#include <stdbool.h>
+
 struct dtx_options;
 struct dtx_where_info;
 
@@ -15,5 +17,9 @@ struct dtx_where_info;
 int dtx_rank_main(const struct dtx_options *o,
                   const struct dtx_where_info *where,
                   const char *command_line);
+
+/* Is this process the first of the ranks, or of copies that are none, as far as
+ * its launcher's variables tell? */
+bool dtx_rank_is_first(void);
 
 #endif

@@ -26,6 +26,7 @@
 #include "run/report.h"
 #include "run/show.h"
 #include "run/sidefile.h"
+#include "run/signals.h"
 #include "run/stream.h"
 #include "run/supervise.h"
 #include "run/voice.h"
@@ -84,6 +85,7 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.tmp_dir = r->o->tmp_dir;
     c.capture = true;
     c.grace_ns = r->o->grace_ns;
+    c.term_signal = r->o->term_signal;
     c.env = environ;
     rc = dtx_spawner_configure(r->spawner, &c, err);
     free(slots);
@@ -172,7 +174,7 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
     dtx_report_ended(r->report, o, final);
 }
 
-static void tell_stopping(struct dtx_rank_life *r)
+void dtx_rank_tell_stopping(struct dtx_rank_life *r)
 {
     struct dtx_master_stats s;
 
@@ -180,7 +182,11 @@ static void tell_stopping(struct dtx_rank_life *r)
     if (s.stopping <= r->told)
         return;
     r->told = s.stopping;
-    if (s.stopping == DTX_STOP_KILL)
+    if (s.expired)
+        dtx_log(DTX_LOG_WARN,
+                "the time is nearly over: what still runs is ended, and runs "
+                "again after --resume");
+    else if (s.stopping == DTX_STOP_KILL)
         dtx_log(DTX_LOG_WARN, "ending %llu running tasks",
                 (unsigned long long)s.granted);
     else
@@ -199,6 +205,34 @@ static bool may_write(int fd)
     return poll(&pf, 1, 0) == 1 && (pf.revents & POLLOUT) != 0;
 }
 
+void dtx_rank_tell_late(struct dtx_rank_life *r)
+{
+    struct dtx_master_stats s;
+
+    dtx_master_stats(r->master, &s);
+    if (r->told_late || s.late == 0 || s.stopping)
+        return;
+    r->told_late = true;
+    dtx_log(DTX_LOG_WARN,
+            "too little time is left to start more tasks of their usual "
+            "length: %llu are left for --resume, %llu run",
+            (unsigned long long)s.late, (unsigned long long)s.granted);
+}
+
+/* Slurm is asked anew after a signal, here or on another rank, since that may
+ * mean preemption. */
+static void heed_deadline(struct dtx_rank_life *r)
+{
+    unsigned heard = dtx_signals_count() + (r->told != 0);
+
+    if (heard != r->heard) {
+        r->heard = heard;
+        dtx_deadline_ask(&r->deadline);
+    }
+    dtx_rank_deadline(r, 0);
+    dtx_rank_tell_late(r);
+}
+
 static enum dtx_stop tick(void *ctx)
 {
     struct dtx_rank_life *r = ctx;
@@ -209,7 +243,8 @@ static enum dtx_stop tick(void *ctx)
     if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
         r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
     dtx_buf_free(&b);
-    tell_stopping(r);
+    dtx_rank_tell_stopping(r);
+    heed_deadline(r);
     return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
                                               : (enum dtx_stop)0;
 }
@@ -255,6 +290,8 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.timeout_percent = r->o->timeout_percent;
     c.retry_pause_ns = r->o->retry_delay_ns;
     c.delay_ns = r->o->delay_ns;
+    c.grace_ns = r->o->grace_ns;
+    c.leave_ns = DTX_DEADLINE_LEAVE_NS;
     c.halt = r->o->halt;
     c.list = &r->job.list;
     c.graph = &r->job.graph;

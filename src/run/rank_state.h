@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "engine/event.h"
 #include "node/cores.h"
+#include "run/deadline.h"
 #include "run/job.h"
 #include "run/place.h"
 
@@ -59,6 +60,9 @@ struct dtx_rank_life {
         ORDERLY  /* the loop came to its end */
     } phase;
     /* rank 0 */
+    struct dtx_deadline deadline;
+    bool has_deadline;
+    unsigned heard; /* requests to stop, when Slurm was asked last */
     struct dtx_job job;
     bool job_open;
     struct dtx_writer *writer; /* of the journal */
@@ -70,6 +74,7 @@ struct dtx_rank_life {
     int leave; /* what the process leaves with, once marked */
     int64_t begin_ns, last_ns; /* monotonic: loop entered, last end */
     enum dtx_stop told;        /* the user has been told of */
+    bool told_late;            /* the user, that nothing new is started */
     bool no_bar;               /* nobody reads the progress line */
 };
 
@@ -84,6 +89,14 @@ void dtx_rank_warn_slips(char *const *env);
 void dtx_rank_greet(const struct dtx_rank_life *r);
 /* With --verbose: the policy's view, places, slots and cores. */
 void dtx_rank_tell(const struct dtx_rank_life *r);
+/* Rank 0: once for each way, that the job is being stopped, if so. */
+void dtx_rank_tell_stopping(struct dtx_rank_life *r);
+/* Rank 0: once, that too little time is left for more tasks, if so. */
+void dtx_rank_tell_late(struct dtx_rank_life *r);
+/* How much time there is; INT64_MAX: no end. */
+void dtx_rank_tell_deadline(int64_t left_ns);
+/* Rank 0: pass on a new deadline, waiting for it up to so long. */
+void dtx_rank_deadline(struct dtx_rank_life *r, int wait_ms);
 /* Build executor and worker; on rank 0 also the master and what tells of it;
  * then the loop. 0 or an error. */
 int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err);

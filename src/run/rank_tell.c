@@ -2,12 +2,17 @@
 /* What a rank says before its tasks run; see rank_state.h.  It decides
  * nothing and changes nothing. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/units.h"
+#include "node/clock.h"
 #include "node/spawner.h"
+#include "run/alloc.h"
 #include "run/options.h"
 #include "run/rank_state.h"
 #include "sched/policy.h"
@@ -27,10 +32,60 @@ void dtx_rank_warn_slips(char *const *env)
     }
 }
 
+static const char *from_environ(void *ctx, const char *name)
+{
+    (void)ctx;
+    return getenv(name);
+}
+
+static void tell_alloc(const struct dtx_alloc *a)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    dtx_alloc_tell(a, &b);
+    if (b.len > 0 && !b.failed)
+        dtx_log(DTX_LOG_INFO, "%s", b.data);
+    dtx_buf_free(&b);
+}
+
+/* Much of what was reserved stays idle. Slurm may count two threads a core. */
+static bool warn_of_alloc(const struct dtx_rank_life *r,
+                          const struct dtx_alloc *a)
+{
+    if (!a->inside || (r->share.nodes >= a->nodes &&
+                       r->share.job_slots * 2 >= a->cpus))
+        return false;
+    dtx_log(DTX_LOG_WARN,
+            "using %llu of %llu cores, %u of %u nodes of the Slurm job: in its "
+            "script start 'distributex run' plainly, without mpirun or srun, "
+            "or with mpirun --map-by ppr:1:node --bind-to none",
+            (unsigned long long)r->share.job_slots, (unsigned long long)a->cpus,
+            (unsigned)r->share.nodes, (unsigned)a->nodes);
+    return true;
+}
+
+static void warn_of_idle_cores(const struct dtx_rank_life *r,
+                               const struct dtx_alloc *a)
+{
+    if (r->o->jobs || warn_of_alloc(r, a) ||
+        r->share.job_slots * 2 > r->share.job_cores)
+        return;
+    if (a->inside && r->share.job_slots * 2 >= a->cpus)
+        return; /* the rest is others' */
+    dtx_log(DTX_LOG_WARN,
+            "using %llu of %llu cores: launch with one rank a core, or "
+            "with mpirun --bind-to none",
+            (unsigned long long)r->share.job_slots,
+            (unsigned long long)r->share.job_cores);
+}
+
 void dtx_rank_greet(const struct dtx_rank_life *r)
 {
     char count[32] = "tasks as they come";
+    struct dtx_alloc alloc;
 
+    dtx_alloc_read(from_environ, NULL, &alloc);
+    tell_alloc(&alloc);
     if (!r->job.live)
         (void)snprintf(count, sizeof(count), "%zu tasks", r->job.list.ntasks);
     if (r->job.live && isatty(r->job.stream_fd) == 1)
@@ -64,12 +119,25 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 "every rank has at least one slot: %llu, more than --jobs %u "
                 "a node",
                 (unsigned long long)r->share.job_slots, r->o->jobs);
-    if (!r->o->jobs && r->share.job_slots * 2 <= r->share.job_cores)
-        dtx_log(DTX_LOG_WARN,
-                "using %llu of %llu cores: launch with one rank a core, or "
-                "with mpirun --bind-to none",
-                (unsigned long long)r->share.job_slots,
-                (unsigned long long)r->share.job_cores);
+    warn_of_idle_cores(r, &alloc);
+}
+
+void dtx_rank_tell_deadline(int64_t left_ns)
+{
+    char text[32], date[32] = "";
+    time_t end;
+    struct tm tm;
+
+    if (left_ns == INT64_MAX) {
+        dtx_log(DTX_LOG_INFO, "there is no deadline any more");
+        return;
+    }
+    end = (time_t)((dtx_clock_wall_ns() + left_ns) / DTX_SEC_NS);
+    if (localtime_r(&end, &tm))
+        (void)strftime(date, sizeof(date), " (%Y-%m-%dT%H:%M:%S)", &tm);
+    dtx_log(DTX_LOG_INFO, "deadline in %s%s",
+            dtx_format_duration(text, sizeof(text), left_ns > 0 ? left_ns : 0),
+            date);
 }
 
 /* ---- with --verbose ---- */

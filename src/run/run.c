@@ -13,10 +13,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "node/clock.h"
+#include "run/alloc.h"
+#include "run/deadline.h"
 #include "run/forward.h"
 #include "run/job.h"
 #include "run/options.h"
 #include "run/rank.h"
+#include "run/restart.h"
 #include "run/source.h"
 #include "run/status.h"
 #include "run/supervise.h"
@@ -103,20 +107,36 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
     return rc;
 }
 
+/* mpirun reads nodes from Slurm and starts its daemons there with srun: one
+ * rank on each, or --ranks of them evenly; daemons that may use all the cores
+ * of the job and see this environment, whatever sbatch was told of it. What the
+ * user has set for Open MPI stays. */
+static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
+{
+    if (!a->inside)
+        return true;
+    return setenv("OMPI_MCA_rmaps_base_mapping_policy",
+                  one_a_node ? "ppr:1:node" : "node", 0) == 0 &&
+           setenv("SLURM_EXPORT_ENV", "ALL", 1) == 0 &&
+           setenv("SLURM_CPU_BIND", "none", 0) == 0;
+}
+
 static int launch(const struct dtx_options *o, int argc, char *const *argv,
                   const char *run_dir)
 {
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char **words = calloc((size_t)argc + 4, sizeof(*words));
+    char **words = calloc((size_t)argc + 4, sizeof(*words)), began[24];
     struct dtx_forward forward;
     struct dtx_supervise s;
     struct dtx_error err = {0, ""};
     int i, status = DTX_EXIT_INTERNAL;
 
+    (void)snprintf(began, sizeof(began), "%lld",
+                   (long long)dtx_clock_wall_ns());
     /* inside a task, too, the ranks are ranks, and heed DTX_RUN_DIR */
     if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0 ||
-        unsetenv("DTX_TASK_ID") != 0) {
+        setenv(DTX_BEGAN_ENV, began, 1) != 0 || unsetenv("DTX_TASK_ID") != 0) {
         free(words);
         dtx_log(DTX_LOG_ERROR, "cannot prepare the launch");
         return status;
@@ -171,6 +191,7 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     } else {
         status = launch(o, argc, argv, path.data);
+        dtx_requeue(o, path.data, status);
         if (made)
             (void)rmdir(path.data); /* nothing was begun: leave nothing */
     }
@@ -184,16 +205,10 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
 static int print_commands(const struct dtx_options *o,
                           const struct dtx_where_info *where)
 {
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",
-                                        "PMI_RANK", "SLURM_PROCID"};
-    const char *rank = NULL;
     struct dtx_error err = {0, ""};
-    size_t i;
     int status;
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]) && !rank; i++)
-        rank = getenv(names[i]);
-    if (where->where == DTX_WHERE_RANK && rank && strcmp(rank, "0") != 0)
+    if (where->where == DTX_WHERE_RANK && !dtx_rank_is_first())
         return DTX_EXIT_OK;
     status = dtx_source_print(o, &err);
     if (status)
@@ -209,8 +224,51 @@ static bool is_readable(int fd)
     return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
 }
 
+/* In a Slurm job that is started again: go on. */
+static void adopt(struct dtx_options *o, const struct dtx_where_info *where)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_alloc a;
+
+    if (where->inside_task ||
+        (where->where == DTX_WHERE_RANK && !dtx_rank_is_first()))
+        return;
+    dtx_alloc_read(from_environ, NULL, &a);
+    if (dtx_restart_adopt(o, &a, &err)) {
+        if (!getenv(DTX_MARKER_ENV)) /* else the supervisor has said so */
+            dtx_log(DTX_LOG_INFO,
+                    "start %u of Slurm job %s: going on with %s",
+                    (unsigned)a.restarts + 1, a.job_id, o->run_dir);
+    } else if (err.code) {
+        dtx_log(DTX_LOG_WARN, "%s", err.text);
+    }
+}
+
+/* Is this process to launch ranks? In an allocation of several nodes it is,
+ * also when nobody said so: one on each node. */
+static bool shall_launch(struct dtx_options *o,
+                         const struct dtx_where_info *where)
+{
+    struct dtx_alloc a;
+    uint32_t ranks;
+    bool asked = o->ranks > 0 || o->hostfile;
+
+    if (where->where == DTX_WHERE_RANK)
+        return false;
+    dtx_alloc_read(from_environ, NULL, &a);
+    ranks = where->where == DTX_WHERE_SINGLE ? dtx_alloc_ranks(&a) : 0;
+    if (!asked && ranks == 0)
+        return false;
+    if (!asked)
+        o->ranks = ranks;
+    if (where->where == DTX_WHERE_SINGLE && !o->hostfile &&
+        !shape_launch(&a, !asked))
+        dtx_log(DTX_LOG_WARN, "cannot shape the launch: out of memory");
+    return true;
+}
+
 static int run(const char *self, int argc, char *const *argv,
-               const struct dtx_options *o, const struct dtx_where_info *where)
+               struct dtx_options *o, const struct dtx_where_info *where)
 {
     char *line;
     int status;
@@ -226,7 +284,8 @@ static int run(const char *self, int argc, char *const *argv,
     }
     if (o->dry_run)
         return print_commands(o, where);
-    if (where->where != DTX_WHERE_RANK && (o->ranks > 0 || o->hostfile))
+    adopt(o, where);
+    if (shall_launch(o, where))
         return supervise(o, argc, argv);
     line = join(self, argc, argv);
     status = dtx_rank_main(o, where, line ? line : "");
@@ -242,7 +301,8 @@ int dtx_run_main(const char *self, int argc, char *const *argv)
     int status;
 
     if (dtx_where_am_i(from_environ, NULL, &where, &err)) {
-        (void)fprintf(stderr, "distributex: %s\n", err.text);
+        if (dtx_rank_is_first())
+            (void)fprintf(stderr, "distributex: %s\n", err.text);
         return DTX_EXIT_MPI;
     }
     switch (read_options(argc, argv, &where, &o)) {

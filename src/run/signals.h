@@ -7,6 +7,8 @@
 #ifndef DTX_RUN_SIGNALS_H
 #define DTX_RUN_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "engine/event.h"
 
 struct dtx_bell;
@@ -16,6 +18,9 @@ int dtx_signals_install(struct dtx_bell *bell);
 void dtx_signals_remove(void);
 /* What has been asked so far; 0 = nothing. */
 enum dtx_stop dtx_signals_asked(void);
+/* Was the first of them USR1, by which batch systems say that the time is
+ * over? */
+bool dtx_signals_time_over(void);
 /* Signals seen so far: changes when one more has come. */
 unsigned dtx_signals_count(void);
 

@@ -24,6 +24,9 @@
       "run directory: holds a job, is in use, is not found, or is not the "    \
       "same on all ranks")                                                     \
     X(STOPPED, 105, 105, "stopped with work left; --resume goes on")           \
+    X(DEADLINE, 106, 106,                                                      \
+      "the time was over with work left (--deadline, the end of the Slurm "    \
+      "job, or USR1); --resume goes on, --requeue has queued the job again")   \
     X(STORAGE, 107, 107, "no space left, or the journal cannot be written")    \
     X(LOST, 108, 108, "the launcher or a rank was lost; --resume goes on")     \
     X(INTERNAL, 109, 109, "internal error")                                    \

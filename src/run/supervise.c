@@ -42,6 +42,7 @@ struct job {
     int64_t started;
     unsigned ints;
     bool draining, killing; /* asked for */
+    bool time_over;         /* USR1 said so, as the first */
     bool kill_sent, deaf_said;
     int64_t next_drain, drain_gap;
     int64_t term_at, kill_at, give_up_at; /* 0: not planned */
@@ -305,6 +306,8 @@ static void on_signal(struct job *j, int sig)
         return;
     if (sig == SIGINT)
         j->ints++;
+    if (!j->draining)
+        j->time_over = sig == SIGUSR1;
     j->draining = true;
     if (j->ints >= 2)
         j->killing = true;
@@ -406,7 +409,9 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
     char said[64];
 
     if (status >= 0) {
-        *exit_status = status;
+        *exit_status = status == DTX_EXIT_STOPPED && j->time_over
+                           ? DTX_EXIT_DEADLINE
+                           : status;
         return DTX_OK;
     }
     if (j->killing) {

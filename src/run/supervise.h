@@ -14,6 +14,9 @@
  *                                   4 ... seconds (INT and HUP that were
  *                                   ignored at the start stay so)
  *   second INT                      SIGUSR2: kill the tasks, save, leave now
+ * A job that was stopped with work left, by USR1 before all others, ends with
+ * DTX_EXIT_DEADLINE: that is how batch systems say that the time is over.
+ *
  * Both would end a rank that has no handlers yet, so they wait until rank 0
  * has said that all ranks have met (a file beside the marker).
  */

@@ -92,7 +92,8 @@ static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
     if (e->target == DTX_SIM_MASTER)
         return e->kind == DTX_SIM_STORED || e->kind == DTX_SIM_FRAME ||
                e->kind == DTX_SIM_TIMER || e->kind == DTX_SIM_STOPPING ||
-               e->kind == DTX_SIM_ARRIVE || e->kind == DTX_SIM_CLOSE;
+               e->kind == DTX_SIM_ARRIVE || e->kind == DTX_SIM_CLOSE ||
+               e->kind == DTX_SIM_DEADLINE;
     r = dtx_sim_rank_of(s, e->target);
     return r->up && r->life == e->life && !hangs(s, r) &&
            (e->kind == DTX_SIM_NOTICE || e->kind == DTX_SIM_ANSWER ||
@@ -162,6 +163,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
     case DTX_ACT_RECALL:
     case DTX_ACT_KILL:
     case DTX_ACT_LIMIT:
+    case DTX_ACT_DEADLINE:
         dtx_sim_break(s, "the master asks for action %d", (int)a->kind);
         break;
     }
@@ -230,6 +232,8 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
     case DTX_ACT_LIMIT:
         dtx_sim_exec_limit(r, a->u.limit_ns);
         break;
+    case DTX_ACT_DEADLINE:
+        break; /* tasks here read no variables */
     case DTX_ACT_WAKE_AT:
         set_timer(s, &r->timer, r->target, a->u.wake_at_ns);
         break;
@@ -318,6 +322,11 @@ static void tell_master(struct dtx_sim *s, struct dtx_sim_event *e)
         ev.kind = DTX_EV_STOP;
         ev.u.stop = (enum dtx_stop)e->a;
         s->stopping = true;
+        break;
+    case DTX_SIM_DEADLINE:
+        ev.kind = DTX_EV_DEADLINE;
+        ev.u.deadline_ns = s->c.deadline_ns;
+        s->has_deadline = true;
         break;
     case DTX_SIM_ARRIVE:
         dtx_sim_stream_arrive(s, &ev);
@@ -479,6 +488,9 @@ static void post_first(struct dtx_sim *s)
     if (c->stop_at_ns > 0)
         (void)dtx_sim_post(s, c->stop_at_ns, DTX_SIM_STOPPING, DTX_SIM_MASTER,
                            (uint32_t)c->stop);
+    if (c->deadline_ns > 0)
+        (void)dtx_sim_post(s, c->deadline_told_ns, DTX_SIM_DEADLINE,
+                           DTX_SIM_MASTER, 0);
     if (c->arrive_ns)
         (void)dtx_sim_post(s, s->ntasks ? c->arrive_ns[0] : c->close_ns,
                            s->ntasks ? DTX_SIM_ARRIVE : DTX_SIM_CLOSE,

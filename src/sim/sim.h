@@ -79,6 +79,10 @@ struct dtx_sim_config {
                                      the store has not answered may be lost */
     int64_t stop_at_ns;           /* STOP event at the master, 0 = never */
     enum dtx_stop stop;
+    int64_t deadline_ns;          /* told to the master at 'deadline_told_ns';
+                                     0 = none. master.grace_ns is what a task
+                                     takes to end when it is killed */
+    int64_t deadline_told_ns;
     int64_t end_ns;               /* give up then (a bug): 0 = 1e6 s */
     bool measure_idle;            /* find worst_idle; costs the number of ranks
                                      for every start and end */

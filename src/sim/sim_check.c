@@ -110,6 +110,25 @@ static bool held(const struct dtx_sim *s, const struct dtx_sim_task *t)
            believed(&s->rank[t->holder], t->holder_life);
 }
 
+/* ---- the deadline ---- */
+
+/* When what runs is ended. */
+static int64_t end_ns(const struct dtx_sim *s)
+{
+    return s->c.deadline_ns - s->c.master.grace_ns - s->c.master.leave_ns;
+}
+
+/* What the task is predicted to take, less the rounding of a float. */
+static int64_t cost_ns(const struct dtx_sim *s, uint32_t task)
+{
+    float cost = s->c.master.cost_s ? s->c.master.cost_s[task] : 0;
+    int64_t own = attr(s, task)->timeout_ns;
+    int64_t timeout = own ? own : s->c.master.timeout_ns;
+    int64_t ns = cost > 0 ? (int64_t)((double)cost * 1e9) : 0;
+
+    return timeout > 0 && timeout < ns ? timeout : ns;
+}
+
 static void check_grant(struct dtx_sim *s, uint32_t to,
                         const struct dtx_item_work *w)
 {
@@ -137,6 +156,8 @@ static void check_grant(struct dtx_sim *s, uint32_t to,
     else if (w->attempt != expected)
         dtx_sim_break(s, "task %u is granted as attempt %u, not %u", id,
                       w->attempt, expected);
+    else if (s->has_deadline && s->now_ns + cost_ns(s, w->task) >= end_ns(s))
+        dtx_sim_break(s, "task %u is granted and cannot end in time", id);
     else if (s->now_ns < s->not_granted_before_ns)
         dtx_sim_break(s, "task %u is granted too early behind another", id);
     else if (s->now_ns < t->not_before_ns)
@@ -334,11 +355,14 @@ void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r)
 
 /* ---- after a step, and at the end ---- */
 
-/* No narrow task was granted while one of higher priority was left. */
+/* No narrow task was granted while one of higher priority was left, unless
+ * that may be too long for the time that is left. */
 static void check_priorities(struct dtx_sim *s)
 {
     uint32_t i;
 
+    if (s->has_deadline)
+        return;
     for (i = 0; i < s->arrived; i++) {
         if (attr(s, i)->cpus == 1 && attr(s, i)->prio > s->granted_prio &&
             dtx_master_task_state(s->master, i) == DTX_TASK_READY) {
@@ -414,7 +438,7 @@ static bool any_believed(const struct dtx_sim *s)
 static bool excused(const struct dtx_sim *s, uint32_t i,
                     enum dtx_task_state state, bool alive)
 {
-    if (s->stopping || !alive)
+    if (s->stopping || s->has_deadline || !alive)
         return true;
     if (state == DTX_TASK_BLOCKED)
         return s->blockers && s->blockers[i] > 0;

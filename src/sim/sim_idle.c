@@ -26,7 +26,8 @@ static bool counts(const struct dtx_sim_rank *r)
 
 static bool measured(const struct dtx_sim *s)
 {
-    return s->c.measure_idle && !s->stopping && !s->res.finished;
+    return s->c.measure_idle && !s->stopping && !s->has_deadline &&
+           !s->res.finished;
 }
 
 static void note(struct dtx_sim_rank *idle, const struct dtx_sim_rank *rich)

@@ -38,7 +38,8 @@ enum dtx_sim_kind {
     DTX_SIM_LOST,   /* the driver counts rank a as dead */
     DTX_SIM_CRASH,
     DTX_SIM_ARRIVE, /* tasks of a live list come */
-    DTX_SIM_CLOSE   /* and no more will */
+    DTX_SIM_CLOSE,  /* and no more will */
+    DTX_SIM_DEADLINE /* the master is told of it */
 };
 
 struct dtx_sim_event {
@@ -157,6 +158,7 @@ struct dtx_sim {
     uint8_t *skipped;    /* the same: it will not run, or not open */
     uint32_t *stack;     /* for walks over nodes */
     bool stopping;       /* a stop has reached the master */
+    bool has_deadline; /* the master knows it: tasks may be left */
     uint64_t expected;   /* outcomes this step has to record */
     bool expect_bye;     /* it has to tell somebody to go */
     bool has_prios;

@@ -100,7 +100,8 @@
     X(STOP, stop, 6, NONE)        /* master: drain, or kill */                 \
     X(STOPREQ, stopreq, 7, NONE)  /* worker: somebody asked me to stop */      \
     X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */   \
-    X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */
+    X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */ \
+    X(DEADLINE, deadline, 10, NONE) /* master: when all is to be over */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -123,6 +124,9 @@
 #define DTX_MSG_FIELDS_BYE(F)
 #define DTX_MSG_FIELDS_LIMIT(F)                                                \
     F(i64, timeout_ns)
+
+#define DTX_MSG_FIELDS_DEADLINE(F)                                             \
+    F(i64, left_ns) /* so long from when this was sent */
 
 /* ---- records: the journal ---- */
 

@@ -42,7 +42,7 @@ for sig in INT TERM USR1 HUP; do
         begin "$DISTRIBUTEX" run -j 2 --run-dir d list
         wait_for 10 "[ \$(began) -ge 2 ]"
         kill -"$sig" "$job"
-        ended 105
+        case $sig in USR1) ended 106 ;; *) ended 105 ;; esac
         drained
         grep -q "nothing new is started" err
         grep -q "left to do" err
@@ -225,7 +225,7 @@ test_case "mpirun: USR1 is passed on and drains" '
     mpi 2 -j 2 --run-dir d list
     wait_for 20 "[ \$(began) -ge 2 ]"
     kill -USR1 "$job"
-    ended 105
+    ended 106
     drained
     goes_on -j 16
 '

@@ -316,6 +316,21 @@ static void draw_stream(struct world *w)
     w->sim.close_ns = once_in(w, 2) ? 0 : time_below(w, 20 * DTX_MSEC_NS);
 }
 
+/* Every fifth world has a deadline, mostly one that cuts the job, and known
+ * before it begins or late. Drawn behind the rest, as streams are. */
+static void draw_deadline(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+
+    if (!once_in(w, 5))
+        return;
+    c->deadline_ns = 1 + time_below(w, 2 * w->span_ns);
+    c->master.grace_ns = time_below(w, c->deadline_ns / 4);
+    c->master.leave_ns = time_below(w, c->deadline_ns / 4);
+    if (once_in(w, 2))
+        c->deadline_told_ns = time_below(w, c->deadline_ns);
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -329,6 +344,7 @@ void world_make(struct world *w, uint64_t seed)
     draw_stops(w);
     w->sim.seed = dtx_rng_u64(&w->rng);
     draw_stream(w);
+    draw_deadline(w);
     w->sim.faults = w->fault;
     w->sim.measure_idle = true;
 }
@@ -348,11 +364,12 @@ void world_show(const struct world *w)
     const struct dtx_sim_config *c = &w->sim;
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
-           "store %lld us, %zu faults, stop %d, crashes %u%s%s\n",
+           "store %lld us, %zu faults, stop %d, crashes %u%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
            (long long)(c->store_delay_ns / US), c->nfaults,
            c->stop_at_ns > 0 ? (int)c->stop : 0, w->crashes,
-           w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "");
+           w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
+           c->deadline_ns > 0 ? ", deadline" : "");
 }

@@ -318,6 +318,53 @@ START_TEST(static_waits)
 }
 END_TEST
 
+/* Five 4 ms tasks on one slot each, predicted so, with 15 ms to the deadline,
+ * of which 3 ms are to end and leave: what cannot end by 12 ms is put off, and
+ * the job ends when nothing more fits. */
+START_TEST(deadline_fits)
+{
+    struct scene *s = open_scene(2);
+    static float cost_s[7];
+    uint32_t i;
+
+    for (i = 0; i < 7; i++)
+        cost_s[i] = 0.004f;
+    s->c.master.cost_s = cost_s;
+    s->c.master.grace_ns = 2 * MS;
+    s->c.master.leave_ns = MS;
+    s->c.deadline_ns = 15 * MS;
+    s->c.deadline_told_ns = 0;
+    add_many(s, 7, 4);
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_uint_eq(s->r.stats.late, 3);
+    ck_assert(!s->r.stats.expired);
+    ck_assert_int_le(s->r.makespan_ns, 12 * MS);
+    close_scene(s, "deadline_fits", trace_deadline_fits);
+}
+END_TEST
+
+/* Nothing is known of the tasks at first; then three have taken 2 ms, so at 10
+ * ms, 2 before the end, what waits is called back; a task of 50 ms is ended. */
+START_TEST(deadline_ends)
+{
+    struct scene *s = open_scene(2);
+
+    s->c.master.policy = "static"; /* all is handed out at the start */
+    s->c.master.leave_ns = MS;
+    s->c.deadline_ns = 13 * MS;
+    (void)add(s, 50, 1, 0);
+    add_many(s, 11, 2);
+    play(s, NULL, 0);
+    ck_assert(s->r.stats.expired);
+    ck_assert_uint_gt(s->r.stats.ok, 3);
+    ck_assert_int_eq(dtx_master_task_state(dtx_sim_master(s->sim), 0),
+                     DTX_TASK_READY);
+    ck_assert_int_le(s->r.makespan_ns, 15 * MS);
+    close_scene(s, "deadline_ends", trace_deadline_ends);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("trace_engine");
@@ -335,6 +382,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, retry);
     tcase_add_test(tc, skip_in_slices);
     tcase_add_test(tc, static_waits);
+    tcase_add_test(tc, deadline_fits);
+    tcase_add_test(tc, deadline_ends);
     suite_add_tcase(suite, tc);
     return suite;
 }

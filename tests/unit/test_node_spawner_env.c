@@ -119,6 +119,57 @@ START_TEST(test_task_variables)
 }
 END_TEST
 
+/* In a Slurm job a task sees a job of one node, one process and its cores. */
+START_TEST(test_slurm)
+{
+    static char *const env[] = {
+        (char *)(uintptr_t) "SLURM_JOB_ID=17",
+        (char *)(uintptr_t) "SLURM_SUBMIT_DIR=/home/me",
+        (char *)(uintptr_t) "SLURM_NTASKS=256",
+        (char *)(uintptr_t) "SLURM_JOB_NUM_NODES=4",
+        (char *)(uintptr_t) "SLURM_JOB_NODELIST=n[1-4]",
+        (char *)(uintptr_t) "SLURM_TASKS_PER_NODE=64(x4)",
+        (char *)(uintptr_t) "SLURM_CPUS_PER_TASK=64",
+        (char *)(uintptr_t) "SLURM_PROCID=3",
+        (char *)(uintptr_t) "SLURM_STEP_ID=0",
+        (char *)(uintptr_t) "SLURM_STEPID=0",
+        (char *)(uintptr_t) "OMPI_MCA_plm=slurm",
+        NULL,
+    };
+    struct dtx_spawner_config c = make_config();
+    struct dtx_env_task t = {.cpus = 2};
+    struct dtx_env e;
+    char *const *v;
+    size_t i, n = 0;
+
+    c.env = env;
+    ck_assert_int_eq(dtx_env_init(&e, &c), DTX_OK);
+    v = dtx_env_task(&e, &t);
+    ck_assert_str_eq(value(v, "SLURM_JOB_ID"), "17");
+    ck_assert_str_eq(value(v, "SLURM_SUBMIT_DIR"), "/home/me");
+    ck_assert_str_eq(value(v, "SLURM_NTASKS"), "1");
+    ck_assert_str_eq(value(v, "SLURM_JOB_NUM_NODES"), "1");
+    ck_assert_str_eq(value(v, "SLURM_JOB_NODELIST"), "(none)");
+    ck_assert_str_eq(value(v, "SLURM_TASKS_PER_NODE"), "(none)");
+    ck_assert_str_eq(value(v, "SLURM_CPUS_PER_TASK"), "2");
+    ck_assert_str_eq(value(v, "SLURM_CPUS_ON_NODE"), "2");
+    ck_assert_str_eq(value(v, "SLURM_PROCID"), "0");
+    ck_assert_str_eq(value(v, "SLURM_STEP_ID"), "(none)");
+    ck_assert_str_eq(value(v, "SLURM_STEPID"), "(none)");
+    ck_assert_str_eq(value(v, "OMPI_MCA_plm"), "^slurm");
+    for (i = 0; v[i]; i++)
+        n += strncmp(v[i], "SLURM_NTASKS=", 13) == 0;
+    ck_assert_uint_eq(n, 1);
+    dtx_env_fini(&e);
+    c.env = env + 1; /* outside of a job nothing is touched */
+    ck_assert_int_eq(dtx_env_init(&e, &c), DTX_OK);
+    v = dtx_env_task(&e, &t);
+    ck_assert_str_eq(value(v, "SLURM_NTASKS"), "256");
+    ck_assert_str_eq(value(v, "HYDRA_RMK"), "(none)");
+    dtx_env_fini(&e);
+}
+END_TEST
+
 START_TEST(test_user_threads_and_deadline)
 {
     static char *const env[] = {
@@ -223,6 +274,7 @@ int main(void)
     tcase_add_test(t, test_extra);
     tcase_add_test(t, test_task_variables);
     tcase_add_test(t, test_user_threads_and_deadline);
+    tcase_add_test(t, test_slurm);
     tcase_add_loop_test(t, test_config_round_trip, 0, 2);
     suite_add_tcase(s, t);
     return dtx_check_main(s);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -66,6 +67,16 @@ static const struct row rows[] = {
     {"--joblog l --no-show --shell /bin/bash --tmp-dir /x --sync 0 t", NULL,
      NULL, "joblog=l no_output shell=/bin/bash tmp_dir=/x sync=0 task_file=t",
      NULL},
+    {"--term-signal USR1 --deadline 2h --requeue t", NULL, NULL,
+     "term_signal=10 deadline=2/7200000000000 requeue task_file=t", NULL},
+    {"--term-signal SIGINT t", "DTX_DEADLINE=none", NULL,
+     "term_signal=2 deadline=1/0 task_file=t", NULL},
+    {"--term-signal sigint t", NULL, NULL, NULL,
+     "--term-signal: 'sigint' is not TERM, INT, HUP, QUIT, USR1, USR2, CONT "
+     "or KILL"},
+    {"--deadline tomorrow t", NULL, NULL, NULL,
+     "--deadline: 'tomorrow' is not a time: 2h30m or 45:00 from now, "
+     "2026-03-01T17:30 of the local calendar, @SECONDS since 1970, or none"},
     {"--bind core t", NULL, NULL, "bind=1 task_file=t", NULL},
     {"--bind=none t", NULL, NULL, "bind=2 task_file=t", NULL},
     {"--keep-outputs failed t", NULL, NULL, "keep=1 task_file=t", NULL},
@@ -310,6 +321,12 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_number(b, "delay", o->delay_ns, 0);
     put_number(b, "eta", o->eta, 0);
     put_number(b, "grace", o->grace_ns, 5 * DTX_SEC_NS);
+    put_number(b, "term_signal", o->term_signal, SIGTERM);
+    if (o->deadline.kind != DTX_WHEN_UNSET)
+        put(b, "deadline=%d/%lld", (int)o->deadline.kind,
+            (long long)o->deadline.ns);
+    if (o->requeue)
+        put(b, "requeue");
     if (o->halt.failures != 0 || o->halt.percent > 0)
         put(b, "halt=%d/%u/%g", (int)o->halt.how, o->halt.failures,
             o->halt.percent);

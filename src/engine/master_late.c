@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* What a deadline means: no task is started that cannot be expected to end in
+ * time, what waits on ranks is called back when that time has come, and what
+ * still runs is ended while it has its grace.  What does not fit is put off: it
+ * stays ready, in a list of its own, and comes back when the deadline moves or
+ * tasks turn out to be much shorter.
+ *
+ * How long a task is expected to take, best knowledge first: its predicted
+ * cost; the median of what succeeded in this session, from three on; each cut
+ * by its timeout; without them the timeout alone, unless it is longer than the
+ * whole session and so says nothing. Otherwise nothing is known, and a task is
+ * started as long as others may run. */
+#include "base/units.h"
+#include "engine/master_state.h"
+
+#define MEDIAN_OF 3
+
+int64_t dtx_master_end_ns(const struct dtx_master *m)
+{
+    return m->deadline_ns == NEVER
+               ? NEVER
+               : m->deadline_ns - m->c.grace_ns - m->c.leave_ns;
+}
+
+/* The session's whole time. */
+static int64_t span_ns(const struct dtx_master *m)
+{
+    return dtx_master_end_ns(m) - m->begin_ns;
+}
+
+static int64_t timeout_of(const struct dtx_master *m, uint32_t task)
+{
+    int64_t own = dtx_master_attr(m, task)->timeout_ns;
+
+    return own ? own : m->c.timeout_ns;
+}
+
+/* How long tasks take of which nothing else is known, 0 = unknown. */
+static int64_t usual_ns(const struct dtx_master *m)
+{
+    if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
+        return dtx_median_value(m->lengths);
+    return m->c.timeout_ns > 0 && m->c.timeout_ns < span_ns(m)
+               ? m->c.timeout_ns
+               : 0;
+}
+
+int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
+{
+    int64_t timeout = timeout_of(m, task), expected;
+
+    if (m->c.cost_s && m->c.cost_s[task] >= 0)
+        expected = (int64_t)((double)m->c.cost_s[task] * 1e9);
+    else if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
+        expected = dtx_median_value(m->lengths);
+    else
+        return timeout > 0 && timeout < span_ns(m) ? timeout : 0;
+    return timeout > 0 && timeout < expected ? timeout : expected;
+}
+
+bool dtx_master_too_late(const struct dtx_master *m, uint32_t task)
+{
+    int64_t end = dtx_master_end_ns(m);
+
+    return end != NEVER &&
+           m->now_ns + dtx_master_expected_ns(m, task) >= end;
+}
+
+/* Behind what the rank has already, if anything is known of how long that
+ * takes. */
+bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    const struct dtx_rank *k = &m->rank[r];
+    int64_t end = dtx_master_end_ns(m), expected;
+    double wait_ns = 0;
+
+    if (end == NEVER)
+        return true;
+    expected = dtx_master_expected_ns(m, task);
+    if (expected > 0 && k->used >= k->slots)
+        wait_ns = k->load_s / k->slots * 1e9;
+    return (double)m->now_ns + wait_ns + (double)expected < (double)end;
+}
+
+void dtx_master_put_off(struct dtx_master *m, uint32_t task)
+{
+    m->next[task] = m->late;
+    if (m->late == DTX_NO_TASK) {
+        m->late_last = task;
+        m->late_usual_ns = usual_ns(m);
+        dtx_master_trace(m, "too late for task %u", task + 1);
+    }
+    m->late = task;
+    m->st.late++;
+}
+
+/* What was put off is looked at once more. */
+static void begin_returning(struct dtx_master *m)
+{
+    if (m->late == DTX_NO_TASK)
+        return;
+    m->next[m->late_last] = m->returning;
+    m->returning = m->late;
+    m->late = DTX_NO_TASK;
+}
+
+void dtx_master_return(struct dtx_master *m)
+{
+    while (m->returning != DTX_NO_TASK && dtx_master_spend(m)) {
+        uint32_t task = m->returning;
+
+        m->returning = m->next[task];
+        m->st.late--;
+        dtx_master_make_ready(m, task);
+    }
+}
+
+void dtx_master_send_deadline(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_DEADLINE};
+
+    if (m->deadline_ns == NEVER || !m->rank[r].alive || m->finished)
+        return;
+    msg.u.deadline.left_ns = m->deadline_ns - m->now_ns;
+    dtx_master_send(m, r, msg);
+}
+
+void dtx_master_set_deadline(struct dtx_master *m, int64_t at_ns)
+{
+    uint32_t r;
+
+    if (!m->lengths && !(m->lengths = dtx_median_create())) {
+        m->nomem = true;
+        return;
+    }
+    if (at_ns > m->deadline_ns)
+        begin_returning(m);
+    m->deadline_ns = at_ns;
+    m->called_back = false;
+    dtx_master_trace(m, "deadline in %lld ms",
+                     (long long)((at_ns - m->now_ns) / DTX_MSEC_NS));
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_master_send_deadline(m, r);
+}
+
+/* A task has succeeded. Others may fit after all when tasks have become much
+ * shorter: half, so that this happens seldom. */
+void dtx_master_learn(struct dtx_master *m, int64_t wall_ns)
+{
+    if (!m->lengths)
+        return;
+    dtx_median_add(m->lengths, wall_ns);
+    if (m->late != DTX_NO_TASK && usual_ns(m) < m->late_usual_ns / 2)
+        begin_returning(m);
+}
+
+/* When whatever has not started is to come back. */
+static int64_t call_back_ns(const struct dtx_master *m)
+{
+    int64_t usual = m->deadline_ns == NEVER ? 0 : usual_ns(m);
+
+    return usual > 0 ? dtx_master_end_ns(m) - usual : NEVER;
+}
+
+int64_t dtx_master_late_due(const struct dtx_master *m)
+{
+    int64_t end = dtx_master_end_ns(m), back = call_back_ns(m);
+
+    if (m->stopping == DTX_STOP_KILL || end == NEVER)
+        return NEVER;
+    if (m->stopping || m->called_back || back >= end)
+        return end;
+    return back;
+}
+
+void dtx_master_heed_deadline(struct dtx_master *m)
+{
+    uint32_t r;
+
+    if (m->deadline_ns == NEVER || m->finished)
+        return;
+    if (m->now_ns >= dtx_master_end_ns(m)) {
+        if (m->stopping < DTX_STOP_KILL)
+            m->st.expired = true;
+        dtx_master_stop(m, DTX_STOP_KILL);
+        return;
+    }
+    if (m->called_back || m->stopping || m->now_ns < call_back_ns(m))
+        return;
+    m->called_back = true;
+    dtx_master_trace(m, "what has not started is called back");
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_master_call_back(m, r);
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A deadline: what is not started, what is ended, what tasks know. Bounds are
+# loose: only a broken program misses them.
+
+# shellcheck source=tests/cli/lib.sh
+. "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
+unset "${!DTX_@}" "${!SLURM_@}"
+export DTX_CONFIG=/dev/null
+
+test_case "tasks that cannot end in time are not started, and run after resume" '
+    for i in $(seq 40); do
+        echo "echo \$DTX_REMAINING_SECONDS >>left; sleep 0.5; echo $i >>ran"
+    done >list
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 2 --run-dir d \
+        --deadline 14s --term-grace 1s list 2>err
+    [ "$(wc -l <ran)" -ge 3 ] && [ "$(wc -l <ran)" -le 14 ] || fail "$(cat err)"
+    [ "$(sort -n left | tail -n1)" -le 14 ]
+    [ "$(sort -n left | head -n1)" -ge 5 ] || fail "$(cat left)"
+    grep -q "deadline in 1[34]" err || fail "$(cat err)"
+    grep -q "too little time is left" err || fail "$(cat err)"
+    timeout -k 5 50 "$DISTRIBUTEX" run -j 20 --resume --run-dir d 2>err ||
+        fail "$(cat err)"
+    [ "$(sort -n ran | uniq | wc -l)" -eq 40 ]
+    [ "$(wc -l <ran)" -eq 40 ] # none that had begun was ended
+'
+
+test_case "what runs too long is told with --term-signal, and runs again" '
+    cat >task <<END
+trap "echo told >>told; exit 0" USR1
+echo begun >>begun
+sleep 40 & wait
+END
+    printf "%s\n" "sh task" "sh task" "echo short >>short" >list
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 2 --run-dir d \
+        --deadline 12s --term-grace 1s --term-signal USR1 list 2>err
+    [ "$(wc -l <told)" -eq 2 ] || fail "$(cat err)"
+    ! grep -q "1 failed" err || fail "$(cat err)"
+    grep -q "the time is nearly over: what still runs is ended" err ||
+        fail "$(cat err)"
+    sed "s/^sleep 40.*//" -i task
+    timeout -k 5 50 "$DISTRIBUTEX" run --resume --run-dir d 2>err ||
+        fail "$(cat err)"
+    [ "$(wc -l <begun)" -eq 4 ]
+    gone 5
+'
+
+test_case "timeouts count as long as nothing is known" '
+    printf "%s\n" "sleep 3" "#DTX timeout=6s" "echo a >>ran" \
+        "#DTX timeout=1s" "echo b >>ran" "#DTX timeout=10m" "echo c >>ran" >list
+    # of 7 s 4 are left then: a may not end in time; 10 m tell nothing of c
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 1 --run-dir d \
+        --deadline 18s --term-grace 1s --no-show list 2>err
+    sort ran >got
+    printf "%s\n" b c | diff - got || fail "$(cat err)"
+'
+
+test_case "USR1 ends with the status that tells of time; TERM does not" '
+    for i in $(seq 20); do echo "echo $i >>ran; sleep 0.2"; done >list
+    begin "$DISTRIBUTEX" run --run-dir d -j 1 list
+    wait_for 10 "[ -e ran ]"
+    kill -USR1 "$job"
+    ended 106
+    rm ran
+    begin "$DISTRIBUTEX" run --resume --run-dir d -j 1
+    wait_for 10 "[ -e ran ]"
+    kill -TERM "$job"
+    kill -TERM "$job"
+    ended 105
+    "$DISTRIBUTEX" help exit-status | grep -q "106 "
+'
+
+test_done
