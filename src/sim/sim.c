@@ -286,6 +286,13 @@ static void step_worker(struct dtx_sim_rank *r, struct dtx_event *ev)
     dtx_sim_cpu_end(s, r->target, at_ns);
 }
 
+uint32_t dtx_sim_ahead(const struct dtx_sim_rank *r)
+{
+    const struct dtx_sim_config *c = &r->sim->c;
+
+    return c->ahead * (c->ahead_per_slot ? c->slots[r->number] : 1);
+}
+
 static void come(struct dtx_sim_rank *r)
 {
     struct dtx_sim *s = r->sim;
@@ -294,7 +301,7 @@ static void come(struct dtx_sim_rank *r)
     struct dtx_worker_config c = {
         .rank = r->number, .incarnation = r->life,
         .epoch = s->c.master.epoch, .slots = s->c.slots[r->number],
-        .ahead = s->c.ahead, .host = host,
+        .ahead = dtx_sim_ahead(r), .host = host,
         .trace = s->c.trace ? worker_says : NULL, .trace_ctx = r,
     };
 

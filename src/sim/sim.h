@@ -84,6 +84,7 @@ struct dtx_sim_config {
                                      has a node of its own */
     struct dtx_sim_costs cost;
     uint32_t ahead;               /* dtx_worker_config.ahead */
+    bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */
     uint32_t never;               /* this rank never comes and is declared lost
                                      after detect_ns; 0 = all come */

@@ -143,7 +143,7 @@ static void check_load(struct dtx_sim_rank *r, uint32_t cpus)
         return;
     for (i = r->waiting.head; i != DTX_SIM_NONE; i = s->run[i].next)
         sum += s->run[i].cpus;
-    if (sum > (uint64_t)r->slots + s->c.ahead && sum != cpus)
+    if (sum > (uint64_t)r->slots + dtx_sim_ahead(r) && sum != cpus)
         dtx_sim_break(s, "rank %u was handed too much: %llu", r->number,
                       (unsigned long long)sum);
 }

@@ -2,10 +2,11 @@
 /* sim/sim_state.h - what the simulator's own files share
  *
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
- * moves frames, sim_exec.c runs attempts, sim_store.c writes records,
- * sim_cpu.c says when a process is free to hear an event, sim_check.c holds the model that the engine is compared with, sim_idle.c
- * measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps the
- * events, sim_stream.c lets tasks come, sim_result.c sums up.
+ * moves frames, sim_cpu.c says when a process is free to hear an event,
+ * sim_exec.c runs attempts, sim_store.c writes records, sim_check.c holds the
+ * model that the engine is compared with, sim_idle.c measures free slots,
+ * sim_fault.c lets ranks die, sim_queue.c keeps the events, sim_stream.c lets
+ * tasks come, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -202,6 +203,8 @@ void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread);
 void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len);
+/* What its worker may hand over beyond its slots. */
+uint32_t dtx_sim_ahead(const struct dtx_sim_rank *r);
 /* The rank behind a target that is not the master. */
 struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
 
