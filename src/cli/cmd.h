@@ -32,11 +32,12 @@ struct dtx_page;
       "them as they end, until the job does. The first of several words is "   \
       "RUNDIR unless it is a number")                                          \
     X(simulate,                                                                \
-      "--workload SPEC [options]",                                             \
-      "run a job that is imagined on a machine that need not exist, with the " \
-      "engine and the policies of the real run, and tell how long it takes "   \
-      "and what limits it; 'distributex help simulation' has the workloads "   \
-      "and the terms. Several nodes or policies make a table")                 \
+      "(--workload SPEC | --from PATH) [options]",                             \
+      "run a job that is imagined, or was recorded, on a machine that need "   \
+      "not exist, with the engine and the policies of the real run, and tell " \
+      "how long it takes and what limits it; 'distributex help simulation' "   \
+      "has the workloads and the terms. Several nodes or policies make a "     \
+      "table")                                                                 \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
@@ -53,6 +54,10 @@ struct dtx_page;
     X(simulate, "workload", 0, "SPEC",                                         \
       "the tasks: NAME:KEY=VALUE,..., such as "                                \
       "lognormal:mean=10s,sigma=0.5,tasks=10000")                              \
+    X(simulate, "from", 0, "PATH",                                             \
+      "the tasks of a run, with the times they took: a run directory, with "   \
+      "what waits for what ('latest' for the last one), or a joblog, also "    \
+      "GNU parallel's")                                                        \
     X(simulate, "nodes", 0, "LIST",                                            \
       "how many nodes: a number, or several as in 1,2,4-8 (default: 1)")       \
     X(simulate, "slots", 0, "N",                                               \

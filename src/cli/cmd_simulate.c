@@ -13,7 +13,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/recorded.h"
 #include "node/clock.h"
+#include "run/status.h"
 #include "sched/policy.h"
 #include "sim/scenario.h"
 #include "sim/workload.h"
@@ -22,7 +24,8 @@
 #define MAX_POLICIES 16
 
 struct request {
-    const char *workload;
+    const char *workload, *from;
+    struct dtx_recorded recorded;
     bool json;
     struct dtx_scenario c;
     uint32_t nodes[MAX_SWEEP];
@@ -233,6 +236,7 @@ static int set_seed(struct request *q, const char *value,
 
 static const struct row rows[] = {
     {"workload", WORD, AT(workload), 0, 0, NULL},
+    {"from", WORD, AT(from), 0, 0, NULL},
     {"json", FLAG, AT(json), 0, 0, NULL},
     {"nodes", OWN, 0, 0, 0, set_nodes},
     {"slots", COUNT, AT(c.machine.slots), 1, 10000000, NULL},
@@ -376,11 +380,12 @@ static int read_words(struct request *q, int argc, char **argv)
             status = read_option(q, argc, argv, &i);
         else
             status = dtx_cmd_usage("simulate: unexpected '%.60s'; the tasks "
-                                   "come from --workload", argv[i]);
+                                   "come from --workload or --from", argv[i]);
     }
-    if (status == 0 && !q->workload)
-        return dtx_cmd_usage("simulate: which tasks? --workload "
-                             "lognormal:mean=10s,tasks=1000");
+    if (status == 0 && !q->workload == !q->from)
+        return dtx_cmd_usage("simulate: %s --workload "
+                             "lognormal:mean=10s,tasks=1000, or --from RUNDIR",
+                             q->from ? "either" : "which tasks?");
     return status;
 }
 
@@ -405,7 +410,14 @@ static int load(struct request *q, struct dtx_error *err)
 
     if (rc != DTX_OK)
         return dtx_error_set(err, rc, "out of memory");
+    if (q->from) {
+        rc = dtx_recorded_load(q->from, &q->job, &q->recorded, err);
+        if (q->c.retries == 0)
+            q->c.retries = q->recorded.attempts;
+        return rc;
+    }
     rc = dtx_workload_parse(q->workload, &w, err);
+    (void)(rc ? dtx_error_prefix(err, "simulate: ") : 0);
     return rc ? rc : dtx_scenario_draw(&q->job, &w, q->c.seed, err);
 }
 
@@ -528,7 +540,14 @@ static void put_text(struct dtx_buf *b, const struct request *q,
     char span[40], bound[40], ideal[40];
 
     dtx_buf_printf(b, "job        %zu tasks: %s\n", q->job.list.ntasks,
-                   q->workload);
+                   q->from ? q->from : q->workload);
+    if (q->recorded.unknown > 0)
+        dtx_buf_printf(b, "           %" PRIu64 " have no recorded time: taken "
+                       "to be the median\n", q->recorded.unknown);
+    if (q->recorded.makespan_ns > 0)
+        dtx_buf_printf(b, "recorded   %s\n",
+                       dtx_format_duration(span, sizeof(span),
+                                           q->recorded.makespan_ns));
     dtx_buf_printf(b, "machine    %" PRIu32 " node%s of %" PRIu32 " rank%s and "
                    "%" PRIu32 " slot%s; policy %s\n", r->nodes,
                    r->nodes == 1 ? "" : "s", m->ranks_per_node,
@@ -590,11 +609,19 @@ static int run_all(struct request *q, struct dtx_error *err)
     return rc != DTX_OK ? dtx_cmd_fail(DTX_CMD_FAILED, err) : status;
 }
 
+/* Of a job that could not be had. */
+static int status_of(const struct request *q, int rc)
+{
+    if (rc == DTX_ENOMEM)
+        return DTX_CMD_FAILED;
+    return q->from ? DTX_EXIT_RUNDIR : DTX_EXIT_USAGE;
+}
+
 int dtx_cmd_simulate(int argc, char **argv)
 {
     struct request q;
     struct dtx_error err;
-    int status, i;
+    int status, rc, i;
 
     for (i = 2; i < argc; i++) {
         if (dtx_cmd_asks_help(argv[i]))
@@ -604,8 +631,9 @@ int dtx_cmd_simulate(int argc, char **argv)
     status = read_words(&q, argc, argv);
     if (status != 0)
         return status;
-    if (load(&q, &err) != DTX_OK)
-        status = dtx_cmd_usage("simulate: %s", err.text);
+    rc = load(&q, &err);
+    if (rc != DTX_OK)
+        status = dtx_cmd_fail(status_of(&q, rc), &err);
     else
         status = run_all(&q, &err);
     dtx_scenario_job_fini(&q.job);

@@ -136,6 +136,64 @@ test_case "wide tasks and slow nodes" '
     [ "$(value out lower_bound)" = 200.000000000 ]
 '
 
+test_case "a recorded run, with what waits for what" '
+    cat >list <<END
+#DTX name=a
+sleep 0.2
+#DTX name=a
+sleep 0.1
+#DTX after=a
+sleep 0.3
+#DTX after=3
+false
+#DTX after=4
+sleep 0.1
+END
+    expect_status 2 "$DISTRIBUTEX" run -q -j 2 --run-dir rd list
+    "$DISTRIBUTEX" simulate --from rd --slots 2 >out
+    grep -q "^job  *5 tasks: rd" out
+    grep -q "1 have no recorded time" out
+    grep -q "^recorded  *5[0-9][0-9]\.[0-9] ms" out
+    grep -q "^tasks  *3 succeeded, 1 failed, 1 skipped, 0 left" out
+    "$DISTRIBUTEX" simulate --from rd --slots 2 --json >out
+    holds "$(value out makespan) > 0.5 && $(value out makespan) < 0.9"
+    holds "$(value out lower_bound) > 0.5"
+    (ln -s rd distributex-latest; "$DISTRIBUTEX" simulate --from latest) >out
+    grep -q "^job  *5 tasks" out
+'
+
+test_case "a joblog, also one that tells of several attempts" '
+    h="Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand"
+    {
+        printf "$h\n"
+        printf "2\t:\t1700000000.000\t     2.000\t0\t0\t0\t0\tb 1\n"
+        printf "1\t:\t1700000000.000\t     1.000\t0\t0\t1\t0\ta\n"
+        printf "1\t:\t1700000001.000\t     3.000\t0\t0\t0\t0\ta\n"
+        printf "7\t:\t1700000004.000\t     4.000\t0\t0\t2\t0\tc\n"
+    } >log
+    "$DISTRIBUTEX" simulate --from log --spawn 0s >out
+    grep -q "^job  *3 tasks: log" out
+    grep -q "^recorded  *8.00 s" out
+    # a twice, c twice since that many attempts were made
+    grep -q "^makespan  *16.0[0-9] s; lower bound 9.00 s" out
+    grep -q "^tasks  *2 succeeded, 1 failed" out
+    grep -q "^again  *2 attempts after a failure" out
+    "$DISTRIBUTEX" run -q --joblog ours -j 2 sleep ::: 0.2 0.1 0.1
+    "$DISTRIBUTEX" simulate --from ours --slots 2 --json >out
+    holds "$(value out makespan) > 0.2 && $(value out makespan) < 0.3"
+'
+
+test_case "what cannot be read is refused" '
+    expect_status 104 "$DISTRIBUTEX" simulate --from nowhere 2>err
+    grep -q "nowhere: No such file" err
+    mkdir empty
+    expect_status 104 "$DISTRIBUTEX" simulate --from empty 2>err
+    grep -q "empty" err
+    echo "not a joblog" >text
+    expect_status 104 "$DISTRIBUTEX" simulate --from text 2>err
+    grep -q "text:1: there are fewer than nine columns" err
+'
+
 refused() {
     local text=$1
     shift
@@ -148,6 +206,7 @@ export -f refused
 test_case "what is wrong is named, and what would be right" '
     w="--workload constant"
     refused "simulate: which tasks? --workload lognormal:mean=10s,tasks=1000"
+    refused "simulate: either --workload" $w --from latest
     refused "did you mean lognormal?" --workload lognornal
     refused "mean=" --workload lognormal:mean=x
     refused "must be a time from 1us to ten years" --workload lognormal:mean=x
