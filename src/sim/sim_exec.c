@@ -27,14 +27,15 @@ int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots)
         (struct dtx_sim_list){DTX_SIM_NONE, DTX_SIM_NONE};
     if (!r->slot_of)
         r->slot_of = malloc(slots * sizeof(*r->slot_of));
-    if (!r->freed)
+    if (!r->freed && r->sim->c.measure_idle)
         r->freed = malloc(slots * sizeof(*r->freed));
-    if (!r->slot_of || !r->freed)
+    if (!r->slot_of || (r->sim->c.measure_idle && !r->freed))
         return DTX_ENOMEM;
     r->freed_at = 0;
     for (i = 0; i < slots; i++) {
         r->slot_of[i] = DTX_SIM_NONE;
-        r->freed[i] = (struct dtx_sim_free){r->sim->now_ns, r->sim->yields};
+        if (r->freed)
+            r->freed[i] = (struct dtx_sim_free){r->sim->now_ns, r->sim->yields};
     }
     return DTX_OK;
 }

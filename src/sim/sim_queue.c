@@ -135,7 +135,8 @@ uint32_t dtx_sim_first(struct dtx_sim *s)
 {
     struct dtx_sim_queue *q = &s->queue;
 
-    while (q->len > 0 && s->event[q->key[0].event].dropped) {
+    while (q->dropped > 0 && q->len > 0 &&
+           s->event[q->key[0].event].dropped) {
         dtx_sim_give_event(s, q->key[0].event);
         q->dropped--;
         drop_first(q);
@@ -149,6 +150,8 @@ uint32_t dtx_sim_take(struct dtx_sim *s)
 
     if (i != DTX_SIM_NONE)
         drop_first(&s->queue);
+    if (s->queue.len > 0) /* it will be wanted soon */
+        __builtin_prefetch(&s->event[s->queue.key[0].event]);
     return i;
 }
 
