@@ -82,18 +82,21 @@ struct dtx_page;
       "bytes a second of a node's link (default: 10G)")                        \
     X(simulate, "message-cost", 0, "DUR",                                      \
       "of the processor for each message, at its sender and at its receiver "  \
-      "(default: as measured)")                                                \
+      "(default: as measured, 0.1us and 0.36us)")                              \
     X(simulate, "nap", 0, "DUR",                                               \
       "the longest sleep before an idle rank looks for messages of other "     \
       "nodes; 0s: it is woken (default: 1ms)")                                 \
     X(simulate, "master-message", 0, "DUR",                                    \
-      "the master's service time for each message (default: as measured)")     \
+      "the master's service time for each message (default: as measured, "     \
+      "0.22us)")                                                               \
     X(simulate, "master-task", 0, "DUR",                                       \
-      "the master's service time for each task (default: as measured)")        \
+      "the master's service time for each task (default: as measured, 0.8us "  \
+      "up to 1,000 ranks, 1.1us at 10,000, 2.2us at 100,000)")                 \
     X(simulate, "store", 0, "DUR",                                             \
-      "until outcomes are in the journal (default: 0.1ms)")                    \
+      "until outcomes are in the journal (default: 0.2ms)")                    \
     X(simulate, "spawn", 0, "DUR",                                             \
-      "what starting a process adds to a task (default: as measured)")         \
+      "what starting a process adds to a task (default: 0.7ms as measured; of "\
+      "recorded times, which hold most of it, 0.1ms)")                         \
     X(simulate, "speed-sigma", 0, "SIGMA",                                     \
       "nodes differ in speed by a lognormal factor of this sigma")             \
     X(simulate, "slow", 0, "N:FACTOR",                                         \

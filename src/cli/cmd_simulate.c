@@ -22,6 +22,10 @@
 
 #define MAX_SWEEP 200
 #define MAX_POLICIES 16
+#define NOT_GIVEN (-1)
+/* Of recorded times, which hold the starting and ending of the process: from
+ * one task's end to the next one's start in its slot. */
+#define SPAWN_RECORDED_NS INT64_C(100000)
 
 struct request {
     const char *workload, *from;
@@ -393,6 +397,7 @@ static void preset(struct request *q)
 {
     memset(q, 0, sizeof(*q));
     dtx_machine_preset(&q->c.machine);
+    q->c.machine.spawn_ns = NOT_GIVEN;
     q->c.error_sigma = 0.3;
     q->c.seed = 1;
     q->nodes[0] = 1;
@@ -406,8 +411,12 @@ static void preset(struct request *q)
 static int load(struct request *q, struct dtx_error *err)
 {
     struct dtx_workload w;
+    struct dtx_machine usual;
     int rc = dtx_scenario_job_init(&q->job);
 
+    dtx_machine_preset(&usual);
+    if (q->c.machine.spawn_ns == NOT_GIVEN)
+        q->c.machine.spawn_ns = q->from ? SPAWN_RECORDED_NS : usual.spawn_ns;
     if (rc != DTX_OK)
         return dtx_error_set(err, rc, "out of memory");
     if (q->from) {

@@ -42,7 +42,7 @@ struct dtx_machine {
     uint32_t slots;          /* of a node, divided among its ranks */
     int64_t near_ns, far_ns; /* the way of a frame, in a node and between */
     int64_t spread_ns;       /* up to this much more */
-    struct dtx_sim_costs cost;
+    struct dtx_sim_costs cost; /* task_ns below 0: dtx_machine_task_ns */
     int64_t spawn_ns;        /* what starting and ending a task adds to it */
     int64_t store_ns;        /* until a group of records is written */
     int64_t detect_ns;       /* until a death is noticed */
@@ -56,6 +56,9 @@ struct dtx_machine {
 
 /* One node, one rank, one slot, and costs as measured; see scenario.c. */
 void dtx_machine_preset(struct dtx_machine *m);
+/* cost.task_ns as measured: the master's heaps and tables are larger than its
+ * caches when there are many ranks. */
+int64_t dtx_machine_task_ns(uint64_t nranks);
 
 enum dtx_scenario_order {
     DTX_ORDER_FILE,      /* as the tasks come */
