@@ -137,10 +137,16 @@ static void finish(struct dtx_sim *s)
     s->res.makespan_ns = s->now_ns;
 }
 
+static const void *bytes_of(const struct dtx_actions *out,
+                            const struct dtx_action *a)
+{
+    return a->len ? dtx_action_bytes(out, a) : "";
+}
+
 static void master_acts(struct dtx_sim *s, const struct dtx_action *a,
                         int64_t at_ns)
 {
-    const void *data = a->len ? dtx_action_bytes(&s->out, a) : "";
+    const void *data = bytes_of(&s->out, a);
 
     dtx_sim_mix(s, &a->kind, sizeof(a->kind));
     dtx_sim_mix(s, data, a->len);
@@ -197,7 +203,7 @@ void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev)
         const struct dtx_action *a = &s->out.list[i];
 
         at_ns = dtx_sim_cpu_act(s, DTX_SIM_MASTER, at_ns, a,
-                                dtx_action_bytes(&s->out, a));
+                                bytes_of(&s->out, a));
         master_acts(s, a, at_ns);
     }
     dtx_sim_cpu_end(s, DTX_SIM_MASTER, at_ns);
@@ -224,7 +230,7 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a,
                         int64_t at_ns)
 {
     struct dtx_sim *s = r->sim;
-    const void *data = a->len ? dtx_action_bytes(&s->worker_out, a) : "";
+    const void *data = bytes_of(&s->worker_out, a);
 
     dtx_sim_mix(s, &a->kind, sizeof(a->kind));
     dtx_sim_mix(s, data, a->len);
@@ -280,7 +286,7 @@ static void step_worker(struct dtx_sim_rank *r, struct dtx_event *ev)
         dtx_sim_break(s, "rank %u refuses a frame", r->number);
     for (i = 0; i < out->count && !s->nomem; i++) {
         at_ns = dtx_sim_cpu_act(s, r->target, at_ns, &out->list[i],
-                                dtx_action_bytes(out, &out->list[i]));
+                                bytes_of(out, &out->list[i]));
         worker_acts(r, &out->list[i], at_ns);
     }
     dtx_sim_cpu_end(s, r->target, at_ns);
