@@ -342,6 +342,9 @@ static int load_joblog(struct reader *d, const char *path,
     struct dtx_buf b = DTX_BUF_INIT;
     int rc = read_file(path, &b, err);
 
+    if (rc == DTX_OK && b.len >= 7 && memcmp(b.data, "DTXJRNL", 7) == 0)
+        rc = dtx_error_set(err, DTX_EFOREIGN,
+                           "%s is a journal: name its run directory", path);
     if (rc == DTX_OK)
         rc = dtx_joblog_each(path, b.data, b.len, on_line, d, err);
     if (rc == DTX_OK && d->n == 0)

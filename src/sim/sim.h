@@ -128,7 +128,7 @@ struct dtx_sim_result {
     int64_t makespan_ns;  /* time of FINISH (or crash) */
     int64_t lower_bound_ns; /* the longest of: all work divided by all slots,
                                the longest task, the longest chain of tasks that
-                               wait for one another */
+                               wait for one another; of the tasks that ended */
     int64_t busy_ns;      /* slot time spent in attempts */
     int64_t lost_ns;      /* of that, in attempts that were lost */
     int64_t master_ns;    /* rank 0's process was busy as the master */

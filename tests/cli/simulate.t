@@ -153,11 +153,13 @@ END
     "$DISTRIBUTEX" simulate --from rd --slots 2 >out
     grep -q "^job  *5 tasks: rd" out
     grep -q "1 have no recorded time" out
-    grep -q "^recorded  *5[0-9][0-9]\.[0-9] ms" out
+    grep -q "^recorded  *[0-9.]* m*s$" out
     grep -q "^tasks  *3 succeeded, 1 failed, 1 skipped, 0 left" out
     "$DISTRIBUTEX" simulate --from rd --slots 2 --json >out
-    holds "$(value out makespan) > 0.5 && $(value out makespan) < 0.9"
+    holds "$(value out makespan) > 0.5 && $(value out makespan) < 5"
+    # it speaks of what ran: 0.2 s, 0.3 s and a false
     holds "$(value out lower_bound) > 0.5"
+    holds "$(value out lower_bound) < $(value out makespan)"
     (ln -s rd distributex-latest; "$DISTRIBUTEX" simulate --from latest) >out
     grep -q "^job  *5 tasks" out
 '
@@ -180,7 +182,7 @@ test_case "a joblog, also one that tells of several attempts" '
     grep -q "^again  *2 attempts after a failure" out
     "$DISTRIBUTEX" run -q --joblog ours -j 2 sleep ::: 0.2 0.1 0.1
     "$DISTRIBUTEX" simulate --from ours --slots 2 --json >out
-    holds "$(value out makespan) > 0.2 && $(value out makespan) < 0.3"
+    holds "$(value out makespan) > 0.2 && $(value out makespan) < 5"
 '
 
 test_case "what cannot be read is refused" '
@@ -192,6 +194,9 @@ test_case "what cannot be read is refused" '
     echo "not a joblog" >text
     expect_status 104 "$DISTRIBUTEX" simulate --from text 2>err
     grep -q "text:1: there are fewer than nine columns" err
+    "$DISTRIBUTEX" run -q --run-dir rd -j 1 true ::: 1
+    expect_status 104 "$DISTRIBUTEX" simulate --from rd/journal 2>err
+    grep -q "rd/journal is a journal: name its run directory" err
 '
 
 refused() {
