@@ -275,7 +275,7 @@ void dtx_sim_cpu_end(struct dtx_sim *s, uint32_t target, int64_t at_ns)
         return;
     r = process_of(s, target);
     r->busy_ns = at_ns;
-    if (target == DTX_SIM_MASTER)
+    if (target == DTX_SIM_MASTER && !s->res.finished)
         s->res.master_ns += at_ns - s->now_ns;
 }
 
