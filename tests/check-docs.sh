@@ -117,7 +117,8 @@ bad=$(
 )
 verdict "examples run and end as they should" "$bad"
 
-bad=$(for f in slurm/*.sbatch slurm/*.sh examples/demo/run.sh tests/bench/run.sh bootstrap
+bad=$(for f in slurm/*.sbatch slurm/*.sh examples/demo/run.sh \
+    tests/bench/run.sh tests/bench/sim.sh bootstrap
 do
     bash -n "$f" 2>&1
 done)

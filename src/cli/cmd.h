@@ -38,6 +38,13 @@ struct dtx_page;
       "those of that state, of all tasks where none is named. --follow prints "\
       "them as they end, until the job does. The first of several words is "   \
       "RUNDIR unless it is a number")                                          \
+    X(simulate,                                                                \
+      "(--workload SPEC | --from PATH) [options]",                             \
+      "run a job that is imagined, or was recorded, on a machine that need "   \
+      "not exist, with the engine and the policies of the real run, and tell " \
+      "how long it takes and what limits it; 'distributex help simulation' "   \
+      "has the workloads and the terms. Several nodes or policies make a "     \
+      "table")                                                                 \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
@@ -70,6 +77,73 @@ struct dtx_page;
     X(output, "state", 0, "all|ok|failed|killed|timeout",                      \
       "print those of the tasks that ended so; without TASK, of all")          \
     X(output, "follow", 0, NULL, "print outputs as tasks end")                 \
+    X(simulate, "workload", 0, "SPEC",                                         \
+      "the tasks: NAME:KEY=VALUE,..., such as "                                \
+      "lognormal:mean=10s,sigma=0.5,tasks=10000")                              \
+    X(simulate, "from", 0, "PATH",                                             \
+      "the tasks of a run, with the times they took: a run directory, with "   \
+      "what waits for what ('latest' for the last one), or a joblog, also "    \
+      "GNU parallel's")                                                        \
+    X(simulate, "nodes", 0, "LIST",                                            \
+      "how many nodes: a number, or several as in 1,2,4-8 (default: 1)")       \
+    X(simulate, "slots", 0, "N",                                               \
+      "slots of each node, divided among its ranks (default: 1)")              \
+    X(simulate, "ranks-per-node", 0, "N", "ranks of each node (default: 1)")   \
+    X(simulate, "policy", 0, "NAME",                                           \
+      "the policy, or several with commas, or all")                            \
+    X(simulate, "order", 0, "file|lpt|predicted",                              \
+      "ready tasks start as they come, longest first, or longest first as "    \
+      "far as predicted (default: file)")                                      \
+    X(simulate, "prediction-error", 0, "SIGMA",                                \
+      "predictions are off by a lognormal factor of this sigma (default: "     \
+      "0.3)")                                                                  \
+    X(simulate, "seed", 0, "N", "what is drawn follows from it (default: 1)")  \
+    X(simulate, "latency", 0, "DUR",                                           \
+      "the way of a message from node to node (default: 2us)")                 \
+    X(simulate, "latency-near", 0, "DUR",                                      \
+      "the same inside a node, with waking its reader (default: 20us)")        \
+    X(simulate, "jitter", 0, "DUR",                                            \
+      "a message takes up to this much longer (default: 0)")                   \
+    X(simulate, "bandwidth", 0, "SIZE",                                        \
+      "bytes a second of a node's link (default: 10G)")                        \
+    X(simulate, "message-cost", 0, "DUR",                                      \
+      "of the processor for each message, at its sender and at its receiver "  \
+      "(default: as measured, 0.1us and 0.36us)")                              \
+    X(simulate, "nap", 0, "DUR",                                               \
+      "the longest sleep before an idle rank looks for messages of other "     \
+      "nodes; 0s: it is woken (default: 1ms)")                                 \
+    X(simulate, "master-message", 0, "DUR",                                    \
+      "the master's service time for each message (default: as measured, "     \
+      "0.22us)")                                                               \
+    X(simulate, "master-task", 0, "DUR",                                       \
+      "the master's service time for each task (default: as measured, 0.8us "  \
+      "up to 1,000 ranks, 1.1us at 10,000, 2.2us at 100,000)")                 \
+    X(simulate, "store", 0, "DUR",                                             \
+      "until outcomes are in the journal (default: 0.2ms)")                    \
+    X(simulate, "spawn", 0, "DUR",                                             \
+      "what starting a process adds to a task (default: 0.7ms as measured; of "\
+      "recorded times, which hold most of it, 0.1ms)")                         \
+    X(simulate, "speed-sigma", 0, "SIGMA",                                     \
+      "nodes differ in speed by a lognormal factor of this sigma")             \
+    X(simulate, "slow", 0, "N:FACTOR",                                         \
+      "the last N nodes take FACTOR times as long")                            \
+    X(simulate, "noise", 0, "SIGMA",                                           \
+      "tasks differ from what they should take by a lognormal factor")         \
+    X(simulate, "fail", 0, "SHARE",                                            \
+      "this share of the attempts fails, from 0 to 0.99")                      \
+    X(simulate, "retries", 0, "N", "attempts of a task in all (default: 1)")   \
+    X(simulate, "rank-mtbf", 0, "DUR",                                         \
+      "mean time until a rank dies; rank 0 does not")                          \
+    X(simulate, "node-mtbf", 0, "DUR",                                         \
+      "mean time until a node dies; that of rank 0 does not")                  \
+    X(simulate, "detect", 0, "DUR",                                            \
+      "until the death of a rank is noticed (default: 5s)")                    \
+    X(simulate, "deadline", 0, "DUR",                                          \
+      "start nothing after this time; what is left is told")                   \
+    X(simulate, "json", 0, NULL,                                               \
+      "print makespan, lower_bound, ideal_makespan, efficiency, steals, "      \
+      "messages, master_busy, events and seconds as JSON; of several runs a "  \
+      "list, with nodes and policy")                                           \
     X(version, "verbose", 'v', NULL, "name the libraries as well")
 
 #define DTX_CMD_DECLARE(name, args, help)                                      \

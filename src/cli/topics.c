@@ -9,6 +9,7 @@
 #include "run/page.h"
 #include "run/status.h"
 #include "sched/policy.h"
+#include "sim/workload.h"
 
 static void write_taskfile(struct dtx_page *p)
 {
@@ -197,6 +198,57 @@ static void write_joblog(struct dtx_page *p)
                      "parallel; it counts as failed all the same.");
 }
 
+static void write_workloads(struct dtx_page *p)
+{
+    const struct dtx_workload_row *row;
+    struct dtx_buf term = DTX_BUF_INIT;
+    size_t i, n;
+
+    dtx_page_para(p, "A workload is NAME:KEY=VALUE,... Each takes tasks=1000, "
+                     "mean=1s (the average), cpus=1 (slots that a task needs) "
+                     "and layers=1 (a layer begins when the one before it has "
+                     "ended), here with what they are when not given. The "
+                     "names, and what they take beside these:");
+    row = dtx_workload_table(&n);
+    for (i = 0; i < n; i++) {
+        dtx_buf_clear(&term);
+        dtx_buf_printf(&term, "%s %s", row[i].name, row[i].keys);
+        dtx_page_item(p, term.failed ? row[i].name : term.data, row[i].help);
+    }
+    dtx_buf_free(&term);
+}
+
+static void write_simulation(struct dtx_page *p)
+{
+    dtx_page_para(p, "'distributex simulate' runs the engine and the policies "
+                     "of 'distributex run' on a machine that is imagined: "
+                     "virtual time, and ranks whose messages take time and "
+                     "keep processors busy. The same seed brings the same "
+                     "numbers.");
+    dtx_page_code(p, "distributex simulate --workload "
+                     "lognormal:mean=10s,tasks=100000 \\\n"
+                     "    --nodes 100 --slots 64 --policy all\n");
+    write_workloads(p);
+    dtx_page_group(p, "What is printed");
+    dtx_page_item(p, "makespan", "from the start to the last record");
+    dtx_page_item(p, "lower bound", "the longest of: all work divided by all "
+                                    "slots, the longest task, the longest "
+                                    "chain of tasks that wait for one another");
+    dtx_page_item(p, "ideal", "the makespan of the same policy where messages, "
+                              "the master and the journal cost nothing");
+    dtx_page_item(p, "efficiency", "ideal divided by makespan: what the "
+                                   "master and the network leave. Two "
+                                   "schedules of equal quality differ by "
+                                   "chance, so it can exceed 1 a little");
+    dtx_page_item(p, "messages", "that the master heard and sent");
+    dtx_page_item(p, "busy as the master", "the share of the makespan in which "
+                                           "rank 0's process did the master's "
+                                           "work: near 100 % it is the limit");
+    dtx_page_para(p, "In JSON (--json) times are seconds and shares are parts "
+                     "of 1; events and seconds tell what the simulation itself "
+                     "took.");
+}
+
 static void write_examples(struct dtx_page *p)
 {
     dtx_page_para(p, "All cores of this machine:");
@@ -226,6 +278,8 @@ static const struct dtx_topic table[] = {
      write_exit_status},
     {"joblog", "JOBLOG", "the log in the form of GNU parallel", write_joblog},
     {"files", "FILES", "the run directory and what is in it", write_files},
+    {"simulation", "SIMULATION", "imagined jobs and machines, and the words",
+     write_simulation},
     {"examples", "EXAMPLES", "command lines to begin with", write_examples},
 };
 

@@ -36,11 +36,14 @@ void dtx_sim_break(struct dtx_sim *s, const char *fmt, ...)
 void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
 {
     char line[400];
-    int n = snprintf(line, sizeof(line), "%8lld us  ",
-                     (long long)(s->now_ns / 1000));
     va_list ap;
+    int n;
 
-    if (!s->c.trace || n < 0)
+    if (!s->c.trace)
+        return;
+    n = snprintf(line, sizeof(line), "%8lld us  ",
+                 (long long)(s->now_ns / 1000));
+    if (n < 0)
         return;
     va_start(ap, fmt);
     (void)vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
@@ -62,7 +65,8 @@ static void worker_says(void *ctx, const char *line)
 
 void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len)
 {
-    s->res.hash = dtx_hash128(data, len, s->res.hash).lo;
+    if (!s->c.unchecked)
+        s->res.hash = dtx_hash128(data, len, s->res.hash).lo;
 }
 
 int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread)
@@ -105,9 +109,12 @@ static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
  * by the step. */
 static bool more_waits(struct dtx_sim *s, uint32_t target)
 {
-    uint32_t i = dtx_heap_top(&s->queue);
+    uint32_t i;
 
-    return i != DTX_HEAP_NONE && s->event[i].at_ns <= s->now_ns &&
+    if (s->timed)
+        return dtx_sim_cpu_more(s, target);
+    i = dtx_sim_first(s);
+    return i != DTX_SIM_NONE && s->event[i].at_ns <= s->now_ns &&
            s->event[i].target == target &&
            s->event[i].kind != DTX_SIM_TIMER && heard(s, &s->event[i]);
 }
@@ -131,9 +138,16 @@ static void finish(struct dtx_sim *s)
     s->res.makespan_ns = s->now_ns;
 }
 
-static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
+static const void *bytes_of(const struct dtx_actions *out,
+                            const struct dtx_action *a)
 {
-    const void *data = a->len ? dtx_action_bytes(&s->out, a) : "";
+    return a->len ? dtx_action_bytes(out, a) : "";
+}
+
+static void master_acts(struct dtx_sim *s, const struct dtx_action *a,
+                        int64_t at_ns)
+{
+    const void *data = bytes_of(&s->out, a);
 
     dtx_sim_mix(s, &a->kind, sizeof(a->kind));
     dtx_sim_mix(s, data, a->len);
@@ -144,7 +158,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
     case DTX_ACT_SEND:
         dtx_sim_mix(s, &a->u.to, sizeof(a->u.to));
         dtx_sim_check_sent(s, a->u.to, data, a->len);
-        dtx_sim_send(s, 0, a->u.to, false, data, a->len);
+        dtx_sim_send(s, at_ns, 0, a->u.to, false, data, a->len);
         break;
     case DTX_ACT_WAKE_AT:
         set_timer(s, &s->timer, DTX_SIM_MASTER, a->u.wake_at_ns);
@@ -172,10 +186,12 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a)
 void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev)
 {
     struct dtx_master_stats st;
+    int64_t at_ns;
     size_t i;
 
     ev->now_ns = s->now_ns;
     ev->more = more_waits(s, DTX_SIM_MASTER);
+    at_ns = dtx_sim_cpu_hear(s, DTX_SIM_MASTER, ev);
     if (dtx_master_step(s->master, ev, &s->out)) {
         s->nomem = true;
         return;
@@ -185,8 +201,14 @@ void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev)
         st.work - s->last_work > s->res.max_step_work)
         s->res.max_step_work = st.work - s->last_work;
     s->last_work = st.work;
-    for (i = 0; i < s->out.count; i++)
-        master_acts(s, &s->out.list[i]);
+    for (i = 0; i < s->out.count; i++) {
+        const struct dtx_action *a = &s->out.list[i];
+
+        at_ns = dtx_sim_cpu_act(s, DTX_SIM_MASTER, at_ns, a,
+                                bytes_of(&s->out, a));
+        master_acts(s, a, at_ns);
+    }
+    dtx_sim_cpu_end(s, DTX_SIM_MASTER, at_ns);
     dtx_sim_check_step(s);
 }
 
@@ -206,10 +228,11 @@ static void worker_ends(struct dtx_sim_rank *r)
     }
 }
 
-static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
+static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a,
+                        int64_t at_ns)
 {
     struct dtx_sim *s = r->sim;
-    const void *data = a->len ? dtx_action_bytes(&r->out, a) : "";
+    const void *data = bytes_of(&s->worker_out, a);
 
     dtx_sim_mix(s, &a->kind, sizeof(a->kind));
     dtx_sim_mix(s, data, a->len);
@@ -218,7 +241,7 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
         if (a->u.to != 0)
             dtx_sim_break(s, "rank %u sends to %u", r->number, a->u.to);
         dtx_sim_idle_frame(r, data, a->len);
-        dtx_sim_send(s, r->number, 0, true, data, a->len);
+        dtx_sim_send(s, at_ns, r->number, 0, true, data, a->len);
         break;
     case DTX_ACT_RUN:
         dtx_sim_exec_run(r, data, a->len);
@@ -252,18 +275,32 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a)
 static void step_worker(struct dtx_sim_rank *r, struct dtx_event *ev)
 {
     struct dtx_sim *s = r->sim;
+    struct dtx_actions *out = &s->worker_out;
+    int64_t at_ns;
     size_t i;
     int rc;
 
     ev->now_ns = s->now_ns;
     ev->more = more_waits(s, r->target);
-    rc = dtx_worker_step(r->worker, ev, &r->out);
+    at_ns = dtx_sim_cpu_hear(s, r->target, ev);
+    rc = dtx_worker_step(r->worker, ev, out);
     if (rc == DTX_ENOMEM)
         s->nomem = true;
     else if (rc)
         dtx_sim_break(s, "rank %u refuses a frame", r->number);
-    for (i = 0; i < r->out.count && !s->nomem; i++)
-        worker_acts(r, &r->out.list[i]);
+    for (i = 0; i < out->count && !s->nomem; i++) {
+        at_ns = dtx_sim_cpu_act(s, r->target, at_ns, &out->list[i],
+                                bytes_of(out, &out->list[i]));
+        worker_acts(r, &out->list[i], at_ns);
+    }
+    dtx_sim_cpu_end(s, r->target, at_ns);
+}
+
+uint32_t dtx_sim_ahead(const struct dtx_sim_rank *r)
+{
+    const struct dtx_sim_config *c = &r->sim->c;
+
+    return c->ahead * (c->ahead_per_slot ? c->slots[r->number] : 1);
 }
 
 static void come(struct dtx_sim_rank *r)
@@ -274,7 +311,7 @@ static void come(struct dtx_sim_rank *r)
     struct dtx_worker_config c = {
         .rank = r->number, .incarnation = r->life,
         .epoch = s->c.master.epoch, .slots = s->c.slots[r->number],
-        .ahead = s->c.ahead, .host = host,
+        .ahead = dtx_sim_ahead(r), .host = host,
         .trace = s->c.trace ? worker_says : NULL, .trace_ctx = r,
     };
 
@@ -422,26 +459,32 @@ static bool deliver(struct dtx_sim *s, uint32_t i)
     return true;
 }
 
+void dtx_sim_hear(struct dtx_sim *s, uint32_t i)
+{
+    if (deliver(s, i))
+        dtx_sim_give_event(s, i);
+    else
+        dtx_sim_post_again(s, i);
+}
+
 static void next_event(struct dtx_sim *s)
 {
-    uint32_t i = dtx_heap_pop(&s->queue);
+    uint32_t i = dtx_sim_take(s);
     const struct dtx_sim_event *e = &s->event[i];
     int64_t what[4] = {e->at_ns, (int64_t)e->kind, e->target, e->a};
     int64_t end = s->c.end_ns ? s->c.end_ns : DEFAULT_END_NS;
 
     s->same_time = e->at_ns == s->now_ns ? s->same_time + 1 : 0;
     s->now_ns = e->at_ns;
-    s->res.events++;
+    s->res.events += e->kind != DTX_SIM_LOOK;
     dtx_sim_mix(s, what, sizeof(what));
     if (s->now_ns > end)
         dtx_sim_break(s, "time is over and FINISH has not come");
     if (s->same_time >
         SAME_TIME + SAME_TIME_EACH * ((uint64_t)s->ntasks + s->nranks))
         dtx_sim_break(s, "events without end at one time");
-    if (deliver(s, i))
-        dtx_sim_give_event(s, i);
-    else if (!dtx_heap_push(&s->queue, i))
-        s->nomem = true;
+    if (!dtx_sim_cpu_keeps(s, i))
+        dtx_sim_hear(s, i);
 }
 
 /* ---- life ---- */
@@ -509,10 +552,11 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
     s->c.master.trace = s->c.trace ? master_says : NULL;
     s->c.master.trace_ctx = s;
     s->timer = DTX_SIM_NONE;
-    s->out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    s->out = s->worker_out = (struct dtx_actions)DTX_ACTIONS_INIT;
     s->res.idle.excess_ns = INT64_MIN / 2;
     dtx_rng_seed(&s->rng, s->c.seed);
     dtx_sim_queue_init(s);
+    dtx_sim_cpu_init(s);
     s->rank = calloc(s->nranks, sizeof(*s->rank));
     if (!s->rank || dtx_sim_stream_init(s) || dtx_sim_check_init(s))
         return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
@@ -522,7 +566,7 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
         s->rank[r].target = r + 1;
         s->rank[r].life = 1;
         s->rank[r].timer = DTX_SIM_NONE;
-        s->rank[r].out = (struct dtx_actions)DTX_ACTIONS_INIT;
+        dtx_sim_cpu_reset(&s->rank[r]);
     }
     s->master = dtx_master_create(&s->c.master, err);
     if (!s->master)
@@ -560,7 +604,6 @@ void dtx_sim_destroy(struct dtx_sim *s)
         return;
     for (i = 0; s->rank && i < s->nranks; i++) {
         dtx_worker_destroy(s->rank[i].worker);
-        dtx_actions_free(&s->rank[i].out);
         free(s->rank[i].slot_of);
         free(s->rank[i].freed);
     }
@@ -568,7 +611,7 @@ void dtx_sim_destroy(struct dtx_sim *s)
     dtx_sim_queue_fini(s);
     dtx_master_destroy(s->master);
     dtx_actions_free(&s->out);
-    dtx_keymap_free(&s->run_of);
+    dtx_actions_free(&s->worker_out);
     free(s->rank);
     free(s->run);
     free(s->journal);
@@ -584,7 +627,8 @@ void dtx_sim_destroy(struct dtx_sim *s)
 int dtx_sim_run(struct dtx_sim *s, struct dtx_sim_result *out,
                 struct dtx_error *err)
 {
-    while (!s->over && !s->broken.code && !s->nomem && s->queue.len > 0)
+    while (!s->over && !s->broken.code && !s->nomem &&
+           dtx_sim_first(s) != DTX_SIM_NONE)
         next_event(s);
     if (!s->over && !s->broken.code && !s->nomem)
         dtx_sim_check_quiet(s);
@@ -600,7 +644,7 @@ int dtx_sim_run(struct dtx_sim *s, struct dtx_sim_result *out,
 const struct dtx_sim_record *dtx_sim_journal(const struct dtx_sim *s,
                                              size_t *count)
 {
-    *count = s->njournal;
+    *count = s->c.unchecked ? 0 : s->njournal;
     return s->journal;
 }
 

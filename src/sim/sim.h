@@ -44,6 +44,26 @@ struct dtx_sim_fault {
     enum dtx_stop stop;
 };
 
+/* What messages and thinking cost, all of it zero where the engine alone is
+ * looked at.  A frame occupies its sender's processor, then the links of both
+ * ends for as long as its bytes take, and the receiver's processor: LogGP
+ * (Alexandrov, Ionescu, Schauser and Scheiman, SPAA 1995) with the way
+ * (dtx_sim_config.delay_ns) as L.  The process of a rank does one thing at a
+ * time, what comes meanwhile waits and is then heard in one go, as
+ * run/loop.c does; rank 0's process is master and worker in one. */
+struct dtx_sim_costs {
+    int64_t send_ns, recv_ns; /* of the processor, for each frame, none to
+                                 oneself */
+    double byte_ns;           /* of the links, for each byte between nodes */
+    int64_t frame_ns;         /* of the master for each frame it hears or
+                                 sends, beside that */
+    int64_t task_ns;          /* of the master for each task: half when it is
+                                 granted, half when it ends or comes back */
+    int64_t nap_min_ns;       /* who has nothing to do looks for frames of */
+    int64_t nap_max_ns;       /* other nodes after naps that double from the
+                                 one to the other; 0 = hears them at once */
+};
+
 struct dtx_sim_config {
     uint64_t seed;
     /* the job; list, graph and (optional) costs are borrowed. Its trace is
@@ -60,11 +80,16 @@ struct dtx_sim_config {
     /* the machine */
     const uint32_t *slots;        /* per rank */
     const double *speed;          /* per rank, or NULL = 1 */
+    uint32_t ranks_per_node;      /* ranks of one node are neighbours; 0: each
+                                     has a node of its own */
+    struct dtx_sim_costs cost;
     uint32_t ahead;               /* dtx_worker_config.ahead */
+    bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */
     uint32_t never;               /* this rank never comes and is declared lost
                                      after detect_ns; 0 = all come */
-    int64_t delay_ns;             /* shortest way of a frame; none to oneself */
+    int64_t near_ns;              /* shortest way of a frame in a node, */
+    int64_t delay_ns;             /* and between nodes; none to oneself */
     int64_t delay_spread_ns;      /* up to this much more, per frame; frames of
                                      one pair still keep their order */
     int64_t spawn_ns;             /* added to every attempt */
@@ -86,7 +111,8 @@ struct dtx_sim_config {
     int64_t end_ns;               /* give up then (a bug): 0 = 1e6 s */
     bool measure_idle;            /* find worst_idle; costs the number of ranks
                                      for every start and end */
-    bool unchecked;               /* no model, for large worlds */
+    bool unchecked;               /* for large worlds: no model, no journal, no
+                                     hash */
     dtx_trace_f trace;            /* every event, as text; may be NULL */
     void *trace_ctx;
 };
@@ -104,9 +130,12 @@ struct dtx_sim_result {
     bool finished;        /* FINISH came */
     bool crashed;         /* crash_at_ns came first */
     int64_t makespan_ns;  /* time of FINISH (or crash) */
-    int64_t lower_bound_ns; /* max(total work / slots, longest task) */
+    int64_t lower_bound_ns; /* the longest of: all work divided by all slots,
+                               the longest task, the longest chain of tasks that
+                               wait for one another; of the tasks that ended */
     int64_t busy_ns;      /* slot time spent in attempts */
     int64_t lost_ns;      /* of that, in attempts that were lost */
+    int64_t master_ns;    /* rank 0's process was busy as the master */
     uint64_t events, frames;
     uint64_t refused;     /* outcomes that reached the master and were not
                              believed */
@@ -132,7 +161,8 @@ void dtx_sim_destroy(struct dtx_sim *s); /* NULL is allowed */
  * twice, a wide task on too few slots, time running out, ...). */
 int dtx_sim_run(struct dtx_sim *s, struct dtx_sim_result *out,
                 struct dtx_error *err);
-/* What is in the journal at the end (or crash): borrowed. */
+/* What is in the journal at the end (or crash): borrowed. None when
+ * unchecked. */
 const struct dtx_sim_record *dtx_sim_journal(const struct dtx_sim *s,
                                              size_t *count);
 /* The engine after the run, for its states and statistics: borrowed. */

@@ -7,21 +7,14 @@
 
 #include "sim/sim_state.h"
 
-static struct dtx_key key_of(uint32_t task, uint32_t attempt)
-{
-    uint64_t both = (uint64_t)task << 32 | attempt;
-
-    return (struct dtx_key){both, both * 0x9e3779b97f4a7c15u >> 20};
-}
-
 struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,
                                    uint32_t attempt)
 {
-    uint32_t i;
+    uint32_t i = task < s->ntasks ? s->task[task].run : DTX_SIM_NONE;
 
-    if (!dtx_keymap_get(&s->run_of, key_of(task, attempt), &i))
-        return NULL;
-    return &s->run[i];
+    while (i != DTX_SIM_NONE && s->run[i].attempt != attempt)
+        i = s->run[i].before;
+    return i == DTX_SIM_NONE ? NULL : &s->run[i];
 }
 
 int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots)
@@ -34,14 +27,15 @@ int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots)
         (struct dtx_sim_list){DTX_SIM_NONE, DTX_SIM_NONE};
     if (!r->slot_of)
         r->slot_of = malloc(slots * sizeof(*r->slot_of));
-    if (!r->freed)
+    if (!r->freed && r->sim->c.measure_idle)
         r->freed = malloc(slots * sizeof(*r->freed));
-    if (!r->slot_of || !r->freed)
+    if (!r->slot_of || (r->sim->c.measure_idle && !r->freed))
         return DTX_ENOMEM;
     r->freed_at = 0;
     for (i = 0; i < slots; i++) {
         r->slot_of[i] = DTX_SIM_NONE;
-        r->freed[i] = (struct dtx_sim_free){r->sim->now_ns, r->sim->yields};
+        if (r->freed)
+            r->freed[i] = (struct dtx_sim_free){r->sim->now_ns, r->sim->yields};
     }
     return DTX_OK;
 }
@@ -146,9 +140,11 @@ static void check_load(struct dtx_sim_rank *r, uint32_t cpus)
     uint64_t sum = cpus + (r->slots - r->free);
     uint32_t i;
 
+    if (s->c.unchecked)
+        return;
     for (i = r->waiting.head; i != DTX_SIM_NONE; i = s->run[i].next)
         sum += s->run[i].cpus;
-    if (sum > (uint64_t)r->slots + s->c.ahead && sum != cpus)
+    if (sum > (uint64_t)r->slots + dtx_sim_ahead(r) && sum != cpus)
         dtx_sim_break(s, "rank %u was handed too much: %llu", r->number,
                       (unsigned long long)sum);
 }
@@ -159,7 +155,7 @@ static uint32_t new_run(struct dtx_sim_rank *r,
 {
     struct dtx_sim *s = r->sim;
     struct dtx_sim_run *p, *old = dtx_sim_run_of(s, w->task, w->attempt);
-    uint32_t i;
+    uint32_t i, before = s->task[w->task].run;
 
     if (old && old->state != RUN_RECALLED) {
         dtx_sim_break(s, "task %u attempt %u is handed over twice",
@@ -168,22 +164,21 @@ static uint32_t new_run(struct dtx_sim_rank *r,
     }
     if (old) {
         i = (uint32_t)(old - s->run);
+        before = old->before;
     } else {
         p = dtx_grow(s->run, &s->cap_runs, s->nruns + 1, sizeof(*p));
-        if (p)
-            s->run = p;
-        i = (uint32_t)s->nruns;
-        if (!p ||
-            !dtx_keymap_put(&s->run_of, key_of(w->task, w->attempt), i, NULL,
-                            NULL)) {
+        if (!p) {
             s->nomem = true;
             return DTX_SIM_NONE;
         }
-        s->nruns++;
+        s->run = p;
+        i = (uint32_t)s->nruns++;
+        s->task[w->task].run = i;
     }
     s->run[i] = (struct dtx_sim_run){
         .task = w->task, .attempt = w->attempt, .rank = r->number,
-        .life = r->life, .cpus = w->cpus, .end_event = DTX_SIM_NONE,
+        .life = r->life, .cpus = w->cpus, .before = before,
+        .end_event = DTX_SIM_NONE,
         .state = RUN_WAITS, .timeout_ns = w->timeout_ns,
         .limited = (w->flags & DTX_WORK_LIMITED) != 0,
     };

@@ -7,6 +7,7 @@ static void die(struct dtx_sim_rank *r)
     dtx_sim_idle_out(r);
     dtx_sim_exec_drop(r);
     r->up = false;
+    dtx_sim_cpu_drop(r);
     dtx_sim_cancel(r->sim, r->timer);
     r->timer = DTX_SIM_NONE;
 }

@@ -10,22 +10,47 @@
 
 #define SHOWN_ITEMS 6
 
-/* When a frame sent now arrives, not before the one sent before it. */
+bool dtx_sim_is_far(const struct dtx_sim *s, uint32_t rank)
+{
+    return s->c.ranks_per_node ? rank / s->c.ranks_per_node > 0 : rank != 0;
+}
+
+/* From node to node: the links of both ends are taken one frame after the
+ * other. */
+static int64_t by_links(struct dtx_sim *s, struct dtx_sim_rank *from,
+                        struct dtx_sim_rank *to, int64_t at, size_t len)
+{
+    int64_t wire = (int64_t)((double)len * s->c.cost.byte_ns);
+
+    if (at < from->sent_ns)
+        at = from->sent_ns;
+    from->sent_ns = at + wire;
+    at += dtx_sim_spread(s, s->c.delay_ns, s->c.delay_spread_ns);
+    if (s->c.cost.byte_ns > 0 && at < to->got_ns)
+        at = to->got_ns;
+    to->got_ns = at + wire;
+    return at + wire;
+}
+
+/* When a frame that leaves now arrives, not before the one sent before it. */
 static int64_t arrival(struct dtx_sim *s, struct dtx_sim_rank *r,
-                       bool to_master)
+                       bool to_master, int64_t at, size_t len)
 {
     int64_t *last = to_master ? &r->out_ns : &r->in_ns;
-    int64_t at = s->now_ns;
+    struct dtx_sim_rank *master = &s->rank[0];
 
-    if (r->number != 0)
-        at += dtx_sim_spread(s, s->c.delay_ns, s->c.delay_spread_ns);
+    if (dtx_sim_is_far(s, r->number))
+        at = by_links(s, to_master ? r : master, to_master ? master : r, at,
+                      len);
+    else if (r->number != 0)
+        at += dtx_sim_spread(s, s->c.near_ns, s->c.delay_spread_ns);
     if (at < *last)
         at = *last;
     *last = at;
     return at;
 }
 
-void dtx_sim_send(struct dtx_sim *s, uint32_t from, uint32_t to,
+void dtx_sim_send(struct dtx_sim *s, int64_t at_ns, uint32_t from, uint32_t to,
                   bool to_master, const void *data, size_t len)
 {
     struct dtx_sim_rank *r = &s->rank[to_master ? from : to];
@@ -39,7 +64,7 @@ void dtx_sim_send(struct dtx_sim *s, uint32_t from, uint32_t to,
     }
     if (len > 0)
         memcpy(copy, data, len);
-    e = dtx_sim_post(s, arrival(s, r, to_master), DTX_SIM_FRAME,
+    e = dtx_sim_post(s, arrival(s, r, to_master, at_ns, len), DTX_SIM_FRAME,
                      to_master ? DTX_SIM_MASTER : r->target, from);
     if (e == DTX_SIM_NONE) {
         free(copy);

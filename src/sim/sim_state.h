@@ -2,10 +2,11 @@
 /* sim/sim_state.h - what the simulator's own files share
  *
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
- * moves frames, sim_exec.c runs attempts, sim_store.c writes records,
- * sim_check.c holds the model that the engine is compared with, sim_idle.c
- * measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps the
- * events, sim_stream.c lets tasks come, sim_result.c sums up.
+ * moves frames, sim_cpu.c says when a process is free to hear an event,
+ * sim_exec.c runs attempts, sim_store.c writes records, sim_check.c holds the
+ * model that the engine is compared with, sim_idle.c measures free slots,
+ * sim_fault.c lets ranks die, sim_queue.c keeps the events, sim_stream.c lets
+ * tasks come, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -25,6 +26,7 @@
 
 /* In tie order. */
 enum dtx_sim_kind {
+    DTX_SIM_LOOK,   /* a process looks at what has come meanwhile */
     DTX_SIM_STORED, /* a group of records is written; a = how many */
     DTX_SIM_END,    /* an attempt ends in its executor; a = run */
     DTX_SIM_NOTICE, /* and its worker hears it; a = run */
@@ -49,14 +51,32 @@ struct dtx_sim_event {
     uint32_t target;
     uint32_t life; /* of the target's rank, when it was made */
     uint32_t a;
+    uint32_t next; /* in the box of its process */
     bool flag;
+    bool boxed;    /* it is in that box */
+    bool dropped;  /* and not to be heard any more, or cancelled in the queue */
     char *data; /* FRAME: owned */
     size_t len;
+};
+
+/* The event queue: a heap of four branches whose keys lie in it. */
+struct dtx_sim_key {
+    int64_t at_ns;
+    uint64_t order; /* kind, then target */
+    uint64_t seq;
+    uint32_t event;
+};
+
+struct dtx_sim_queue {
+    struct dtx_sim_key *key;
+    size_t len, cap;
+    size_t dropped; /* of these, cancelled ones */
 };
 
 /* An attempt that was handed to an executor. */
 struct dtx_sim_run {
     uint32_t task, attempt, rank, life, cpus;
+    uint32_t before;     /* an earlier attempt's run, or NONE */
     uint32_t next, prev; /* in its executor's waiting or running list */
     uint32_t end_event;  /* or NONE */
     enum { RUN_WAITS, RUN_RUNS, RUN_ENDED, RUN_RECALLED } state;
@@ -82,12 +102,18 @@ struct dtx_sim_rank {
     struct dtx_sim *sim;
     uint32_t number, target;
     struct dtx_worker *worker;
-    struct dtx_actions out;
     bool up, hung, finished, faulted;
     uint32_t life;     /* its incarnation */
     uint32_t timer;    /* event, or NONE */
     int64_t wake_ns;   /* of a hang */
     int64_t in_ns, out_ns; /* last arrival from and at this rank */
+    /* its process, see sim_cpu.c */
+    int64_t busy_ns;       /* does something until then */
+    int64_t sent_ns, got_ns; /* its link is free again, out and in */
+    struct dtx_sim_list box; /* events that wait for it */
+    uint32_t batch;        /* of these, so many are heard in one go; that the */
+    uint32_t more[2];      /* worker and the master are told of, as more */
+    uint32_t look;         /* event, or NONE */
     /* executor */
     uint32_t slots, free;
     int64_t limit_ns; /* for limited runs, 0 = none */
@@ -111,6 +137,7 @@ struct dtx_sim_task {
     uint32_t attempt;             /* of the last grant */
     uint32_t fails;               /* believed ones, in this session */
     uint32_t failed_runs;
+    uint32_t run;                 /* its last, or NONE */
     bool gone;                    /* that attempt can never be granted again */
     bool recorded;                /* finally; perhaps not answered yet */
     bool durable;                 /* and answered */
@@ -122,6 +149,8 @@ struct dtx_sim {
     struct dtx_sim_config c;
     struct dtx_master *master;
     struct dtx_actions out; /* the master's */
+    struct dtx_actions worker_out; /* of whichever worker has its step */
+    bool timed;             /* there are costs: processes can be busy */
     uint32_t ntasks, nranks;
     uint32_t arrived;    /* tasks that have come; without a live list all */
     bool closed;
@@ -135,7 +164,7 @@ struct dtx_sim {
     bool over;               /* finished and quiet, or crashed */
     bool nomem;
 
-    struct dtx_heap queue;
+    struct dtx_sim_queue queue;
     struct dtx_sim_event *event;
     size_t nevents, cap_events;
     uint32_t *spare_event;
@@ -148,7 +177,6 @@ struct dtx_sim {
 
     struct dtx_sim_run *run;
     size_t nruns, cap_runs;
-    struct dtx_keymap run_of; /* task and attempt */
 
     struct dtx_sim_record *journal;
     size_t njournal, cap_journal, answered, shown, writing;
@@ -177,6 +205,8 @@ void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread);
 void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len);
+/* What its worker may hand over beyond its slots. */
+uint32_t dtx_sim_ahead(const struct dtx_sim_rank *r);
 /* The rank behind a target that is not the master. */
 struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
 
@@ -200,8 +230,36 @@ void dtx_sim_queue_fini(struct dtx_sim *s);
 uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
                       uint32_t target, uint32_t a);
 void dtx_sim_cancel(struct dtx_sim *s, uint32_t event);
+/* The first one that is due, left there or taken out, or NONE. */
+uint32_t dtx_sim_first(struct dtx_sim *s);
+uint32_t dtx_sim_take(struct dtx_sim *s);
+/* It was taken, its time has changed, and it waits again. */
+void dtx_sim_post_again(struct dtx_sim *s, uint32_t event);
 /* The event has been taken from the queue and is done with. */
 void dtx_sim_give_event(struct dtx_sim *s, uint32_t event);
+
+/* ---- sim_cpu.c ---- */
+/* The event has been taken from the queue. True: its process cannot hear it
+ * now, or hears it from its box; it is seen to. */
+bool dtx_sim_cpu_keeps(struct dtx_sim *s, uint32_t event);
+/* Of what this target will hear in one go, is more to come? */
+bool dtx_sim_cpu_more(const struct dtx_sim *s, uint32_t target);
+/* The target's process begins a step with this event, and spends the time of
+ * hearing it: when. Then that of an action: for a SEND this is when the frame
+ * leaves. */
+int64_t dtx_sim_cpu_hear(struct dtx_sim *s, uint32_t target,
+                         const struct dtx_event *ev);
+int64_t dtx_sim_cpu_act(const struct dtx_sim *s, uint32_t target,
+                        int64_t at_ns, const struct dtx_action *a,
+                        const void *data);
+/* The step is over. */
+void dtx_sim_cpu_end(struct dtx_sim *s, uint32_t target, int64_t at_ns);
+void dtx_sim_cpu_init(struct dtx_sim *s);
+void dtx_sim_cpu_reset(struct dtx_sim_rank *r);
+/* Forget what waits: the process is gone. */
+void dtx_sim_cpu_drop(struct dtx_sim_rank *r);
+/* sim.c: let an event that was taken be heard. */
+void dtx_sim_hear(struct dtx_sim *s, uint32_t event);
 
 /* ---- sim_fault.c ---- */
 void dtx_sim_fail(struct dtx_sim *s, const struct dtx_sim_fault *f);
@@ -213,8 +271,11 @@ void dtx_sim_lose_again(struct dtx_sim *s, uint32_t rank);
 void dtx_sim_crash(struct dtx_sim *s);
 
 /* ---- sim_net.c ---- */
-void dtx_sim_send(struct dtx_sim *s, uint32_t from, uint32_t to,
+/* A frame leaves at this time. */
+void dtx_sim_send(struct dtx_sim *s, int64_t at_ns, uint32_t from, uint32_t to,
                   bool to_master, const void *data, size_t len);
+/* Are rank 0 and this one on different nodes? */
+bool dtx_sim_is_far(const struct dtx_sim *s, uint32_t rank);
 /* A frame as text, for the transcript. */
 void dtx_sim_say_frame(struct dtx_sim *s, const struct dtx_sim_event *e);
 

@@ -23,6 +23,11 @@ void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,
     struct dtx_item_outcome item;
     struct dtx_rec rec;
 
+    if (s->c.unchecked) {
+        s->njournal++;
+        begin_group(s);
+        return;
+    }
     p = dtx_grow(s->journal, &s->cap_journal, s->njournal + 1, sizeof(*p));
     if (!p) {
         s->nomem = true;
@@ -50,7 +55,7 @@ uint64_t dtx_sim_store_done(struct dtx_sim *s, uint32_t group)
 {
     uint32_t i;
 
-    for (i = 0; i < group; i++)
+    for (i = 0; i < group && !s->c.unchecked; i++)
         dtx_sim_check_durable(s, &s->journal[s->answered + i]);
     s->answered += group;
     s->writing = 0;

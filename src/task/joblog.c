@@ -30,12 +30,14 @@ struct row {
 };
 
 struct reader {
+    const char *name;
     const struct dtx_tasklist *l;
     struct dtx_outcome *out;
+    struct dtx_joblog_counts *counts;
+    bool by_number; /* the first of two passes */
     struct dtx_keymap first; /* command -> first task that may be told by it */
     struct dtx_keymap told;  /* command and number -> task */
     uint32_t *next;          /* further tasks with the same command */
-    struct dtx_buf command;  /* with its newlines */
 };
 
 /* ---- a line ---- */
@@ -101,12 +103,17 @@ static const char *take_apart(const char *line, size_t len, struct row *r)
 
 /* ---- which task ---- */
 
-static bool is_command(const struct reader *d, uint32_t task)
+/* Does the task of this number have this very command? */
+static bool is_numbered(const struct reader *d,
+                        const struct dtx_joblog_line *line)
 {
-    const struct dtx_task *t = &d->l->task[task];
+    const struct dtx_task *t;
 
-    return t->len == d->command.len &&
-           memcmp(dtx_tasklist_text(d->l, t), d->command.data, t->len) == 0;
+    if (line->seq > d->l->ntasks)
+        return false;
+    t = &d->l->task[line->seq - 1];
+    return t->len == line->len &&
+           memcmp(dtx_tasklist_text(d->l, t), line->command, t->len) == 0;
 }
 
 static int index_tasks(struct reader *d)
@@ -136,20 +143,20 @@ static int index_tasks(struct reader *d)
 }
 
 /* The task a line tells of, or DTX_NO_TASK. */
-static int find_task(struct reader *d, const struct row *r, bool by_number,
+static int find_task(struct reader *d, const struct dtx_joblog_line *line,
                      uint32_t *task)
 {
-    struct dtx_key c = dtx_hash128(d->command.data, d->command.len, 1);
-    uint64_t part[3] = {c.hi, c.lo, r->seq};
+    struct dtx_key c = dtx_hash128(line->command, line->len, 1);
+    uint64_t part[3] = {c.hi, c.lo, line->seq};
     struct dtx_key both = dtx_hash128(part, sizeof(part), 2);
     uint32_t i;
 
     *task = DTX_NO_TASK;
-    if (r->seq <= d->l->ntasks && is_command(d, (uint32_t)(r->seq - 1))) {
-        *task = by_number ? (uint32_t)(r->seq - 1) : DTX_NO_TASK;
+    if (is_numbered(d, line)) {
+        *task = d->by_number ? (uint32_t)(line->seq - 1) : DTX_NO_TASK;
         return DTX_OK;
     }
-    if (by_number || dtx_keymap_get(&d->told, both, task) ||
+    if (d->by_number || dtx_keymap_get(&d->told, both, task) ||
         !dtx_keymap_get(&d->first, c, &i))
         return DTX_OK;
     while (i != DTX_NO_TASK && d->out[i].status != DTX_STATUS_NONE)
@@ -162,10 +169,9 @@ static int find_task(struct reader *d, const struct row *r, bool by_number,
                                                          : DTX_ENOMEM;
 }
 
-static void fill(struct dtx_outcome *o, uint32_t task, const struct row *r)
+static void fill(struct dtx_outcome *o, const struct row *r)
 {
     memset(o, 0, sizeof(*o));
-    o->task = task;
     o->attempt = 1;
     o->source = DTX_SOURCE_JOBLOG;
     o->start_ns = (int64_t)(r->start_s * 1e6 + 0.5) * 1000;
@@ -183,52 +189,82 @@ static void fill(struct dtx_outcome *o, uint32_t task, const struct row *r)
 /* ---- the whole ---- */
 
 /* GNU parallel writes a newline in a command as a NUL. */
-static bool put_command(struct reader *d, const struct row *r)
+static bool put_command(struct dtx_buf *b, const struct row *r)
 {
     size_t i;
 
-    dtx_buf_clear(&d->command);
-    dtx_buf_append(&d->command, r->command.data, r->command.len);
-    for (i = 0; i < d->command.len && !d->command.failed; i++) {
-        if (d->command.data[i] == '\0')
-            d->command.data[i] = '\n';
+    dtx_buf_clear(b);
+    dtx_buf_append(b, r->command.data, r->command.len);
+    for (i = 0; i < b->len && !b->failed; i++) {
+        if (b->data[i] == '\0')
+            b->data[i] = '\n';
     }
-    return !d->command.failed && dtx_buf_reserve(&d->command, 1);
+    return !b->failed && dtx_buf_reserve(b, 1);
 }
 
-/* One pass over all lines: by number, then the rest by command. */
-static int pass(struct reader *d, const char *name, const char *text,
-                size_t len, bool by_number, struct dtx_joblog_counts *counts,
-                struct dtx_error *err)
+/* One line, which may be the last and have been cut off. Does it tell of a
+ * task? */
+static int read_line(const char *line, size_t len, bool cut, struct row *r,
+                     bool *tells, const char **wrong)
 {
-    const char *p = text, *end = text + len;
-    unsigned long long line = 0;
+    *tells = false;
+    if (len == 0 || (len >= strlen(HEAD) &&
+                     memcmp(line, HEAD, strlen(HEAD)) == 0))
+        return DTX_OK;
+    *wrong = take_apart(line, len, r);
+    *tells = !*wrong;
+    return *wrong && !cut ? DTX_EPARSE : DTX_OK;
+}
 
-    while (p < end) {
+int dtx_joblog_each(const char *name, const char *text, size_t len,
+                    dtx_joblog_line_f fn, void *ctx, struct dtx_error *err)
+{
+    const char *p = text, *end = text + len, *wrong = NULL;
+    struct dtx_buf command = DTX_BUF_INIT;
+    unsigned long long line = 0;
+    int rc = DTX_OK;
+
+    while (p < end && rc == DTX_OK) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
         size_t n = (size_t)((nl ? nl : end) - p);
-        const char *wrong;
+        struct dtx_joblog_line l;
         struct row r;
-        uint32_t task;
+        bool tells;
 
         line++;
-        if (n > 0 && (n < strlen(HEAD) || memcmp(p, HEAD, strlen(HEAD)))) {
-            wrong = take_apart(p, n, &r);
-            if (wrong && !nl)
-                return DTX_OK;
-            if (wrong)
-                return dtx_error_set(err, DTX_EPARSE, "%s:%llu: %s: is it a "
-                                     "joblog?", name, line, wrong);
-            if (!put_command(d, &r) || find_task(d, &r, by_number, &task))
-                return DTX_ENOMEM;
-            counts->lines += by_number;
-            if (task != DTX_NO_TASK)
-                fill(&d->out[task], task, &r);
-            else if (!by_number && (r.seq > d->l->ntasks ||
-                                    !is_command(d, (uint32_t)(r.seq - 1))))
-                counts->foreign++;
+        rc = read_line(p, n, !nl, &r, &tells, &wrong);
+        if (rc != DTX_OK) {
+            rc = dtx_error_set(err, rc, "%s:%llu: %s: is it a joblog?", name,
+                               line, wrong);
+        } else if (tells && !put_command(&command, &r)) {
+            rc = dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
+        } else if (tells) {
+            l = (struct dtx_joblog_line){.seq = r.seq, .command = command.data,
+                                         .len = command.len};
+            fill(&l.outcome, &r);
+            rc = fn(ctx, &l, err);
         }
         p = nl ? nl + 1 : end;
+    }
+    dtx_buf_free(&command);
+    return rc;
+}
+
+/* A line in the pass by number, or in the one by command over the rest. */
+static int take_line(void *ctx, const struct dtx_joblog_line *line,
+                     struct dtx_error *err)
+{
+    struct reader *d = ctx;
+    uint32_t task;
+
+    if (find_task(d, line, &task))
+        return dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", d->name);
+    d->counts->lines += d->by_number;
+    if (task != DTX_NO_TASK) {
+        d->out[task] = line->outcome;
+        d->out[task].task = task;
+    } else if (!d->by_number && !is_numbered(d, line)) {
+        d->counts->foreign++;
     }
     return DTX_OK;
 }
@@ -237,25 +273,23 @@ int dtx_joblog_read(const char *name, const char *text, size_t len,
                     const struct dtx_tasklist *l, struct dtx_outcome *out,
                     struct dtx_joblog_counts *counts, struct dtx_error *err)
 {
-    struct reader d;
+    struct reader d = {.name = name, .l = l, .out = out, .counts = counts,
+                       .by_number = true};
     int rc;
 
-    memset(&d, 0, sizeof(d));
     memset(counts, 0, sizeof(*counts));
     if (l->ntasks > 0)
         memset(out, 0, l->ntasks * sizeof(*out));
-    d.l = l;
-    d.out = out;
     rc = index_tasks(&d);
+    if (rc != DTX_OK)
+        (void)dtx_error_set(err, rc, "%s: out of memory", name);
     if (rc == DTX_OK)
-        rc = pass(&d, name, text, len, true, counts, err);
+        rc = dtx_joblog_each(name, text, len, take_line, &d, err);
+    d.by_number = false;
     if (rc == DTX_OK)
-        rc = pass(&d, name, text, len, false, counts, err);
-    if (rc == DTX_ENOMEM)
-        rc = dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
+        rc = dtx_joblog_each(name, text, len, take_line, &d, err);
     dtx_keymap_free(&d.first);
     dtx_keymap_free(&d.told);
     free(d.next);
-    dtx_buf_free(&d.command);
     return rc;
 }

@@ -18,6 +18,21 @@
 struct dtx_error;
 struct dtx_tasklist;
 
+/* A line that tells of a task. */
+struct dtx_joblog_line {
+    uint64_t seq;
+    struct dtx_outcome outcome; /* its task is not set */
+    const char *command;        /* with its newlines; borrowed for the call */
+    size_t len;
+};
+
+/* Called for each in order; non-zero ends and is returned. */
+typedef int (*dtx_joblog_line_f)(void *ctx, const struct dtx_joblog_line *line,
+                                 struct dtx_error *err);
+/* What dtx_joblog_read says of bad lines holds. */
+int dtx_joblog_each(const char *name, const char *text, size_t len,
+                    dtx_joblog_line_f fn, void *ctx, struct dtx_error *err);
+
 struct dtx_joblog_counts {
     uint64_t lines;   /* that tell of a task */
     uint64_t foreign; /* of those, of a task that is not in the list */

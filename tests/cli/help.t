@@ -8,7 +8,8 @@ test_case "help, --help and -h say the same" '
     "$DISTRIBUTEX" --help >b
     "$DISTRIBUTEX" -h >c
     cmp a b && cmp a c
-    for word in run stop output help version taskfile policies man; do
+    for word in run stop output simulate help version taskfile policies man
+    do
         grep -q "^  $word" a || fail "no $word"
     done
 '
@@ -25,7 +26,7 @@ test_case "run --help, run -h and help run say the same" '
 test_case "no line of help is wider than 79 columns" '
     for topic in "" run stop output help version taskfile resume policies \
         environment exit-status joblog files examples completion --halt \
-        -j policy; do
+        -j policy simulate simulation; do
         # shellcheck disable=SC2086
         "$DISTRIBUTEX" help $topic >out
         test -s out
@@ -34,7 +35,7 @@ test_case "no line of help is wider than 79 columns" '
 '
 
 test_case "each command explains itself" '
-    for command in run stop output help completion version; do
+    for command in run stop output simulate help completion version; do
         "$DISTRIBUTEX" "$command" --help >out 2>err
         grep -q "^usage: distributex $command" out
         test ! -s err
@@ -94,7 +95,7 @@ test_case "the man page has every chapter, command and difference" '
         RESUME ENVIRONMENT FILES "EXIT STATUS" EXAMPLES "SEE ALSO"; do
         grep -qx "\.SH $chapter" page || fail "no $chapter"
     done
-    for command in run stop output help completion version; do
+    for command in run stop output simulate help completion version; do
         grep -q "^distributex $command " page || fail "no $command"
     done
     grep -q "GNU parallel" page

@@ -331,6 +331,29 @@ static void draw_deadline(struct world *w)
         c->deadline_told_ns = time_below(w, c->deadline_ns);
 }
 
+/* A quarter of the machines has processors that are busy, links that are slow
+ * and ranks that sleep. Drawn last, so that the other worlds stay as they
+ * are. */
+static void draw_costs(struct world *w)
+{
+    struct dtx_sim_costs *c = &w->sim.cost;
+
+    if (!once_in(w, 4))
+        return;
+    w->sim.ranks_per_node = (uint32_t)dtx_rng_below(&w->rng, 5);
+    w->sim.near_ns = time_below(w, 100 * US);
+    c->send_ns = time_below(w, 20 * US);
+    c->recv_ns = time_below(w, 20 * US);
+    c->frame_ns = time_below(w, 100 * US);
+    c->task_ns = time_below(w, 100 * US);
+    c->byte_ns = once_in(w, 2) ? 0 : 50;
+    if (once_in(w, 2)) {
+        c->nap_min_ns = 1 + time_below(w, 500 * US);
+        c->nap_max_ns = c->nap_min_ns * 8;
+    }
+    w->costly = true;
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -346,7 +369,8 @@ void world_make(struct world *w, uint64_t seed)
     draw_stream(w);
     draw_deadline(w);
     w->sim.faults = w->fault;
-    w->sim.measure_idle = true;
+    draw_costs(w);
+    w->sim.measure_idle = !w->costly;
 }
 
 void world_free(struct world *w)
@@ -364,12 +388,13 @@ void world_show(const struct world *w)
     const struct dtx_sim_config *c = &w->sim;
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
-           "store %lld us, %zu faults, stop %d, crashes %u%s%s%s\n",
+           "store %lld us, %zu faults, stop %d, crashes %u%s%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
            (long long)(c->store_delay_ns / US), c->nfaults,
            c->stop_at_ns > 0 ? (int)c->stop : 0, w->crashes,
            w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
-           c->deadline_ns > 0 ? ", deadline" : "");
+           c->deadline_ns > 0 ? ", deadline" : "",
+           w->costly ? ", costly" : "");
 }

@@ -33,6 +33,7 @@ struct world {
     int64_t span_ns;      /* about how long it takes */
     uint32_t widest;      /* slots of the largest rank */
     bool wide;            /* there are tasks of several cpus */
+    bool costly;          /* messages and thinking take time */
     int64_t *arrive_ns;   /* of a live list */
     uint32_t crashes;     /* sessions that end in a crash before the last */
     int64_t crash_ns[WORLD_CRASHES];

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* sim/scenario.h - what if: a job, imagined or recorded, on a machine that need
+ * not exist
+ *
+ * Fill a job (dtx_scenario_draw, or by hand from a record), fill a machine
+ * (dtx_machine_preset is one like those the program has been measured on), and
+ * run them under a policy.  The engine is the very one of the real run
+ * (sim/sim.h).  Everything follows from the seed: durations, predictions,
+ * noise, the speeds of nodes and their deaths draw from streams of their own,
+ * so that a change of one leaves the others as they were.
+ */
+#ifndef DTX_SIM_SCENARIO_H
+#define DTX_SIM_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/sim.h"
+#include "task/graph.h"
+#include "task/task.h"
+
+struct dtx_error;
+struct dtx_workload;
+
+/* A job: tasks, what waits for what, and how long each takes. */
+struct dtx_scenario_job {
+    struct dtx_tasklist list;
+    struct dtx_graph graph; /* sealed */
+    int64_t *duration_ns;
+    uint8_t *failures;      /* first attempts that fail, 255: all; or NULL */
+};
+
+int dtx_scenario_job_init(struct dtx_scenario_job *j);
+void dtx_scenario_job_fini(struct dtx_scenario_job *j);
+/* Fill an empty job with a workload's tasks. 0, DTX_ENOMEM or DTX_ELIMIT. */
+int dtx_scenario_draw(struct dtx_scenario_job *j, const struct dtx_workload *w,
+                      uint64_t seed, struct dtx_error *err);
+
+/* Nodes of equal shape, one after the other in the order of the ranks. */
+struct dtx_machine {
+    uint32_t nodes, ranks_per_node;
+    uint32_t slots;          /* of a node, divided among its ranks */
+    int64_t near_ns, far_ns; /* the way of a frame, in a node and between */
+    int64_t spread_ns;       /* up to this much more */
+    struct dtx_sim_costs cost; /* task_ns below 0: dtx_machine_task_ns */
+    int64_t spawn_ns;        /* what starting and ending a task adds to it */
+    int64_t store_ns;        /* until a group of records is written */
+    int64_t detect_ns;       /* until a death is noticed */
+    double speed_sigma;      /* nodes differ: sigma of the logarithm */
+    uint32_t slow_nodes;     /* the last ones take so many times as long: */
+    double slow_factor;
+    double noise_sigma;      /* tasks differ from what they should take */
+    int64_t rank_mtbf_ns;    /* mean time until a rank dies, 0 = never; rank */
+    int64_t node_mtbf_ns;    /* 0 and its node do not: that ends the job */
+};
+
+/* One node, one rank, one slot, and costs as measured; see scenario.c. */
+void dtx_machine_preset(struct dtx_machine *m);
+/* cost.task_ns as measured: the master's heaps and tables are larger than its
+ * caches when there are many ranks. */
+int64_t dtx_machine_task_ns(uint64_t nranks);
+
+enum dtx_scenario_order {
+    DTX_ORDER_FILE,      /* as the tasks come */
+    DTX_ORDER_LPT,       /* longest first, durations known: Graham, SIAM J.
+                            Appl. Math. 17(2), 1969 */
+    DTX_ORDER_PREDICTED  /* longest first as far as predicted */
+};
+
+struct dtx_scenario {
+    const struct dtx_scenario_job *job;
+    struct dtx_machine machine;
+    const char *policy; /* NULL = default */
+    enum dtx_scenario_order order;
+    double error_sigma; /* of the logarithm of predicted over real */
+    double fail_share;  /* of attempts that fail, beside job->failures */
+    uint32_t retries;   /* attempts in all, 0 = 1 */
+    int64_t deadline_ns; /* drain then, 0 = never */
+    uint64_t seed;
+    bool ideal; /* with a master, a network and a store that cost nothing */
+};
+
+/* 0; DTX_EINVAL with what is wrong with the scenario (or with the engine: then
+ * a broken invariant); DTX_ENOMEM. */
+int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
+                     struct dtx_error *err);
+
+#endif

@@ -1,0 +1,241 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/bench/sim.sh [--quick | --scale] [DISTRIBUTEX] - does the simulator tell
+# the truth?
+#
+# What "make bench-sim" runs:
+#
+#   service    what rank 0 spends on a message and on a task, by the real
+#              master, transport and journal: the simulator's defaults
+#   replay     short real runs, under every policy, on as many ranks as there
+#              are cores; the simulator replays each from its run directory and
+#              the two makespans are compared
+#   speed      events a second, and 100,000 slots with 10 tasks each
+#
+# A makespan that is more than 5 % off is marked and makes the exit status 1,
+# as does what could not run.
+#
+#   --quick    shorter runs, fewer slots: to see that everything works
+#   --scale    instead of all that, the table of doc/scale.md
+#
+# Environment: BENCH_BIN (where the programs of this folder are built:
+# $builddir/tests/bench), DISTRIBUTEX, MPIRUN, TMPDIR.
+
+set -u
+export LC_ALL=C
+limit=5 # per cent
+
+quick=no scale=no program=${DISTRIBUTEX:-}
+for word in "$@"; do
+    case $word in
+        --quick) quick=yes ;;
+        --scale) scale=yes ;;
+        -*) echo "usage: sim.sh [--quick | --scale] [DISTRIBUTEX]" >&2; exit 2 ;;
+        *) program=$word ;;
+    esac
+done
+case $program in
+    '') echo "sim.sh: which program? give its path" >&2; exit 2 ;;
+    /*) ;;
+    *) program=$PWD/$program ;;
+esac
+bin=${BENCH_BIN:-${builddir:-$PWD}/tests/bench}
+for p in "$program" "$bin/burn" "$bin/service"; do
+    [ -x "$p" ] || { echo "sim.sh: $p is missing: make bench-sim" >&2; exit 1; }
+done
+
+for name in $(env | sed -n 's/^\(DTX_[A-Z_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+export DTX_CONFIG=/dev/null
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/dtx-bench.XXXXXX") || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+cd "$tmp" || exit 1
+bad=0
+
+could_not() {
+    bad=1
+    echo "could not run: $1" >&2
+    [ -z "${2:-}" ] || tail -n 5 "$2" | sed 's/^/    /' >&2
+}
+
+# --- service ------------------------------------------------------------------
+
+service() {
+    local tasks=500000
+    [ $quick = yes ] && tasks=50000
+    mkdir service
+    echo "service time of the master (2 ranks, bound):"
+    timeout -k 5 120 "${MPIRUN:-mpirun}" -n 2 --bind-to core "$bin/service" \
+        service $tasks 2>log || could_not "$bin/service" log
+}
+
+# --- replay -------------------------------------------------------------------
+
+# lengths COUNT MEAN SIGMA SEED: lognormal seconds, one a line.
+lengths() {
+    awk -v n="$1" -v mean="$2" -v sigma="$3" -v seed="$4" 'BEGIN {
+        srand(seed)
+        for (i = 0; i < n; i++) {
+            z = sqrt(-2 * log(1 - rand())) * cos(6.2831853 * rand())
+            printf "%.4f\n", mean * exp(sigma * z - sigma * sigma / 2)
+        }
+    }'
+}
+
+make_lists() {
+    local n=80
+    [ $quick = yes ] && n=24
+    lengths $n 0.1 1.0 1 | sed 's/^/sleep /' >skewed
+    lengths $n 0.1 0.5 2 | awk -v p="$bin/burn" \
+        '{ printf "%s %d\n", p, $1 * 1e6 }' >burning
+    lengths $((2 * n)) 0.1 0.7 3 | sort -n | sed 's/^/sleep /' >rising
+    lengths $n 0.1 0.7 4 | awk -v n=$n '
+        NR <= n / 2 { print "#DTX name=first" }
+        NR > n / 2 { print "#DTX after=first" }
+        { print "sleep " $1 }' >layered
+    lengths $n 0.1 0.7 5 | awk '
+        NR % 5 == 0 { print "#DTX cpus=2" }
+        { print "sleep " $1 }' >wide
+}
+
+# replay LIST RANKS SLOTS POLICY: SLOTS in all.
+replay() {
+    local list=$1 ranks=$2 slots=$3 policy=$4 real sim
+    local options=(--policy "$policy" -j "$slots")
+    [ "$ranks" -eq 1 ] || options+=(--ranks "$ranks")
+    rm -rf run
+    if ! timeout -k 5 120 "$program" run --run-dir run "${options[@]}" \
+        "$list" >/dev/null 2>log </dev/null; then
+        could_not "distributex run ${options[*]} $list" log
+        return
+    fi
+    real=$(awk '$1 == "makespan" { print $2 * ($3 ~ /^ms/ ? 0.001 : 1) }' log)
+    sim=$("$program" simulate --from run --slots "$slots" \
+        --ranks-per-node "$ranks" --policy "$policy" --json 2>log |
+        sed -n 's/.*"makespan": \([0-9.]*\),.*/\1/p')
+    if [ -z "$real" ] || [ -z "$sim" ]; then
+        could_not "distributex simulate --from run" log
+        return
+    fi
+    awk -v list="$list" -v ranks="$ranks" -v slots="$slots" \
+        -v policy="$policy" -v real="$real" -v sim="$sim" -v limit=$limit '
+        BEGIN {
+            off = 100 * (sim / real - 1)
+            size = off < 0 ? -off : off
+            printf "  %-8s %5d %5d  %-9s %9.2f %9.2f  %+5.1f %%%s\n", list,
+                ranks, slots, policy, real, sim, off,
+                (size > limit) ? "   MORE THAN " limit " %" : ""
+            exit (size > limit)
+        }' || bad=1
+}
+
+replays() {
+    local policy
+    make_lists
+    printf '\nmakespans, in seconds:\n'
+    printf '  %-8s %5s %5s  %-9s %9s %9s\n' list ranks slots policy real \
+        simulated
+    for policy in steal self guided factoring static; do
+        replay skewed 1 2 "$policy"
+        replay skewed 2 2 "$policy"
+        replay burning 2 2 "$policy"
+        replay rising 2 4 "$policy"
+        replay layered 2 2 "$policy"
+        replay wide 1 4 "$policy"
+    done
+}
+
+# --- speed --------------------------------------------------------------------
+
+# simulated OPTION...: a line of what it took.
+simulated() {
+    if ! "$program" simulate "$@" >out 2>log; then
+        could_not "distributex simulate $*" log
+        return
+    fi
+    sed -n 's/^machine *//p; s/^makespan */    makespan /p
+        s/^rank 0 */    rank 0: /p' out
+    sed -n 's/^simulated *//p' out | awk '{
+        printf "    %s, %.2f million events a second\n", $0, $1 / $4 / 1e6 }'
+}
+
+speed() {
+    local tasks=1000000 nodes=1000
+    [ $quick = yes ] && tasks=100000 nodes=100
+    printf '\nspeed, %d tasks:\n' $tasks
+    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks --nodes 10 \
+        --slots 100
+    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks \
+        --nodes $nodes --slots 100
+    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks \
+        --nodes $nodes --slots 100 --ranks-per-node 100
+}
+
+# --- scale --------------------------------------------------------------------
+
+# cell SLOTS RANKS_PER_NODE MEAN FACTOR [OPTION...]: efficiency and the share of
+# the time in which rank 0 is the master, nodes of 100 slots, ten tasks a slot.
+# Longest first, or chance at the end of the job would hide what is looked for.
+cell() {
+    local slots=$1 ranks=$2 mean=$3 factor=$4 task
+    shift 4
+    # as src/sim/scenario.c has it for so many ranks, in nanoseconds
+    case $((slots * ranks / 100)) in
+        100000) task=2200 ;;
+        10000) task=1100 ;;
+        *) task=800 ;;
+    esac
+    "$program" simulate --slots 100 --nodes $((slots / 100)) \
+        --ranks-per-node "$ranks" \
+        --workload "lognormal:mean=$mean,sigma=0.5,tasks=$((10 * slots))" \
+        --master-message "$(awk "BEGIN { print 0.22 * $factor }")us" \
+        --master-task "$(awk "BEGIN { print $task / 1000 * $factor }")us" \
+        --order lpt --json "$@" 2>log | sed 's/[{}",:]/ /g' | awk '
+        {
+            for (i = 1; i < NF; i++)
+                v[$i] = $(i + 1)
+            printf " %5.1f (%3.0f) |", 100 * v["efficiency"],
+                100 * v["master_busy"]
+        }'
+    [ -s log ] && could_not "distributex simulate" log
+}
+
+# table 'SLOTS...' FACTOR [OPTION...]
+table() {
+    local all=$1 slots ranks mean
+    shift
+    echo '| slots | slots a rank | 1 s | 10 s | 100 s |'
+    echo '|---|---|---|---|---|'
+    for slots in $all; do
+        for ranks in 1 100; do
+            printf '| %d | %d |' $slots $((100 / ranks))
+            for mean in 1s 10s 100s; do
+                cell $slots $ranks $mean "$@"
+            done
+            printf '\n'
+        done
+    done
+}
+
+scales() {
+    printf 'service time as measured:\n\n'
+    table '1000 10000 100000' 1
+    printf '\nten times the service time:\n\n'
+    table '1000 10000 100000' 10
+    printf '\nas measured, policy self:\n\n'
+    table '10000 100000' 1 --policy self
+}
+
+if [ $scale = yes ]; then
+    scales
+else
+    service
+    replays
+    speed
+fi
+exit $bad
