@@ -26,7 +26,7 @@ struct row {
     uint64_t seq;
     double start_s, wall_s;
     long long exit_code, sig;
-    struct piece command;
+    struct piece host, command;
 };
 
 struct reader {
@@ -84,6 +84,7 @@ static const char *take_apart(const char *line, size_t len, struct row *r)
         column[i] = (struct piece){p, (size_t)(tab - p)};
         p = tab + 1;
     }
+    r->host = column[1];
     r->command = (struct piece){p, (size_t)(end - p)};
     if (!read_whole(column[0], 1, 1e15, &seq))
         return "the first column, Seq, is not a number from 1";
@@ -183,17 +184,47 @@ static void fill(struct dtx_outcome *o, uint32_t task, const struct row *r)
 /* ---- the whole ---- */
 
 /* GNU parallel writes a newline in a command as a NUL. */
-static bool put_command(struct reader *d, const struct row *r)
+static bool put_command(struct dtx_buf *b, const struct row *r)
 {
     size_t i;
 
-    dtx_buf_clear(&d->command);
-    dtx_buf_append(&d->command, r->command.data, r->command.len);
-    for (i = 0; i < d->command.len && !d->command.failed; i++) {
-        if (d->command.data[i] == '\0')
-            d->command.data[i] = '\n';
+    dtx_buf_clear(b);
+    dtx_buf_append(b, r->command.data, r->command.len);
+    for (i = 0; i < b->len && !b->failed; i++) {
+        if (b->data[i] == '\0')
+            b->data[i] = '\n';
     }
-    return !d->command.failed && dtx_buf_reserve(&d->command, 1);
+    return !b->failed && dtx_buf_reserve(b, 1);
+}
+
+/* Lines one by one; heads and empty lines are passed over, and a last line
+ * that makes no sense and has no end. */
+struct lines {
+    const char *name, *at, *end;
+    unsigned long long line;
+};
+
+/* 1: 'r' is the next; 0: there is none; or a code. */
+static int next_row(struct lines *s, struct row *r, struct dtx_error *err)
+{
+    while (s->at < s->end) {
+        const char *p = s->at;
+        const char *nl = memchr(p, '\n', (size_t)(s->end - p));
+        size_t n = (size_t)((nl ? nl : s->end) - p);
+        const char *wrong;
+
+        s->line++;
+        s->at = nl ? nl + 1 : s->end;
+        if (n == 0 || (n >= strlen(HEAD) && !memcmp(p, HEAD, strlen(HEAD))))
+            continue;
+        wrong = take_apart(p, n, r);
+        if (!wrong)
+            return 1;
+        if (nl)
+            return dtx_error_set(err, DTX_EPARSE, "%s:%llu: %s: is it a "
+                                 "joblog?", s->name, s->line, wrong);
+    }
+    return 0;
 }
 
 /* One pass over all lines: by number, then the rest by command. */
@@ -201,36 +232,53 @@ static int pass(struct reader *d, const char *name, const char *text,
                 size_t len, bool by_number, struct dtx_joblog_counts *counts,
                 struct dtx_error *err)
 {
-    const char *p = text, *end = text + len;
-    unsigned long long line = 0;
+    struct lines s = {name, text, text + len, 0};
+    struct row r;
+    int rc;
 
-    while (p < end) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t n = (size_t)((nl ? nl : end) - p);
-        const char *wrong;
-        struct row r;
+    while ((rc = next_row(&s, &r, err)) > 0) {
         uint32_t task;
 
-        line++;
-        if (n > 0 && (n < strlen(HEAD) || memcmp(p, HEAD, strlen(HEAD)))) {
-            wrong = take_apart(p, n, &r);
-            if (wrong && !nl)
-                return DTX_OK;
-            if (wrong)
-                return dtx_error_set(err, DTX_EPARSE, "%s:%llu: %s: is it a "
-                                     "joblog?", name, line, wrong);
-            if (!put_command(d, &r) || find_task(d, &r, by_number, &task))
-                return DTX_ENOMEM;
-            counts->lines += by_number;
-            if (task != DTX_NO_TASK)
-                fill(&d->out[task], task, &r);
-            else if (!by_number && (r.seq > d->l->ntasks ||
-                                    !is_command(d, (uint32_t)(r.seq - 1))))
-                counts->foreign++;
-        }
-        p = nl ? nl + 1 : end;
+        if (!put_command(&d->command, &r) ||
+            find_task(d, &r, by_number, &task))
+            return DTX_ENOMEM;
+        counts->lines += by_number;
+        if (task != DTX_NO_TASK)
+            fill(&d->out[task], task, &r);
+        else if (!by_number && (r.seq > d->l->ntasks ||
+                                !is_command(d, (uint32_t)(r.seq - 1))))
+            counts->foreign++;
     }
-    return DTX_OK;
+    return rc;
+}
+
+int dtx_joblog_each(const char *name, const char *text, size_t len,
+                    dtx_joblog_row_f fn, void *ctx, struct dtx_error *err)
+{
+    struct lines s = {name, text, text + len, 0};
+    struct dtx_buf command = DTX_BUF_INIT;
+    struct row r;
+    int rc;
+
+    while ((rc = next_row(&s, &r, err)) > 0) {
+        struct dtx_joblog_row out;
+
+        if (!put_command(&command, &r)) {
+            rc = dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
+            break;
+        }
+        out.seq = r.seq;
+        out.host = r.host.data;
+        out.host_len = r.host.len;
+        out.command = command.data;
+        out.command_len = command.len;
+        fill(&out.outcome, (uint32_t)(r.seq - 1), &r);
+        rc = fn(ctx, &out);
+        if (rc != DTX_OK)
+            break;
+    }
+    dtx_buf_free(&command);
+    return rc;
 }
 
 int dtx_joblog_read(const char *name, const char *text, size_t len,

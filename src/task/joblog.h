@@ -4,8 +4,8 @@
  * Says for each task of a list what the log tells of it.  A line is the task's
  * with its number when that task has its very command, else that of the next
  * task with that command; tasks of an array, which share a command, only go by
- * number.  Of several lines for one task the last counts.  Reads bytes, opens
- * nothing.
+ * number.  Of several lines for one task the last counts.  Or gives the lines
+ * one by one, without any list.  Reads bytes, opens nothing.
  */
 #ifndef DTX_TASK_JOBLOG_H
 #define DTX_TASK_JOBLOG_H
@@ -30,5 +30,18 @@ struct dtx_joblog_counts {
 int dtx_joblog_read(const char *name, const char *text, size_t len,
                     const struct dtx_tasklist *l, struct dtx_outcome *out,
                     struct dtx_joblog_counts *counts, struct dtx_error *err);
+
+/* One line; the pieces are borrowed for the call. */
+struct dtx_joblog_row {
+    uint64_t seq;
+    const char *host, *command;
+    size_t host_len, command_len;
+    struct dtx_outcome outcome; /* its task is seq less one, modulo 2^32 */
+};
+/* Non-zero ends the reading and is returned. */
+typedef int (*dtx_joblog_row_f)(void *ctx, const struct dtx_joblog_row *row);
+/* Every line of the log, in order; bad lines as above. */
+int dtx_joblog_each(const char *name, const char *text, size_t len,
+                    dtx_joblog_row_f fn, void *ctx, struct dtx_error *err);
 
 #endif

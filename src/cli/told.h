@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/told.h - outcomes that a joblog or a run directory tells of
+ *
+ * Both in the order in which they were written.  A run directory's come from
+ * its journal, also after a kill.
+ */
+#ifndef DTX_CLI_TOLD_H
+#define DTX_CLI_TOLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "task/outcome.h"
+
+struct dtx_buf;
+struct dtx_error;
+
+struct dtx_told {
+    uint64_t seq;        /* the task's number, from 1 */
+    const char *command;
+    size_t len;
+    char host[64];       /* "" = not known */
+    const struct dtx_outcome *outcome;
+};
+
+typedef int (*dtx_told_f)(void *ctx, const struct dtx_told *t);
+
+/* Everything that the joblog or run directory at 'path' tells. Non-zero of 'fn'
+ * ends it and is returned; it fills 'err' itself. */
+int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
+                  struct dtx_error *err);
+/* What tells this source from others: a hash of its bytes, in 32 hexadecimal
+ * digits. */
+int dtx_told_id(const char *path, char id[33], struct dtx_error *err);
+/* A whole file, appended to 'out'; "-" is standard input. */
+int dtx_told_file(const char *path, struct dtx_buf *out,
+                  struct dtx_error *err);
+
+#endif
