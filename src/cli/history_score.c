@@ -229,7 +229,9 @@ static int write_import(const char *dir, const char *path, const char *id,
     return rc;
 }
 
-/* One log becomes one file; the same log again changes nothing. */
+/* One log becomes one file; the same log again changes nothing.  A run
+ * directory takes the place of what its job has written, which may have been
+ * killed before it wrote all. */
 static int import(const char *dir, const char *path, struct dtx_sizes *sizes,
                   struct dtx_buf *out, struct dtx_error *err)
 {
@@ -239,7 +241,7 @@ static int import(const char *dir, const char *path, struct dtx_sizes *sizes,
     int rc = dtx_told_id(path, id, err);
 
     memset(&keep, 0, sizeof(keep));
-    if (rc == DTX_OK && dtx_history_has(dir, id)) {
+    if (rc == DTX_OK && !dtx_told_is_run(path) && dtx_history_has(dir, id)) {
         dtx_buf_printf(out, "%s: was imported before\n", path);
         return DTX_OK;
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "run/learn.h"
 #include "store/journal.h"
 #include "store/rundir.h"
 #include "task/joblog.h"
@@ -157,7 +159,7 @@ static int each_of_run(const char *dir, dtx_told_f fn, void *ctx,
 
 /* ---- either ---- */
 
-static bool is_dir(const char *path)
+bool dtx_told_is_run(const char *path)
 {
     struct stat st;
 
@@ -171,7 +173,7 @@ int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
     struct dtx_buf b = DTX_BUF_INIT;
     int rc;
 
-    if (is_dir(path))
+    if (dtx_told_is_run(path))
         return each_of_run(path, fn, ctx, err);
     rc = dtx_told_file(path, &b, err);
     if (rc == DTX_OK)
@@ -182,19 +184,24 @@ int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
 
 int dtx_told_id(const char *path, char id[33], struct dtx_error *err)
 {
-    struct dtx_buf b = DTX_BUF_INIT, name = DTX_BUF_INIT;
+    struct dtx_buf b = DTX_BUF_INIT;
     struct dtx_key k;
+    char *real;
     int rc;
 
-    dtx_buf_printf(&name, is_dir(path) ? "%s/journal" : "%s", path);
-    if (name.failed)
-        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    rc = dtx_told_file(name.data, &b, err);
+    if (dtx_told_is_run(path)) {
+        real = realpath(path, NULL);
+        if (!real)
+            return dtx_error_errno(err, "cannot find %s", path);
+        dtx_learn_id(real, id);
+        free(real);
+        return DTX_OK;
+    }
+    rc = dtx_told_file(path, &b, err);
     if (rc == DTX_OK) {
         k = dtx_hash128(b.data, b.len, 6);
         (void)snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, k.hi, k.lo);
     }
-    dtx_buf_free(&name);
     dtx_buf_free(&b);
     return rc;
 }

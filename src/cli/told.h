@@ -7,6 +7,7 @@
 #ifndef DTX_CLI_TOLD_H
 #define DTX_CLI_TOLD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,9 +30,10 @@ typedef int (*dtx_told_f)(void *ctx, const struct dtx_told *t);
  * ends it and is returned; it fills 'err' itself. */
 int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
                   struct dtx_error *err);
-/* What tells this source from others: a hash of its bytes, in 32 hexadecimal
- * digits. */
+/* What tells this source from others, in 32 hexadecimal digits: a hash of a
+ * joblog's bytes; of a run directory the id its own job writes under. */
 int dtx_told_id(const char *path, char id[33], struct dtx_error *err);
+bool dtx_told_is_run(const char *path); /* is it a directory? */
 /* A whole file, appended to 'out'; "-" is standard input. */
 int dtx_told_file(const char *path, struct dtx_buf *out,
                   struct dtx_error *err);

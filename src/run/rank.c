@@ -22,6 +22,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/job.h"
+#include "run/learn.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -91,12 +92,14 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 
 static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 {
-    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_buf b = DTX_BUF_INIT, told = DTX_BUF_INIT;
 
+    dtx_learn_finish(r->learn, (uint32_t)r->share.job_slots, &told);
     dtx_report_wipe(r->report, &b);
     if (!r->o->quiet) {
         dtx_report_summary(r->report, r->last_ns ? r->last_ns - r->begin_ns : 0,
                            &b);
+        dtx_buf_append(&b, told.data, told.len);
         if (s->left > 0)
             dtx_buf_printf(&b,
                            "resume     distributex run --resume --run-dir %s\n",
@@ -104,6 +107,7 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s)
     }
     if (b.len > 0 && write(STDERR_FILENO, b.data, b.len) < 0)
         dtx_log(DTX_LOG_DEBUG, "nobody reads the summary");
+    dtx_buf_free(&told);
     dtx_buf_free(&b);
 }
 
@@ -214,6 +218,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_exec_destroy(r->exec);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
+    dtx_learn_destroy(r->learn);
     dtx_master_destroy(r->master);
     dtx_output_reader_destroy(r->reader);
     if (r->job_open)
