@@ -113,6 +113,7 @@ int main(void)
     Suite *s = suite_create("predict/features");
     TCase *t = tcase_create("features");
 
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, template_row, 0, DTX_COUNT(rows));
     tcase_add_test(t, classes_tell_flags_not_numbers);
     tcase_add_test(t, numbers_are_logarithms);

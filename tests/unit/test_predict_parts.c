@@ -208,6 +208,7 @@ int main(void)
     Suite *s = suite_create("predict/parts");
     TCase *t = tcase_create("parts");
 
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, sketch_quantiles_are_near);
     tcase_add_test(t, sketch_takes_any_range);
     tcase_add_test(t, regression_finds_the_power);

@@ -323,6 +323,7 @@ int main(void)
     Suite *s = suite_create("predict/predictor");
     TCase *t = tcase_create("predictor");
 
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, law_row, 0, DTX_COUNT(laws));
     tcase_add_test(t, it_backs_off);
     tcase_add_test(t, few_outcomes_make_a_wide_interval);

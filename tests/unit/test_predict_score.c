@@ -103,6 +103,7 @@ int main(void)
     Suite *s = suite_create("predict/score");
     TCase *t = tcase_create("score");
 
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, figures_by_hand);
     tcase_add_test(t, no_claim_no_count);
     tcase_add_test(t, sizes_come_in_time);

@@ -225,6 +225,7 @@ int main(void)
     Suite *s = suite_create("store/history");
     TCase *t = tcase_create("history");
 
+    tcase_set_timeout(t, 60);
     dtx_scratch_enter();
     tcase_add_test(t, what_is_written_comes_back);
     tcase_add_test(t, damage_is_skipped_by_name);
