@@ -36,15 +36,17 @@ struct dtx_page;
       "of ten outcomes lie in, for each class of tasks and in all, from what " \
       "the history tells")                                                     \
     X(history,                                                                 \
-      "list|show [CLASS]|import LOG...|merge|prune|score LOG [--history DIR] " \
-      "[--sizes FILE] [--json]",                                               \
+      "list|show [CLASS]|import LOG...|merge|prune|score LOG|runfile RUNDIR "  \
+      "[--history DIR] [--sizes FILE] [--json]",                               \
       "what tasks took in earlier jobs. LOG is a joblog of GNU parallel's or " \
-      "ours, or a run directory. 'list' lists the files of the history, "      \
+      "ours, a run directory, or a run.h5. 'list' lists the history's files, " \
       "'show' what is known of each class whose name contains CLASS, 'import' "\
       "learns from logs, 'merge' makes one file of all, 'prune' removes old "  \
       "ones, 'score' replays a log in its order and tells how well each task " \
       "would have been predicted before it was run; it begins with nothing, "  \
-      "or with --history")                                                     \
+      "or with --history. 'runfile' writes run.h5 into a run directory, "      \
+      "with everything its journal tells, as a job with --history does at "    \
+      "its end")                                                     \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")

@@ -13,6 +13,7 @@ static const struct {
     {"list", dtx_history_cmd_list},     {"show", dtx_history_cmd_show},
     {"import", dtx_history_cmd_import}, {"merge", dtx_history_cmd_merge},
     {"prune", dtx_history_cmd_prune},   {"score", dtx_history_cmd_score},
+    {"runfile", dtx_history_cmd_runfile},
 };
 
 int dtx_cmd_history(int argc, char **argv)
@@ -23,8 +24,9 @@ int dtx_cmd_history(int argc, char **argv)
     int status;
 
     if (argc < 3)
-        return dtx_cmd_usage("history: say list, show, import, merge, prune or "
-                             "score; see 'distributex history --help'");
+        return dtx_cmd_usage("history: say list, show, import, merge, prune, "
+                             "score or runfile; see 'distributex history "
+                             "--help'");
     if (dtx_cmd_asks_help(argv[2]))
         return dtx_cmd_print_usage("history");
     for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -38,5 +40,5 @@ int dtx_cmd_history(int argc, char **argv)
         return status;
     }
     return dtx_cmd_usage("history: there is no '%.60s'; say list, show, "
-                         "import, merge, prune or score", argv[2]);
+                         "import, merge, prune, score or runfile", argv[2]);
 }

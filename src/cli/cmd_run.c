@@ -3,12 +3,13 @@
 #include "cli/cmd.h"
 
 #include "cli/history.h"
+#include "cli/told.h"
 #include "run/learn.h"
 #include "run/run.h"
 
 static const struct dtx_archive archive = {
     dtx_history_make, dtx_history_read, dtx_history_write,
-    dtx_cli_history_merge};
+    dtx_told_runfile, dtx_cli_history_merge};
 
 int dtx_cmd_run(int argc, char **argv)
 {

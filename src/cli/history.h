@@ -44,6 +44,7 @@ int dtx_history_cmd_import(const struct dtx_cli_words *w);
 int dtx_history_cmd_list(const struct dtx_cli_words *w);
 int dtx_history_cmd_show(const struct dtx_cli_words *w);
 int dtx_history_cmd_merge(const struct dtx_cli_words *w);
+int dtx_history_cmd_runfile(const struct dtx_cli_words *w);
 int dtx_history_cmd_prune(const struct dtx_cli_words *w);
 
 #endif

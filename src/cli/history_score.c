@@ -16,6 +16,7 @@
 #include "predict/score.h"
 #include "predict/sizes.h"
 #include "run/status.h"
+#include "store/rundir.h"
 #include "wire/experience.h"
 
 /* What a log is replayed into. */
@@ -287,6 +288,30 @@ int dtx_history_cmd_import(const struct dtx_cli_words *w)
             rc = import(dir.data, w->word[i], sizes, &out, &err);
         dtx_sizes_destroy(sizes);
     }
+    dtx_buf_free(&dir);
+    if (rc == DTX_OK)
+        return dtx_cmd_print(&out);
+    dtx_buf_free(&out);
+    return dtx_cmd_fail(DTX_CMD_FAILED, &err);
+}
+
+/* ---- runfile ---- */
+
+int dtx_history_cmd_runfile(const struct dtx_cli_words *w)
+{
+    struct dtx_buf dir = DTX_BUF_INIT, out = DTX_BUF_INIT;
+    const char *name = w->nwords ? w->word[0] : NULL;
+    struct dtx_error err = {0, ""};
+    int rc;
+
+    if (w->nwords > 1)
+        return dtx_cmd_usage("history runfile: at most one run directory");
+    rc = dtx_rundir_find(name && strcmp(name, "latest") == 0 ? NULL : name,
+                         &dir, &err);
+    if (rc == DTX_OK)
+        rc = dtx_told_runfile(dir.data, &err);
+    if (rc == DTX_OK)
+        dtx_buf_printf(&out, "%s/run.h5\n", dir.data);
     dtx_buf_free(&dir);
     if (rc == DTX_OK)
         return dtx_cmd_print(&out);

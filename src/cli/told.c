@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Outcomes from joblogs and journals; see told.h.  It writes nothing. */
+/* Outcomes from joblogs, journals and run.h5; see told.h.  It writes only that
+ * last one. */
 #include "cli/told.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "run/learn.h"
 #include "store/journal.h"
 #include "store/rundir.h"
+#include "store/runfile.h"
 #include "task/joblog.h"
 #include "task/task.h"
 #include "wire/replay.h"
@@ -157,7 +159,29 @@ static int each_of_run(const char *dir, dtx_told_f fn, void *ctx,
     return rc;
 }
 
-/* ---- either ---- */
+/* ---- a run.h5 ---- */
+
+static int each_of_file(const char *path, dtx_told_f fn, void *ctx,
+                        struct dtx_error *err)
+{
+    struct dtx_runfile r;
+    int rc = dtx_runfile_read(path, &r, err);
+    size_t i;
+
+    for (i = 0; rc == DTX_OK && i < r.n; i++) {
+        const struct dtx_run_attempt *a = &r.attempt[i];
+        struct dtx_told t = {.seq = a->seq, .len = a->command_len,
+                             .outcome = &a->outcome};
+
+        t.command = a->command_len ? r.text.data + a->command_at : "";
+        memcpy(t.host, r.hosts.host[a->host].name, sizeof(t.host));
+        rc = fn(ctx, &t);
+    }
+    dtx_runfile_free(&r);
+    return rc;
+}
+
+/* ---- any ---- */
 
 bool dtx_told_is_run(const char *path)
 {
@@ -175,6 +199,8 @@ int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
 
     if (dtx_told_is_run(path))
         return each_of_run(path, fn, ctx, err);
+    if (dtx_runfile_is_h5(path))
+        return each_of_file(path, fn, ctx, err);
     rc = dtx_told_file(path, &b, err);
     if (rc == DTX_OK)
         rc = dtx_joblog_each(path, b.data, b.len, tell_row, &l, err);
@@ -203,5 +229,31 @@ int dtx_told_id(const char *path, char id[33], struct dtx_error *err)
         (void)snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, k.hi, k.lo);
     }
     dtx_buf_free(&b);
+    return rc;
+}
+
+/* ---- making a run.h5 ---- */
+
+static int add_attempt(void *ctx, const struct dtx_told *t)
+{
+    return dtx_runfile_add(ctx, t->seq, t->command, t->len, t->host,
+                           t->outcome);
+}
+
+int dtx_told_runfile(const char *dir, struct dtx_error *err)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    struct dtx_runfile r;
+    int rc;
+
+    memset(&r, 0, sizeof(r));
+    dtx_buf_printf(&path, "%s/run.h5", dir);
+    rc = each_of_run(dir, add_attempt, &r, err);
+    if (rc == DTX_ENOMEM || path.failed)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    if (rc == DTX_OK)
+        rc = dtx_runfile_write(path.data, &r, err);
+    dtx_runfile_free(&r);
+    dtx_buf_free(&path);
     return rc;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/told.h - outcomes that a joblog or a run directory tells of
+/* cli/told.h - outcomes that a joblog, run directory or run.h5 tells of
  *
- * Both in the order in which they were written.  A run directory's come from
- * its journal, also after a kill.
+ * In the order in which they were written.  A run directory's come from its
+ * journal, also after a kill.
  */
 #ifndef DTX_CLI_TOLD_H
 #define DTX_CLI_TOLD_H
@@ -26,8 +26,10 @@ struct dtx_told {
 
 typedef int (*dtx_told_f)(void *ctx, const struct dtx_told *t);
 
-/* Everything that the joblog or run directory at 'path' tells. Non-zero of 'fn'
- * ends it and is returned; it fills 'err' itself. */
+/* Write RUNDIR/run.h5 from the journal there. */
+int dtx_told_runfile(const char *dir, struct dtx_error *err);
+/* Everything that the joblog, run directory or run.h5 at 'path' tells. Non-zero
+ * of 'fn' ends it and is returned; it fills 'err' itself. */
 int dtx_told_each(const char *path, dtx_told_f fn, void *ctx,
                   struct dtx_error *err);
 /* What tells this source from others, in 32 hexadecimal digits: a hash of a

@@ -508,6 +508,14 @@ void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b)
     dtx_log(DTX_LOG_WARN, "history: %s", err.text);
 }
 
+void dtx_learn_runfile(const struct dtx_learn *l, const char *run_dir)
+{
+    struct dtx_error err;
+
+    if (l && archive->runfile(run_dir, &err) != DTX_OK)
+        dtx_log(DTX_LOG_WARN, "run.h5: %s", err.text);
+}
+
 void dtx_learn_destroy(struct dtx_learn *l)
 {
     if (!l)

@@ -32,6 +32,7 @@ struct dtx_archive {
                 struct dtx_error *err);
     int (*write)(const char *dir, const struct dtx_history_file *f,
                  const struct dtx_experience *e, struct dtx_error *err);
+    int (*runfile)(const char *run_dir, struct dtx_error *err);
     int (*tidy)(const char *dir, size_t *files, struct dtx_error *err);
 };
 
@@ -57,6 +58,8 @@ void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
 void dtx_learn_tick(struct dtx_learn *l);
 /* The job has come to its end: write the history; the summary's lines. */
 void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b);
+/* The journal is complete: write run.h5 from it. */
+void dtx_learn_runfile(const struct dtx_learn *l, const char *run_dir);
 void dtx_learn_destroy(struct dtx_learn *l); /* NULL is allowed */
 
 #endif

@@ -162,6 +162,7 @@ static int conclude(struct dtx_rank_life *r)
     if (dtx_job_close(&r->job, &end, &err))
         status = dtx_rank_complain(&err, DTX_EXIT_STORAGE);
     r->job_open = false;
+    dtx_learn_runfile(r->learn, r->run_dir);
     r->leave = mark(r, status);
     dtx_loop_dismiss(r->loop);
     return status;

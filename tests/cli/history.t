@@ -80,6 +80,11 @@ test_case "a run directory is a log as well" '
     "$DISTRIBUTEX" run --run-dir r list
     "$DISTRIBUTEX" history score r | grep -q "sleep #"
     "$DISTRIBUTEX" history import --history h r | grep -qx "r: 3 outcomes"
+    test ! -e r/run.h5
+    "$DISTRIBUTEX" history runfile r | grep -q "/r/run.h5$"
+    "$DISTRIBUTEX" history score r >out1
+    "$DISTRIBUTEX" history score r/run.h5 >out2
+    cmp out1 out2
 '
 
 test_case "damaged and foreign files are skipped by name" '

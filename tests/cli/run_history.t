@@ -28,6 +28,7 @@ test_case "the second run starts the longest first" '
     test "$(started b.log 2)" = "8 7 "
     grep -q "gained" err
     "$DISTRIBUTEX" history list --history h | grep -q "^2 files, 16 outcomes"
+    "$DISTRIBUTEX" history score a/run.h5 | grep -q "  7 .*sleep #"
 '
 
 test_case "over ranks as well" '
