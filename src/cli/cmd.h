@@ -45,9 +45,33 @@ struct dtx_page;
       "how long it takes and what limits it; 'distributex help simulation' "   \
       "has the workloads and the terms. Several nodes or policies make a "     \
       "table")                                                                 \
+    X(predict, "[--history DIR] [--sizes FILE] [--json] TASKFILE",             \
+      "say what each task of TASKFILE will take, with an interval that nine "  \
+      "of ten outcomes lie in, for each class of tasks and in all, from what " \
+      "the history tells")                                                     \
+    X(history,                                                                 \
+      "list|show [CLASS]|import LOG...|merge|prune|score LOG|runfile RUNDIR "  \
+      "[--history DIR] [--sizes FILE] [--json]",                               \
+      "what tasks took in earlier jobs. LOG is a joblog of GNU parallel's or " \
+      "ours, a run directory, or a run.h5. 'list' lists the history's files, " \
+      "'show' what is known of each class whose name contains CLASS, 'import' "\
+      "learns from logs, 'merge' makes one file of all, 'prune' removes old "  \
+      "ones, 'score' replays a log in its order and tells how well each task " \
+      "would have been predicted before it was run; it begins with nothing, "  \
+      "or with --history. 'runfile' writes run.h5 into a run directory, "      \
+      "with everything its journal tells, as a job with --history does at "    \
+      "its end")                                                     \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
+
+#define DTX_CMD_HISTORY_HELP                                                   \
+    "the directory of the history (default: $DTX_HISTORY, else "               \
+    "~/.local/share/distributex/history)"
+#define DTX_CMD_SIZES_HELP                                                     \
+    "sizes of files that are not there any more: lines of name, tab, bytes, "  \
+    "tab, Seq of the task that writes the file, or 0; a size is used once its "\
+    "writer is done"
 
 /* The options of the commands other than run, whose own are in
  * run/options_table.h: X(command, name, letter or 0, value or NULL, help). A
@@ -144,6 +168,17 @@ struct dtx_page;
       "print makespan, lower_bound, ideal_makespan, efficiency, steals, "      \
       "messages, master_busy, events and seconds as JSON; of several runs a "  \
       "list, with nodes and policy")                                           \
+    X(predict, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                      \
+    X(predict, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                         \
+    X(predict, "json", 0, NULL, "print JSON")                                  \
+    X(history, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                      \
+    X(history, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                         \
+    X(history, "json", 0, NULL, "list, show, score: print JSON")               \
+    X(history, "older", 0, "TIME",                                             \
+      "prune: remove files made longer ago than this, such as 90d")            \
+    X(history, "open", 0, NULL,                                                \
+      "prune: remove the files of jobs that have not ended, if they were "     \
+      "killed")                                                                \
     X(version, "verbose", 'v', NULL, "name the libraries as well")
 
 #define DTX_CMD_DECLARE(name, args, help)                                      \

@@ -602,6 +602,19 @@ static uint64_t slots_expected(const struct dtx_master *m)
     return m->slots_alive + missing * (m->slots_alive / m->nalive);
 }
 
+/* How long the next task will take: as predicted, or as those before took. */
+static int64_t next_ns(const struct dtx_master *m)
+{
+    uint32_t task = dtx_heap_top(&m->ready);
+    double s = m->c.cost_s && task != DTX_HEAP_NONE
+                   ? (double)m->c.cost_s[task]
+                   : -1;
+
+    if (!(s >= 0))
+        return m->mean_ns;
+    return s < 1e9 ? (int64_t)(s * 1e9) + 1 : INT64_C(1000000000000000000);
+}
+
 static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
 {
     const struct dtx_rank *k = &m->rank[r];
@@ -612,7 +625,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .slots_all = slots_expected(m),
         .slots = k->slots,
         .used = k->used,
-        .mean_ns = m->mean_ns,
+        .mean_ns = next_ns(m),
         .depth_ns = m->c.depth_ns,
     };
 }

@@ -484,6 +484,7 @@ void dtx_options_fini(struct dtx_options *o)
     free(o->hostfile);
     free(o->run_dir);
     free(o->policy);
+    free(o->history);
     free(o->joblog);
     free(o->results);
     free(o->node_setup);

@@ -49,6 +49,7 @@ struct dtx_options {
     char *hostfile;         /* --hostfile: launch mpirun with it */
     char *run_dir;          /* --run-dir */
     enum dtx_resume resume; /* --resume, --resume-failed, --retry-failed */
+    char *history;          /* --history: a directory, "none", or NULL */
     char *policy;           /* --policy; never NULL */
     uint32_t retries;       /* --retries: attempts in all, default 1 */
     int64_t retry_delay_ns; /* --retry-delay, default 1 s */

@@ -43,6 +43,10 @@
     X("retry-failed", 0, MODE, 0, NULL, DTX_RETRY_FAILED, 0, NULL,             \
       "run again what has failed, and what was skipped because of it, and "    \
       "nothing else")                                                          \
+    X("history", 0, TEXT, AT(history), "DIR|none", 0, 0, NULL,                 \
+      "learn from the outcomes in DIR, and add this job's: tasks that are "    \
+      "predicted to take longest start first; see 'distributex history' "      \
+      "(default: none)")                                                       \
     G("Templates and job arrays")                                              \
     X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
       "the lines of FILE ('-' is standard input) are arguments for the "       \
@@ -164,7 +168,6 @@
 #define DTX_OPTION_LATER_MAP(X)                                                \
     X("cpus", 0)                                                               \
     X("gpus", 0)                                                               \
-    X("history", 0)                                                            \
     X("mem", 0)                                                                \
     X("memfree", 0)                                                            \
     X("metrics-listen", 0)                                                     \

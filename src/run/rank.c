@@ -23,6 +23,7 @@
 #include "run/alloc.h"
 #include "run/exec.h"
 #include "run/job.h"
+#include "run/learn.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -139,13 +140,20 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
 static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
                       struct dtx_buf *b)
 {
+    struct dtx_buf told = DTX_BUF_INIT;
+
+    dtx_learn_finish(r->learn, (uint32_t)r->share.job_slots, &told);
     dtx_report_wipe(r->report, b);
-    if (r->o->quiet)
-        return;
-    dtx_report_summary(r->report, r->last_ns ? r->last_ns - r->begin_ns : 0, b);
-    if (s->left > 0)
-        dtx_buf_printf(b, "resume     distributex run --resume --run-dir %s\n",
-                       r->run_dir);
+    if (!r->o->quiet) {
+        dtx_report_summary(r->report,
+                           r->last_ns ? r->last_ns - r->begin_ns : 0, b);
+        dtx_buf_append(b, told.data, told.len);
+        if (s->left > 0)
+            dtx_buf_printf(b,
+                           "resume     distributex run --resume --run-dir %s\n",
+                           r->run_dir);
+    }
+    dtx_buf_free(&told);
 }
 
 static void stop_packing(struct dtx_rank_life *r)
@@ -214,6 +222,7 @@ static int conclude(struct dtx_rank_life *r)
     if (dtx_job_close(&r->job, &end, &err))
         status = dtx_rank_complain(&err, DTX_EXIT_STORAGE);
     r->job_open = false;
+    dtx_learn_runfile(r->learn, r->run_dir);
     r->leave = mark(r, status);
     dtx_loop_dismiss(r->loop);
     dtx_voice_say(summary.data ? summary.data : "", summary.len);
@@ -293,6 +302,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_exec_destroy(r->exec);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
+    dtx_learn_destroy(r->learn);
     dtx_master_destroy(r->master);
     dtx_output_reader_destroy(r->reader);
     if (r->job_open)

@@ -18,6 +18,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/launcher.h"
+#include "run/learn.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -172,6 +173,8 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
 
     r->last_ns = dtx_clock_mono_ns();
     dtx_report_ended(r->report, o, final);
+    if (r->learn)
+        dtx_learn_ended(r->learn, o, r->cards[o->rank].host);
 }
 
 void dtx_rank_tell_stopping(struct dtx_rank_life *r)
@@ -245,6 +248,8 @@ static enum dtx_stop tick(void *ctx)
     dtx_buf_free(&b);
     dtx_rank_tell_stopping(r);
     heed_deadline(r);
+    if (r->learn)
+        dtx_learn_tick(r->learn);
     return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
                                               : (enum dtx_stop)0;
 }
@@ -299,6 +304,10 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.live = r->job.live;
     c.prior = r->job.prior;
     c.attempts = r->job.attempts;
+    if (dtx_learn_begin(r->o->history, &r->job, &r->learn, err))
+        return err->code;
+    c.cost_s = dtx_learn_costs(r->learn);
+    c.longest_first = c.cost_s != NULL;
     r->master = dtx_master_create(&c, err);
     if (!r->master || start_writer(r, err))
         return err->code;

@@ -19,6 +19,7 @@
 
 struct dtx_error;
 struct dtx_exec;
+struct dtx_learn;
 struct dtx_loop;
 struct dtx_master;
 struct dtx_options;
@@ -68,6 +69,7 @@ struct dtx_rank_life {
     struct dtx_writer *writer; /* of the journal */
     struct dtx_master *master;
     struct dtx_report *report;
+    struct dtx_learn *learn;   /* or NULL */
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */
     bool marked;

@@ -26,7 +26,7 @@ struct row {
     uint64_t seq;
     double start_s, wall_s;
     long long exit_code, sig;
-    struct piece command;
+    struct piece host, command;
 };
 
 struct reader {
@@ -86,6 +86,7 @@ static const char *take_apart(const char *line, size_t len, struct row *r)
         column[i] = (struct piece){p, (size_t)(tab - p)};
         p = tab + 1;
     }
+    r->host = column[1];
     r->command = (struct piece){p, (size_t)(end - p)};
     if (!read_whole(column[0], 1, 1e15, &seq))
         return "the first column, Seq, is not a number from 1";
@@ -239,9 +240,13 @@ int dtx_joblog_each(const char *name, const char *text, size_t len,
         } else if (tells && !put_command(&command, &r)) {
             rc = dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", name);
         } else if (tells) {
-            l = (struct dtx_joblog_line){.seq = r.seq, .command = command.data,
-                                         .len = command.len};
+            l = (struct dtx_joblog_line){.seq = r.seq,
+                                         .command = command.data,
+                                         .len = command.len,
+                                         .host = r.host.data,
+                                         .host_len = r.host.len};
             fill(&l.outcome, &r);
+            l.outcome.task = (uint32_t)(r.seq - 1);
             rc = fn(ctx, &l, err);
         }
         p = nl ? nl + 1 : end;

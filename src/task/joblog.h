@@ -4,8 +4,8 @@
  * Says for each task of a list what the log tells of it.  A line is the task's
  * with its number when that task has its very command, else that of the next
  * task with that command; tasks of an array, which share a command, only go by
- * number.  Of several lines for one task the last counts.  Reads bytes, opens
- * nothing.
+ * number.  Of several lines for one task the last counts.  Or gives the lines
+ * one by one, without any list.  Reads bytes, opens nothing.
  */
 #ifndef DTX_TASK_JOBLOG_H
 #define DTX_TASK_JOBLOG_H
@@ -21,9 +21,10 @@ struct dtx_tasklist;
 /* A line that tells of a task. */
 struct dtx_joblog_line {
     uint64_t seq;
-    struct dtx_outcome outcome; /* its task is not set */
+    struct dtx_outcome outcome; /* its task is seq less one, modulo 2^32 */
     const char *command;        /* with its newlines; borrowed for the call */
-    size_t len;
+    const char *host;           /* likewise */
+    size_t len, host_len;
 };
 
 /* Called for each in order; non-zero ends and is returned. */

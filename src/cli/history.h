@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/history.h - what the commands that use a history share
+ *
+ * Which directory it is, and a predictor that knows all that is in it.
+ */
+#ifndef DTX_CLI_HISTORY_H
+#define DTX_CLI_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/words.h"
+#include "store/history.h"
+
+struct dtx_buf;
+struct dtx_error;
+struct dtx_predictor;
+struct dtx_sizes;
+
+/* The directory: --history, else $DTX_HISTORY, else the user's own. "none" is
+ * that: '*none'. */
+int dtx_cli_history_dir(const struct dtx_cli_words *w, struct dtx_buf *dir,
+                        bool *none, struct dtx_error *err);
+/* Warnings go to stderr. */
+void dtx_cli_history_warn(void *ctx, const char *text);
+/* All of 'dir' into the predictor. */
+int dtx_cli_history_load(const char *dir, struct dtx_predictor *p,
+                         struct dtx_error *err);
+/* The file of --sizes, or NULL where it was not given: then '*rc' is 0. */
+struct dtx_sizes *dtx_cli_sizes(const struct dtx_cli_words *w, int *rc,
+                                struct dtx_error *err);
+/* Make one file of all of a directory but those of jobs that have not ended;
+ * '*files' is how many there were. */
+int dtx_cli_history_merge(const char *dir, size_t *files,
+                          struct dtx_error *err);
+/* Now, since 1970. */
+long long dtx_cli_now_ns(void);
+/* Append a text as a JSON string. */
+void dtx_cli_json_text(struct dtx_buf *b, const char *s);
+
+/* The parts of "distributex history", each an exit status. */
+int dtx_history_cmd_score(const struct dtx_cli_words *w);
+int dtx_history_cmd_import(const struct dtx_cli_words *w);
+int dtx_history_cmd_list(const struct dtx_cli_words *w);
+int dtx_history_cmd_show(const struct dtx_cli_words *w);
+int dtx_history_cmd_merge(const struct dtx_cli_words *w);
+int dtx_history_cmd_runfile(const struct dtx_cli_words *w);
+int dtx_history_cmd_prune(const struct dtx_cli_words *w);
+
+#endif

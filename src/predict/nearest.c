@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Nearest neighbours; see nearest.h.  A scan: windows are short and lie in
+ * one piece. */
+#include "predict/nearest.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "predict/linear.h"
+
+#define NEIGHBOURS 5u
+
+/* The distance, or some number from 'enough' on when it is not below that. */
+static float distance(const struct dtx_metric *m, const struct dtx_sample *a,
+                      const struct dtx_sample *b, float enough)
+{
+    float d = m->age * (float)(b->when - a->when);
+    uint32_t i;
+
+    for (i = 0; i < m->numbers && d < enough; i++) {
+        uint32_t k = m->number_at[i];
+        float e = a->x[k] - b->x[k];
+
+        d += m->number[i] * e * e;
+    }
+    for (i = 0; i < m->words && d < enough; i++) {
+        uint32_t k = m->word_at[i];
+
+        d += a->word[k] != b->word[k] ? m->word[i] : 0;
+    }
+    return d + (a->host != b->host ? m->host : 0);
+}
+
+struct near {
+    float d;
+    uint32_t i;
+};
+
+static uint32_t find(const struct dtx_metric *m, const struct dtx_sample *s,
+                     uint32_t n, const struct dtx_sample *at,
+                     struct near best[NEIGHBOURS])
+{
+    uint32_t found = 0, i;
+
+    for (i = n; i-- > 0;) {
+        float enough = found == NEIGHBOURS ? best[found - 1].d : HUGE_VALF;
+        float d = distance(m, &s[i], at, enough);
+        uint32_t k;
+
+        if (d >= enough)
+            continue;
+        k = found < NEIGHBOURS ? found++ : NEIGHBOURS - 1;
+        for (; k > 0 && best[k - 1].d > d; k--)
+            best[k] = best[k - 1];
+        best[k] = (struct near){d, i};
+    }
+    return found;
+}
+
+double dtx_nearest_value(const struct dtx_metric *m,
+                         const struct dtx_sample *s, uint32_t n,
+                         const struct dtx_linear *slope,
+                         const struct dtx_sample *at)
+{
+    struct near best[NEIGHBOURS];
+    uint32_t found = find(m, s, n, at, best), k;
+    double sum = 0, weight = 0, base = slope ? dtx_linear_value(slope, at->x)
+                                             : 0;
+
+    for (k = 0; k < found; k++) {
+        const struct dtx_sample *b = &s[best[k].i];
+        double r = (double)b->y - (slope ? dtx_linear_value(slope, b->x) : 0);
+        double w = 1 / ((double)best[k].d + 0.02 +
+                        (double)best[found - 1].d * 0.2);
+
+        sum += w * r;
+        weight += w;
+    }
+    return base + sum / weight;
+}

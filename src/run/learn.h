@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* run/learn.h - rank 0 learns what tasks cost, and says so beforehand
+ *
+ * Begins with the history, predicts the tasks of the list, learns from each
+ * outcome, writes the job's own file of the history now and then while it runs
+ * and once at the end, and tells what it was worth.  The history itself is
+ * reached through functions, so that the library need not link HDF5.
+ *
+ * Predicting costs at most half a second at the start, and asking the sizes of
+ * files half a second and a hundredth of the time that passes; what is not
+ * asked then is predicted by class, without sizes.  A file that was written
+ * after its task began says nothing about what the task found.
+ */
+#ifndef DTX_RUN_LEARN_H
+#define DTX_RUN_LEARN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/history.h"
+
+struct dtx_buf;
+struct dtx_error;
+struct dtx_job;
+struct dtx_learn;
+struct dtx_outcome;
+
+struct dtx_archive {
+    int (*make)(const char *dir, struct dtx_error *err);
+    int (*read)(const char *dir, unsigned what, dtx_history_rows_f fn,
+                void *ctx, dtx_history_warn_f warn, void *warn_ctx,
+                struct dtx_error *err);
+    int (*write)(const char *dir, const struct dtx_history_file *f,
+                 const struct dtx_experience *e, struct dtx_error *err);
+    int (*runfile)(const char *run_dir, struct dtx_error *err);
+    int (*tidy)(const char *dir, size_t *files, struct dtx_error *err);
+};
+
+/* Which history jobs use; NULL: none. Set once, by the program. */
+void dtx_learn_archive(const struct dtx_archive *a);
+
+/* The id of a job's file in a history: of its run directory, absolute, which is
+ * the same one in all its sessions. */
+void dtx_learn_id(const char *run_dir, char id[DTX_HISTORY_ID]);
+
+/* 'dir' is --history: a directory, "none", or NULL for none. '*out' is NULL
+ * where there is none; what is wrong with the history is only worth a warning,
+ * given by itself. 'job' is borrowed. */
+int dtx_learn_begin(const char *dir, const struct dtx_job *job,
+                    struct dtx_learn **out, struct dtx_error *err);
+/* Predicted seconds of each task, below 0 where nothing is known; NULL when
+ * nothing is known of any. Valid until the end. */
+const float *dtx_learn_costs(const struct dtx_learn *l);
+/* An attempt has ended on 'host'. */
+void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
+                     const char *host);
+/* Now and then: checkpoints. */
+void dtx_learn_tick(struct dtx_learn *l);
+/* The job has come to its end: write the history; the summary's lines. */
+void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b);
+/* The journal is complete: write run.h5 from it. */
+void dtx_learn_runfile(const struct dtx_learn *l, const char *run_dir);
+void dtx_learn_destroy(struct dtx_learn *l); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of a history; see experience.h. */
+#include "wire/experience.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+void dtx_experience_free(struct dtx_experience *e)
+{
+    free(e->outcome);
+    free(e->host);
+    free(e->class);
+    free(e->sample);
+    free(e->command);
+    memset(e, 0, sizeof(*e));
+}
+
+uint32_t dtx_experience_host(struct dtx_experience *e, const char *name,
+                             size_t len)
+{
+    struct dtx_exp_host *p;
+    size_t i;
+
+    if (len >= DTX_EXP_HOST_NAME)
+        len = DTX_EXP_HOST_NAME - 1;
+    for (i = e->nhosts; i-- > 0;) {
+        if (strncmp(e->host[i].name, name, len) == 0 &&
+            e->host[i].name[len] == '\0')
+            return (uint32_t)i;
+    }
+    p = dtx_grow(e->host, &e->cap_hosts, e->nhosts + 1, sizeof(*p));
+    if (!p || e->nhosts >= UINT32_MAX - 1)
+        return UINT32_MAX;
+    e->host = p;
+    memset(&p[e->nhosts], 0, sizeof(*p));
+    memcpy(p[e->nhosts].name, name, len);
+    return (uint32_t)e->nhosts++;
+}
+
+int dtx_experience_outcome(struct dtx_experience *e,
+                           const struct dtx_exp_outcome *o)
+{
+    struct dtx_exp_outcome *p = dtx_grow(e->outcome, &e->cap_outcomes,
+                                         e->noutcomes + 1, sizeof(*p));
+
+    if (!p)
+        return DTX_ENOMEM;
+    e->outcome = p;
+    p[e->noutcomes++] = *o;
+    return DTX_OK;
+}

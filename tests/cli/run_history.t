@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/cli/run_history.t - a job that learns, and one that knows
+#
+# Tasks are sleeps of a few hundredths of a second: nothing is timed; what is
+# looked at is their order and what is told.
+. "$srcdir/tests/cli/lib.sh"
+
+# list: the long ones last
+list() {
+    for i in 1 2 3 4 5 6; do echo "sleep 0.0$i"; done
+    echo "sleep 0.3"
+    echo "sleep 0.4"
+}
+
+# started: task numbers by when they started
+started() {
+    tail -n +2 "$1" | sort -n -k3,3 | cut -f1 | head -n "$2" | tr '\n' ' '
+}
+
+test_case "the second run starts the longest first" '
+    list >list
+    "$DISTRIBUTEX" run --history h -j1 --run-dir a --joblog a.log list 2>err
+    grep -q "^prediction 0 tasks known before, from 0 outcomes" err
+    test "$(started a.log 2)" = "1 2 "
+    "$DISTRIBUTEX" run --history h -j1 --run-dir b --joblog b.log list 2>err
+    grep -q "^prediction 8 tasks known before, from 8 outcomes" err
+    test "$(started b.log 2)" = "8 7 "
+    grep -q "gained" err
+    "$DISTRIBUTEX" history list --history h | grep -q "^2 files, 16 outcomes"
+    "$DISTRIBUTEX" history score a/run.h5 | grep -q "  7 .*sleep #"
+'
+
+test_case "over ranks as well" '
+    list >list
+    DTX_HISTORY=$PWD/h "$DISTRIBUTEX" run --ranks 2 --run-dir a list 2>err
+    DTX_HISTORY=$PWD/h "$DISTRIBUTEX" run --ranks 2 --run-dir b \
+        --joblog b.log list 2>err
+    grep -q "^prediction 8 tasks known before" err
+    started b.log 3 | grep -qw 8
+'
+
+test_case "a resumed job has one file, with all its outcomes" '
+    list >list
+    echo false >>list
+    ! "$DISTRIBUTEX" run --history h --run-dir a list
+    ! "$DISTRIBUTEX" run --history h --run-dir a --resume-failed 2>err
+    "$DISTRIBUTEX" history list --history h >out
+    grep -q "^1 file, 10 outcomes" out
+    "$DISTRIBUTEX" history import --history h a
+    "$DISTRIBUTEX" history list --history h | grep -q "^1 file, 10 outcomes"
+'
+
+test_case "none, or one that cannot be had, stops nothing" '
+    echo "echo hello" >list
+    "$DISTRIBUTEX" run --history none list 2>err | grep -qx hello
+    ! grep -q "^prediction" err
+    touch file
+    "$DISTRIBUTEX" run --history file/h list 2>err | grep -qx hello
+    grep -q "the job runs without it" err
+    mkdir h && echo nonsense >h/x.h5
+    "$DISTRIBUTEX" run --history h list 2>err | grep -qx hello
+    grep -q "h/x.h5 is not an HDF5 file" err
+'
+
+test_case "a live list is learned from" '
+    list | "$DISTRIBUTEX" run --history h - 2>err
+    "$DISTRIBUTEX" history list --history h | grep -q "^1 file, 8 outcomes"
+'
+
+test_done
