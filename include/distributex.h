@@ -95,6 +95,9 @@ typedef int64_t (*dtx_visit_f)(struct dtx_call *call, const void *node);
 typedef void (*dtx_child_f)(struct dtx_call *call, const void *node, uint64_t i,
                             void *child);
 
+/* A task: some bytes in, and what dtx_call_output says out. */
+typedef int (*dtx_task_f)(struct dtx_call *call, const void *in, size_t bytes);
+
 /* Register under a name, on every rank the same ones in the same order; 'name'
  * is copied. DTX_EEXIST: the name is taken. DTX_EINVAL: empty, or longer than
  * 255 bytes, or with control characters. DTX_ESTATE: no session. */
@@ -103,6 +106,7 @@ DTX_PUBLIC int dtx_kernel_range(const char *name, dtx_range_f kernel);
 /* 'node_bytes' is at most 4096. */
 DTX_PUBLIC int dtx_kernel_tree(const char *name, size_t node_bytes,
                                dtx_visit_f visit, dtx_child_f child);
+DTX_PUBLIC int dtx_kernel_task(const char *name, dtx_task_f kernel);
 
 /* What a kernel may ask. */
 DTX_PUBLIC int dtx_call_rank(const struct dtx_call *call);
@@ -119,6 +123,15 @@ DTX_PUBLIC void *dtx_call_result(const struct dtx_call *call, uint64_t index);
 /* Ask that nothing more is begun, on any rank: the call returns
  * DTX_ECANCEL. */
 DTX_PUBLIC void dtx_call_cancel(struct dtx_call *call);
+
+/* A task's: append bytes (copied) to what the task gives back, up to 1 MiB in
+ * all. */
+DTX_PUBLIC int dtx_call_output(struct dtx_call *call, const void *out,
+                               size_t bytes);
+/* A task's: another task, here or wherever there is time for it; 'in' (up to
+ * 1 MiB) is copied. Nothing waits for it but the end of the run. */
+DTX_PUBLIC int dtx_call_spawn(struct dtx_call *call, const char *kernel,
+                              const void *in, size_t bytes);
 
 /* --- loops and trees ------------------------------------------------------ */
 
@@ -188,12 +201,48 @@ DTX_PUBLIC int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
 DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
                              const void *args, size_t args_bytes);
 
+/* --- tasks ---------------------------------------------------------------- */
+
+/* What may be said of a task; zeroes say nothing. */
+struct dtx_task_how {
+    int priority;          /* higher ones first */
+    double cost;           /* seconds, or any unit: dear ones first */
+    const uint64_t *after; /* numbers of tasks that must have succeeded */
+    size_t nafter;
+};
+
+/* Rank 0: a task for the next dtx_work_run of 'w', or for the present one (from
+ * within dtx_ended_f). 'in' (up to 1 MiB) is copied; 'how' may be NULL.
+ * 'kernel' NULL: that of 'w'. Returns the task's number, from 1 on, or a
+ * negative code: DTX_ENOENT (no such kernel of tasks, or 'after' names no task
+ * of this run). */
+DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
+                                   const void *in, size_t bytes,
+                                   const struct dtx_task_how *how);
+/* Rank 0: 'ended' is called by the thread of dtx_init for each task that has
+ * ended, with what it gave back. 'code' is what its kernel returned, or
+ * DTX_ECANCEL: it was not run, since one of 'after' failed. For tasks that it
+ * spawned it is called with the same 'task', if they gave something back or
+ * failed. 'out' is valid during the call. It may call dtx_work_submit. */
+typedef void (*dtx_ended_f)(void *ctx, uint64_t task, int code, const void *out,
+                            size_t bytes);
+DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
+                               void *ctx);
+/* Run what rank 0 has submitted, and what that spawns, until all has ended.
+ * Collective. DTX_EKERNEL: some failed. */
+DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
+/* Master-driven programs: rank 0 submits and runs, again and again; the other
+ * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between
+ * those only dtx_work_run is called on rank 0, of work without reductions. */
+DTX_PUBLIC int dtx_serve(void);
+DTX_PUBLIC int dtx_dismiss(void);
+
 /* How the last run of 'w' went, on this rank but for the first three. */
 struct dtx_stats {
-    uint64_t done;     /* iterations or nodes, on all ranks */
+    uint64_t done;     /* iterations, nodes or tasks, on all ranks */
     uint64_t failed;   /* of them */
-    uint64_t first;    /* the first iteration that failed (if any) */
-    uint64_t here;     /* iterations or nodes, on this rank */
+    uint64_t first;    /* the first iteration or task that failed */
+    uint64_t here;     /* of them, on this rank */
     uint64_t received; /* times that work came from another rank */
     double seconds;    /* from the call to its return */
     double busy;       /* seconds of all slots together inside kernels */

@@ -311,6 +311,10 @@ static int on_load(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
     if (m->u.kload.received != p->sent)
         return DTX_OK;
     p->dry = left == 0;
+    if (left != 0 && p->wanting) { /* it has found more by itself */
+        p->wanting = false;
+        set_idle(b, from, false);
+    }
     p->finish_ns = left < 0 || left > FAR_NS - b->now_ns ? FAR_NS
                                                          : b->now_ns + left;
     return DTX_OK;

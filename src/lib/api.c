@@ -9,6 +9,7 @@
 #include "engine/broker.h"
 #include "engine/event.h"
 #include "lib/session.h"
+#include "lib/tasks.h"
 #include "sched/loop.h"
 
 #define LONGEST_NAME 255u
@@ -251,6 +252,50 @@ int dtx_kernel_tree(const char *name, size_t node_bytes, dtx_visit_f visit,
     return add_kernel(name, &k);
 }
 
+int dtx_kernel_task(const char *name, dtx_task_f kernel)
+{
+    struct dtx_kernel k = {.kind = DTX_KERNEL_TASK, .task = kernel};
+
+    if (!kernel)
+        return dtx_error_set(&last, DTX_EINVAL, "the kernel is NULL");
+    return add_kernel(name, &k);
+}
+
+/* The number of a kernel of tasks, or negative. Any thread. */
+static int64_t task_kernel(const struct dtx_session *s, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < s->nkernels; i++) {
+        if (s->kernel[i]->kind == DTX_KERNEL_TASK &&
+            strcmp(s->kernel[i]->name, name) == 0)
+            return (int64_t)i;
+    }
+    return DTX_ENOENT;
+}
+
+int dtx_call_output(struct dtx_call *call, const void *out, size_t bytes)
+{
+    if (call->region->style != &dtx_style_task)
+        return DTX_ESTATE;
+    return dtx_task_output(call, out, bytes);
+}
+
+int dtx_call_spawn(struct dtx_call *call, const char *kernel, const void *in,
+                   size_t bytes)
+{
+    int64_t k;
+
+    if (call->region->style != &dtx_style_task)
+        return DTX_ESTATE;
+    k = task_kernel(call->session, kernel);
+    if (k < 0)
+        return (int)k;
+    return bytes > DTX_MAX_TASK
+               ? DTX_ELIMIT
+               : dtx_task_spawn(call, (uint32_t)k, in, bytes);
+}
+
 int dtx_call_rank(const struct dtx_call *call)
 {
     return (int)call->session->net.rank;
@@ -338,6 +383,7 @@ void dtx_work_destroy(struct dtx_work *w)
         w->next->at = w->at;
     for (k = 0; k < w->nred; k++)
         free(w->red[k].identity);
+    dtx_ledger_destroy(w->ledger);
     free(w->profile);
     free(w);
 }
@@ -492,7 +538,9 @@ static void describe(struct dtx_region *g)
         w->schedule.schedule ? &w->schedule : &g->session->options.schedule;
     struct dtx_buf *b = &g->text;
 
-    if (g->style == &dtx_style_tree)
+    if (g->style == &dtx_style_task)
+        dtx_buf_str(b, "tasks");
+    else if (g->style == &dtx_style_tree)
         dtx_buf_printf(b, "tree kernel %s (root %016llx)", g->kernel->name,
                        (unsigned long long)dtx_hash128(
                            g->root, g->kernel->node_bytes, 3).lo);
@@ -504,7 +552,7 @@ static void describe(struct dtx_region *g)
         dtx_buf_printf(b, ", %zu bytes of arguments (%016llx)", g->args_bytes,
                        (unsigned long long)dtx_hash128(
                            g->args, g->args_bytes, 4).lo);
-    if (c->schedule)
+    if (c->schedule && g->style == &dtx_style_loop)
         dtx_buf_printf(b, ", schedule %s", c->schedule->name);
     if (w->nred)
         dtx_buf_printf(b, ", %u reductions of %zu bytes", w->nred,
@@ -544,10 +592,11 @@ int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
                            .begin = begin,
                            .end = end};
 
-    if (!w || w->kernel->kind == DTX_KERNEL_TREE)
+    if (!w || w->kernel->kind == DTX_KERNEL_TREE ||
+        w->kernel->kind == DTX_KERNEL_TASK)
         return dtx_error_set(&last, DTX_EINVAL,
-                             "dtx_work_for: a tree's kernel runs by "
-                             "dtx_work_tree");
+                             "dtx_work_for: a kernel of dtx_kernel_each or "
+                             "dtx_kernel_range is needed");
     if (begin > end)
         return dtx_error_set(&last, DTX_EINVAL,
                              "a loop from %llu to %llu: the end comes first",
@@ -566,6 +615,128 @@ int dtx_work_tree(struct dtx_work *w, const void *root, const void *args,
                              "dtx_work_tree: a kernel of dtx_kernel_tree and "
                              "a root are needed");
     return run(&g, w, args, args_bytes);
+}
+
+/* --- tasks ---------------------------------------------------------------- */
+
+int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
+                        size_t bytes, const struct dtx_task_how *how)
+{
+    struct dtx_task_item *t;
+    int64_t k, id;
+
+    if (!w || (bytes && !in) || bytes > DTX_MAX_TASK ||
+        (how && how->nafter && !how->after))
+        return dtx_error_set(&last, DTX_EINVAL,
+                             "dtx_work_submit: a task has up to %u bytes, and "
+                             "pointers to what it names",
+                             DTX_MAX_TASK);
+    if (w->session->net.rank != 0)
+        return dtx_error_set(&last, DTX_ESTATE,
+                             "dtx_work_submit: rank 0 submits");
+    k = task_kernel(w->session, kernel ? kernel : w->kernel->name);
+    if (k < 0)
+        return dtx_error_set(&last, DTX_ENOENT,
+                             "no kernel of tasks is called '%s'",
+                             kernel ? kernel : w->kernel->name);
+    if (!w->ledger)
+        w->ledger = dtx_ledger_create();
+    t = w->ledger ? dtx_task_item_create((uint32_t)k, in, bytes) : NULL;
+    if (!t)
+        return dtx_error_set(&last, DTX_ENOMEM, "out of memory");
+    if (how) {
+        t->priority = how->priority;
+        t->cost = how->cost;
+    }
+    id = dtx_ledger_add(w->ledger, t, how ? how->after : NULL,
+                        how ? how->nafter : 0);
+    if (id < 0) {
+        free(t);
+        return dtx_error_set(&last, (int)id, "dtx_work_submit: %s",
+                             id == DTX_ENOENT
+                                 ? "'after' names no task of this run"
+                                 : "out of memory");
+    }
+    return id;
+}
+
+int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended, void *ctx)
+{
+    if (!w)
+        return dtx_error_set(&last, DTX_EINVAL, "dtx_work_on_end: no work");
+    w->ended = ended;
+    w->ended_ctx = ctx;
+    return DTX_OK;
+}
+
+static int run_tasks(struct dtx_work *w, bool *is_last)
+{
+    struct dtx_region g = {.style = &dtx_style_task, .last = *is_last};
+    int rc;
+
+    if (!w->ledger)
+        w->ledger = dtx_ledger_create();
+    if (!w->ledger)
+        return dtx_error_set(&last, DTX_ENOMEM, "out of memory");
+    rc = run(&g, w, NULL, 0);
+    if (dtx_ledger_open(w->ledger) == 0) {
+        dtx_ledger_forget(w->ledger);
+    } else { /* cancelled, or worse */
+        dtx_ledger_destroy(w->ledger);
+        w->ledger = NULL;
+    }
+    *is_last = g.last;
+    return rc;
+}
+
+int dtx_work_run(struct dtx_work *w)
+{
+    bool is_last = false;
+
+    if (!w || w->result_bytes)
+        return dtx_error_set(&last, DTX_EINVAL,
+                             "dtx_work_run: no work, or one with results of "
+                             "iterations");
+    return run_tasks(w, &is_last);
+}
+
+/* A work of no kernel: what servers have, and what dismisses them. */
+static int run_plain(bool *is_last)
+{
+    static const struct dtx_kernel none = {.kind = DTX_KERNEL_TASK};
+    struct dtx_work w = {.session = current, .kernel = &none};
+    int rc = run_tasks(&w, is_last);
+
+    dtx_ledger_destroy(w.ledger);
+    return rc;
+}
+
+int dtx_serve(void)
+{
+    bool is_last = false;
+    int rc = DTX_OK;
+
+    if (!current)
+        return outside("dtx_serve");
+    if (current->net.rank == 0)
+        return dtx_error_set(&last, DTX_ESTATE,
+                             "dtx_serve: rank 0 is served");
+    while (!is_last && (rc == DTX_OK || rc == DTX_EKERNEL ||
+                        rc == DTX_ECANCEL))
+        rc = run_plain(&is_last);
+    return rc == DTX_EKERNEL ? DTX_OK : rc;
+}
+
+int dtx_dismiss(void)
+{
+    bool is_last = true;
+
+    if (!current)
+        return outside("dtx_dismiss");
+    return current->net.rank == 0
+               ? run_plain(&is_last)
+               : dtx_error_set(&last, DTX_ESTATE,
+                               "dtx_dismiss: rank 0 dismisses");
 }
 
 int dtx_for(const char *kernel, uint64_t begin, uint64_t end, const void *args,

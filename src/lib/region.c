@@ -127,6 +127,7 @@ static void send_value(struct run *r)
     m.u.kvalue.first = r->failures.first;
     m.u.kvalue.code = r->failures.code;
     m.u.kvalue.value = (struct dtx_str){r->values, r->g->work->value_bytes};
+    m.u.kvalue.last = r->g->last;
     if (r->profile)
         dtx_profile_encode(&profile, r->profile);
     m.u.kvalue.profile = (struct dtx_str){profile.data, profile.len};
@@ -145,6 +146,7 @@ static int on_value(struct run *r, const struct dtx_msg *m)
     if (r->g->work->value_bytes)
         memcpy(r->values, m->u.kvalue.value.data, m->u.kvalue.value.len);
     r->done = m->u.kvalue.done;
+    r->g->last = m->u.kvalue.last != 0;
     r->failures.count = m->u.kvalue.failed;
     r->failures.first = m->u.kvalue.first;
     r->failures.code = m->u.kvalue.code;
@@ -211,6 +213,10 @@ static int on_frame(struct run *r, uint32_t from)
         return on_value(r, &m);
     case DTX_MSG_KPART:
         return r->s->net.rank == 0 ? add_part(r, &m) : DTX_EPROTO;
+    case DTX_MSG_KENDED:
+        return r->s->net.rank == 0 && r->g->style->hear
+                   ? r->g->style->hear(r->g, m.u.kended.ended)
+                   : DTX_EPROTO;
     case DTX_MSG_KRESULT:
         if (r->s->net.rank != 0 || !r->g->results)
             return DTX_EPROTO;
@@ -286,6 +292,13 @@ static void tell_load(struct run *r)
     struct dtx_msg m = {.kind = DTX_MSG_KLOAD};
     int64_t now = dtx_clock_mono_ns(), left;
 
+    if (r->g->style->fresh && r->g->style->fresh(r->g)) {
+        m.u.kload.received = r->received;
+        m.u.kload.left_ns = -1;
+        r->want_sent = r->idle_sent = false;
+        send(r, 0, &m);
+        return;
+    }
     if (r->s->net.size <= 2 || now < r->load_at)
         return;
     left = r->g->style->left_ns(r->g);
@@ -301,11 +314,13 @@ static void tell_load(struct run *r)
 static void look(struct run *r)
 {
     bool idle = dtx_crew_all_idle(&r->s->crew);
+    bool holds = r->g->style->holds && r->g->style->holds(r->g);
     uint32_t count;
 
+    tell_load(r);
     if (r->thief_slots)
         answer(r, idle);
-    if (idle && !r->idle_sent)
+    if (idle && !holds && !r->idle_sent)
         ask(r, r->g->style->wants(r->g), true);
     else if (!r->want_sent && (count = r->g->style->wants(r->g)) > 0)
         ask(r, count, false);
@@ -315,7 +330,6 @@ static void look(struct run *r)
         r->cancel_sent = true;
         send(r, 0, &m);
     }
-    tell_load(r);
 }
 
 static void pump(struct run *r, bool *left)
@@ -323,9 +337,10 @@ static void pump(struct run *r, bool *left)
     int rc;
 
     *left = false;
-    if (!r->g->results)
+    if (!r->g->results && !r->g->style->pump)
         return;
-    rc = dtx_results_pump(r->g->results, left);
+    rc = r->g->style->pump ? r->g->style->pump(r->g, left)
+                           : dtx_results_pump(r->g->results, left);
     if (rc < 0 && r->rc == DTX_OK)
         r->rc = rc;
 }
@@ -534,7 +549,8 @@ static int conclude(struct run *r, struct dtx_error *err)
             err, DTX_EKERNEL,
             "kernel %s failed %llu times of %llu, first for %llu (it "
             "returned %d)",
-            g->kernel->name, (unsigned long long)r->failures.count,
+            g->kernel->name ? g->kernel->name : "of a task",
+            (unsigned long long)r->failures.count,
             (unsigned long long)r->done, (unsigned long long)r->failures.first,
             r->failures.code);
     return DTX_OK;

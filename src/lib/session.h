@@ -26,6 +26,7 @@
 struct dtx_broker;
 struct dtx_broker_news;
 struct dtx_actions;
+struct dtx_ledger;
 struct dtx_results;
 struct dtx_region;
 struct dtx_session;
@@ -36,7 +37,14 @@ struct dtx_session;
 #define DTX_MAX_RESULT 65536u     /* bytes of the result of an iteration */
 #define DTX_MAX_NODE 4096u
 
-enum dtx_kernel_kind { DTX_KERNEL_EACH, DTX_KERNEL_RANGE, DTX_KERNEL_TREE };
+#define DTX_MAX_TASK (1u << 20)   /* bytes of a task's input or output */
+
+enum dtx_kernel_kind {
+    DTX_KERNEL_EACH,
+    DTX_KERNEL_RANGE,
+    DTX_KERNEL_TREE,
+    DTX_KERNEL_TASK
+};
 
 struct dtx_kernel {
     char *name;
@@ -45,6 +53,7 @@ struct dtx_kernel {
     dtx_range_f range;
     dtx_visit_f visit;
     dtx_child_f child;
+    dtx_task_f task;
     size_t node_bytes;
 };
 
@@ -100,6 +109,13 @@ struct dtx_style {
     /* Throw away what is left. */
     void (*drop)(struct dtx_region *g);
     void (*end)(struct dtx_region *g);
+    /* Those of tasks, else NULL: this rank waits for what others do; there is
+     * more than others were told (says so once); outcomes have come to rank 0;
+     * pass on outcomes. */
+    bool (*holds)(struct dtx_region *g);
+    bool (*fresh)(struct dtx_region *g);
+    int (*hear)(struct dtx_region *g, struct dtx_str ended);
+    int (*pump)(struct dtx_region *g, bool *left);
 };
 
 struct dtx_region {
@@ -117,6 +133,7 @@ struct dtx_region {
     void *own;           /* the style's */
     unsigned stock;      /* shares there are at the start, for dtx_crew */
     struct dtx_buf text; /* the call, for people */
+    bool last;           /* rank 0: those who serve may go; others: so it is */
     _Atomic bool dropped; /* nothing more is to be begun */
     _Atomic bool cancel; /* a kernel asks for it */
 };
@@ -135,6 +152,10 @@ struct dtx_work {
     dtx_deliver_f deliver;
     void *deliver_ctx;
     bool ordered;
+    /* tasks, on rank 0 */
+    struct dtx_ledger *ledger;
+    dtx_ended_f ended;
+    void *ended_ctx;
     /* loops */
     struct dtx_schedule_choice schedule;
     bool remembers;
@@ -162,7 +183,12 @@ struct dtx_session {
  * negative; 'err' filled. */
 int dtx_region_run(struct dtx_region *g, struct dtx_error *err);
 
-extern const struct dtx_style dtx_style_loop, dtx_style_tree;
+extern const struct dtx_style dtx_style_loop, dtx_style_tree, dtx_style_task;
+
+/* lib/task.c, for a task's kernel. 0 or negative. */
+int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
+                   size_t bytes);
+int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
 
 /* lib/loop.c, rank 0: chunks for a rank, where a schedule cuts them
  * (dtx_broker_source_f). */

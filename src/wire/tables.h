@@ -110,7 +110,8 @@
     X(KOVER, kover, 27, NONE)     /* master: the region is over */             \
     X(KPART, kpart, 28, NONE)     /* rank: my part of the result */            \
     X(KVALUE, kvalue, 29, NONE)   /* master: the result */                     \
-    X(KRESULT, kresult, 30, NONE) /* rank: results of single iterations */
+    X(KRESULT, kresult, 30, NONE) /* rank: results of single iterations */     \
+    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -172,8 +173,11 @@
     F(u64, failed)                                                             \
     F(u64, first)                                                              \
     F(i32, code)                                                               \
+    F(u8, last)   /* 1: those who serve may go */                              \
     F(str, value)                                                              \
     F(str, profile)
+#define DTX_MSG_FIELDS_KENDED(F)                                               \
+    F(str, ended)
 #define DTX_MSG_FIELDS_KRESULT(F)                                              \
     F(u64, first)                                                              \
     F(u64, count)                                                              \

@@ -58,6 +58,19 @@ test_case "drift: the sum stays right while the load wanders" '
     on 1 3 $e/drift/drift 10 3000
 '
 
+test_case "sweep: kernels and commands, in their order" '
+    for shape in "1 2" "3 1"; do
+        # shellcheck disable=SC2086
+        on $shape $e/sweep/sweep 12 >out
+        grep -qx "12 points, 0 failed" out
+        grep -qx "all kernels done" out
+        grep -q "angle 0.4831: period 6.37.*\"x is 0.483077\"" out ||
+            fail "$(cat out)"
+    done
+    expect_status 1 on 2 1 $e/sweep/sweep 4 "exit 3" >out
+    grep -qx "4 points, 4 failed" out
+'
+
 test_case "wrong use is told" '
     expect_status 2 on 1 1 $e/uts/uts T9 2>err
     grep -q usage err

@@ -18,7 +18,7 @@
 #define N 3000u
 
 static int rank, size, number, failures;
-static volatile unsigned sink;
+static _Thread_local volatile unsigned sink;
 
 /* Agree on the verdict, then let rank 0 say it. */
 static void verdict(int ok, const char *what)
