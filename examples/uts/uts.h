@@ -41,15 +41,30 @@ static inline uint32_t uts_rotate(uint32_t x, int n)
     return x << n | x >> (32 - n);
 }
 
+#define UTS_CHOOSE(x, y, z) (((x) & ((y) ^ (z))) ^ (z))
+#define UTS_PARITY(x, y, z) ((x) ^ (y) ^ (z))
+#define UTS_MAJORITY(x, y, z) (((x) & (y)) | ((z) & ((x) | (y))))
+/* One step; five of them bring the words back to their places. */
+#define UTS_STEP(f, k, a, b, c, d, e, i)                                       \
+    do {                                                                       \
+        e += uts_rotate(a, 5) + f(b, c, d) + (k) + w[i];                       \
+        b = uts_rotate(b, 30);                                                 \
+    } while (0)
+#define UTS_STEPS(f, k, from)                                                  \
+    for (int i = from; i < from + 20; i += 5) {                                \
+        UTS_STEP(f, k, a, b, c, d, e, i);                                      \
+        UTS_STEP(f, k, e, a, b, c, d, i + 1);                                  \
+        UTS_STEP(f, k, d, e, a, b, c, i + 2);                                  \
+        UTS_STEP(f, k, c, d, e, a, b, i + 3);                                  \
+        UTS_STEP(f, k, b, c, d, e, a, i + 4);                                  \
+    }
+
 /* SHA-1 (FIPS 180-4) of at most 55 bytes: one block. */
 static inline void uts_sha1(const uint8_t *in, unsigned len, uint8_t out[20])
 {
-    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc,
-                                  0xca62c1d6};
-    const uint32_t h[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476,
-                           0xc3d2e1f0};
+    uint32_t a = 0x67452301, b = 0xefcdab89, c = 0x98badcfe, d = 0x10325476,
+             e = 0xc3d2e1f0, w[80], sum[5];
     uint8_t block[64] = {0};
-    uint32_t w[80], v[5];
 
     memcpy(block, in, len);
     block[len] = 0x80;
@@ -60,22 +75,17 @@ static inline void uts_sha1(const uint8_t *in, unsigned len, uint8_t out[20])
                (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     for (int i = 16; i < 80; i++)
         w[i] = uts_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    memcpy(v, h, sizeof(v));
-    for (int i = 0; i < 80; i++) {
-        uint32_t f = i < 20   ? (v[1] & v[2]) | (~v[1] & v[3])
-                     : i < 40 ? v[1] ^ v[2] ^ v[3]
-                     : i < 60 ? (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3])
-                              : v[1] ^ v[2] ^ v[3];
-        uint32_t t = uts_rotate(v[0], 5) + f + v[4] + k[i / 20] + w[i];
-
-        v[4] = v[3];
-        v[3] = v[2];
-        v[2] = uts_rotate(v[1], 30);
-        v[1] = v[0];
-        v[0] = t;
-    }
+    UTS_STEPS(UTS_CHOOSE, 0x5a827999u, 0)
+    UTS_STEPS(UTS_PARITY, 0x6ed9eba1u, 20)
+    UTS_STEPS(UTS_MAJORITY, 0x8f1bbcdcu, 40)
+    UTS_STEPS(UTS_PARITY, 0xca62c1d6u, 60)
+    sum[0] = a + 0x67452301;
+    sum[1] = b + 0xefcdab89;
+    sum[2] = c + 0x98badcfe;
+    sum[3] = d + 0x10325476;
+    sum[4] = e + 0xc3d2e1f0;
     for (int i = 0; i < 20; i++)
-        out[i] = (uint8_t)((h[i / 4] + v[i / 4]) >> (24 - 8 * (i % 4)));
+        out[i] = (uint8_t)(sum[i / 4] >> (24 - 8 * (i % 4)));
 }
 
 static inline void uts_root(const struct uts_tree *t, struct uts_node *n)
