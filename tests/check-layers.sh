@@ -64,7 +64,7 @@ header() {
     verdict "<$1> only in src/$2" "$bad"
 }
 
-pure='base task wire predict sched engine'
+pure='base task wire predict sched engine lane'
 values='base task wire'
 # shellcheck disable=SC2086
 {
@@ -74,12 +74,14 @@ values='base task wire'
     folder predict $values
     folder sched $values predict
     folder engine $values predict sched
+    folder lane base
     folder mpi $values
     folder node $values
     folder store $values
     folder monitor $values
     folder run $pure mpi node store monitor
     folder sim $pure
+    folder lib $pure mpi node run
     folder cli $pure mpi node store monitor run sim
 }
 

@@ -10,39 +10,13 @@
 #ifndef DTX_BASE_ERROR_H
 #define DTX_BASE_ERROR_H
 
-#define DTX_ERR_MAP(X)                                                         \
-    X(ENOMEM, -1, "out of memory")                                             \
-    X(EINVAL, -2, "invalid argument")                                          \
-    X(EPARSE, -3, "malformed input")                                           \
-    X(ELIMIT, -4, "limit exceeded")                                            \
-    X(EIO, -5, "input/output error")                                           \
-    X(ENOSPC, -6, "no space or quota left")                                    \
-    X(EEXIST, -7, "already exists")                                            \
-    X(ENOENT, -8, "not found")                                                 \
-    X(EBUSY, -9, "in use")                                                     \
-    X(EAGAIN, -10, "not now, try again")                                       \
-    X(ECORRUPT, -11, "damaged data")                                           \
-    X(EFOREIGN, -12, "not ours, or a newer version")                           \
-    X(ESTALE, -13, "superseded by a newer session")                            \
-    X(EPROTO, -14, "protocol violation")                                       \
-    X(EMPI, -15, "MPI failure")                                                \
-    X(ESYS, -16, "system call failed")                                         \
-    X(ESTATE, -17, "called in the wrong state")
-
-enum dtx_err {
-    DTX_OK = 0,
-#define DTX_ERR_ENUM(name, value, text) DTX_##name = value,
-    DTX_ERR_MAP(DTX_ERR_ENUM)
-#undef DTX_ERR_ENUM
-};
+/* enum dtx_err and dtx_strerror: users of the library see them, too. */
+#include <distributex_error.h>
 
 struct dtx_error {
     int code;        /* enum dtx_err */
     char text[1024]; /* one or more lines, no final newline */
 };
-
-/* The fixed text of a code; never NULL. */
-const char *dtx_strerror(int code);
 
 /* Fill 'err' (if not NULL) with the code and a formatted text, cut to fit.
  * Returns 'code', so that "return dtx_error_set(...)" reads well. */

@@ -346,6 +346,11 @@ int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
     return 0;
 }
 
+size_t dtx_transport_pending(const struct dtx_transport *t)
+{
+    return t->nsend;
+}
+
 bool dtx_transport_quiet(struct dtx_transport *t)
 {
     reap_sends(t, t->nsend);
@@ -360,11 +365,14 @@ bool dtx_transport_quiet(struct dtx_transport *t)
 
 /* --- opening and leaving -------------------------------------------------- */
 
-static int init_mpi(struct dtx_transport *t, struct dtx_error *err)
+static int init_mpi(struct dtx_transport *t, bool *threads,
+                    struct dtx_error *err)
 {
-    int there = 0, level = MPI_THREAD_SINGLE, rc;
+    int there = 0, gone = 0, level = MPI_THREAD_SINGLE, rc;
 
     rc = MPI_Initialized(&there);
+    if (rc == MPI_SUCCESS && MPI_Finalized(&gone) == MPI_SUCCESS && gone)
+        return dtx_error_set(err, DTX_ESTATE, "mpi: MPI is finalised already");
     if (rc == MPI_SUCCESS && there)
         rc = MPI_Query_thread(&level);
     else if (rc == MPI_SUCCESS)
@@ -372,15 +380,15 @@ static int init_mpi(struct dtx_transport *t, struct dtx_error *err)
     if (rc != MPI_SUCCESS)
         return fail_mpi(err, "cannot start", rc);
     t->own_init = !there;
-    if (level < MPI_THREAD_FUNNELED)
-        return dtx_error_set(err, DTX_EMPI,
-                             "mpi: this MPI does not allow threads at all");
+    *threads = level >= MPI_THREAD_FUNNELED;
     return DTX_OK;
 }
 
-static int make_comm(struct dtx_transport *t, struct dtx_error *err)
+static int make_comm(struct dtx_transport *t, const void *comm,
+                     struct dtx_error *err)
 {
-    int rc = MPI_Comm_dup(MPI_COMM_WORLD, &t->comm);
+    int rc = MPI_Comm_dup(comm ? *(const MPI_Comm *)comm : MPI_COMM_WORLD,
+                          &t->comm);
 
     if (rc == MPI_SUCCESS)
         rc = MPI_Comm_set_errhandler(t->comm, MPI_ERRORS_RETURN);
@@ -408,15 +416,35 @@ static void free_all(struct dtx_transport *t)
 
 int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err)
 {
-    struct dtx_transport *t = calloc(1, sizeof(*t));
+    bool threads = false;
+    int rc = dtx_transport_open_on(out, NULL, 0, &threads, err);
+
+    if (rc == DTX_OK && !threads) {
+        (void)dtx_transport_close(*out, true, 0);
+        *out = NULL;
+        rc = dtx_error_set(err, DTX_EMPI,
+                           "mpi: this MPI does not allow threads at all");
+    }
+    return rc;
+}
+
+int dtx_transport_open_on(struct dtx_transport **out, const void *comm,
+                          size_t comm_size, bool *threads,
+                          struct dtx_error *err)
+{
+    struct dtx_transport *t;
     int rc;
 
+    if (comm && comm_size != sizeof(MPI_Comm))
+        return dtx_error_set(err, DTX_EINVAL,
+                             "mpi: a communicator of another MPI library");
+    t = calloc(1, sizeof(*t));
     if (!t)
         return dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
     t->comm = MPI_COMM_NULL;
-    rc = init_mpi(t, err);
+    rc = init_mpi(t, threads, err);
     if (rc == DTX_OK)
-        rc = make_comm(t, err);
+        rc = make_comm(t, comm, err);
     for (int c = 0; c < CHANNELS && rc == DTX_OK; c++) {
         t->in[c].tail = &t->in[c].head;
         t->in[c].held = MPI_MESSAGE_NULL;

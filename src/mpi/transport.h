@@ -27,6 +27,12 @@ enum dtx_channel { DTX_CHANNEL_FRAMES, DTX_CHANNEL_BULK };
 /* MPI_Init_thread (unless the program has done it: then MPI_Finalize is left to
  * it too) and a communicator of our own. DTX_EMPI when MPI refuses. */
 int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err);
+/* The same on a duplicate of the communicator that the MPI_Comm at 'comm'
+ * (NULL: MPI_COMM_WORLD) names, and at any level of threads: '*threads' says
+ * whether there may be other threads at all. 'comm_size' is checked. */
+int dtx_transport_open_on(struct dtx_transport **out, const void *comm,
+                          size_t comm_size, bool *threads,
+                          struct dtx_error *err);
 int dtx_transport_rank(const struct dtx_transport *t);
 int dtx_transport_size(const struct dtx_transport *t);
 
@@ -50,6 +56,8 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
  * kept and asked again: up to 64 of them, or 16 MiB, per channel. */
 int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
                        struct dtx_buf *out);
+/* Sends that are not over. */
+size_t dtx_transport_pending(const struct dtx_transport *t);
 /* True when neither a send nor a receive is under way: one may sleep. */
 bool dtx_transport_quiet(struct dtx_transport *t);
 

@@ -101,7 +101,20 @@
     X(STOPREQ, stopreq, 7, NONE)  /* worker: somebody asked me to stop */      \
     X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */   \
     X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */ \
-    X(DEADLINE, deadline, 10, NONE) /* master: when all is to be over */
+    X(DEADLINE, deadline, 10, NONE) /* master: when all is to be over */       \
+    /* the kernel lane; its epoch is the number of the region */               \
+    X(ENTER, enter, 20, NONE)     /* rank: I have come to this call */         \
+    X(KWANT, kwant, 21, NONE)     /* rank: I have little work, or none */      \
+    X(KLOAD, kload, 22, NONE)     /* rank: so much is left */                  \
+    X(KYIELD, kyield, 23, NONE)   /* master: give back a share */              \
+    X(KYIELDED, kyielded, 24, NONE) /* rank: here it is */                     \
+    X(KGRANT, kgrant, 25, NONE)   /* master: this is yours */                  \
+    X(KCANCEL, kcancel, 26, NONE) /* rank: a kernel asks to stop */            \
+    X(KOVER, kover, 27, NONE)     /* master: the region is over */             \
+    X(KPART, kpart, 28, NONE)     /* rank: my part of the result */            \
+    X(KVALUE, kvalue, 29, NONE)   /* master: the result */                     \
+    X(KRESULT, kresult, 30, NONE) /* rank: results of single iterations */     \
+    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -127,6 +140,54 @@
 
 #define DTX_MSG_FIELDS_DEADLINE(F)                                             \
     F(i64, left_ns) /* so long from when this was sent */
+
+#define DTX_MSG_FIELDS_ENTER(F)                                                \
+    F(u32, protocol)                                                           \
+    F(u64, digest)  /* of all that must be alike on all ranks */               \
+    F(str, call)    /* the same for people */                                  \
+    F(str, kernels) /* names that are registered, each with a newline */
+#define DTX_MSG_FIELDS_KWANT(F)                                                \
+    F(u64, received) /* grants that have arrived */                            \
+    F(u32, count)    /* chunks wanted, where a schedule cuts them */           \
+    F(u8, idle)      /* 1: nothing runs here, either */                        \
+    F(u64, done)     /* iterations ended since the last KWANT ... */           \
+    F(i64, busy_ns)  /* ... and the slots' time for them */
+#define DTX_MSG_FIELDS_KLOAD(F)                                                \
+    F(u64, received)                                                           \
+    F(i64, left_ns) /* until the rank runs dry; -1: nobody knows */
+#define DTX_MSG_FIELDS_KYIELD(F)                                               \
+    F(u32, slots) /* of the rank that it is for */
+#define DTX_MSG_FIELDS_KYIELDED(F)                                             \
+    F(i64, left_ns)                                                            \
+    F(str, work) /* empty: nothing can be parted with */
+#define DTX_MSG_FIELDS_KGRANT(F)                                               \
+    F(str, work)
+#define DTX_MSG_FIELDS_KCANCEL(F)
+#define DTX_MSG_FIELDS_KOVER(F)                                                \
+    F(i32, code) /* 0, or why it ends early */                                 \
+    F(str, text)
+#define DTX_MSG_FIELDS_KPART(F)                                                \
+    F(u64, done)    /* iterations, nodes or tasks */                           \
+    F(u64, failed)  /* of them */                                              \
+    F(u64, first)   /* the first that failed */                                \
+    F(i32, code)    /* what its kernel returned */                             \
+    F(u64, results) /* in KRESULTs of this rank */                             \
+    F(str, value)   /* reduced */                                              \
+    F(str, profile) /* what parts of the range cost */
+#define DTX_MSG_FIELDS_KVALUE(F)                                               \
+    F(u64, done)                                                               \
+    F(u64, failed)                                                             \
+    F(u64, first)                                                              \
+    F(i32, code)                                                               \
+    F(u8, last)   /* 1: those who serve may go */                              \
+    F(str, value)                                                              \
+    F(str, profile)
+#define DTX_MSG_FIELDS_KENDED(F)                                               \
+    F(str, ended)
+#define DTX_MSG_FIELDS_KRESULT(F)                                              \
+    F(u64, first)                                                              \
+    F(u64, count)                                                              \
+    F(str, bytes)
 
 /* ---- records: the journal ---- */
 

@@ -36,7 +36,7 @@ case $program in
 esac
 bin=${BENCH_BIN:-${builddir:-$PWD}/tests/bench}
 for p in "$program" "$bin/bare_loop" "$bin/burn" "$bin/stamp" "$bin/bag" \
-    "$bin/engine" "$bin/expand" "$bin/store"; do
+    "$bin/engine" "$bin/expand" "$bin/lane" "$bin/store"; do
     [ -x "$p" ] || { echo "run.sh: $p is missing: make bench" >&2; exit 1; }
 done
 
@@ -525,5 +525,11 @@ printf '\nparsing and expanding (%s of each):\n' "$nrecords"
 printf '\nthe store thread:\n'
 mkdir store
 "$bin/store" store $nrecords || could_not "$bin/store"
+printf '\nthe kernel lane (%s rounds in each shape):\n' "$rounds"
+for ranks in 2 1; do
+    DTX_SLOTS=$cores OMPI_MCA_mpi_yield_when_idle=1 "${MPIRUN:-mpirun}" \
+        -n $ranks --oversubscribe --bind-to none "$bin/lane" "$rounds" ||
+        could_not "$bin/lane"
+done
 [ $bad = 0 ] || printf '\nsome of it could not run: see above\n'
 exit $bad

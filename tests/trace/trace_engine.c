@@ -318,8 +318,8 @@ START_TEST(static_waits)
 }
 END_TEST
 
-/* Five 4 ms tasks on one slot each, predicted so, with 15 ms to the deadline,
- * of which 3 ms are to end and leave: what cannot end by 12 ms is put off, and
+/* Seven 4 ms tasks on two ranks, predicted so, with 18 ms to the deadline,
+ * of which 3 ms are to end and leave: what cannot end by 15 ms is put off, and
  * the job ends when nothing more fits. */
 START_TEST(deadline_fits)
 {
@@ -332,14 +332,14 @@ START_TEST(deadline_fits)
     s->c.master.cost_s = cost_s;
     s->c.master.grace_ns = 2 * MS;
     s->c.master.leave_ns = MS;
-    s->c.deadline_ns = 15 * MS;
+    s->c.deadline_ns = 18 * MS;
     s->c.deadline_told_ns = 0;
     add_many(s, 7, 4);
     play(s, NULL, 0);
-    ck_assert_uint_eq(s->r.stats.ok, 4);
-    ck_assert_uint_eq(s->r.stats.late, 3);
+    ck_assert_uint_eq(s->r.stats.ok, 6);
+    ck_assert_uint_eq(s->r.stats.late, 1);
     ck_assert(!s->r.stats.expired);
-    ck_assert_int_le(s->r.makespan_ns, 12 * MS);
+    ck_assert_int_le(s->r.makespan_ns, 15 * MS);
     close_scene(s, "deadline_fits", trace_deadline_fits);
 }
 END_TEST

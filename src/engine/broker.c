@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is asked for work and who gets it; see broker.h.  It decides which rank a
+ * thief's request goes to and when a region is over; how much a rank parts with
+ * is the rank's own matter. */
+#include "engine/broker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/heap.h"
+#include "wire/wire.h"
+
+#define NOBODY UINT32_MAX
+#define FAR_NS (INT64_MAX / 2) /* when a rank ends of which nobody knows */
+
+struct peer {
+    uint32_t slots;
+    bool entered;
+    bool wanting;      /* has asked, and got nothing yet */
+    bool idle;         /* nothing runs there, and no grant is under way */
+    bool dry;          /* had nothing to part with when asked, and no news */
+    uint32_t thief;    /* on whose behalf it is asked, or NOBODY */
+    uint32_t next;     /* in the queue of parked thieves, or NOBODY */
+    bool parked;
+    uint64_t sent;     /* grants */
+    uint64_t asked_at; /* number of the last KYIELD sent to it */
+    int64_t finish_ns; /* predicted; FAR_NS: unknown */
+};
+
+struct dtx_broker {
+    uint32_t n;
+    struct peer *peer;
+    struct dtx_heap victims; /* who may be asked; ends last first */
+    uint32_t park_head, park_tail;
+    uint32_t idle, asked, entered;
+    uint64_t asks;
+    bool over;
+    int64_t now_ns;
+    struct dtx_broker_region g;
+    struct dtx_broker_stats st;
+    struct dtx_actions *out;
+};
+
+/* Ranks of which nothing is known take turns. */
+static bool ends_later(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_broker *k = ctx;
+    const struct peer *x = &k->peer[a], *y = &k->peer[b];
+
+    if (x->finish_ns != y->finish_ns)
+        return x->finish_ns > y->finish_ns;
+    if (x->asked_at != y->asked_at)
+        return x->asked_at < y->asked_at;
+    return a < b;
+}
+
+struct dtx_broker *dtx_broker_create(const struct dtx_broker_config *c)
+{
+    struct dtx_broker *b = calloc(1, sizeof(*b));
+    uint32_t r;
+
+    if (!b)
+        return NULL;
+    b->n = c->nranks;
+    b->over = true;
+    b->peer = calloc(c->nranks, sizeof(*b->peer));
+    dtx_heap_init(&b->victims, ends_later, b);
+    if (!b->peer) {
+        dtx_broker_destroy(b);
+        return NULL;
+    }
+    for (r = 0; r < b->n; r++)
+        b->peer[r].slots = c->slots[r];
+    return b;
+}
+
+void dtx_broker_destroy(struct dtx_broker *b)
+{
+    if (!b)
+        return;
+    dtx_heap_fini(&b->victims);
+    free(b->peer);
+    free(b);
+}
+
+void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g)
+{
+    uint32_t r;
+
+    while (dtx_heap_pop(&b->victims) != DTX_HEAP_NONE)
+        ;
+    for (r = 0; r < b->n; r++) {
+        struct peer fresh = {.slots = b->peer[r].slots,
+                             .thief = NOBODY,
+                             .next = NOBODY,
+                             .finish_ns = FAR_NS};
+
+        b->peer[r] = fresh;
+    }
+    b->park_head = b->park_tail = NOBODY;
+    b->idle = b->asked = b->entered = 0;
+    b->over = false;
+    b->g = *g;
+}
+
+bool dtx_broker_over(const struct dtx_broker *b)
+{
+    return b->over;
+}
+
+const struct dtx_broker_stats *dtx_broker_stats(const struct dtx_broker *b)
+{
+    return &b->st;
+}
+
+static void send(struct dtx_broker *b, uint32_t to, struct dtx_msg *m)
+{
+    struct dtx_action *a = dtx_actions_add(b->out, DTX_ACT_SEND);
+
+    if (!a)
+        return;
+    a->u.to = to;
+    m->epoch = b->g.number;
+    dtx_msg_encode(&b->out->bytes, m);
+    dtx_actions_close(b->out);
+}
+
+static void end_region(struct dtx_broker *b, int code, const char *text)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KOVER};
+    uint32_t r;
+
+    if (b->over)
+        return;
+    b->over = true;
+    m.u.kover.code = code;
+    m.u.kover.text = dtx_str_of(text);
+    for (r = 0; r < b->n; r++)
+        send(b, r, &m);
+    (void)dtx_actions_add(b->out, DTX_ACT_FINISH);
+}
+
+static bool may_be_asked(const struct peer *p)
+{
+    return p->entered && !p->wanting && !p->idle && !p->dry &&
+           p->thief == NOBODY;
+}
+
+/* Something of the rank has changed: it belongs into the heap or out of it. */
+static bool place(struct dtx_broker *b, uint32_t r)
+{
+    if (!may_be_asked(&b->peer[r])) {
+        dtx_heap_remove(&b->victims, r);
+        return true;
+    }
+    if (dtx_heap_has(&b->victims, r)) {
+        dtx_heap_fix(&b->victims, r);
+        return true;
+    }
+    return dtx_heap_push(&b->victims, r);
+}
+
+static void park(struct dtx_broker *b, uint32_t r)
+{
+    struct peer *p = &b->peer[r];
+
+    if (p->parked)
+        return;
+    p->parked = true;
+    p->next = NOBODY;
+    if (b->park_tail == NOBODY)
+        b->park_head = r;
+    else
+        b->peer[b->park_tail].next = r;
+    b->park_tail = r;
+}
+
+static uint32_t unpark(struct dtx_broker *b)
+{
+    uint32_t r = b->park_head;
+
+    if (r == NOBODY)
+        return r;
+    b->park_head = b->peer[r].next;
+    if (b->park_head == NOBODY)
+        b->park_tail = NOBODY;
+    b->peer[r].parked = false;
+    return r;
+}
+
+/* Match those who wait for work with those who may be asked. */
+static void serve(struct dtx_broker *b)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KYIELD};
+
+    while (b->park_head != NOBODY &&
+           dtx_heap_top(&b->victims) != DTX_HEAP_NONE) {
+        uint32_t thief = unpark(b), v;
+
+        if (!b->peer[thief].wanting)
+            continue;
+        v = dtx_heap_pop(&b->victims);
+        b->peer[v].thief = thief;
+        b->peer[v].asked_at = ++b->asks;
+        b->asked++;
+        b->st.yields++;
+        m.u.kyield.slots = b->peer[thief].slots;
+        send(b, v, &m);
+    }
+}
+
+static void set_idle(struct dtx_broker *b, uint32_t r, bool idle)
+{
+    struct peer *p = &b->peer[r];
+
+    b->idle += (uint32_t)(idle && !p->idle) - (uint32_t)(!idle && p->idle);
+    p->idle = idle;
+}
+
+static void grant(struct dtx_broker *b, uint32_t to, struct dtx_str work)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KGRANT};
+    struct peer *p = &b->peer[to];
+
+    p->sent++;
+    p->wanting = false;
+    p->dry = false;
+    p->finish_ns = FAR_NS; /* it will say */
+    set_idle(b, to, false);
+    b->st.grants++;
+    m.u.kgrant.work = work;
+    send(b, to, &m);
+}
+
+static int on_enter(struct dtx_broker *b, uint32_t from,
+                    const struct dtx_msg *m)
+{
+    struct dtx_buf text = DTX_BUF_INIT;
+    bool kernels, same;
+
+    if (b->peer[from].entered)
+        return DTX_EPROTO;
+    b->peer[from].entered = true;
+    b->entered++;
+    kernels = m->u.enter.kernels.len == strlen(b->g.kernels) &&
+              memcmp(m->u.enter.kernels.data, b->g.kernels,
+                     m->u.enter.kernels.len) == 0;
+    same = kernels && m->u.enter.digest == b->g.digest &&
+           m->u.enter.protocol == DTX_PROTOCOL;
+    if (same)
+        return DTX_OK;
+    if (!kernels)
+        dtx_buf_printf(&text,
+                       "the ranks have registered different kernels: rank 0 "
+                       "in this order:\n%srank %u:\n%.*s",
+                       b->g.kernels, from, (int)m->u.enter.kernels.len,
+                       m->u.enter.kernels.data);
+    else
+        dtx_buf_printf(&text, "rank 0 calls %s, rank %u calls %.*s",
+                       b->g.call, from, (int)m->u.enter.call.len,
+                       m->u.enter.call.data);
+    end_region(b, DTX_EMISMATCH, text.failed ? "" : text.data);
+    dtx_buf_free(&text);
+    return DTX_OK;
+}
+
+/* From the source, when there is one; true when it had any. */
+static bool draw(struct dtx_broker *b, uint32_t r, const struct dtx_msg *m)
+{
+    struct dtx_broker_news news = {m->u.kwant.done, m->u.kwant.busy_ns};
+    struct dtx_buf work = DTX_BUF_INIT;
+    uint32_t count = m->u.kwant.count ? m->u.kwant.count : 1;
+    bool any;
+
+    if (!b->g.source)
+        return false;
+    b->g.source(b->g.source_ctx, r, count, &news, &work);
+    any = work.len > 0;
+    if (any)
+        grant(b, r, (struct dtx_str){work.data, work.len});
+    b->out->failed |= work.failed;
+    dtx_buf_free(&work);
+    return any;
+}
+
+static int on_want(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
+{
+    struct peer *p = &b->peer[from];
+
+    if (m->u.kwant.received > p->sent)
+        return DTX_EPROTO;
+    if (m->u.kwant.received < p->sent)
+        return DTX_OK; /* a grant has crossed it: the rank will ask again */
+    if (m->u.kwant.idle)
+        set_idle(b, from, true);
+    if (draw(b, from, m))
+        return DTX_OK;
+    p->wanting = true;
+    p->finish_ns = b->now_ns;
+    if (!b->g.source)
+        park(b, from);
+    return DTX_OK;
+}
+
+static int on_load(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
+{
+    struct peer *p = &b->peer[from];
+    int64_t left = m->u.kload.left_ns;
+
+    if (m->u.kload.received != p->sent)
+        return DTX_OK;
+    p->dry = left == 0;
+    if (left != 0 && p->wanting) { /* it has found more by itself */
+        p->wanting = false;
+        set_idle(b, from, false);
+    }
+    p->finish_ns = left < 0 || left > FAR_NS - b->now_ns ? FAR_NS
+                                                         : b->now_ns + left;
+    return DTX_OK;
+}
+
+static int on_yielded(struct dtx_broker *b, uint32_t from,
+                      const struct dtx_msg *m)
+{
+    struct peer *p = &b->peer[from];
+    uint32_t thief = p->thief;
+    int64_t left = m->u.kyielded.left_ns;
+
+    if (thief == NOBODY)
+        return DTX_EPROTO;
+    p->thief = NOBODY;
+    b->asked--;
+    p->finish_ns = left < 0 || left > FAR_NS - b->now_ns ? FAR_NS
+                                                         : b->now_ns + left;
+    p->dry = left == 0 || m->u.kyielded.work.len == 0;
+    if (m->u.kyielded.work.len > 0) {
+        grant(b, thief, m->u.kyielded.work);
+        return place(b, thief) ? DTX_OK : DTX_ENOMEM;
+    }
+    b->st.refused++;
+    if (b->peer[thief].wanting)
+        park(b, thief);
+    return DTX_OK;
+}
+
+static int on_message(struct dtx_broker *b, uint32_t from,
+                      const struct dtx_msg *m)
+{
+    if (!b->peer[from].entered && m->kind != DTX_MSG_ENTER)
+        return DTX_EPROTO;
+    switch (m->kind) {
+    case DTX_MSG_ENTER:
+        return on_enter(b, from, m);
+    case DTX_MSG_KWANT:
+        return on_want(b, from, m);
+    case DTX_MSG_KLOAD:
+        return on_load(b, from, m);
+    case DTX_MSG_KYIELDED:
+        return on_yielded(b, from, m);
+    case DTX_MSG_KCANCEL:
+        end_region(b, DTX_ECANCEL, "a kernel asked for it");
+        return DTX_OK;
+    default:
+        return DTX_EPROTO;
+    }
+}
+
+static int on_frame(struct dtx_broker *b, const struct dtx_event *ev)
+{
+    uint32_t from = ev->u.frame.from;
+    struct dtx_msg m;
+    int rc;
+
+    if (from >= b->n || dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &m))
+        return DTX_EPROTO;
+    if (b->over || m.epoch != b->g.number)
+        return DTX_OK;
+    rc = on_message(b, from, &m);
+    if (rc == DTX_OK && !place(b, from))
+        rc = DTX_ENOMEM;
+    serve(b);
+    return rc;
+}
+
+int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
+                    struct dtx_actions *out)
+{
+    int rc = DTX_OK;
+
+    dtx_actions_clear(out);
+    b->out = out;
+    b->now_ns = ev->now_ns;
+    if (ev->kind == DTX_EV_FRAME) {
+        rc = on_frame(b, ev);
+    } else if (ev->kind == DTX_EV_RANK_LOST) {
+        struct dtx_buf t = DTX_BUF_INIT;
+
+        dtx_buf_printf(&t, "rank %u is lost", ev->u.lost);
+        end_region(b, DTX_EMPI, t.failed ? "" : t.data);
+        dtx_buf_free(&t);
+    }
+    if (!b->over && b->idle == b->n && b->asked == 0)
+        end_region(b, DTX_OK, "");
+    if (out->failed)
+        rc = DTX_ENOMEM;
+    b->out = NULL;
+    return rc;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* engine/broker.h - the master of the kernel lane, as a state machine
+ *
+ * A region is one call that all ranks make together: a loop, a tree.  Slots eat
+ * what their rank has without asking anybody; the broker only moves work in
+ * bulk between ranks and says when all is done.  It does not look into work:
+ * those are bytes, made by one rank and taken by another.
+ *
+ *  - A rank that has little left, or nothing, says KWANT. The broker asks the
+ *    rank that is predicted to run dry last for a share (KYIELD), hears it
+ *    (KYIELDED), and hands it on (KGRANT). All work passes through here, and so
+ *    nothing is ever under way without its knowledge.
+ *  - Termination: a KWANT says how many grants its rank has received. A rank is
+ *    idle when it says so and has received all that were sent to it. When every
+ *    rank is idle and no KYIELD is unanswered, nothing is left anywhere. (A
+ *    central case of message counting: Mattern, Distributed Computing 2, 1987;
+ *    one counter a rank suffices, since all messages have one end here.)
+ *  - Where a schedule cuts the loop into chunks, the broker is given a source
+ *    of them, and asks no rank for any.
+ *
+ * Same contract as engine/event.h: event in, actions out (SEND; FINISH when a
+ * region is over, after its KOVERs), no clock, no chance.  A step costs the
+ * logarithm of the ranks for each message it hears or sends.
+ */
+#ifndef DTX_ENGINE_BROKER_H
+#define DTX_ENGINE_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/event.h"
+
+struct dtx_broker;
+struct dtx_msg;
+
+struct dtx_broker_config {
+    uint32_t nranks;
+    const uint32_t *slots; /* of each rank; copied */
+};
+
+/* What a KWANT tells of work that was given out before. */
+struct dtx_broker_news {
+    uint64_t done;
+    int64_t busy_ns;
+};
+
+/* Append up to 'count' chunks for 'rank' to 'work'; nothing when there are no
+ * more. */
+typedef void (*dtx_broker_source_f)(void *ctx, uint32_t rank, uint32_t count,
+                                    const struct dtx_broker_news *news,
+                                    struct dtx_buf *work);
+
+struct dtx_broker_region {
+    uint32_t number;     /* goes up from region to region */
+    uint64_t digest;     /* what all ranks must agree about ... */
+    const char *call;    /* ... as text; borrowed while the region lasts */
+    const char *kernels; /* names, each with a newline; borrowed likewise */
+    dtx_broker_source_f source; /* NULL: work is with the ranks */
+    void *source_ctx;
+};
+
+struct dtx_broker_stats {
+    uint64_t yields;  /* asked */
+    uint64_t grants;  /* that moved work */
+    uint64_t refused; /* yields answered with nothing */
+};
+
+/* NULL when out of memory. */
+struct dtx_broker *dtx_broker_create(const struct dtx_broker_config *c);
+void dtx_broker_destroy(struct dtx_broker *b); /* NULL is allowed */
+/* A region begins. The one before must be over. */
+void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g);
+/* Events: FRAME (of the kinds a rank sends, but KPART and KRESULT) and
+ * RANK_LOST (the region ends with an error). 0; DTX_ENOMEM; DTX_EPROTO for a
+ * frame that is not the protocol's. Frames of other regions are dropped. */
+int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
+                    struct dtx_actions *out);
+bool dtx_broker_over(const struct dtx_broker *b);
+const struct dtx_broker_stats *dtx_broker_stats(const struct dtx_broker *b);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames and bells; see net.h.  It decides how long one may sleep, never what
+ * is sent. */
+#include "lib/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "node/bell.h"
+#include "node/cores.h"
+#include "run/place.h"
+
+#define LONGEST_NAP_NS INT64_C(50000000)
+#define BUSY_NAP_NS INT64_C(20000) /* while a message is on its way */
+#define CLOSE_GRACE_NS INT64_C(30000000000)
+
+/* What each rank tells of itself: a card, and its weight. */
+struct calling {
+    struct dtx_card card;
+    double weight;
+};
+
+/* The slots' processing units, in the order of the share's cores. Nobody is
+ * bound when ranks share cores, or slots do. */
+static int choose_pus(struct dtx_net *n, const struct dtx_cores *cores,
+                      const struct dtx_share *s)
+{
+    uint32_t i;
+
+    if (!cores->real || s->nslots > s->ncores || s->job_slots > s->job_cores)
+        return DTX_OK;
+    n->pu = calloc(s->nslots, sizeof(*n->pu));
+    if (!n->pu)
+        return DTX_ENOMEM;
+    for (i = 0; i < s->nslots; i++)
+        n->pu[i] = cores->pus[cores->core[s->first_core + i].first_pu];
+    return DTX_OK;
+}
+
+static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
+                      const struct calling *all, const struct dtx_cores *cores)
+{
+    struct dtx_card *card = calloc(n->size, sizeof(*card));
+    uint32_t r;
+    int rc = card ? DTX_OK : DTX_ENOMEM;
+
+    for (r = 0; r < n->size && rc == DTX_OK; r++)
+        card[r] = all[r].card;
+    for (r = 0; r < n->size && rc == DTX_OK; r++) {
+        struct dtx_share s;
+
+        rc = dtx_share_of(card, n->size, r, o->jobs, &s);
+        n->slots[r] = n->threads ? s.nslots : 1;
+        n->weight[r] = all[r].weight;
+        if (rc == DTX_OK && r == n->rank)
+            rc = choose_pus(n, cores, &s);
+        if (r == n->rank)
+            continue;
+        if (o->bells && dtx_card_same_node(&card[r], &card[n->rank]))
+            n->peer[r] = dtx_bell_open(&card[r].bell);
+        n->far |= !n->peer[r];
+    }
+    free(card);
+    return rc;
+}
+
+static int meet(struct dtx_net *n, const struct dtx_net_options *o,
+                double weight, struct dtx_error *err)
+{
+    struct dtx_cores cores;
+    struct calling *all = calloc(n->size, sizeof(*all));
+    struct calling *mine = calloc(1, sizeof(*mine));
+    int rc = dtx_cores_detect(&cores, err);
+
+    if (rc < 0) {
+        free(all);
+        free(mine);
+        return rc;
+    }
+    rc = DTX_ENOMEM;
+    if (all && mine) {
+        dtx_card_fill(&mine->card, &cores, n->bell);
+        mine->weight = weight;
+        rc = dtx_transport_allgather(n->transport, mine, sizeof(*mine), all);
+    }
+    if (rc == DTX_OK)
+        rc = take_cards(n, o, all, &cores);
+    dtx_cores_free(&cores);
+    free(all);
+    free(mine);
+    return rc < 0 ? dtx_error_set(err, rc, "cannot meet the other ranks: %s",
+                                  dtx_strerror(rc))
+                  : rc;
+}
+
+static void free_parts(struct dtx_net *n)
+{
+    uint32_t r;
+
+    for (r = 0; n->peer && r < n->size; r++)
+        dtx_bell_destroy(n->peer[r]);
+    dtx_bell_destroy(n->bell);
+    dtx_buf_free(&n->self);
+    free(n->peer);
+    free(n->slots);
+    free(n->weight);
+    free(n->pu);
+    memset(n, 0, sizeof(*n));
+}
+
+int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
+                 double weight, struct dtx_error *err)
+{
+    int rc;
+
+    memset(n, 0, sizeof(*n));
+    rc = dtx_transport_open_on(&n->transport, o->comm, o->comm_size,
+                               &n->threads, err);
+    if (rc < 0)
+        return rc;
+    n->rank = (uint32_t)dtx_transport_rank(n->transport);
+    n->size = (uint32_t)dtx_transport_size(n->transport);
+    n->nap_ns = o->nap_ns;
+    n->peer = calloc(n->size, sizeof(struct dtx_bell *));
+    n->slots = calloc(n->size, sizeof(*n->slots));
+    n->weight = calloc(n->size, sizeof(*n->weight));
+    n->bell = dtx_bell_create(err);
+    if (!n->bell)
+        rc = DTX_ESYS;
+    else if (!n->peer || !n->slots || !n->weight)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    else
+        rc = meet(n, o, weight, err);
+    if (rc < 0) {
+        (void)dtx_transport_close(n->transport, false, 0);
+        free_parts(n);
+    }
+    return rc;
+}
+
+int dtx_net_close(struct dtx_net *n)
+{
+    bool down = dtx_transport_close(n->transport, true, CLOSE_GRACE_NS);
+
+    free_parts(n);
+    return down ? DTX_OK : DTX_EMPI;
+}
+
+int dtx_net_send(struct dtx_net *n, uint32_t to, enum dtx_channel c,
+                 const void *frame, size_t len)
+{
+    int rc;
+
+    if (to == n->rank) {
+        dtx_buf_append(&n->self, &len, sizeof(len));
+        dtx_buf_append(&n->self, frame, len);
+        return n->self.failed ? DTX_ENOMEM : DTX_OK;
+    }
+    rc = dtx_transport_send(n->transport, c, (int)to, frame, len);
+    if (n->peer[to])
+        dtx_bell_ring(n->peer[to]);
+    return rc;
+}
+
+/* The next frame to oneself. */
+static int recv_self(struct dtx_net *n, struct dtx_buf *out)
+{
+    size_t len;
+
+    memcpy(&len, n->self.data + n->self_at, sizeof(len));
+    n->self_at += sizeof(len);
+    dtx_buf_append(out, n->self.data + n->self_at, len);
+    n->self_at += len;
+    if (n->self_at == n->self.len) {
+        dtx_buf_clear(&n->self);
+        n->self_at = 0;
+    }
+    return out->failed ? DTX_ENOMEM : 1;
+}
+
+int dtx_net_recv(struct dtx_net *n, enum dtx_channel *c, int *from,
+                 struct dtx_buf *out)
+{
+    if (n->self_at < n->self.len) {
+        *from = (int)n->rank;
+        *c = DTX_CHANNEL_FRAMES;
+        return recv_self(n, out);
+    }
+    return n->size == 1 ? 0 : dtx_transport_recv(n->transport, c, from, out);
+}
+
+uint32_t dtx_net_seen(const struct dtx_net *n)
+{
+    return dtx_bell_seen(n->bell);
+}
+
+void dtx_net_wait(struct dtx_net *n, uint32_t seen, int64_t nap_ns)
+{
+    if (nap_ns > LONGEST_NAP_NS)
+        nap_ns = LONGEST_NAP_NS;
+    if (n->far && nap_ns > n->nap_ns)
+        nap_ns = n->nap_ns;
+    if (n->self_at < n->self.len)
+        return;
+    if (n->size > 1 && !dtx_transport_quiet(n->transport) &&
+        nap_ns > BUSY_NAP_NS)
+        nap_ns = BUSY_NAP_NS;
+    dtx_bell_wait(n->bell, seen, nap_ns);
+}
+
+void dtx_net_ring(struct dtx_net *n)
+{
+    dtx_bell_ring(n->bell);
+}

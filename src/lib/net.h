@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* lib/net.h - frames between the ranks of a session, and waiting for them
+ *
+ * mpi/transport and the bells of node/ put together: a frame to a rank of the
+ * same node also rings its bell; frames to oneself do not go through MPI.  Used
+ * by the communicating thread alone, but for dtx_net_ring.
+ */
+#ifndef DTX_LIB_NET_H
+#define DTX_LIB_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "mpi/transport.h"
+
+struct dtx_bell;
+struct dtx_error;
+
+struct dtx_net_options {
+    const void *comm; /* an MPI_Comm, or NULL */
+    size_t comm_size;
+    uint32_t jobs;    /* slots of each node; 0 = its cores */
+    bool bells;
+    int64_t nap_ns;
+};
+
+struct dtx_net {
+    struct dtx_transport *transport;
+    struct dtx_bell *bell;
+    struct dtx_bell **peer; /* bells of other ranks, NULL where there is none */
+    uint32_t rank, size;
+    uint32_t *slots;        /* of each rank */
+    double *weight;         /* of each rank's slots */
+    uint32_t *pu;           /* of each own slot, to bind it to; NULL: do not */
+    bool threads;           /* MPI allows them */
+    bool far;               /* a rank cannot ring us: naps are needed */
+    int64_t nap_ns;
+    struct dtx_buf self;    /* frames to oneself: length, bytes */
+    size_t self_at;
+};
+
+/* Collective. On failure nothing is left open. */
+int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
+                 double weight, struct dtx_error *err);
+/* Collective. */
+int dtx_net_close(struct dtx_net *n);
+int dtx_net_send(struct dtx_net *n, uint32_t to, enum dtx_channel c,
+                 const void *frame, size_t len);
+/* As dtx_transport_recv. */
+int dtx_net_recv(struct dtx_net *n, enum dtx_channel *c, int *from,
+                 struct dtx_buf *out);
+/* Sleep until a ring later than 'seen', or what the network needs, or
+ * 'nap_ns'. */
+void dtx_net_wait(struct dtx_net *n, uint32_t seen, int64_t nap_ns);
+uint32_t dtx_net_seen(const struct dtx_net *n);
+/* From any thread: let the communicating thread look. */
+void dtx_net_ring(struct dtx_net *n);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* lib/session.h - what the parts of the library share
+ *
+ * A session lives from dtx_init to dtx_finalize.  A region is one call that all
+ * ranks make together.  A style (loop, tree) says how slots work on a region,
+ * and how a share of what is left is made into bytes and out of them.
+ */
+#ifndef DTX_LIB_SESSION_H
+#define DTX_LIB_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <distributex.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "lib/crew.h"
+#include "lib/net.h"
+#include "lib/options.h"
+#include "sched/profile.h"
+#include "wire/wire.h"
+
+struct dtx_broker;
+struct dtx_broker_news;
+struct dtx_actions;
+struct dtx_ledger;
+struct dtx_results;
+struct dtx_region;
+struct dtx_session;
+
+#define DTX_MAX_REDUCTIONS 8u
+#define DTX_MAX_VALUE (1u << 20)  /* bytes that are reduced */
+#define DTX_MAX_ARGS (1u << 20)
+#define DTX_MAX_RESULT 65536u     /* bytes of the result of an iteration */
+#define DTX_MAX_NODE 4096u
+
+#define DTX_MAX_TASK (1u << 20)   /* bytes of a task's input or output */
+
+enum dtx_kernel_kind {
+    DTX_KERNEL_EACH,
+    DTX_KERNEL_RANGE,
+    DTX_KERNEL_TREE,
+    DTX_KERNEL_TASK
+};
+
+struct dtx_kernel {
+    char *name;
+    enum dtx_kernel_kind kind;
+    dtx_each_f each;
+    dtx_range_f range;
+    dtx_visit_f visit;
+    dtx_child_f child;
+    dtx_task_f task;
+    size_t node_bytes;
+};
+
+struct dtx_reduction {
+    enum dtx_type type;
+    enum dtx_op op;
+    dtx_combine_f combine; /* NULL: type and op say how */
+    char *identity;        /* of 'bytes'; NULL likewise */
+    void *value;
+    size_t bytes, offset;
+};
+
+/* What is failed, and the first. */
+struct dtx_failures {
+    uint64_t count, first;
+    int code;
+};
+
+/* A slot's view of a region; alone in its cache lines. */
+struct dtx_call {
+    _Alignas(128) struct dtx_session *session;
+    struct dtx_region *region;
+    unsigned slot;
+    char *values;          /* reduced, this slot's */
+    char *results;         /* of iteration 'results_at', and those behind */
+    uint64_t results_at, results_end;
+    struct dtx_failures failures;
+    uint64_t done;
+    int64_t busy_ns;
+    void *own;             /* the style's */
+};
+
+/* How one kind of region works. All but 'step' are called by the communicating
+ * thread. */
+struct dtx_style {
+    /* The region begins: this rank's first work. 0 or negative. */
+    int (*begin)(struct dtx_region *g);
+    /* A slot's. */
+    bool (*step)(void *region, unsigned slot);
+    /* Bytes that another rank has parted with. 0 or negative. */
+    int (*take)(struct dtx_region *g, struct dtx_str work);
+    /* Part with a share for a rank of so many slots: appended to 'out', and
+     * '*left_ns' set (-1: unknown). True when that is the answer, even if it
+     * is nothing; false: ask again later. */
+    bool (*give)(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
+                 int64_t *left_ns);
+    /* So little is left that more should be asked for: how many chunks (1 where
+     * there are none); 0: enough. */
+    uint32_t (*wants)(struct dtx_region *g);
+    int64_t (*left_ns)(struct dtx_region *g);
+    /* For schedules that learn, since it was last asked; may be NULL. */
+    void (*news)(struct dtx_region *g, uint64_t *done, int64_t *busy_ns);
+    /* Throw away what is left. */
+    void (*drop)(struct dtx_region *g);
+    void (*end)(struct dtx_region *g);
+    /* Those of tasks, else NULL: this rank waits for what others do; there is
+     * more than others were told (says so once); outcomes have come to rank 0;
+     * pass on outcomes. */
+    bool (*holds)(struct dtx_region *g);
+    bool (*fresh)(struct dtx_region *g);
+    int (*hear)(struct dtx_region *g, struct dtx_str ended);
+    int (*pump)(struct dtx_region *g, bool *left);
+};
+
+struct dtx_region {
+    struct dtx_session *session;
+    struct dtx_work *work;
+    const struct dtx_kernel *kernel;
+    const struct dtx_style *style;
+    uint32_t number;
+    uint64_t begin, end; /* loops */
+    const void *args;
+    size_t args_bytes;
+    const void *root;    /* trees */
+    struct dtx_call *call; /* of each slot */
+    struct dtx_results *results; /* NULL: none are asked for */
+    void *own;           /* the style's */
+    unsigned stock;      /* shares there are at the start, for dtx_crew */
+    struct dtx_buf text; /* the call, for people */
+    bool last;           /* rank 0: those who serve may go; others: so it is */
+    _Atomic bool dropped; /* nothing more is to be begun */
+    _Atomic bool cancel; /* a kernel asks for it */
+};
+
+struct dtx_work {
+    struct dtx_session *session;
+    struct dtx_work *next, **at; /* in the session's list */
+    const struct dtx_kernel *kernel;
+    struct dtx_reduction red[DTX_MAX_REDUCTIONS];
+    unsigned nred;
+    size_t value_bytes;
+    /* results */
+    bool gather;
+    void *results;
+    size_t result_bytes;
+    dtx_deliver_f deliver;
+    void *deliver_ctx;
+    bool ordered;
+    /* tasks, on rank 0 */
+    struct dtx_ledger *ledger;
+    dtx_ended_f ended;
+    void *ended_ctx;
+    /* loops */
+    struct dtx_schedule_choice schedule;
+    bool remembers;
+    struct dtx_profile *profile; /* of the last run; NULL: none */
+    uint64_t profile_begin, profile_end;
+    struct dtx_stats stats;
+};
+
+struct dtx_session {
+    struct dtx_net net;
+    struct dtx_crew crew;
+    struct dtx_options options;
+    uint32_t slots_all;
+    struct dtx_kernel **kernel;
+    size_t nkernels, kernels_cap;
+    struct dtx_buf names; /* of the kernels, each with a newline */
+    struct dtx_broker *broker; /* rank 0 */
+    struct dtx_actions *actions;
+    struct dtx_work *works;
+    uint32_t regions;
+    bool broken; /* a frame could not be sent, or was not the protocol's */
+};
+
+/* lib/region.c: run it; all of 'g' but session .. root is filled here. 0 or
+ * negative; 'err' filled. */
+int dtx_region_run(struct dtx_region *g, struct dtx_error *err);
+
+extern const struct dtx_style dtx_style_loop, dtx_style_tree, dtx_style_task;
+
+/* lib/task.c, for a task's kernel. 0 or negative. */
+int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
+                   size_t bytes);
+int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
+
+/* lib/loop.c, rank 0: chunks for a rank, where a schedule cuts them
+ * (dtx_broker_source_f). */
+bool dtx_loop_has_plan(const struct dtx_region *g);
+void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
+                   const struct dtx_broker_news *news, struct dtx_buf *work);
+/* The measured profile of this rank's part, of all slots; NULL: none. */
+struct dtx_profile *dtx_loop_profile(struct dtx_region *g);
+
+/* lib/reduce.c */
+size_t dtx_reduce_stride(const struct dtx_work *w);
+void dtx_reduce_begin(const struct dtx_work *w, char *values);
+void dtx_reduce_merge(const struct dtx_work *w, char *into, const char *from);
+void dtx_reduce_store(const struct dtx_work *w, const char *values);
+
+void dtx_failures_add(struct dtx_failures *f, uint64_t first, uint64_t count,
+                      int code);
+
+#endif

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+/* How slots work on tasks.  A rank has a queue of tasks that were submitted and
+ * have come here, behind a lock from which slots take several at once, and a
+ * deque for each slot of what its tasks have spawned (lane/deque.h), from which
+ * the others steal.  Rank 0's queue is filled from the ledger; a share for
+ * another rank is taken from the queue, then from the deques.  What a task
+ * gives back goes to rank 0 in batches; until all that was submitted has ended
+ * there, rank 0 does not count as idle. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lane/deque.h"
+#include "lib/session.h"
+#include "lib/tasks.h"
+#include "node/clock.h"
+
+#define BATCH_NS 30000
+#define MOST_AT_ONCE 64u        /* taken from the queue */
+#define SHARE_BYTES (1u << 20)  /* of tasks in one share */
+#define SHARE_TASKS 65536u
+#define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
+
+enum ended { ENDED_SUBMITTED, ENDED_SPAWNED };
+
+struct own {
+    struct dtx_deque deque;
+    struct dtx_task_item *taken; /* from the queue */
+    const struct dtx_task_item *now;
+    struct dtx_buf ended, output;
+    unsigned at_once;
+    unsigned victim; /* whose deque is looked at first */
+};
+
+struct tasks {
+    struct dtx_task_queue queue; /* under the crew's lock */
+    _Atomic size_t queued;
+    _Atomic bool low;            /* the communicating thread was told */
+    struct dtx_buf ended;        /* outcomes; under the crew's lock */
+    struct dtx_buf passing;      /* those that are passed on now */
+    _Atomic bool dry;            /* others were told that nothing is here */
+    _Atomic bool fresh;          /* there is more than others were told */
+};
+
+static struct tasks *tasks_of(const struct dtx_region *g)
+{
+    return g->own;
+}
+
+static unsigned slots_of(const struct dtx_region *g)
+{
+    return g->session->crew.n;
+}
+
+/* --- a slot's ------------------------------------------------------------- */
+
+static void pass_on(struct dtx_region *g, struct own *o)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *c = &g->session->crew;
+
+    if (o->ended.len == 0)
+        return;
+    (void)pthread_mutex_lock(&c->lock);
+    dtx_buf_append(&t->ended, o->ended.data, o->ended.len);
+    (void)pthread_mutex_unlock(&c->lock);
+    dtx_buf_clear(&o->ended);
+    dtx_net_ring(&g->session->net);
+}
+
+static void put_ended(struct dtx_buf *b, const struct dtx_task_item *t,
+                      int code, const struct dtx_buf *out)
+{
+    dtx_put_u64(b, t->id);
+    dtx_put_u8(b, t->spawned ? ENDED_SPAWNED : ENDED_SUBMITTED);
+    dtx_put_i32(b, code);
+    dtx_put_str(b, (struct dtx_str){out ? out->data : NULL,
+                                    out ? out->len : 0});
+}
+
+static void run_task(struct dtx_region *g, struct dtx_call *c,
+                     struct dtx_task_item *t)
+{
+    struct own *o = c->own;
+    const struct dtx_kernel *k = g->session->kernel[t->kernel];
+    int code;
+
+    o->now = t;
+    o->output.len = 0;
+    code = k->task(c, t->data, t->bytes);
+    o->now = NULL;
+    c->done++;
+    if (code == 0 && o->output.failed)
+        code = DTX_ENOMEM;
+    if (code != 0)
+        dtx_failures_add(&c->failures, t->id, 1, code);
+    if (o->ended.len + o->output.len > ENDED_BYTES)
+        pass_on(g, o);
+    if (!t->spawned || code != 0 || o->output.len)
+        put_ended(&o->ended, t, code, &o->output);
+    free(t);
+}
+
+/* Take some from the queue: about as many as fill a batch, but a fair part. */
+static struct dtx_task_item *take_queued(struct dtx_region *g, struct own *o)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *c = &g->session->crew;
+    struct dtx_task_item *first = NULL, **tail = &first;
+    size_t n;
+
+    if (atomic_load_explicit(&t->queued, memory_order_relaxed) == 0)
+        return NULL;
+    (void)pthread_mutex_lock(&c->lock);
+    n = t->queue.count / (2 * slots_of(g));
+    n = n < o->at_once ? n : o->at_once;
+    for (n = n < 1 ? 1 : n; n > 0; n--) {
+        struct dtx_task_item *i = dtx_task_queue_pop(&t->queue);
+
+        if (!i)
+            break;
+        *tail = i;
+        tail = &i->next;
+    }
+    *tail = NULL;
+    atomic_store_explicit(&t->queued, t->queue.count, memory_order_relaxed);
+    (void)pthread_mutex_unlock(&c->lock);
+    return first;
+}
+
+static struct dtx_task_item *steal(struct dtx_region *g, unsigned slot)
+{
+    struct own *o = g->call[slot].own;
+    unsigned n = slots_of(g), i;
+
+    for (i = 1; i < n; i++) {
+        unsigned v = (slot + o->victim + i) % n;
+        struct own *other = g->call[v].own;
+        struct dtx_task_item *t;
+        bool lost;
+
+        if (v == slot)
+            continue;
+        do {
+            t = dtx_deque_steal(&other->deque, &lost);
+        } while (!t && lost);
+        if (t) {
+            o->victim = i + o->victim - 1; /* it may have more */
+            return t;
+        }
+    }
+    o->victim++;
+    return NULL;
+}
+
+static struct dtx_task_item *next_task(struct dtx_region *g, unsigned slot)
+{
+    struct own *o = g->call[slot].own;
+    struct dtx_task_item *t = dtx_deque_pop(&o->deque);
+
+    if (t)
+        return t;
+    if (!o->taken)
+        o->taken = take_queued(g, o);
+    t = o->taken;
+    if (t) {
+        o->taken = t->next;
+        return t;
+    }
+    return steal(g, slot);
+}
+
+/* Tell the communicating thread, once, that nothing is in the queue. */
+static void watch_level(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+
+    if (g->session->net.size > 1 &&
+        atomic_load_explicit(&t->queued, memory_order_relaxed) == 0 &&
+        !atomic_load_explicit(&t->low, memory_order_relaxed) &&
+        !atomic_exchange(&t->low, true))
+        dtx_net_ring(&g->session->net);
+}
+
+static bool step(void *region, unsigned slot)
+{
+    struct dtx_region *g = region;
+    struct dtx_call *c = &g->call[slot];
+    struct own *o = c->own;
+    int64_t start = dtx_clock_mono_ns(), ns = 0;
+    uint64_t before = c->done;
+    struct dtx_task_item *t;
+
+    while (ns < BATCH_NS && c->done - before < MOST_AT_ONCE &&
+           !atomic_load_explicit(&g->dropped, memory_order_relaxed)) {
+        t = next_task(g, slot);
+        if (!t)
+            break;
+        run_task(g, c, t);
+        if (!o->taken)
+            ns = dtx_clock_mono_ns() - start;
+    }
+    ns = dtx_clock_mono_ns() - start;
+    if (c->done > before) {
+        c->busy_ns += ns;
+        o->at_once = ns / (int64_t)(c->done - before) > BATCH_NS / 4
+                         ? 1
+                         : MOST_AT_ONCE;
+    }
+    pass_on(g, o);
+    watch_level(g);
+    return c->done > before;
+}
+
+/* Others believe that nothing is here, and that is no longer so. */
+static void say_fresh(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+
+    if (!atomic_load_explicit(&t->dry, memory_order_relaxed) ||
+        !atomic_exchange(&t->dry, false))
+        return;
+    atomic_store(&t->fresh, true);
+    dtx_net_ring(&g->session->net);
+}
+
+int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
+                   size_t bytes)
+{
+    struct own *o = c->own;
+    struct dtx_crew *crew = &c->session->crew;
+    struct dtx_task_item *t = dtx_task_item_create(kernel, in, bytes);
+
+    if (!t)
+        return DTX_ENOMEM;
+    t->id = o->now->id;
+    t->spawned = true;
+    if (!dtx_deque_push(&o->deque, t)) {
+        free(t);
+        return DTX_ENOMEM;
+    }
+    if (dtx_crew_hungry(crew))
+        dtx_crew_publish(crew);
+    say_fresh(c->region);
+    return DTX_OK;
+}
+
+int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes)
+{
+    struct own *o = c->own;
+
+    if (bytes > DTX_MAX_TASK - o->output.len)
+        return DTX_ELIMIT;
+    dtx_buf_append(&o->output, out, bytes);
+    return o->output.failed ? DTX_ENOMEM : DTX_OK;
+}
+
+/* --- the communicating thread's ------------------------------------------- */
+
+/* What the ledger says may run goes into rank 0's queue; what never will is
+ * told. */
+static int fill(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_ledger *l = g->work->ledger;
+    struct dtx_crew *c = &g->session->crew;
+    struct dtx_task_item *i;
+    int rc = DTX_OK;
+    bool any = false;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (rc == DTX_OK && (i = dtx_ledger_ready(l))) {
+        any = true;
+        if (!dtx_task_queue_push(&t->queue, i)) {
+            free(i);
+            rc = DTX_ENOMEM;
+        }
+    }
+    atomic_store(&t->queued, t->queue.count);
+    while ((i = dtx_ledger_skipped(l))) {
+        put_ended(&t->ended, i, DTX_ECANCEL, NULL);
+        free(i);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    if (any) {
+        atomic_store(&t->fresh, true);
+        atomic_store(&t->low, false);
+        dtx_crew_publish(c);
+    }
+    return rc;
+}
+
+static int begin(struct dtx_region *g)
+{
+    struct tasks *t = calloc(1, sizeof(*t));
+    unsigned i;
+
+    if (!t)
+        return DTX_ENOMEM;
+    g->own = t;
+    dtx_task_queue_init(&t->queue);
+    for (i = 0; i < slots_of(g); i++) {
+        struct own *o = aligned_alloc(_Alignof(struct own), sizeof(*o));
+
+        if (!o)
+            return DTX_ENOMEM;
+        memset(o, 0, sizeof(*o));
+        g->call[i].own = o;
+        o->at_once = 1;
+        if (!dtx_deque_init(&o->deque))
+            return DTX_ENOMEM;
+    }
+    return g->session->net.rank == 0 ? fill(g) : DTX_OK;
+}
+
+static void free_own(struct own *o)
+{
+    struct dtx_task_item *t;
+
+    while (o->taken) {
+        t = o->taken;
+        o->taken = t->next;
+        free(t);
+    }
+    while (atomic_load(&o->deque.ring) && (t = dtx_deque_pop(&o->deque)))
+        free(t);
+    dtx_deque_fini(&o->deque);
+    dtx_buf_free(&o->ended);
+    dtx_buf_free(&o->output);
+    free(o);
+}
+
+static void end(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+    unsigned i;
+
+    for (i = 0; g->call && i < slots_of(g); i++) {
+        if (g->call[i].own)
+            free_own(g->call[i].own);
+    }
+    if (!t)
+        return;
+    dtx_task_queue_fini(&t->queue);
+    dtx_buf_free(&t->ended);
+    dtx_buf_free(&t->passing);
+    free(t);
+}
+
+static int take(struct dtx_region *g, struct dtx_str work)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *crew = &g->session->crew;
+    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    int rc = DTX_OK;
+
+    (void)pthread_mutex_lock(&crew->lock);
+    while (rc == DTX_OK && !dtx_cursor_done(&c)) {
+        struct dtx_task_item *i = dtx_task_item_decode(&c);
+
+        if (!i || i->kernel >= g->session->nkernels ||
+            g->session->kernel[i->kernel]->kind != DTX_KERNEL_TASK)
+            rc = i || c.bad ? DTX_EPROTO : DTX_ENOMEM;
+        else if (!dtx_task_queue_push(&t->queue, i))
+            rc = DTX_ENOMEM;
+        if (rc < 0)
+            free(i);
+    }
+    atomic_store(&t->queued, t->queue.count);
+    (void)pthread_mutex_unlock(&crew->lock);
+    atomic_store(&t->low, false);
+    return rc;
+}
+
+static size_t share_of(size_t count, uint32_t slots, unsigned own)
+{
+    size_t n = (count * slots + (slots + own) / 2) / (slots + own);
+
+    return n > SHARE_TASKS ? SHARE_TASKS : n < 1 && count > 0 ? 1 : n;
+}
+
+/* The oldest that a slot's tasks have spawned: the largest, as a rule. */
+static void give_spawned(struct own *o, size_t n, struct dtx_buf *out)
+{
+    while (n-- > 0 && out->len < SHARE_BYTES) {
+        bool lost;
+        struct dtx_task_item *t = dtx_deque_steal(&o->deque, &lost);
+
+        if (!t && !lost)
+            return;
+        if (t)
+            dtx_task_item_encode(out, t);
+        free(t);
+    }
+}
+
+static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
+                 int64_t *left_ns)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *c = &g->session->crew;
+    unsigned i;
+    size_t n;
+
+    (void)pthread_mutex_lock(&c->lock);
+    n = share_of(t->queue.count, slots, c->n);
+    while (n-- > 0 && out->len < SHARE_BYTES) {
+        struct dtx_task_item *item = dtx_task_queue_pop(&t->queue);
+
+        dtx_task_item_encode(out, item);
+        free(item);
+    }
+    *left_ns = t->queue.count > 0 ? -1 : 0;
+    atomic_store(&t->queued, t->queue.count);
+    (void)pthread_mutex_unlock(&c->lock);
+    for (i = 0; i < c->n && out->len == 0; i++) {
+        struct own *o = g->call[i].own;
+
+        give_spawned(o, share_of(dtx_deque_size(&o->deque), slots, c->n),
+                     out);
+    }
+    if (out->len > 0)
+        *left_ns = -1; /* it may well have more */
+    else
+        atomic_store(&t->dry, true); /* and says so when it has */
+    return true;
+}
+
+static uint32_t wants(struct dtx_region *g)
+{
+    return atomic_load(&tasks_of(g)->low);
+}
+
+static int64_t left_ns(struct dtx_region *g)
+{
+    (void)g;
+    return -1;
+}
+
+static void drop(struct dtx_region *g)
+{
+    (void)g; /* slots look at 'dropped' */
+}
+
+static bool holds(struct dtx_region *g)
+{
+    return g->session->net.rank == 0 &&
+           dtx_ledger_open(g->work->ledger) > 0;
+}
+
+/* Is there more than others were told? Says so once. */
+static bool fresh(struct dtx_region *g)
+{
+    return atomic_exchange(&tasks_of(g)->fresh, false);
+}
+
+/* Outcomes that have come to rank 0. */
+static int hear(struct dtx_region *g, struct dtx_str ended)
+{
+    struct dtx_cursor c = dtx_cursor_over(ended.data, ended.len);
+    struct dtx_work *w = g->work;
+
+    while (!dtx_cursor_done(&c)) {
+        uint64_t id = dtx_get_u64(&c);
+        uint8_t kind = dtx_get_u8(&c);
+        int code = dtx_get_i32(&c);
+        struct dtx_str out = dtx_get_str(&c);
+
+        if (c.bad || (kind == ENDED_SUBMITTED &&
+                      !dtx_ledger_end(w->ledger, id, code == 0)))
+            return DTX_EPROTO;
+        if (w->ended)
+            w->ended(w->ended_ctx, id, code, out.data, out.len);
+    }
+    return fill(g);
+}
+
+static int pump(struct dtx_region *g, bool *left)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *c = &g->session->crew;
+    struct dtx_msg m = {.kind = DTX_MSG_KENDED, .epoch = g->number};
+    struct dtx_buf swap, b = DTX_BUF_INIT;
+    int rc;
+
+    *left = false;
+    dtx_buf_clear(&t->passing);
+    (void)pthread_mutex_lock(&c->lock);
+    swap = t->ended;
+    t->ended = t->passing;
+    t->passing = swap;
+    (void)pthread_mutex_unlock(&c->lock);
+    if (t->passing.failed)
+        return DTX_ENOMEM;
+    if (t->passing.len == 0)
+        return DTX_OK;
+    if (g->session->net.rank == 0)
+        return hear(g, (struct dtx_str){t->passing.data, t->passing.len});
+    m.u.kended.ended = (struct dtx_str){t->passing.data, t->passing.len};
+    dtx_msg_encode(&b, &m);
+    rc = b.failed ? DTX_ENOMEM
+                  : dtx_net_send(&g->session->net, 0, DTX_CHANNEL_FRAMES,
+                                 b.data, b.len);
+    dtx_buf_free(&b);
+    return rc;
+}
+
+const struct dtx_style dtx_style_task = {
+    .begin = begin,
+    .step = step,
+    .take = take,
+    .give = give,
+    .wants = wants,
+    .left_ns = left_ns,
+    .drop = drop,
+    .end = end,
+    .holds = holds,
+    .fresh = fresh,
+    .hear = hear,
+    .pump = pump,
+};

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger and the queues of submitted tasks; see tasks.h.  It decides what
+ * may run and in which order, never where. */
+#include "lib/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#define NONE UINT32_MAX
+
+/* --- tasks as bytes ------------------------------------------------------- */
+
+struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
+                                           size_t bytes)
+{
+    struct dtx_task_item *t = malloc(sizeof(*t) + bytes);
+
+    if (!t)
+        return NULL;
+    memset(t, 0, sizeof(*t));
+    t->kernel = kernel;
+    t->bytes = bytes;
+    if (bytes)
+        memcpy(t->data, in, bytes);
+    return t;
+}
+
+void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &t->cost, sizeof(bits));
+    dtx_put_u64(b, t->id);
+    dtx_put_u8(b, t->spawned);
+    dtx_put_u32(b, t->kernel);
+    dtx_put_i32(b, t->priority);
+    dtx_put_u64(b, bits);
+    dtx_put_str(b, (struct dtx_str){t->data, t->bytes});
+}
+
+struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
+{
+    uint64_t id = dtx_get_u64(c), bits;
+    bool spawned = dtx_get_u8(c) != 0;
+    uint32_t kernel = dtx_get_u32(c);
+    int32_t priority = dtx_get_i32(c);
+    struct dtx_task_item *t;
+    struct dtx_str data;
+
+    bits = dtx_get_u64(c);
+    data = dtx_get_str(c);
+    if (c->bad)
+        return NULL;
+    t = dtx_task_item_create(kernel, data.data, data.len);
+    if (!t)
+        return NULL;
+    t->id = id;
+    t->spawned = spawned;
+    t->priority = priority;
+    memcpy(&t->cost, &bits, sizeof(bits));
+    return t;
+}
+
+/* --- queues --------------------------------------------------------------- */
+
+void dtx_task_queue_init(struct dtx_task_queue *q)
+{
+    memset(q, 0, sizeof(*q));
+    q->tail = &q->head;
+}
+
+static void free_list(struct dtx_task_item *t)
+{
+    while (t) {
+        struct dtx_task_item *next = t->next;
+
+        free(t);
+        t = next;
+    }
+}
+
+void dtx_task_queue_fini(struct dtx_task_queue *q)
+{
+    size_t i;
+
+    free_list(q->head);
+    for (i = 0; i < q->nheap; i++)
+        free(q->heap[i]);
+    free(q->heap);
+    dtx_task_queue_init(q);
+}
+
+static bool before(const struct dtx_task_item *a, const struct dtx_task_item *b)
+{
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
+    if (a->cost < b->cost || a->cost > b->cost)
+        return a->cost > b->cost;
+    return a->id < b->id;
+}
+
+static void swap(struct dtx_task_queue *q, size_t a, size_t b)
+{
+    struct dtx_task_item *t = q->heap[a];
+
+    q->heap[a] = q->heap[b];
+    q->heap[b] = t;
+}
+
+static bool push_heap(struct dtx_task_queue *q, struct dtx_task_item *t)
+{
+    struct dtx_task_item **h = dtx_grow(q->heap, &q->cap, q->nheap + 1,
+                                        sizeof(struct dtx_task_item *));
+    size_t i = q->nheap;
+
+    if (!h)
+        return false;
+    q->heap = h;
+    h[q->nheap++] = t;
+    while (i > 0 && before(h[i], h[(i - 1) / 2])) {
+        swap(q, i, (i - 1) / 2);
+        i = (i - 1) / 2;
+    }
+    return true;
+}
+
+static struct dtx_task_item *pop_heap(struct dtx_task_queue *q)
+{
+    struct dtx_task_item *t = q->heap[0];
+    size_t i = 0;
+
+    q->heap[0] = q->heap[--q->nheap];
+    for (;;) {
+        size_t k = 2 * i + 1;
+
+        if (k >= q->nheap)
+            return t;
+        if (k + 1 < q->nheap && before(q->heap[k + 1], q->heap[k]))
+            k++;
+        if (!before(q->heap[k], q->heap[i]))
+            return t;
+        swap(q, i, k);
+        i = k;
+    }
+}
+
+bool dtx_task_queue_push(struct dtx_task_queue *q, struct dtx_task_item *t)
+{
+    bool plain = t->priority == 0 && t->cost <= 0;
+
+    if (!plain && !push_heap(q, t))
+        return false;
+    if (plain) {
+        t->next = NULL;
+        *q->tail = t;
+        q->tail = &t->next;
+    }
+    q->count++;
+    return true;
+}
+
+struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q)
+{
+    struct dtx_task_item *t = q->head;
+
+    if (q->count == 0)
+        return NULL;
+    q->count--;
+    if (q->nheap > 0 && (!t || q->heap[0]->priority >= 0))
+        return pop_heap(q);
+    q->head = t->next;
+    if (!q->head)
+        q->tail = &q->head;
+    return t;
+}
+
+/* --- the ledger ----------------------------------------------------------- */
+
+struct entry {
+    struct dtx_task_item *task; /* while it waits */
+    uint32_t waits;             /* for so many */
+    uint32_t edge;              /* the first of those that wait for it */
+    bool ended, failed, doomed;
+};
+
+struct edge {
+    uint32_t to, next;
+};
+
+struct dtx_ledger {
+    uint64_t base; /* numbers up to this are of earlier runs */
+    struct entry *entry;
+    size_t n, cap;
+    struct edge *edge;
+    size_t nedges, edges_cap;
+    uint64_t open;
+    struct dtx_task_queue ready;
+    struct dtx_task_item *skipped;
+};
+
+struct dtx_ledger *dtx_ledger_create(void)
+{
+    struct dtx_ledger *l = calloc(1, sizeof(*l));
+
+    if (l)
+        dtx_task_queue_init(&l->ready);
+    return l;
+}
+
+void dtx_ledger_destroy(struct dtx_ledger *l)
+{
+    size_t i;
+
+    if (!l)
+        return;
+    for (i = 0; i < l->n; i++)
+        free(l->entry[i].task);
+    dtx_task_queue_fini(&l->ready);
+    free_list(l->skipped);
+    free(l->entry);
+    free(l->edge);
+    free(l);
+}
+
+uint64_t dtx_ledger_open(const struct dtx_ledger *l)
+{
+    return l->open;
+}
+
+/* May it be named? */
+static bool is_known(const struct dtx_ledger *l, uint64_t id)
+{
+    return id > l->base && id - l->base <= l->n;
+}
+
+static bool make_room(struct dtx_ledger *l, size_t edges)
+{
+    struct entry *e;
+    struct edge *g;
+
+    if (l->n >= NONE - 1 || edges >= NONE - 1 - l->nedges)
+        return false;
+    e = dtx_grow(l->entry, &l->cap, l->n + 1, sizeof(*e));
+    if (!e)
+        return false;
+    l->entry = e;
+    if (edges == 0)
+        return true;
+    g = dtx_grow(l->edge, &l->edges_cap, l->nedges + edges, sizeof(*g));
+    if (!g)
+        return false;
+    l->edge = g;
+    return true;
+}
+
+static void skip(struct dtx_ledger *l, struct entry *e)
+{
+    e->task->next = l->skipped;
+    l->skipped = e->task;
+    e->task = NULL;
+}
+
+/* It waits for nothing more. */
+static bool release(struct dtx_ledger *l, struct entry *e)
+{
+    if (e->doomed) {
+        skip(l, e);
+        return true;
+    }
+    if (!dtx_task_queue_push(&l->ready, e->task))
+        return false;
+    e->task = NULL;
+    return true;
+}
+
+int64_t dtx_ledger_add(struct dtx_ledger *l, struct dtx_task_item *t,
+                       const uint64_t *after, size_t nafter)
+{
+    struct entry *e;
+    size_t i;
+
+    for (i = 0; i < nafter; i++) {
+        if (!is_known(l, after[i]))
+            return DTX_ENOENT;
+    }
+    if (!make_room(l, nafter))
+        return DTX_ENOMEM;
+    e = &l->entry[l->n];
+    *e = (struct entry){.task = t, .edge = NONE};
+    t->id = l->base + l->n + 1;
+    for (i = 0; i < nafter; i++) {
+        struct entry *p = &l->entry[after[i] - l->base - 1];
+
+        if (p->ended) {
+            e->doomed |= p->failed;
+            continue;
+        }
+        l->edge[l->nedges] = (struct edge){(uint32_t)l->n, p->edge};
+        p->edge = (uint32_t)l->nedges++;
+        e->waits++;
+    }
+    if (e->waits == 0 && !release(l, e))
+        return DTX_ENOMEM;
+    l->n++;
+    l->open++;
+    return (int64_t)(l->base + l->n);
+}
+
+struct dtx_task_item *dtx_ledger_ready(struct dtx_ledger *l)
+{
+    return dtx_task_queue_pop(&l->ready);
+}
+
+struct dtx_task_item *dtx_ledger_skipped(struct dtx_ledger *l)
+{
+    struct dtx_task_item *t = l->skipped;
+
+    if (t)
+        l->skipped = t->next;
+    return t;
+}
+
+bool dtx_ledger_end(struct dtx_ledger *l, uint64_t id, bool ok)
+{
+    struct entry *e;
+    uint32_t i;
+
+    if (!is_known(l, id))
+        return false;
+    e = &l->entry[id - l->base - 1];
+    if (e->ended || e->task)
+        return false;
+    e->ended = true;
+    e->failed = !ok;
+    l->open--;
+    for (i = e->edge; i != NONE; i = l->edge[i].next) {
+        struct entry *s = &l->entry[l->edge[i].to];
+
+        s->doomed |= !ok;
+        if (--s->waits == 0 && !release(l, s))
+            return false;
+    }
+    return true;
+}
+
+void dtx_ledger_forget(struct dtx_ledger *l)
+{
+    l->base += l->n;
+    l->n = 0;
+    l->nedges = 0;
+}

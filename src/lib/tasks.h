@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* lib/tasks.h - tasks that were submitted: who waits for whom, and queues
+ *
+ * The ledger is rank 0's: it knows every submitted task from its submission to
+ * its end, and what waits for it.  Queues hold tasks that may run; each rank
+ * has one.  Only the communicating thread works on a ledger; queues are guarded
+ * by their owner.
+ */
+#ifndef DTX_LIB_TASKS_H
+#define DTX_LIB_TASKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/codec.h"
+
+struct dtx_ledger;
+
+struct dtx_task_item {
+    struct dtx_task_item *next;
+    uint64_t id;     /* of the submitted task it is, or descends from */
+    bool spawned;    /* by another */
+    uint32_t kernel; /* number in the session's list */
+    int32_t priority;
+    double cost;     /* a hint; 0: none */
+    size_t bytes;
+    _Alignas(16) char data[];
+};
+
+/* A copy of the bytes; NULL when out of memory. Freed with free(). */
+struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
+                                           size_t bytes);
+void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t);
+/* NULL when the bytes are wrong or memory is short ('c->bad' tells). */
+struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c);
+
+/* First what has the highest priority, of those the dearest, of those the
+ * oldest. */
+struct dtx_task_queue {
+    struct dtx_task_item *head, **tail; /* priority 0, no cost: in order */
+    struct dtx_task_item **heap;        /* the others */
+    size_t nheap, cap, count;
+};
+
+void dtx_task_queue_init(struct dtx_task_queue *q);
+void dtx_task_queue_fini(struct dtx_task_queue *q); /* frees what is in it */
+bool dtx_task_queue_push(struct dtx_task_queue *q, struct dtx_task_item *t);
+struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q);
+
+struct dtx_ledger *dtx_ledger_create(void);
+void dtx_ledger_destroy(struct dtx_ledger *l); /* NULL is allowed */
+/* Take 't' in; it waits for the tasks 'after'. Its number, or negative, and
+ * then 't' stays the caller's: DTX_ENOENT (no such task in this run),
+ * DTX_ENOMEM. */
+int64_t dtx_ledger_add(struct dtx_ledger *l, struct dtx_task_item *t,
+                       const uint64_t *after, size_t nafter);
+/* A task that may run now, or NULL; and one that never will, since one it
+ * waited for has failed. */
+struct dtx_task_item *dtx_ledger_ready(struct dtx_ledger *l);
+struct dtx_task_item *dtx_ledger_skipped(struct dtx_ledger *l);
+/* It has ended; those that wait for it become ready, or are skipped. False when
+ * there is no such task running. */
+bool dtx_ledger_end(struct dtx_ledger *l, uint64_t id, bool ok);
+/* Tasks that have not ended. */
+uint64_t dtx_ledger_open(const struct dtx_ledger *l);
+/* All have ended: forget them; numbers go on. */
+void dtx_ledger_forget(struct dtx_ledger *l);
+
+#endif

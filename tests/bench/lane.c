@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/bench/lane.c - the kernel lane against half of serial, and its peers
+ *
+ *     mpirun -n 2 lane [ROUNDS]        two ranks of one slot
+ *     mpirun -n 1 lane [ROUNDS]        one rank of two slots
+ *
+ * In each round: the work serially on rank 0 (nobody else computes then), by
+ * the library, by OpenMP (dynamic and guided, two threads of rank 0), and on
+ * several ranks by a shared counter (MPI_Fetch_and_op) and by a hand-written
+ * farm, in which rank 0 only hands out chunks.  A ratio is a time over half of
+ * the round's serial time; medians of the rounds are printed.  It asserts
+ * nothing but that results are right. */
+#include <math.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include <distributex.h>
+#include <distributex_mpi.h>
+
+#include "examples/uts/uts.h"
+
+#define MOST_ROUNDS 99
+
+static int rank, size, rounds = 9;
+static _Thread_local volatile unsigned sink;
+static unsigned loops_of_10us; /* of 'burn' */
+
+static double now(void)
+{
+    return MPI_Wtime();
+}
+
+static void burn(unsigned n)
+{
+    unsigned x = sink;
+
+    while (n-- > 0)
+        x = x * 1664525u + 1013904223u;
+    sink = x;
+}
+
+/* --- the loops ------------------------------------------------------------ */
+
+struct loop {
+    const char *name;
+    uint64_t n;
+    void (*body)(uint64_t i);
+    int sweeps; /* the library's: the last is told apart */
+};
+
+static void body_10us(uint64_t i)
+{
+    (void)i;
+    burn(loops_of_10us);
+}
+
+static void body_100us(uint64_t i)
+{
+    (void)i;
+    burn(10 * loops_of_10us);
+}
+
+/* 400 iterations from 0.05 ms on, longer and longer, the last 4 % of all. */
+#define SKEWED 400
+static void body_skew(uint64_t i)
+{
+    burn((unsigned)((i + 1 == SKEWED ? 4000 : 5 + i / 2) * loops_of_10us));
+}
+
+static void body_mandel(uint64_t y)
+{
+    double ci = 1.5 - (double)y * 3 / 1024;
+    unsigned sum = 0;
+
+    for (int x = 0; x < 1024; x++) {
+        double cr = -2.25 + x * 3.0 / 1024, r = 0, i = 0;
+        int n;
+
+        for (n = 0; n < 2000 && r * r + i * i < 4; n++) {
+            double t = r * r - i * i + cr;
+
+            i = 2 * r * i + ci;
+            r = t;
+        }
+        sum += (unsigned)n;
+    }
+    sink = sum;
+}
+
+static const struct loop loops[] = {
+    {"100,000 x 10 us", 100000, body_10us, 1},
+    {"20,000 x 100 us", 20000, body_100us, 1},
+    {"skewed, longest last", SKEWED, body_skew, 2},
+    {"Mandelbrot by rows", 1024, body_mandel, 1},
+};
+#define LOOPS (sizeof(loops) / sizeof(loops[0]))
+
+static int each(struct dtx_call *c, uint64_t i)
+{
+    const uint32_t *which = dtx_call_args(c, NULL);
+
+    loops[*which].body(i);
+    return 0;
+}
+
+static int null(struct dtx_call *c, uint64_t i)
+{
+    (void)c;
+    (void)i;
+    return 0;
+}
+
+/* --- columns -------------------------------------------------------------- */
+
+enum column { SERIAL, COLD, WARM, DYNAMIC, GUIDED, COUNTER, FARM, COLUMNS };
+static const char *const column[COLUMNS] = {
+    "serial", "library", "2nd sweep", "omp dyn", "omp guided", "counter",
+    "farm"};
+static double seen[COLUMNS][MOST_ROUNDS];
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *v)
+{
+    qsort(v, (size_t)rounds, sizeof(*v), by_value);
+    return v[rounds / 2];
+}
+
+/* Others sleep while rank 0 does something alone. */
+static void wait_for_rank_0(void)
+{
+    const struct timespec nap = {0, 1000000};
+    MPI_Request r;
+    int done = 0;
+
+    (void)MPI_Ibarrier(MPI_COMM_WORLD, &r);
+    while (!done) {
+        (void)MPI_Test(&r, &done, MPI_STATUS_IGNORE);
+        if (!done)
+            (void)nanosleep(&nap, NULL);
+    }
+}
+
+static double serial(const struct loop *l)
+{
+    double t = now();
+
+    for (uint64_t i = 0; i < l->n; i++)
+        l->body(i);
+    return now() - t;
+}
+
+#ifdef _OPENMP
+static double openmp(const struct loop *l, int guided)
+{
+    double t = now();
+
+    omp_set_schedule(guided ? omp_sched_guided : omp_sched_dynamic, 1);
+#pragma omp parallel for schedule(runtime) num_threads(2)
+    for (uint64_t i = 0; i < l->n; i++)
+        l->body(i);
+    return now() - t;
+}
+#endif
+
+/* Each rank takes the next iterations from a counter on rank 0. */
+static double counter(const struct loop *l)
+{
+    static MPI_Win win = MPI_WIN_NULL;
+    static long *next;
+    long mine, chunk = l->n > 10000 ? 10 : 1;
+    double t;
+
+    if (win == MPI_WIN_NULL)
+        (void)MPI_Win_allocate(rank == 0 ? sizeof(long) : 0, sizeof(long),
+                               MPI_INFO_NULL, MPI_COMM_WORLD, &next, &win);
+    if (rank == 0)
+        *next = 0;
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    t = now();
+    (void)MPI_Win_lock_all(0, win);
+    for (;;) {
+        (void)MPI_Fetch_and_op(&chunk, &mine, MPI_LONG, 0, 0, MPI_SUM, win);
+        (void)MPI_Win_flush(0, win);
+        if (mine >= (long)l->n)
+            break;
+        for (long i = mine; i < mine + chunk && i < (long)l->n; i++)
+            l->body((uint64_t)i);
+    }
+    (void)MPI_Win_unlock_all(win);
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    return now() - t;
+}
+
+/* Rank 0 hands out, the others work: what is written by hand most often. */
+static double farm(const struct loop *l)
+{
+    long chunk = l->n > 10000 ? 10 : 1, at = 0, stop = -1;
+    double t;
+
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    t = now();
+    if (rank == 0) {
+        for (int left = size - 1; left > 0;) {
+            MPI_Status s;
+            long none;
+
+            (void)MPI_Recv(&none, 1, MPI_LONG, MPI_ANY_SOURCE, 5,
+                           MPI_COMM_WORLD, &s);
+            (void)MPI_Send(at < (long)l->n ? &at : &stop, 1, MPI_LONG,
+                           s.MPI_SOURCE, 5, MPI_COMM_WORLD);
+            left -= at >= (long)l->n;
+            at += chunk;
+        }
+    } else {
+        for (;;) {
+            long mine = 0;
+
+            (void)MPI_Send(&mine, 1, MPI_LONG, 0, 5, MPI_COMM_WORLD);
+            (void)MPI_Recv(&mine, 1, MPI_LONG, 0, 5, MPI_COMM_WORLD,
+                           MPI_STATUS_IGNORE);
+            if (mine < 0)
+                break;
+            for (long i = mine; i < mine + chunk && i < (long)l->n; i++)
+                l->body((uint64_t)i);
+        }
+    }
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    return now() - t;
+}
+
+/* --- one round ------------------------------------------------------------ */
+
+static void die(const char *what)
+{
+    fprintf(stderr, "lane: rank %d: %s: %s\n", rank, what, dtx_error_text());
+    (void)MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+static double library(struct dtx_work *w, uint32_t which)
+{
+    double t;
+
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    t = now();
+    if (dtx_work_for(w, 0, loops[which].n, &which, sizeof(which)) < 0)
+        die("loop");
+    return now() - t;
+}
+
+static void round_of(uint32_t which, int r)
+{
+    const struct loop *l = &loops[which];
+    struct dtx_work *w = dtx_work_create("each");
+    double half;
+
+    if (rank == 0)
+        seen[SERIAL][r] = serial(l);
+    wait_for_rank_0();
+    half = seen[SERIAL][r] / 2;
+    seen[COLD][r] = library(w, which) / half;
+    if (l->sweeps > 1)
+        seen[WARM][r] = library(w, which) / half;
+    dtx_work_destroy(w);
+#ifdef _OPENMP
+    if (rank == 0) {
+        seen[DYNAMIC][r] = openmp(l, 0) / half;
+        seen[GUIDED][r] = openmp(l, 1) / half;
+    }
+    wait_for_rank_0();
+#endif
+    if (size > 1) {
+        seen[COUNTER][r] = counter(l) / half;
+        seen[FARM][r] = farm(l) / half;
+    }
+}
+
+static void bench_loops(void)
+{
+    for (uint32_t k = 0; k < LOOPS; k++) {
+        memset(seen, 0, sizeof(seen));
+        for (int r = 0; r < rounds; r++)
+            round_of(k, r);
+        if (rank != 0)
+            continue;
+        printf("%-22s serial %.3f s;", loops[k].name, median(seen[SERIAL]));
+        for (int c = COLD; c < COLUMNS; c++) {
+            if (seen[c][0] > 0)
+                printf(" %s %.3f", column[c], median(seen[c]));
+        }
+        printf("\n");
+        (void)fflush(stdout);
+    }
+}
+
+static void bench_null(void)
+{
+    const uint64_t n = 300000000;
+
+    for (int r = 0; r < rounds; r++) {
+        double t;
+
+        (void)MPI_Barrier(MPI_COMM_WORLD);
+        t = now();
+        if (dtx_for("null", 0, n, NULL, 0) < 0)
+            die("null");
+        seen[0][r] = (double)n / (now() - t) / 1e6;
+    }
+    if (rank == 0)
+        printf("%-22s %.0f M/s\n", "null iterations", median(seen[0]));
+}
+
+/* --- trees ---------------------------------------------------------------- */
+
+static const struct uts_tree *tree;
+
+static int64_t visit(struct dtx_call *call, const void *node)
+{
+    uint64_t *count = dtx_call_value(call, 0);
+
+    ++*count;
+    return uts_children(tree, node);
+}
+
+static void child(struct dtx_call *call, const void *node, uint64_t i,
+                  void *out)
+{
+    (void)call;
+    uts_child(node, (uint32_t)i, out);
+}
+
+/* Depth first, on a stack of one's own. */
+static uint64_t walk(void)
+{
+    static struct {
+        struct uts_node node;
+        int64_t lo, hi;
+    } stack[100000];
+    uint64_t nodes = 1;
+    size_t depth = 1;
+
+    uts_root(tree, &stack[0].node);
+    stack[0].lo = 0;
+    stack[0].hi = uts_children(tree, &stack[0].node);
+    while (depth > 0) {
+        if (stack[depth - 1].lo == stack[depth - 1].hi) {
+            depth--;
+            continue;
+        }
+        uts_child(&stack[depth - 1].node, (uint32_t)stack[depth - 1].lo++,
+                  &stack[depth].node);
+        nodes++;
+        stack[depth].hi = uts_children(tree, &stack[depth].node);
+        stack[depth].lo = 0;
+        depth += stack[depth].hi > 0;
+    }
+    return nodes;
+}
+
+static void round_of_tree(struct dtx_work *w, const uint64_t *count, int r)
+{
+    struct uts_node root;
+    double t = now();
+
+    if (rank == 0 && walk() != tree->nodes)
+        die("the serial walk counts wrong");
+    seen[SERIAL][r] = now() - t;
+    wait_for_rank_0();
+    uts_root(tree, &root);
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    t = now();
+    if (dtx_work_tree(w, &root, NULL, 0) < 0 || *count != tree->nodes)
+        die("wrong count");
+    seen[COLD][r] = (now() - t) / (seen[SERIAL][r] / 2);
+}
+
+static void bench_trees(void)
+{
+    for (size_t k = 0; k < 3; k++) {
+        struct dtx_work *w = dtx_work_create("uts");
+        uint64_t count = 0;
+
+        tree = &uts_trees[k];
+        if (!w || dtx_work_reduce(w, DTX_U64, DTX_SUM, &count, 1) < 0)
+            die("tree");
+        for (int r = 0; r < rounds; r++)
+            round_of_tree(w, &count, r);
+        if (rank == 0)
+            printf("UTS %-18s serial %.3f s; library %.3f\n", tree->name,
+                   median(seen[SERIAL]), median(seen[COLD]));
+        dtx_work_destroy(w);
+    }
+}
+
+/* --- tasks ---------------------------------------------------------------- */
+
+static int echo(struct dtx_call *call, const void *in, size_t bytes)
+{
+    return dtx_call_output(call, in, bytes);
+}
+
+static void count_back(void *ctx, uint64_t task, int code, const void *out,
+                       size_t bytes)
+{
+    (void)task;
+    (void)out;
+    *(uint64_t *)ctx += code == 0 && bytes == 64;
+}
+
+static void bench_tasks(void)
+{
+    const uint64_t n = 500000;
+    struct dtx_work *w = dtx_work_create("echo");
+    char in[64] = "";
+
+    if (!w)
+        die("tasks");
+    for (int r = 0; r < rounds; r++) {
+        uint64_t back = 0;
+        double t, ran;
+
+        (void)dtx_work_on_end(w, count_back, &back);
+        (void)MPI_Barrier(MPI_COMM_WORLD);
+        t = now();
+        for (uint64_t i = 0; rank == 0 && i < n; i++) {
+            if (dtx_work_submit(w, NULL, in, sizeof(in), NULL) < 0)
+                die("submit");
+        }
+        ran = now();
+        if (dtx_work_run(w) < 0 || (rank == 0 && back != n))
+            die("tasks");
+        seen[0][r] = (double)n / (now() - t) / 1e6;
+        seen[1][r] = (double)n / (now() - ran) / 1e6;
+    }
+    if (rank == 0)
+        printf("%-22s %.2f M/s with their submission, %.2f M/s without\n",
+               "tasks, 64 bytes", median(seen[0]), median(seen[1]));
+    dtx_work_destroy(w);
+}
+
+static void calibrate(void)
+{
+    double best = 1;
+
+    for (int i = 0; i < 20; i++) {
+        double t = now();
+
+        burn(1000000);
+        t = now() - t;
+        best = t < best ? t : best;
+    }
+    loops_of_10us = (unsigned)(1000000 * 1e-5 / best);
+    (void)MPI_Bcast(&loops_of_10us, 1, MPI_UNSIGNED, 0, MPI_COMM_WORLD);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 2 ? argv[2] : "";
+    int level;
+
+    (void)MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (argc > 1)
+        rounds = (int)strtol(argv[1], NULL, 10);
+    rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
+    if (dtx_init_comm(MPI_COMM_WORLD, NULL) < 0 ||
+        dtx_kernel_each("each", each) < 0 ||
+        dtx_kernel_each("null", null) < 0 ||
+        dtx_kernel_task("echo", echo) < 0 ||
+        dtx_kernel_tree("uts", sizeof(struct uts_node), visit, child) < 0)
+        die("start");
+    calibrate();
+    if (rank == 0)
+        printf("# %d ranks, %d slots; ratios to serial/2, medians of %d\n",
+               size, dtx_slots_all(), rounds);
+    if (!*what || strcmp(what, "loops") == 0)
+        bench_loops();
+    if (!*what || strcmp(what, "null") == 0)
+        bench_null();
+    if (!*what || strcmp(what, "trees") == 0)
+        bench_trees();
+    if (!*what || strcmp(what, "tasks") == 0)
+        bench_tasks();
+    (void)dtx_finalize();
+    (void)MPI_Finalize();
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/mpi/test_lib_single.c - the library where MPI allows no threads
+ *
+ * With MPI_THREAD_SINGLE the calling thread both computes and communicates:
+ * loops, trees and tasks come to the same results, and no thread is made.
+ * TAP from rank 0.  RANKS: 1 2 3 */
+#include <dirent.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <distributex.h>
+
+static int number, failures;
+
+static void verdict(int ok, const char *what)
+{
+    int all = 0, rank = 0;
+
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (!ok)
+        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
+    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
+    number++;
+    failures += !all;
+    if (rank == 0)
+        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
+}
+
+static int count_threads(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    int n = 0;
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        (void)closedir(d);
+    return n;
+}
+
+static int each(struct dtx_call *c, uint64_t i)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+
+    *sum += i;
+    return 0;
+}
+
+static int64_t visit(struct dtx_call *c, const void *node)
+{
+    const uint32_t *depth = node;
+    uint64_t *sum = dtx_call_value(c, 0);
+
+    ++*sum;
+    return *depth ? 2 : 0;
+}
+
+static void child(struct dtx_call *c, const void *node, uint64_t i, void *out)
+{
+    uint32_t depth = *(const uint32_t *)node - 1;
+
+    (void)c;
+    (void)i;
+    memcpy(out, &depth, sizeof(depth));
+}
+
+static int task(struct dtx_call *c, const void *in, size_t bytes)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+
+    *sum += bytes;
+    return bytes > 1 ? dtx_call_spawn(c, "task", in, bytes / 2) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct dtx_work *w;
+    uint64_t sum = 0;
+    uint32_t depth = 12;
+    int level, before;
+
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_SINGLE, &level))
+        return 99;
+    before = count_threads();
+    verdict(dtx_init("slots=16") == 0 &&
+                dtx_kernel_each("each", each) == 0 &&
+                dtx_kernel_tree("tree", sizeof(depth), visit, child) == 0 &&
+                dtx_kernel_task("task", task) == 0,
+            "a session");
+    if (level == MPI_THREAD_SINGLE)
+        verdict(dtx_slots() == 1 && count_threads() == before,
+                "one slot, and no thread more");
+    w = dtx_work_create("each");
+    verdict(w && dtx_work_reduce(w, DTX_U64, DTX_SUM, &sum, 1) == 0 &&
+                dtx_work_for(w, 0, 100001, NULL, 0) == 0 &&
+                sum == UINT64_C(5000050000) &&
+                dtx_work_schedule(w, "gss") == 0 &&
+                dtx_work_for(w, 0, 100001, NULL, 0) == 0 &&
+                sum == UINT64_C(5000050000),
+            "a loop");
+    dtx_work_destroy(w);
+    w = dtx_work_create("tree");
+    verdict(w && dtx_work_reduce(w, DTX_U64, DTX_SUM, &sum, 1) == 0 &&
+                dtx_work_tree(w, &depth, NULL, 0) == 0 && sum == 8191,
+            "a tree");
+    dtx_work_destroy(w);
+    w = dtx_work_create("task");
+    for (int i = 0; w && dtx_rank() == 0 && i < 100; i++)
+        (void)dtx_work_submit(w, NULL, "01234567", 8, NULL);
+    verdict(w && dtx_work_reduce(w, DTX_U64, DTX_SUM, &sum, 1) == 0 &&
+                dtx_work_run(w) == 0 && sum == 1500,
+            "tasks that spawn");
+    verdict(dtx_finalize() == 0, "and its end");
+    if (number && failures == 0 && level != MPI_THREAD_SINGLE)
+        printf("# this MPI gave level %d\n", level);
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &before);
+    if (before == 0)
+        printf("1..%d\n", number);
+    (void)MPI_Finalize();
+    return failures != 0;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/mpi/test_lib_tasks.c - tasks that are submitted, and those they spawn
+ *
+ * Bytes go in and come back once each; what waits runs after what it waits for,
+ * or not at all; priorities count; trees of spawned tasks end when they end; a
+ * master submits as results come in while the others serve.  TAP from rank 0.
+ * RANKS: 1 2 3 5 */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <distributex.h>
+#include <distributex_mpi.h>
+
+#define N 20000u
+
+static int rank, size, number, failures;
+static _Thread_local volatile unsigned sink;
+
+static void verdict(int ok, const char *what)
+{
+    int all = 0;
+
+    if (!ok)
+        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
+    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
+    number++;
+    failures += !all;
+    if (rank == 0)
+        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
+}
+
+/* --- kernels -------------------------------------------------------------- */
+
+/* Gives its bytes back, turned over; the first says how long it takes. */
+static int echo(struct dtx_call *c, const void *in, size_t bytes)
+{
+    unsigned char out[64];
+    const unsigned char *p = in;
+    size_t i;
+
+    for (i = 0; i < bytes && i < sizeof(out); i++)
+        out[i] = (unsigned char)~p[i];
+    for (unsigned n = bytes ? p[0] * 100u : 0; n > 0; n--)
+        sink = sink * 1664525u + 1013904223u;
+    return dtx_call_output(c, out, i);
+}
+
+static int bad(struct dtx_call *c, const void *in, size_t bytes)
+{
+    (void)c;
+    (void)in;
+    (void)bytes;
+    return 7;
+}
+
+/* fib(n) tasks of n; counts the leaves. */
+static int fib(struct dtx_call *c, const void *in, size_t bytes)
+{
+    uint64_t *leaves = dtx_call_value(c, 0);
+    uint32_t n, k;
+
+    if (bytes != sizeof(n))
+        return 1;
+    memcpy(&n, in, sizeof(n));
+    if (n < 2) {
+        *leaves += n;
+        return n == 1 && *leaves % 64 == 0
+                   ? dtx_call_output(c, "leaf", 4)
+                   : 0;
+    }
+    k = n - 1;
+    if (dtx_call_spawn(c, "fib", &k, sizeof(k)) < 0)
+        return 2;
+    k = n - 2;
+    return dtx_call_spawn(c, "fib", &k, sizeof(k)) < 0 ? 2 : 0;
+}
+
+static int stop(struct dtx_call *c, const void *in, size_t bytes)
+{
+    (void)in;
+    (void)bytes;
+    dtx_call_cancel(c);
+    return 0;
+}
+
+/* --- bytes in, bytes out -------------------------------------------------- */
+
+static unsigned char seen[N + 1];
+static uint64_t base;
+static int wrong;
+
+static void fill(unsigned char *in, uint64_t i)
+{
+    memset(in, 0, 64);
+    memcpy(in + 1, &i, sizeof(i));
+    in[0] = (unsigned char)(i % 7);
+}
+
+static void check_echo(void *ctx, uint64_t task, int code, const void *out,
+                       size_t bytes)
+{
+    unsigned char want[64];
+    const unsigned char *p = out;
+
+    (void)ctx;
+    fill(want, task - base);
+    for (size_t i = 0; i < sizeof(want) && i < bytes; i++)
+        wrong += p[i] != (unsigned char)~want[i];
+    wrong += code != 0 || bytes != 64 || task - base >= N ||
+             seen[task - base]++;
+}
+
+static void check_bytes(void)
+{
+    struct dtx_work *w = dtx_work_create("echo");
+    struct dtx_stats st;
+    int ok = w && dtx_work_on_end(w, check_echo, NULL) == 0, run;
+    unsigned char in[64];
+
+    for (run = 0; ok && run < 2; run++) {
+        memset(seen, 0, sizeof(seen));
+        wrong = 0;
+        for (uint64_t i = 0; ok && rank == 0 && i < N; i++) {
+            int64_t id;
+
+            fill(in, i);
+            id = dtx_work_submit(w, NULL, in, sizeof(in), NULL);
+            if (i == 0)
+                base = (uint64_t)id;
+            ok = id == (int64_t)(base + i);
+        }
+        ok = ok && dtx_work_run(w) == 0 && dtx_work_stats(w, &st) == 0 &&
+             st.done == N && wrong == 0;
+        for (uint64_t i = 0; rank == 0 && i < N; i++)
+            ok &= seen[i] == 1;
+    }
+    verdict(ok, "20000 tasks of 64 bytes, each back once, twice");
+    dtx_work_destroy(w);
+}
+
+/* --- order ---------------------------------------------------------------- */
+
+static uint64_t order[400];
+static int codes[400], ended;
+
+static void note(void *ctx, uint64_t task, int code, const void *out,
+                 size_t bytes)
+{
+    (void)ctx;
+    (void)out;
+    (void)bytes;
+    if (ended < 400) {
+        codes[ended] = code;
+        order[ended++] = task;
+    }
+}
+
+static int place_of(uint64_t task)
+{
+    int i;
+
+    for (i = 0; i < ended; i++) {
+        if (order[i] == task)
+            return i;
+    }
+    return -1;
+}
+
+static uint64_t submit(struct dtx_work *w, const char *kernel, uint64_t a,
+                       uint64_t b, int priority)
+{
+    uint64_t after[2] = {a, b};
+    struct dtx_task_how how = {.priority = priority, .after = after};
+    int64_t id;
+
+    how.nafter = (size_t)(a != 0) + (size_t)(b != 0);
+    id = dtx_work_submit(w, kernel, "x", 1, &how);
+    return id > 0 ? (uint64_t)id : 0;
+}
+
+static void check_order(void)
+{
+    struct dtx_work *w = dtx_work_create("echo");
+    uint64_t chain[50], wide[20], last = 0;
+    int ok = w && dtx_work_on_end(w, note, NULL) == 0;
+
+    ended = 0;
+    for (int i = 0; rank == 0 && i < 50; i++)
+        chain[i] = submit(w, NULL, i ? chain[i - 1] : 0, 0, 0);
+    for (int i = 0; rank == 0 && i < 20; i++)
+        wide[i] = submit(w, NULL, chain[10], i ? wide[i / 2] : 0, 0);
+    if (rank == 0)
+        last = submit(w, NULL, wide[19], chain[49], 0);
+    ok = ok && dtx_work_run(w) == 0;
+    for (int i = 1; ok && rank == 0 && i < 50; i++)
+        ok = place_of(chain[i]) > place_of(chain[i - 1]);
+    for (int i = 1; ok && rank == 0 && i < 20; i++)
+        ok = place_of(wide[i]) > place_of(chain[10]) &&
+             place_of(wide[i]) > place_of(wide[i / 2]);
+    ok = ok && (rank != 0 || (ended == 71 && place_of(last) == 70));
+    verdict(ok, "what waits comes after what it waits for");
+    ended = 0;
+    if (rank == 0) {
+        uint64_t b = submit(w, "bad", 0, 0, 0), s = submit(w, NULL, b, 0, 0);
+        uint64_t t = submit(w, NULL, s, 0, 0), u = submit(w, NULL, 0, 0, 0);
+
+        ok = b && s && t && u && dtx_work_submit(w, NULL, NULL, 0, NULL) > 0 &&
+             submit(w, NULL, last, 0, 0) == 0;
+        ok = dtx_work_run(w) == DTX_EKERNEL && ok && ended == 5 &&
+             codes[place_of(b)] == 7 && codes[place_of(s)] == DTX_ECANCEL &&
+             codes[place_of(t)] == DTX_ECANCEL && codes[place_of(u)] == 0;
+    } else {
+        ok = dtx_work_run(w) == DTX_EKERNEL;
+    }
+    verdict(ok, "what waits for a failed one is not run");
+    ended = 0;
+    ok = 1;
+    for (int i = 0; rank == 0 && i < 300; i++) {
+        last = submit(w, NULL, 0, 0, i % 3 - 1);
+        ok = ok && last > 0;
+    }
+    ok = dtx_work_run(w) == 0 && ok;
+    if (rank == 0 && size == 1 && dtx_slots() == 1)
+        for (int i = 0; i < 300; i++)
+            ok &= (299 - (last - order[i])) % 3 == (uint64_t)(2 - i / 100);
+    verdict(ok, "higher priorities first");
+    dtx_work_destroy(w);
+}
+
+/* --- spawning ------------------------------------------------------------- */
+
+static void count_leaf(void *ctx, uint64_t task, int code, const void *out,
+                       size_t bytes)
+{
+    int *leaves = ctx;
+
+    (void)task;
+    *leaves += code == 0 && bytes == 4 && memcmp(out, "leaf", 4) == 0;
+}
+
+static void check_spawn(void)
+{
+    struct dtx_work *w = dtx_work_create("fib");
+    uint64_t leaves = 0;
+    uint32_t n = 20;
+    int told = 0;
+    int ok = w && dtx_work_reduce(w, DTX_U64, DTX_SUM, &leaves, 1) == 0 &&
+             dtx_work_on_end(w, count_leaf, &told) == 0;
+
+    if (rank == 0)
+        ok = ok && dtx_work_submit(w, NULL, &n, sizeof(n), NULL) > 0;
+    ok = ok && dtx_work_run(w) == 0 && leaves == 6765;
+    verdict(ok && (rank == 0 ? told > 20 : told == 0),
+            "21891 tasks from one");
+    ok = dtx_work_run(w) == 0 && leaves == 0;
+    verdict(ok, "a run of nothing");
+    dtx_work_destroy(w);
+}
+
+static void check_cancel(void)
+{
+    struct dtx_work *w = dtx_work_create("stop");
+
+    for (int i = 0; rank == 0 && w && i < 1000; i++)
+        (void)dtx_work_submit(w, i == 5 ? NULL : "echo", "\377", 1, NULL);
+    verdict(w && dtx_work_run(w) == DTX_ECANCEL, "a task can stop it all");
+    verdict(w && dtx_work_run(w) == 0, "and then nothing is left");
+    dtx_work_destroy(w);
+}
+
+/* --- master and servers --------------------------------------------------- */
+
+struct search {
+    struct dtx_work *w;
+    int sent, back;
+};
+
+static void more(void *ctx, uint64_t task, int code, const void *out,
+                 size_t bytes)
+{
+    struct search *s = ctx;
+
+    (void)task;
+    (void)out;
+    s->back += code == 0 && bytes == 1;
+    while (s->sent < 500 && s->sent < 2 * s->back + 1)
+        s->sent += dtx_work_submit(s->w, NULL, "\003", 1, NULL) > 0 ? 1 : 1000;
+}
+
+static void check_master(void)
+{
+    struct search s = {NULL, 1, 0};
+    int ok = 1;
+
+    if (rank != 0) {
+        verdict(dtx_work_submit(NULL, NULL, NULL, 0, NULL) < 0 &&
+                    dtx_serve() == 0,
+                "a master submits as results come in");
+        return;
+    }
+    s.w = dtx_work_create("echo");
+    ok = s.w && dtx_work_on_end(s.w, more, &s) == 0;
+    for (int i = 0; ok && i < 3; i++) {
+        s.sent = 1;
+        s.back = 0;
+        ok = dtx_work_submit(s.w, NULL, "\003", 1, NULL) > 0 &&
+             dtx_work_run(s.w) == 0 && s.sent == 500 && s.back == 500;
+    }
+    if (size > 1)
+        ok = dtx_dismiss() == 0 && ok;
+    dtx_work_destroy(s.w);
+    verdict(ok, "a master submits as results come in");
+}
+
+static void session(int slots, const char *more_options)
+{
+    char options[80];
+
+    (void)snprintf(options, sizeof(options), "slots=%d %s", slots * size,
+                   more_options);
+    verdict(dtx_init_comm(MPI_COMM_WORLD, options) == 0 &&
+                dtx_kernel_task("echo", echo) == 0 &&
+                dtx_kernel_task("bad", bad) == 0 &&
+                dtx_kernel_task("fib", fib) == 0 &&
+                dtx_kernel_task("stop", stop) == 0,
+            options);
+    check_bytes();
+    check_order();
+    check_spawn();
+    check_cancel();
+    check_master();
+    verdict(dtx_finalize() == 0, "the session ends");
+}
+
+int main(int argc, char **argv)
+{
+    int level;
+
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level))
+        return 99;
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+    session(1, "");
+    session(4, "bell=no nap=100us");
+    session(2, "");
+    if (rank == 0)
+        printf("1..%d\n", number);
+    (void)MPI_Finalize();
+    return failures != 0;
+}

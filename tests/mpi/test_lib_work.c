@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/mpi/test_lib_work.c - loops and trees of the library, for real
+ *
+ * The same cases with one to four slots a rank, in several sessions of one
+ * program that has initialised MPI itself: each iteration runs exactly once
+ * whatever schedule cuts the loop, results and reductions come together, a
+ * kernel's failure is an outcome, ranks that disagree are told so, and a tree
+ * has as many nodes as it has.  TAP from rank 0.  RANKS: 1 2 3 5 */
+#include <math.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <distributex.h>
+#include <distributex_mpi.h>
+
+#define N 3000u
+
+static int rank, size, number, failures;
+static _Thread_local volatile unsigned sink;
+
+/* Agree on the verdict, then let rank 0 say it. */
+static void verdict(int ok, const char *what)
+{
+    int all = 0;
+
+    if (!ok)
+        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
+    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
+    number++;
+    failures += !all;
+    if (rank == 0)
+        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
+}
+
+static void burn(unsigned n)
+{
+    while (n-- > 0)
+        sink = sink * 1664525u + 1013904223u;
+}
+
+/* Sum of i, of i * i, the least and the largest: each iteration exactly
+ * once. */
+static int each(struct dtx_call *c, uint64_t i)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+    double *most = dtx_call_value(c, 1), *least = dtx_call_value(c, 2);
+    size_t n;
+    const unsigned *skew = dtx_call_args(c, &n);
+
+    if (n == sizeof(*skew))
+        burn((unsigned)(i * *skew));
+    sum[0] += i;
+    sum[1] += i * i;
+    sum[2] += 1;
+    if ((double)i > *most)
+        *most = (double)i;
+    if ((double)i < *least)
+        *least = (double)i;
+    return 0;
+}
+
+static int range(struct dtx_call *c, uint64_t begin, uint64_t end)
+{
+    int rc = 0;
+
+    for (; begin < end; begin++)
+        rc |= each(c, begin);
+    return rc;
+}
+
+static int run_sums(const char *kernel, const char *schedule, uint64_t begin,
+                    uint64_t end, unsigned skew, int sweeps)
+{
+    struct dtx_work *w = dtx_work_create(kernel);
+    uint64_t sum[3], want[3] = {0, 0, 0}, i;
+    double most, least;
+    int ok = w && dtx_work_schedule(w, schedule) == 0 &&
+             dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 3) == 0 &&
+             dtx_work_reduce(w, DTX_F64, DTX_MAX, &most, 1) == 0 &&
+             dtx_work_reduce(w, DTX_F64, DTX_MIN, &least, 1) == 0;
+
+    for (i = begin; i < end; i++) {
+        want[0] += i;
+        want[1] += i * i;
+        want[2]++;
+    }
+    while (ok && sweeps-- > 0) {
+        struct dtx_stats st;
+
+        memset(sum, 1, sizeof(sum));
+        ok = dtx_work_for(w, begin, end, skew ? &skew : NULL,
+                          skew ? sizeof(skew) : 0) == 0 &&
+             memcmp(sum, want, sizeof(sum)) == 0 &&
+             dtx_work_stats(w, &st) == 0 && st.done == end - begin &&
+             st.failed == 0;
+        if (begin < end)
+            ok = ok && most == (double)(end - 1) && least == (double)begin;
+        else
+            ok = ok && most == -HUGE_VAL && least == HUGE_VAL;
+    }
+    dtx_work_destroy(w);
+    return ok;
+}
+
+static void check_sums(void)
+{
+    static const char *const schedules[] = {
+        NULL,  "static", "ss", "GSS",   "tss",   "fac", "wf", "awf-b",
+        "AWF_C", "af", "fsc:h=1us:sigma=10us", "gss:least=7"};
+    size_t i;
+
+    for (i = 0; i < sizeof(schedules) / sizeof(schedules[0]); i++) {
+        char what[80];
+
+        (void)snprintf(what, sizeof(what), "schedule %s: each once",
+                       schedules[i] ? schedules[i] : "of the session");
+        verdict(run_sums("each", schedules[i], 5, N, 3, 1), what);
+    }
+    verdict(run_sums("range", NULL, 0, N, 3, 3), "runs, three sweeps");
+    verdict(run_sums("each", NULL, 7, 8, 0, 2), "one iteration");
+    verdict(run_sums("each", NULL, 9, 9, 0, 2), "none");
+    verdict(run_sums("range", NULL, UINT64_MAX - 3, UINT64_MAX, 0, 1),
+            "the largest indices");
+}
+
+/* --- more iterations than fit 32 bits ---------------------------------------- */
+
+static int count_run(struct dtx_call *c, uint64_t begin, uint64_t end)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+
+    sum[0] += end - begin;
+    return 0;
+}
+
+static void check_large(void)
+{
+    struct dtx_work *w = dtx_work_create("count");
+    uint64_t sum = 0, n = (UINT64_C(1) << 50) + 12345;
+
+    verdict(w && dtx_work_reduce(w, DTX_U64, DTX_SUM, &sum, 1) == 0 &&
+                dtx_work_schedule(w, "fac") == 0 &&
+                dtx_work_for(w, 3, n + 3, NULL, 0) == 0 && sum == n,
+            "2^50 iterations, by factoring");
+    dtx_work_destroy(w);
+}
+
+/* --- results ------------------------------------------------------------------ */
+
+struct result {
+    uint64_t index, square;
+    char pad[21];
+};
+
+static int square(struct dtx_call *c, uint64_t i)
+{
+    struct result *r = dtx_call_result(c, i);
+
+    if (!r || dtx_call_result(c, i + 1000000))
+        return 1;
+    r->index = i;
+    r->square = i * i;
+    burn((unsigned)i);
+    return 0;
+}
+
+static void check_gather(void)
+{
+    struct dtx_work *w = dtx_work_create("square");
+    struct result *all = calloc(N, sizeof(*all));
+    int ok = w && all && dtx_work_gather(w, all, sizeof(*all)) == 0;
+    int sweep;
+    uint64_t i;
+
+    for (sweep = 0; ok && sweep < 2; sweep++) {
+        memset(all, 0, N * sizeof(*all));
+        ok = dtx_work_for(w, 10, N + 10, NULL, 0) == 0;
+        for (i = 0; ok && rank == 0 && i < N; i++)
+            ok = all[i].index == i + 10 && all[i].square == (i + 10) * (i + 10);
+    }
+    verdict(ok, "gathered in place");
+    dtx_work_destroy(w);
+    free(all);
+}
+
+struct seen {
+    uint64_t next, count;
+    int ordered, ok;
+};
+
+static void deliver(void *ctx, uint64_t first, uint64_t count, const void *data)
+{
+    struct seen *s = ctx;
+    uint64_t i;
+
+    s->ok &= !s->ordered || first == s->next;
+    for (i = 0; i < count; i++) {
+        struct result r;
+
+        memcpy(&r, (const char *)data + i * sizeof(r), sizeof(r));
+        s->ok &= r.index == first + i && r.square == (first + i) * (first + i);
+    }
+    s->next = first + count;
+    s->count += count;
+}
+
+static void check_deliver(int ordered)
+{
+    struct dtx_work *w = dtx_work_create("square");
+    struct seen s = {0, 0, ordered, 1};
+    int ok = w &&
+             dtx_work_deliver(w, deliver, &s, sizeof(struct result),
+                              ordered) == 0 &&
+             dtx_work_for(w, 0, N, NULL, 0) == 0;
+
+    verdict(ok && s.ok && s.count == (rank == 0 ? N : 0),
+            ordered ? "delivered in order" : "delivered as they come");
+    dtx_work_destroy(w);
+}
+
+/* --- an operator of one's own -------------------------------------------------- */
+
+struct best {
+    double value;
+    uint64_t where;
+};
+
+static int find(struct dtx_call *c, uint64_t i)
+{
+    struct best *b = dtx_call_value(c, 0);
+    double v = sin((double)i);
+
+    if (v > b->value) {
+        b->value = v;
+        b->where = i;
+    }
+    return 0;
+}
+
+static void better(void *into, const void *from, size_t bytes)
+{
+    struct best *a = into;
+    const struct best *b = from;
+
+    (void)bytes;
+    if (b->value > a->value)
+        *a = *b;
+}
+
+static void check_operator(void)
+{
+    struct dtx_work *w = dtx_work_create("find");
+    struct best none = {-2, 0}, got = {0, 0}, want = {-2, 0};
+    uint64_t i;
+
+    for (i = 0; i < N; i++) {
+        if (sin((double)i) > want.value)
+            want = (struct best){sin((double)i), i};
+    }
+    verdict(w &&
+                dtx_work_reduce_by(w, better, &none, &got, sizeof(got)) == 0 &&
+                dtx_work_for(w, 0, N, NULL, 0) == 0 &&
+                got.where == want.where,
+            "an operator of one's own");
+    dtx_work_destroy(w);
+}
+
+/* --- what goes wrong ------------------------------------------------------------ */
+
+static int thirds(struct dtx_call *c, uint64_t i)
+{
+    (void)c;
+    return i >= 30 && i % 3 == 0 ? 42 : 0;
+}
+
+static int stopper(struct dtx_call *c, uint64_t i)
+{
+    if (i == 10)
+        dtx_call_cancel(c);
+    burn(20000);
+    return 0;
+}
+
+static void check_failures(void)
+{
+    struct dtx_work *w = dtx_work_create("thirds");
+    struct dtx_stats st;
+    int ok = w && dtx_work_for(w, 0, 300, NULL, 0) == DTX_EKERNEL &&
+             strstr(dtx_error_text(), "thirds") &&
+             strstr(dtx_error_text(), "42") && dtx_work_stats(w, &st) == 0 &&
+             st.done == 300 && st.failed == 90 && st.first == 30;
+
+    verdict(ok, "a kernel's failure is an outcome, on every rank");
+    dtx_work_destroy(w);
+    verdict(dtx_for("stopper", 0, 200000, NULL, 0) == DTX_ECANCEL,
+            "a kernel can stop it all");
+    verdict(dtx_for("nobody", 0, 10, NULL, 0) == DTX_ENOENT, "no such kernel");
+    verdict(dtx_for("each", 10, 0, NULL, 0) == DTX_EINVAL, "no such range");
+}
+
+static void check_mismatch(void)
+{
+    char who[32];
+
+    if (size == 1)
+        return;
+    verdict(dtx_for(rank == size - 1 ? "stopper" : "thirds", 20, 30, NULL,
+                    0) == DTX_EMISMATCH &&
+                strstr(dtx_error_text(), "stopper") &&
+                strstr(dtx_error_text(), "thirds"),
+            "different kernels are told by name");
+    verdict(dtx_for("thirds", 0, rank == 1 ? 11 : 10, NULL, 0) ==
+                DTX_EMISMATCH,
+            "different ranges");
+    verdict(dtx_for("thirds", 0, 10, NULL, 0) == 0, "and it goes on");
+    if (rank == 1 && dtx_kernel_each("mine", each) != 0)
+        number = 999;
+    (void)snprintf(who, sizeof(who), "rank 1");
+    verdict(dtx_for("thirds", 0, 10, NULL, 0) == DTX_EMISMATCH &&
+                strstr(dtx_error_text(), who) &&
+                strstr(dtx_error_text(), "mine"),
+            "a kernel that only one rank has");
+    if (rank != 1 && dtx_kernel_each("mine", each) != 0)
+        number = 999;
+    verdict(dtx_for("thirds", 0, 10, NULL, 0) == 0, "until all have it");
+}
+
+/* --- trees ---------------------------------------------------------------------- */
+
+struct node {
+    uint32_t depth, label;
+};
+
+/* A lopsided one: child i of a node has i levels less below it. */
+static int64_t visit(struct dtx_call *c, const void *node)
+{
+    const struct node *n = node;
+    uint64_t *sum = dtx_call_value(c, 0);
+
+    sum[0]++;
+    sum[1] += n->label;
+    burn(100);
+    return n->depth;
+}
+
+static void child(struct dtx_call *c, const void *node, uint64_t i, void *out)
+{
+    const struct node *n = node;
+    struct node *k = out;
+
+    (void)c;
+    k->depth = n->depth - 1 - (uint32_t)i;
+    k->label = n->label * 31 + (uint32_t)i;
+}
+
+static void walk(struct node n, uint64_t *sum)
+{
+    uint32_t i;
+
+    sum[0]++;
+    sum[1] += n.label;
+    for (i = 0; i < n.depth; i++) {
+        struct node k;
+
+        child(NULL, &n, i, &k);
+        walk(k, sum);
+    }
+}
+
+static void check_tree(void)
+{
+    struct dtx_work *w = dtx_work_create("tree");
+    struct node root = {15, 1};
+    uint64_t sum[2], want[2] = {0, 0};
+    int ok = w && dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 2) == 0, i;
+
+    walk(root, want); /* 2^15 nodes: a binomial tree */
+    for (i = 0; ok && i < 3; i++)
+        ok = dtx_work_tree(w, &root, NULL, 0) == 0 && sum[0] == 32768 &&
+             memcmp(sum, want, sizeof(sum)) == 0;
+    verdict(ok, "a lopsided tree, three times");
+    root.depth = 0;
+    verdict(w && dtx_work_tree(w, &root, NULL, 0) == 0 && sum[0] == 1,
+            "a tree of one node");
+    dtx_work_destroy(w);
+}
+
+static int start(const char *options)
+{
+    return dtx_init_comm(MPI_COMM_WORLD, options) == 0 &&
+           dtx_kernel_each("each", each) == 0 &&
+           dtx_kernel_range("range", range) == 0 &&
+           dtx_kernel_range("count", count_run) == 0 &&
+           dtx_kernel_each("square", square) == 0 &&
+           dtx_kernel_each("find", find) == 0 &&
+           dtx_kernel_each("thirds", thirds) == 0 &&
+           dtx_kernel_each("stopper", stopper) == 0 &&
+           dtx_kernel_tree("tree", sizeof(struct node), visit, child) == 0 &&
+           dtx_kernel_each("each", each) == DTX_EEXIST;
+}
+
+static void session(int slots, const char *more)
+{
+    char options[80], what[120];
+
+    (void)snprintf(options, sizeof(options), "slots=%d %s", slots * size,
+                   more);
+    (void)snprintf(what, sizeof(what), "a session with %s", options);
+    verdict(start(options) && dtx_rank() == rank && dtx_ranks() == size,
+            what);
+    check_sums();
+    check_large();
+    check_gather();
+    check_deliver(0);
+    check_deliver(1);
+    check_operator();
+    check_failures();
+    check_mismatch();
+    check_tree();
+    verdict(dtx_finalize() == 0 && dtx_rank() == -1, "the session ends");
+}
+
+int main(int argc, char **argv)
+{
+    int level;
+
+    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level))
+        return 99;
+    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
+    verdict(dtx_init("slot=3") == DTX_EINVAL &&
+                strstr(dtx_error_text(), "slots="),
+            "an unknown option, and what is meant");
+    verdict(dtx_for("each", 0, 1, NULL, 0) == DTX_ESTATE, "outside a session");
+    session(1, "");
+    session(4, "bell=no nap=100us");
+    session(2, "schedule=gss");
+    if (rank == 0)
+        printf("1..%d\n", number);
+    (void)MPI_Finalize();
+    return failures != 0;
+}
