@@ -122,11 +122,24 @@ static int write_file(const char *dir, const char *name, const char *text)
     return rc;
 }
 
+/* The advice is good for once. */
+static bool take_advice(const char *run_dir)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    bool good;
+
+    dtx_buf_printf(&path, "%s/" ADVICE_FILE, run_dir);
+    good = !path.failed && unlink(path.data) == 0;
+    dtx_buf_free(&path);
+    return good;
+}
+
 int dtx_restart_mark(const char *run_dir, const struct dtx_alloc *a,
                      struct dtx_error *err)
 {
     char text[64];
 
+    (void)take_advice(run_dir); /* of a session that was killed */
     if (!a->inside)
         return DTX_OK;
     (void)snprintf(text, sizeof(text), "job %s start %u\n", a->job_id,
@@ -142,18 +155,6 @@ int dtx_restart_mark(const char *run_dir, const struct dtx_alloc *a,
 int dtx_requeue_advise(const char *run_dir)
 {
     return write_file(run_dir, ADVICE_FILE, "") < 0 ? DTX_ESYS : DTX_OK;
-}
-
-/* The advice is good for once. */
-static bool take_advice(const char *run_dir)
-{
-    struct dtx_buf path = DTX_BUF_INIT;
-    bool good;
-
-    dtx_buf_printf(&path, "%s/" ADVICE_FILE, run_dir);
-    good = !path.failed && unlink(path.data) == 0;
-    dtx_buf_free(&path);
-    return good;
 }
 
 static void queue_again(const struct dtx_alloc *a, const char *run_dir,

@@ -24,6 +24,7 @@
 export srcdir builddir DISTRIBUTEX
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_mpi_yield_when_idle=1
+unset "${!SLURM_@}" # the tests may run in a job themselves
 
 case_seconds=60
 test_number=0
