@@ -79,7 +79,12 @@ static void write_environment(struct dtx_page *p)
                                               "one");
     dtx_page_item(p, "OMP_NUM_THREADS", "its cpus, unless it was set already");
     dtx_page_para(p, "The launcher's own variables are removed, so that a task "
-                     "may itself call mpirun.");
+                     "may itself call mpirun; what that starts stays on the "
+                     "cores of the task (OMPI_MCA_hwloc_base_binding_policy="
+                     "none). Settings of yours (OMPI_MCA_..., PRTE_MCA_...) "
+                     "reach the tasks of one process as they are; under "
+                     "mpirun or --ranks they cannot be told from mpirun's own "
+                     "and are removed: set them in the command.");
 }
 
 static void write_policies(struct dtx_page *p)
