@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "engine/master.h"
+#include "run/place.h"
 #include "task/outcome.h"
 
 struct dtx_buf;
@@ -43,7 +44,7 @@ struct dtx_texts {
 /* Texts are owned by the struct; 'words' are those of the command line. Zero
  * means "not given" where it can. */
 struct dtx_options {
-    uint32_t jobs;          /* -j: slots per node, 0 = its cores */
+    struct dtx_jobs jobs;   /* -j: slots per node */
     uint32_t ranks;         /* --ranks: launch mpirun with that many */
     char *hostfile;         /* --hostfile: launch mpirun with it */
     char *run_dir;          /* --run-dir */
@@ -55,7 +56,7 @@ struct dtx_options {
     int64_t timeout_ns;     /* --timeout, 0 = none */
     double timeout_percent; /* --timeout 200%: of the median, 0 = none */
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
-    struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
+    struct dtx_halt halt;   /* --halt now|soon,fail|success|done=N|N% */
     char *node_setup;       /* --node-setup CMD */
     char *node_teardown;    /* --node-teardown CMD */
     int64_t node_limit_ns;  /* --node-setup-timeout, for each, default 10 min */

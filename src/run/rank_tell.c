@@ -58,13 +58,14 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 (unsigned long long)r->job.redone);
     if (r->job.list.ntasks == 0 && !r->job.live)
         dtx_log(DTX_LOG_WARN, "there are no tasks in it");
-    if (r->o->jobs &&
-        r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)
+    if (r->o->jobs.how == DTX_JOBS_COUNT &&
+        r->share.job_slots > (uint64_t)r->o->jobs.n * r->share.nodes)
         dtx_log(DTX_LOG_WARN,
-                "every rank has at least one slot: %llu, more than --jobs %u "
+                "every rank has at least one slot: %llu, more than --jobs %d "
                 "a node",
-                (unsigned long long)r->share.job_slots, r->o->jobs);
-    if (!r->o->jobs && r->share.job_slots * 2 <= r->share.job_cores)
+                (unsigned long long)r->share.job_slots, (int)r->o->jobs.n);
+    if (r->o->jobs.how == DTX_JOBS_CORES &&
+        r->share.job_slots * 2 <= r->share.job_cores)
         dtx_log(DTX_LOG_WARN,
                 "using %llu of %llu cores: launch with one rank a core, or "
                 "with mpirun --bind-to none",
@@ -93,7 +94,7 @@ static void tell_policy(const struct dtx_rank_life *r)
         struct dtx_share s;
         uint64_t n;
 
-        if (dtx_share_of(r->cards, r->size, i, r->o->jobs, &s))
+        if (dtx_share_of(r->cards, r->size, i, &r->o->jobs, &s))
             break;
         v.slots = s.nslots;
         n = policy->chunk(&state, &v);
