@@ -16,7 +16,7 @@
  * other there. */
 static const char *const own[] = {
     "ATTEMPT", "CONFIG", "MARKER",  "RANK",      "REMAINING_SECONDS",
-    "RUN_DIR", "SLOT",   "TASK_ID", "TASK_NAME",
+    "RUN_DIR", "SLOT",   "TASK_ID", "TASK_NAME", "TERMINAL",
 };
 
 static bool is_own(const char *name, size_t len)

@@ -113,6 +113,23 @@ test_case "dependencies, retries and timeouts across ranks" '
     grep -q "3 succeeded, 1 failed, 1 skipped" err || fail "$(cat err)"
 '
 
+if command -v script >/dev/null; then
+    test_case "--ranks on a terminal: a progress line, as wide as it" '
+        yes "sleep 0.2" | head -n 12 >list
+        for options in "" "--bar -q"; do
+            timeout -k 5 40 script -qec "stty cols 40; exec \"$DISTRIBUTEX\" \
+                run --ranks 2 $options list" /dev/null >out 2>&1 </dev/null
+            tr "\r" "\n" <out | sed -n "s/^.\[K\([0-9]\)/\1/p" >lines
+            grep -q "^[0-9]* of 12 done" lines || fail "$(cat -A out)"
+            awk "length > 39 { exit 1 }" lines || fail "$(cat -A lines)"
+        done
+        timeout -k 5 40 "$DISTRIBUTEX" run --ranks 2 list >out 2>&1
+        ! grep -q "running" out || fail "$(cat out)"
+    '
+else
+    skip_case "--ranks on a terminal" "no script(1)"
+fi
+
 # Two ranks on a core each, as mpirun binds them; what tasks start with mpirun
 # stays on its task's core.
 if [ "$(nproc)" -ge 2 ]; then
