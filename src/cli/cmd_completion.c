@@ -156,7 +156,8 @@ static void put_option_words(struct dtx_buf *b, const char *command)
     const struct dtx_option *o;
     size_t i, n;
 
-    if (strcmp(command, "run") == 0) {
+    /* help explains the options of run */
+    if (strcmp(command, "run") == 0 || strcmp(command, "help") == 0) {
         o = dtx_option_table(&n);
         for (i = 0; i < n; i++) {
             if (o[i].name)
@@ -280,11 +281,29 @@ static void put_zsh_run(struct dtx_buf *b)
     }
 }
 
+/* The options of run, as words that help explains. */
+static void put_zsh_explained(struct dtx_buf *b)
+{
+    const struct dtx_option *o;
+    size_t i, n;
+
+    o = dtx_option_table(&n);
+    for (i = 0; i < n; i++) {
+        if (!o[i].name || o[i].kind == DTX_OPTION_HELP)
+            continue;
+        dtx_buf_printf(b, "            '--%s[", o[i].name);
+        put_zsh_help(b, o[i].help);
+        dtx_buf_str(b, "]' \\\n");
+    }
+}
+
 static void put_zsh_other(struct dtx_buf *b, const struct dtx_cmd *c)
 {
     const struct dtx_cmd_option *o;
     size_t i, n;
 
+    if (strcmp(c->name, "help") == 0)
+        put_zsh_explained(b);
     o = dtx_cmd_option_table(&n);
     for (i = 0; i < n; i++) {
         if (strcmp(o[i].command, c->name) != 0)

@@ -409,6 +409,30 @@ static int watch(struct follower *w, const char *dir, const char *journal,
     return rc;
 }
 
+/* What was asked for by its number or name has not come, and will not. */
+static void tell_absent(struct follower *w)
+{
+    const struct request *q = w->printer->request;
+    const struct dtx_replay *r = &w->replay;
+    struct dtx_error err = {0, ""};
+    uint32_t t;
+
+    if (q->nrefs == 0 || !r->has_list)
+        return;
+    if (check_refs(q, &r->list, &err) != 0) {
+        (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
+        w->printer->missed = true;
+        return;
+    }
+    for (t = 0; t < r->list.ntasks && !q->state; t++) {
+        if (r->known[t].at != 0 || !is_asked(q, &r->list, t))
+            continue;
+        (void)say_no_outcome(t, &err);
+        (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
+        w->printer->missed = true;
+    }
+}
+
 static int follow(struct printer *p, const char *dir, const char *journal)
 {
     struct dtx_error err = {0, ""};
@@ -420,6 +444,8 @@ static int follow(struct printer *p, const char *dir, const char *journal)
     w.next = DTX_JOURNAL_HEADER;
     dtx_replay_init(&w.replay);
     rc = dtx_journal_read(journal, follow_one, &w, NULL, &err);
+    if (rc == 0 && w.replay.has_list && !w.replay.live)
+        rc = check_refs(p->request, &w.replay.list, &err);
     if (rc == 0)
         rc = watch(&w, dir, journal, &err);
     if (rc == 0 && !w.replay.ended)
@@ -427,6 +453,8 @@ static int follow(struct printer *p, const char *dir, const char *journal)
                            "the job in %s has not come to its end and does "
                            "not run any more; 'distributex run --resume' goes "
                            "on with it", dir);
+    else if (rc == 0)
+        tell_absent(&w);
     dtx_replay_fini(&w.replay);
     if (rc < 0)
         return dtx_cmd_fail(DTX_CMD_FAILED, &err);

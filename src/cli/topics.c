@@ -80,8 +80,14 @@ static void write_environment(struct dtx_page *p)
                                               "one");
     dtx_page_item(p, "OMP_NUM_THREADS", "its cpus, unless it was set already");
     dtx_page_para(p, "The launcher's own variables are removed, so that a task "
-                     "may itself call mpirun. In a Slurm job a task sees one "
-                     "of its own: SLURM_NTASKS and SLURM_NNODES are 1, "
+                     "may itself call mpirun; what that starts stays on the "
+                     "cores of the task (OMPI_MCA_hwloc_base_binding_policy="
+                     "none). Settings of yours (OMPI_MCA_..., PRTE_MCA_...) "
+                     "reach the tasks of one process as they are; under "
+                     "mpirun or --ranks they cannot be told from mpirun's own "
+                     "and are removed: set them in the command. "
+                     "In a Slurm job a task sees one of its own: "
+                     "SLURM_NTASKS and SLURM_NNODES are 1, "
                      "SLURM_CPUS_PER_TASK its cores.");
 }
 

@@ -54,11 +54,17 @@ enum dtx_task_state {
     DTX_TASK_LEFT     /* DTX_PRIOR_LEFT */
 };
 
+/* What is counted, of this session; tasks that were skipped never ended. */
+enum dtx_halt_on { DTX_HALT_FAIL, DTX_HALT_SUCCESS, DTX_HALT_DONE };
+
 struct dtx_halt {
     enum dtx_stop how;  /* DRAIN: soon, KILL: now */
-    uint32_t failures;  /* stop at this many failed tasks, 0 = by percent */
-    double percent;     /* stop at this share of the tasks that ended, after at
-                           least three; 0 = never */
+    enum dtx_halt_on on;
+    uint32_t count;     /* stop at this many such tasks, 0 = by percent */
+    double percent;     /* FAIL: stop at this share of the tasks that ended,
+                           after at least three. Else: of all tasks that
+                           had not ended before this session, once all are
+                           known. 0 = never */
 };
 
 struct dtx_master_config {

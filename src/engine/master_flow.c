@@ -371,16 +371,27 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
     }
 }
 
+/* Of how many tasks a share is meant; 0: not known yet. */
+static uint64_t halt_base(const struct dtx_master *m, uint64_t ended)
+{
+    if (m->c.halt.on == DTX_HALT_FAIL)
+        return ended >= 3 ? ended : 0;
+    return m->open ? 0 : m->ntasks - m->st.prior_ok - m->st.prior_failed;
+}
+
 static void check_halt(struct dtx_master *m)
 {
     const struct dtx_halt *h = &m->c.halt;
     uint64_t failed = m->st.failed - m->st.prior_failed;
-    uint64_t ended = failed + m->st.ok - m->st.prior_ok;
-    bool halt = h->failures > 0 && failed >= h->failures;
+    uint64_t ok = m->st.ok - m->st.prior_ok;
+    uint64_t n = h->on == DTX_HALT_FAIL      ? failed
+                 : h->on == DTX_HALT_SUCCESS ? ok
+                                             : ok + failed;
+    uint64_t base = h->percent > 0 ? halt_base(m, ok + failed) : 0;
 
-    if (h->percent > 0 && ended >= 3)
-        halt |= (double)failed * 100.0 >= h->percent * (double)ended;
-    if (!halt || m->stopping)
+    if (m->stopping ||
+        !((h->count > 0 && n >= h->count) ||
+          (base > 0 && (double)n * 100.0 >= h->percent * (double)base)))
         return;
     m->halted = true;
     dtx_master_stop(m, h->how);

@@ -42,6 +42,10 @@ static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
                       const struct calling *all, const struct dtx_cores *cores)
 {
     struct dtx_card *card = calloc(n->size, sizeof(*card));
+    const struct dtx_jobs jobs = {.how = o->jobs ? DTX_JOBS_COUNT
+                                                 : DTX_JOBS_CORES,
+                                  .n = o->jobs < INT32_MAX ? (int32_t)o->jobs
+                                                           : INT32_MAX};
     uint32_t r;
     int rc = card ? DTX_OK : DTX_ENOMEM;
 
@@ -50,7 +54,7 @@ static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
     for (r = 0; r < n->size && rc == DTX_OK; r++) {
         struct dtx_share s;
 
-        rc = dtx_share_of(card, n->size, r, o->jobs, &s);
+        rc = dtx_share_of(card, n->size, r, &jobs, &s);
         n->slots[r] = n->threads ? s.nslots : 1;
         n->weight[r] = all[r].weight;
         if (rc == DTX_OK && r == n->rank)

@@ -56,15 +56,26 @@ static const char *const slurm_entries[] = {
 /* ... apart from these, which are the user's word. */
 static const char *const kept_prefix[] = {"OMPI_ALLOW_RUN_AS_ROOT"};
 
-/* A task that is bound to its cores may call mpirun: the ranks it starts then
- * stay on those cores (Open MPI would bind the first ones of what it finds,
- * for every task the same) and may be more than there are cores. */
-static const char *const bound_entries[] = {
+/* A task may call mpirun: the ranks it starts stay on the cores the task may
+ * use.  Open MPI does not look at these; it would bind to the first cores of
+ * the machine, for every task the same. */
+static const char *const nested_entries[DTX_ENV_NESTED] = {
     "OMPI_MCA_hwloc_base_binding_policy=none",
-    "OMPI_MCA_rmaps_base_oversubscribe=1",
     "PRTE_MCA_hwloc_default_binding_policy=none",
+    /* ... and where the task is bound they may be more than it has cores */
+    "OMPI_MCA_rmaps_base_oversubscribe=1",
     "PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe",
 };
+
+#define NUNBOUND 2 /* the first of them are for all tasks */
+
+/* Settings for a launcher in a task: the user's, where no launcher started us
+ * (it passes its own settings in variables of these names). */
+static const char *const setting_prefix[] = {"OMPI_MCA_", "PRTE_MCA_",
+                                             "PMIX_MCA_"};
+static const char *const launched_prefix[] = {
+    "OMPI_COMM_WORLD_", "OMPI_MCA_orte_hnp_uri=", "PMIX_RANK=",
+    "PMIX_NAMESPACE="};
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -120,6 +131,54 @@ const char *dtx_env_find(char *const *env, const char *name)
     return NULL;
 }
 
+static bool begins_with_one(const char *s, const char *const *prefix, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (begins_with(s, prefix[i]))
+            return true;
+    return false;
+}
+
+/* Let tasks have what the user tells their launchers. */
+static void keep_settings(struct dtx_env *e, char *const *env)
+{
+    char *const *p;
+
+    for (p = env; p && *p; p++)
+        if (begins_with_one(*p, launched_prefix, LEN(launched_prefix)))
+            return;
+    for (p = env; p && *p; p++)
+        if (begins_with_one(*p, setting_prefix, LEN(setting_prefix)))
+            e->base[e->nbase++] = *p;
+}
+
+/* Is the variable of this entry among those all tasks have? */
+static bool has_variable(const struct dtx_env *e, const char *entry)
+{
+    size_t n = strcspn(entry, "=") + 1, i;
+
+    for (i = 0; i < e->nbase; i++)
+        if (strncmp(e->base[i], entry, n) == 0)
+            return true;
+    return false;
+}
+
+/* What the user has not set, nor the opposite of it. */
+static void choose_nested(struct dtx_env *e)
+{
+    bool exact = has_variable(e, "OMPI_MCA_rmaps_base_no_oversubscribe=");
+    size_t i;
+
+    for (i = 0; i < DTX_ENV_NESTED; i++) {
+        if (i == NUNBOUND)
+            e->nunbound = e->nnested;
+        if (!has_variable(e, nested_entries[i]) && !(exact && i >= NUNBOUND))
+            e->nested[e->nnested++] = (char *)(uintptr_t)nested_entries[i];
+    }
+}
+
 static bool make_run_dir(struct dtx_env *e, const char *dir)
 {
     size_t size = strlen("DTX_RUN_DIR=") + strlen(dir) + 1;
@@ -139,7 +198,7 @@ int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c)
         n++;
     e->base = calloc(n + 2 + LEN(slurm_entries), sizeof(char *));
     e->vec = calloc(n + 2 + LEN(slurm_entries) + DTX_ENV_CHANGING +
-                        LEN(bound_entries) + DTX_MAX_ENV_ENTRIES + 2,
+                        DTX_ENV_NESTED + DTX_MAX_ENV_ENTRIES + 2,
                     sizeof(char *));
     if (!e->base || !e->vec || !make_run_dir(e, c->run_dir)) {
         dtx_env_fini(e);
@@ -156,6 +215,8 @@ int dtx_env_init(struct dtx_env *e, const struct dtx_spawner_config *c)
     (void)snprintf(e->rank, sizeof(e->rank), "DTX_RANK=%u", c->rank);
     e->base[e->nbase++] = e->rank;
     e->base[e->nbase++] = e->run_dir;
+    keep_settings(e, c->env);
+    choose_nested(e);
     memcpy(e->vec, e->base, e->nbase * sizeof(char *));
     e->nshared = e->nbase;
     e->own_omp = dtx_env_find(c->env, "OMP_NUM_THREADS") != NULL;
@@ -324,8 +385,8 @@ char *const *dtx_env_task(struct dtx_env *e, const struct dtx_env_task *t)
         (void)snprintf(e->name, sizeof(e->name), "DTX_TASK_NAME=%s", t->name);
         *v++ = e->name;
     }
-    for (i = 0; t->bound && i < LEN(bound_entries); i++)
-        *v++ = (char *)(uintptr_t)bound_entries[i];
+    for (i = 0; i < (t->bound ? e->nnested : e->nunbound); i++)
+        *v++ = e->nested[i];
     *v = NULL;
     return e->vec;
 }

@@ -20,6 +20,7 @@ struct dtx_spawner_config;
 
 #define DTX_ENV_NAME_MAX 1023u /* bytes of a DTX_TASK_NAME */
 #define DTX_ENV_CHANGING 12
+#define DTX_ENV_NESTED 4 /* settings for an mpirun in a task */
 
 struct dtx_env {
     char **base;   /* what all tasks share; borrowed and own entries */
@@ -30,6 +31,8 @@ struct dtx_env {
     char *extra;   /* the last task's further variables, or NULL */
     size_t nextra;
     struct dtx_buf text; /* those with the task's numbers put in */
+    char *nested[DTX_ENV_NESTED]; /* not set by the user */
+    size_t nnested, nunbound;     /* of them; those of tasks not bound */
     uint32_t rank_number;
     bool own_omp;  /* the user has set OMP_NUM_THREADS */
     bool in_slurm; /* within a Slurm job: its variables are cut to the task */
@@ -47,10 +50,12 @@ struct dtx_env_task {
     const char *name;  /* NULL = none */
     const char *extra; /* see struct dtx_task_attr; NULL = none */
     int64_t now_ns;   /* wall clock */
-    bool bound;       /* to its cores: a nested mpirun must stay there */
+    bool bound;       /* to its cores: an mpirun in it may start more ranks */
 };
 
-/* Is this "NAME=value" the launcher's or an outer job's, not the user's? */
+/* Is this "NAME=value" the launcher's or an outer job's, not the user's?
+ * Settings such as OMPI_MCA_btl count as the launcher's; they reach the tasks
+ * all the same where no launcher has started this process. */
 bool dtx_env_is_foreign(const char *entry);
 /* The value of 'name' in 'env', or NULL. */
 const char *dtx_env_find(char *const *env, const char *name);

@@ -135,6 +135,36 @@ static char *copy(const char *s)
     return s ? strdup(s) : NULL;
 }
 
+static int read_no_further(void *ctx, const void *payload, size_t len,
+                           uint64_t at, struct dtx_error *err)
+{
+    (void)ctx;
+    (void)payload;
+    (void)len;
+    (void)at;
+    (void)err;
+    return 1;
+}
+
+/* The directory holds a journal: what --resume would have to say against it
+ * is said now. */
+static int refuse_job(const char *dir, struct dtx_error *err)
+{
+    struct dtx_buf journal = DTX_BUF_INIT;
+    int rc = 0;
+
+    dtx_buf_printf(&journal, "%s/journal", dir);
+    if (!journal.failed)
+        rc = dtx_journal_read(journal.data, read_no_further, NULL, NULL, err);
+    dtx_buf_free(&journal);
+    if (rc == DTX_EFOREIGN)
+        return rc;
+    return dtx_error_set(err, DTX_EEXIST,
+                         "%s holds a job already: add --resume to go on with "
+                         "it, --resume-failed to run its failed tasks again as "
+                         "well, or name another --run-dir", dir);
+}
+
 static int fresh_directory(const struct dtx_options *o, struct dtx_buf *path,
                            bool *made, struct dtx_error *err)
 {
@@ -147,11 +177,7 @@ static int fresh_directory(const struct dtx_options *o, struct dtx_buf *path,
     rc = dtx_rundir_make(o->run_dir, path, &found, err);
     *made = found == DTX_RUNDIR_MADE;
     if (rc == DTX_OK && found == DTX_RUNDIR_JOB)
-        rc = dtx_error_set(err, DTX_EEXIST,
-                           "%s holds a job already: add --resume to go on "
-                           "with it, --resume-failed to run its failed tasks "
-                           "again as well, or name another --run-dir",
-                           o->run_dir);
+        rc = refuse_job(o->run_dir, err);
     return rc;
 }
 
@@ -217,6 +243,7 @@ static int take_directory(const struct dtx_options *o, struct watching *w,
 struct appender {
     struct dtx_journal *journal;
     struct dtx_buf framed;
+    bool may_stop; /* nothing rests on it yet */
     struct dtx_error *err;
 };
 
@@ -236,6 +263,10 @@ static int append_record(void *ctx, const void *payload, size_t len)
 {
     struct appender *a = ctx;
 
+    if (a->may_stop && dtx_signals_asked())
+        return dtx_error_set(a->err, DTX_ESTATE,
+                             "stopped while the list was written: nothing was "
+                             "run");
     dtx_journal_frame(&a->framed, payload, len);
     return a->framed.len > GROUP_BYTES ? append_group(a) : DTX_OK;
 }
@@ -304,7 +335,9 @@ static int begin_session(const struct dtx_options *o, struct dtx_job *job,
                          uint32_t ranks, const char *command_line,
                          bool new_list, struct dtx_error *err)
 {
-    struct appender a = {job->journal, DTX_BUF_INIT, err};
+    bool is_long = job->list.ntasks > DTX_STOP_EVERY; /* else drain as usual */
+    struct appender a = {job->journal, DTX_BUF_INIT, is_long && !job->resumed,
+                         err};
     struct dtx_rec rec;
     char host[256];
     int rc;
@@ -552,7 +585,7 @@ static int still_there(const struct dtx_job *job, struct dtx_error *err)
 static int record_end(struct dtx_job *job, const struct dtx_job_end *end,
                       struct dtx_error *err)
 {
-    struct appender a = {job->journal, DTX_BUF_INIT, err};
+    struct appender a = {job->journal, DTX_BUF_INIT, false, err};
     struct dtx_rec rec = {.kind = DTX_REC_END};
     struct timespec ts = {0, 0};
     int rc;

@@ -11,7 +11,7 @@ struct row {
     uint32_t leader;
     uint32_t ranks, left; /* of the node; of those, not done */
     enum state state;
-    bool done, stopped;
+    bool done, stopped, failed;
 };
 
 struct dtx_nodecmd {
@@ -58,7 +58,8 @@ void dtx_nodecmd_set_up(struct dtx_nodecmd *n, uint32_t leader, bool good)
     if (!leads(n, leader) || n->row[leader].state != SETTING_UP)
         return;
     n->row[leader].state = good ? READY : OUT;
-    n->nout += !good && !n->row[leader].stopped;
+    n->row[leader].failed = !good && !n->row[leader].stopped;
+    n->nout += n->row[leader].failed;
     for (r = leader; told < n->row[leader].ranks && r < n->c.nranks; r++) {
         if (n->row[r].leader != leader)
             continue;
@@ -122,4 +123,9 @@ bool dtx_nodecmd_over(const struct dtx_nodecmd *n)
 bool dtx_nodecmd_all_out(const struct dtx_nodecmd *n)
 {
     return n->nout == n->nnodes;
+}
+
+bool dtx_nodecmd_failed(const struct dtx_nodecmd *n, uint32_t rank)
+{
+    return rank < n->c.nranks && n->row[n->row[rank].leader].failed;
 }

@@ -50,5 +50,7 @@ void dtx_nodecmd_torn_down(struct dtx_nodecmd *n, uint32_t leader);
 bool dtx_nodecmd_over(const struct dtx_nodecmd *n);
 /* Has the set-up failed on all nodes? */
 bool dtx_nodecmd_all_out(const struct dtx_nodecmd *n);
+/* Has it failed on the node of this rank? */
+bool dtx_nodecmd_failed(const struct dtx_nodecmd *n, uint32_t rank);
 
 #endif

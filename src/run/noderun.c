@@ -262,6 +262,11 @@ bool dtx_noderun_failed(const struct dtx_noderun *n)
     return dtx_nodecmd_all_out(n->table);
 }
 
+bool dtx_noderun_failed_for(const struct dtx_noderun *n, uint32_t rank)
+{
+    return dtx_nodecmd_failed(n->table, rank);
+}
+
 /* ---- life ---- */
 
 /* The lowest rank of each rank's node. */

@@ -61,5 +61,7 @@ void dtx_noderun_done(struct dtx_noderun *n, uint32_t rank);
 /* Rank 0: all nodes are torn down; no node could be set up. */
 bool dtx_noderun_over(const struct dtx_noderun *n);
 bool dtx_noderun_failed(const struct dtx_noderun *n);
+/* Rank 0: the set-up failed on the node of this rank. */
+bool dtx_noderun_failed_for(const struct dtx_noderun *n, uint32_t rank);
 
 #endif

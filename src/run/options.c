@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/near.h"
 #include "run/options_row.h"
-#include "run/options_table.h"
 #include "sched/policy.h"
 #include "task/show.h"
 
@@ -39,17 +38,6 @@ struct parser {
     bool help;
     int next; /* word of argv to look at */
 };
-
-static const struct {
-    const char *name;
-    char letter;
-} later[] = {
-#define LATER(name, letter) {name, letter},
-    DTX_OPTION_LATER_MAP(LATER)
-#undef LATER
-};
-
-#define NLATER (sizeof(later) / sizeof(later[0]))
 
 /* 'value' NULL: a flag that stands alone. */
 static int set_option(struct parser *p, const struct dtx_option *o,
@@ -83,14 +71,10 @@ static int refuse_unknown(struct parser *p, const char *spelled, size_t len)
     struct dtx_show b;
 
     (void)dtx_show_text(&b, spelled, len);
-    for (i = 0; i < NLATER; i++) {
-        if (is_long ? strlen(later[i].name) == n &&
-                          memcmp(later[i].name, name, n) == 0
-                    : later[i].letter != 0 && later[i].letter == *name)
-            return dtx_error_set(p->err, DTX_EINVAL,
-                                 "unknown option %s: it is not in this "
-                                 "version" SEE_HELP, b.text);
-    }
+    if (is_long && dtx_option_is_later(name, n))
+        return dtx_error_set(p->err, DTX_EINVAL,
+                             "unknown option %s: it is not in this version"
+                             SEE_HELP, b.text);
     if (dtx_option_foreign(name, n))
         return dtx_error_set(p->err, DTX_EINVAL,
                              "%s is an option of GNU parallel that is not "
@@ -155,17 +139,6 @@ static int read_long(struct parser *p, const char *word)
     return set_option(p, o, COMMAND_LINE, label, value);
 }
 
-static const struct dtx_option *find_letter(const struct parser *p, char c)
-{
-    size_t i;
-
-    for (i = 0; i < p->nrows; i++) {
-        if (p->table[i].letter == c)
-            return &p->table[i];
-    }
-    return NULL;
-}
-
 /* -q, -qv, -j4, -j 4, -qj4 */
 static int read_letters(struct parser *p, const char *word)
 {
@@ -173,7 +146,7 @@ static int read_letters(struct parser *p, const char *word)
     int rc = 0;
 
     for (s = word + 1; *s && rc == 0 && !p->help; s++) {
-        const struct dtx_option *o = find_letter(p, *s);
+        const struct dtx_option *o = dtx_option_lettered(*s);
         char label[3] = {'-', *s, '\0'};
 
         if (!o)
@@ -213,11 +186,38 @@ static int read_command_line(struct parser *p)
 
 /* ---- the other sources ---- */
 
+static const char *from_environment(const struct parser *p, const char *name)
+{
+    const char *value = p->in->get(p->in->get_ctx, name);
+
+    return value && *value ? value : NULL;
+}
+
+/* An option that is not built is unknown wherever it is given. */
+static int refuse_later(const struct parser *p)
+{
+    const char *name;
+    char variable[64];
+    size_t i;
+
+    for (i = 0; (name = dtx_option_later(i)) != NULL; i++) {
+        const struct dtx_option o = {.name = name};
+
+        (void)dtx_option_variable(&o, variable, sizeof(variable));
+        if (from_environment(p, variable))
+            return dtx_error_set(p->err, DTX_EINVAL,
+                                 "environment variable %s: unknown option "
+                                 "--%s: it is not in this version; unset the "
+                                 "variable", variable, name);
+    }
+    return 0;
+}
+
 static int read_environment(struct parser *p)
 {
     char variable[64], label[96];
+    int rc = refuse_later(p);
     size_t i;
-    int rc = 0;
 
     for (i = 0; i < p->nrows && rc == 0; i++) {
         const struct dtx_option *o = &p->table[i];
@@ -225,9 +225,9 @@ static int read_environment(struct parser *p)
 
         if (!o->name || o->kind == DTX_OPTION_HELP)
             continue;
-        value = p->in->get(p->in->get_ctx,
-                           dtx_option_variable(o, variable, sizeof(variable)));
-        if (!value || !*value)
+        value = from_environment(
+            p, dtx_option_variable(o, variable, sizeof(variable)));
+        if (!value)
             continue;
         (void)snprintf(label, sizeof(label), "environment variable %s",
                        variable);
@@ -385,9 +385,7 @@ static int read_array(struct parser *p, bool separated, int n)
 
 static const char *variable(const struct parser *p, const char *name)
 {
-    const char *value = p->in->get ? p->in->get(p->in->get_ctx, name) : NULL;
-
-    return value && *value ? value : NULL;
+    return p->in->get ? from_environment(p, name) : NULL;
 }
 
 /* Where TACC Launcher's variables are set, its task file is meant when nothing

@@ -18,6 +18,7 @@
 
 #include "base/when.h"
 #include "engine/master.h"
+#include "run/place.h"
 #include "task/outcome.h"
 
 struct dtx_buf;
@@ -44,7 +45,7 @@ struct dtx_texts {
 /* Texts are owned by the struct; 'words' are those of the command line. Zero
  * means "not given" where it can. */
 struct dtx_options {
-    uint32_t jobs;          /* -j: slots per node, 0 = its cores */
+    struct dtx_jobs jobs;   /* -j: slots per node */
     uint32_t ranks;         /* --ranks: launch mpirun with that many */
     char *hostfile;         /* --hostfile: launch mpirun with it */
     char *run_dir;          /* --run-dir */
@@ -60,7 +61,7 @@ struct dtx_options {
     int term_signal;        /* --term-signal, default SIGTERM */
     struct dtx_when deadline; /* --deadline */
     bool requeue;           /* --requeue */
-    struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
+    struct dtx_halt halt;   /* --halt now|soon,fail|success|done=N|N% */
     char *node_setup;       /* --node-setup CMD */
     char *node_teardown;    /* --node-teardown CMD */
     int64_t node_limit_ns;  /* --node-setup-timeout, for each, default 10 min */

@@ -48,6 +48,15 @@ static int refuse_name(const char *place, const char *s, size_t len,
             dtx_near_offer(&near, table[i].name);
     }
     (void)dtx_show_text(&b, s, len);
+    if (dtx_option_is_later(s, len))
+        return dtx_error_set(err, DTX_EINVAL,
+                             "%s: unknown option '%s': it is not in this "
+                             "version; remove the line", place, b.text);
+    if (len > 1 && dtx_option_foreign(s, len))
+        return dtx_error_set(err, DTX_EINVAL,
+                             "%s: '%s' is an option of GNU parallel that is "
+                             "not here: %s", place, b.text,
+                             dtx_option_foreign(s, len));
     if (near.best)
         return dtx_error_set(err, DTX_EINVAL,
                              "%s: unknown option '%s'; did you mean %s?",

@@ -102,19 +102,11 @@ void dtx_options_man(struct dtx_buf *out)
 
 static const struct dtx_option *find_spelled(const char *word)
 {
-    const struct dtx_option *table;
-    size_t i, n;
-
     if (strncmp(word, "--", 2) == 0)
         return dtx_option_named(word + 2, strcspn(word + 2, "="));
     if (word[0] != '-')
         return dtx_option_named(word, strlen(word));
-    table = dtx_option_table(&n);
-    for (i = 0; i < n; i++) {
-        if (table[i].letter && word[1] == table[i].letter && !word[2])
-            return &table[i];
-    }
-    return NULL;
+    return word[1] && !word[2] ? dtx_option_lettered(word[1]) : NULL;
 }
 
 bool dtx_options_help_one(struct dtx_buf *out, const char *word)

@@ -18,6 +18,7 @@ enum dtx_option_kind {
     DTX_OPTION_GROUP, /* no option: 'help' is the title of those that follow */
     DTX_OPTION_FLAG,
     DTX_OPTION_NUMBER,   /* uint32_t */
+    DTX_OPTION_JOBS,     /* struct dtx_jobs */
     DTX_OPTION_DURATION, /* int64_t nanoseconds */
     DTX_OPTION_TIMEOUT,  /* int64_t nanoseconds, or a share of the median */
     DTX_OPTION_TEXT,
@@ -51,8 +52,10 @@ const struct dtx_option *dtx_option_table(size_t *count);
 /* The words that options of this one's kind take, the i-th of them, or NULL:
  * all there are, or the usual forms ("soon,fail=1"). */
 const char *dtx_option_word(const struct dtx_option *o, size_t i);
-/* The row of this long name, or NULL. */
+/* The row of this long name, or letter; NULL for none. Some have a second one,
+ * of GNU parallel. */
 const struct dtx_option *dtx_option_named(const char *name, size_t len);
+const struct dtx_option *dtx_option_lettered(char letter);
 /* Does a word follow it on the command line? */
 bool dtx_option_takes_value(const struct dtx_option *o);
 /* "DTX_RUN_DIR" for run-dir; cut to fit; returns 'buf'. */
@@ -64,6 +67,10 @@ const char *dtx_option_variable(const struct dtx_option *o, char *buf,
 int dtx_option_set(const struct dtx_option *o, const char *label,
                    const char *value, struct dtx_options *out,
                    struct dtx_error *err);
+/* The long name of an option that is promised but not in this version; the
+ * i-th of them, or NULL. */
+bool dtx_option_is_later(const char *name, size_t len);
+const char *dtx_option_later(size_t i);
 /* What to say of an option of GNU parallel that is not here; its long name, or
  * one letter. NULL: none of those. */
 const char *dtx_option_foreign(const char *name, size_t len);

@@ -15,8 +15,8 @@
 /* What tasks find in their environment and what the parts of a job tell each
  * other there. */
 static const char *const own[] = {
-    "ATTEMPT", "BEGAN",  "CONFIG", "MARKER",  "RANK",      "REMAINING_SECONDS",
-    "RUN_DIR", "SLOT",   "TASK_ID", "TASK_NAME",
+    "ATTEMPT", "BEGAN",   "CONFIG",    "MARKER",   "RANK", "REMAINING_SECONDS",
+    "RUN_DIR", "SLOT",    "TASK_ID",   "TASK_NAME", "TERMINAL",
 };
 
 static bool is_own(const char *name, size_t len)

@@ -19,9 +19,12 @@
 
 #define DTX_OPTION_MAP(G, X)                                                   \
     G("Where it runs")                                                         \
-    X("jobs", 'j', NUMBER, AT(jobs), "N", 1, 65535, NULL,                      \
+    X("jobs", 'j', JOBS, AT(jobs), "N", 0, 65535, NULL,                        \
       "run N tasks at a time on each node, divided among its ranks (default: " \
-      "one for each core that may be used)")                                   \
+      "one for each core that may be used). +N, -N, N%: so many more than "    \
+      "those cores, fewer, or that share of them; 0: as many as there are "    \
+      "tasks and the limit of open files allows, up to 1024. -P and "          \
+      "--max-procs mean the same")                                             \
     X("ranks", 0, NUMBER, AT(ranks), "N", 1, 1000000, NULL,                    \
       "launch mpirun with N ranks and watch over it (default: one process, "   \
       "without MPI; under mpirun or srun this process is a rank)")             \
@@ -101,13 +104,18 @@
       "--term-signal says that tasks keep what they have done")                \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
-      "end), now,fail=N (those that run are killed), fail=N% for a share of "  \
-      "the tasks that ended, after at least three")                            \
+      "end), now,fail=N (those that run are killed); success=N, done=N: once " \
+      "N tasks have succeeded, or ended either way. N% is a share: with "      \
+      "fail= of the tasks that ended, after at least three, else of all tasks "\
+      "of this session (of a live list, once it has ended). 0, 1, 2, -1, -2 "  \
+      "and N% alone mean what they mean in GNU parallel")                      \
     G("Once on each node")                                                     \
     X("node-setup", 0, TEXT, AT(node_setup), "CMD", 0, 0, NULL,                \
       "run CMD on each node before its first task, in each session; it sees "  \
       "what a task sees but no DTX_TASK_ID, and DTX_NODE_SETUP=1. A node "     \
-      "where it fails takes no part; where it fails on all, no task runs")     \
+      "where it fails takes no part; where it fails on all, no task runs. "    \
+      "The last lines of what it wrote are told when it fails, and with "      \
+      "--verbose; redirect it to keep all")                                    \
     X("node-teardown", 0, TEXT, AT(node_teardown), "CMD", 0, 0, NULL,          \
       "run CMD on each node after its last task, also after a drain, a halt "  \
       "or a --node-setup that failed, with DTX_NODE_TEARDOWN=1; a failure is " \
@@ -146,7 +154,9 @@
     X("no-show", 0, FLAG, AT(no_output), NULL, 0, 0, NULL,                     \
       "keep the outputs of tasks without showing them")                        \
     X("bar", 0, FLAG, AT(bar), NULL, 0, 0, NULL,                               \
-      "show the progress line, also when stderr is no terminal")               \
+      "show the progress line, also with --quiet, and also when stderr is no " \
+      "terminal: a line every ten seconds then. On a terminal it is there "    \
+      "anyhow")                                                                \
     X("eta", 0, FLAG, AT(eta), NULL, 0, 0, NULL,                               \
       "as --bar, and the line also tells the time gone so far beside the "     \
       "estimated time left")                                                   \

@@ -61,13 +61,35 @@ const struct dtx_option *dtx_option_table(size_t *count)
     return table;
 }
 
+/* Names of GNU parallel for options that have another one here. */
+static const char *const aliases[][2] = {{"max-procs", "jobs"},
+                                         {"halt-on-error", "halt"}};
+
 const struct dtx_option *dtx_option_named(const char *name, size_t len)
 {
     size_t i;
 
+    for (i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+        if (strlen(aliases[i][0]) == len &&
+            memcmp(aliases[i][0], name, len) == 0)
+            return dtx_option_named(aliases[i][1], strlen(aliases[i][1]));
+    }
     for (i = 0; i < NROWS; i++) {
         if (table[i].name && strlen(table[i].name) == len &&
             memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+const struct dtx_option *dtx_option_lettered(char letter)
+{
+    size_t i;
+
+    if (letter == 'P')
+        letter = 'j';
+    for (i = 0; i < NROWS; i++) {
+        if (table[i].letter && table[i].letter == letter)
             return &table[i];
     }
     return NULL;
@@ -102,8 +124,10 @@ static int refuse(struct dtx_error *err, const char *label, const char *value,
 
 const char *dtx_option_word(const struct dtx_option *o, size_t i)
 {
-    static const char *const halt[] = {"never", "soon,fail=1", "now,fail=1",
-                                       "soon,fail=10%", "now,fail=10%"};
+    static const char *const halt[] = {
+        "never",          "soon,fail=1",    "now,fail=1",
+        "soon,fail=10%",  "now,fail=10%",   "soon,success=1",
+        "now,success=1",  "soon,done=50%",  "now,done=50%"};
     const struct dtx_policy *policy;
     size_t n;
 
@@ -157,11 +181,8 @@ static int read_number(const struct dtx_option *o, const char *label,
 
     if (dtx_parse_int(value, o->lo, o->hi, out) == 0)
         return 0;
-    (void)snprintf(what, sizeof(what), "a whole number from %lld to %lld%s",
-                   (long long)o->lo, (long long)o->hi,
-                   o->letter == 'j' && is_percentage(value)
-                       ? "; without the option each core gets a task"
-                       : "");
+    (void)snprintf(what, sizeof(what), "a whole number from %lld to %lld",
+                   (long long)o->lo, (long long)o->hi);
     return refuse(err, label, value, what);
 }
 
@@ -305,8 +326,8 @@ static int read_policy(const char *label, const char *value, char **out,
     return read_text(label, value, out, err);
 }
 
-/* A share above 0 and at most 100, with an optional fraction; 'len' bytes. */
-static bool read_share(const char *s, size_t len, double *out)
+/* A per cent above 0 and at most 'most', with an optional fraction. */
+static bool read_percent(const char *s, size_t len, double most, double *out)
 {
     char digits[16], *end;
 
@@ -316,38 +337,107 @@ static bool read_share(const char *s, size_t len, double *out)
     memcpy(digits, s, len);
     digits[len] = '\0';
     *out = strtod(digits, &end);
-    return *end == '\0' && *out > 0 && *out <= 100;
+    return *end == '\0' && *out > 0 && *out <= most;
+}
+
+/* The forms that GNU parallel keeps from its earlier versions. */
+static const char *halt_of_old(const char *value)
+{
+    static const char *const old[][2] = {{"0", "never"},
+                                         {"1", "soon,fail=1"},
+                                         {"2", "now,fail=1"},
+                                         {"-1", "soon,success=1"},
+                                         {"-2", "now,success=1"}};
+    size_t i;
+
+    for (i = 0; i < sizeof(old) / sizeof(old[0]); i++) {
+        if (strcmp(value, old[i][0]) == 0)
+            return old[i][1];
+    }
+    return value;
+}
+
+/* "soon,fail=" and the like: go behind it. */
+static bool read_halt_kind(const char **s, struct dtx_halt *out)
+{
+    static const char *const hows[] = {"soon,", "now,"};
+    static const char *const ons[] = {"fail=", "success=", "done="};
+    size_t how, on;
+
+    for (how = 0; how < 2; how++) {
+        const char *rest = *s + strlen(hows[how]);
+
+        if (strncmp(*s, hows[how], strlen(hows[how])) != 0)
+            continue;
+        out->how = how ? DTX_STOP_KILL : DTX_STOP_DRAIN;
+        for (on = 0; on < sizeof(ons) / sizeof(ons[0]); on++) {
+            if (strncmp(rest, ons[on], strlen(ons[on])) == 0) {
+                out->on = (enum dtx_halt_on)on;
+                *s = rest + strlen(ons[on]);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int read_jobs(const struct dtx_option *o, const char *label,
+                     const char *value, struct dtx_jobs *out,
+                     struct dtx_error *err)
+{
+    struct dtx_jobs j = {DTX_JOBS_COUNT, 0, 0};
+    bool more = value[0] == '+', fewer = value[0] == '-';
+    int64_t n = 0;
+
+    if (is_percentage(value)) {
+        j.how = DTX_JOBS_SHARE;
+        if (read_percent(value, strlen(value) - 1, 100000, &j.percent)) {
+            *out = j;
+            return 0;
+        }
+    } else if (isdigit((unsigned char)value[more || fewer]) &&
+               dtx_parse_int(value + (more || fewer), o->lo, o->hi, &n) == 0) {
+        j.how = more || fewer ? DTX_JOBS_MORE
+                : n == 0      ? DTX_JOBS_ALL
+                              : DTX_JOBS_COUNT;
+        j.n = (int32_t)(fewer ? -n : n);
+        *out = j;
+        return 0;
+    }
+    return refuse(err, label, value,
+                  "a number up to 65535, +N or -N (more or fewer than the "
+                  "cores), or N% of the cores");
 }
 
 static int read_halt(const struct dtx_option *o, const char *label,
                      const char *value, struct dtx_halt *out,
                      struct dtx_error *err)
 {
-    struct dtx_halt h = {DTX_STOP_DRAIN, 0, 0};
-    const char *rest;
+    struct dtx_halt h = {DTX_STOP_DRAIN, DTX_HALT_FAIL, 0, 0};
+    const char *rest = halt_of_old(value);
     int64_t n = 0;
 
-    if (strcmp(value, "never") == 0) {
+    if (strcmp(rest, "never") == 0) {
         *out = h;
         return 0;
     }
-    if (strncmp(value, "now,fail=", 9) == 0)
-        h.how = DTX_STOP_KILL;
-    else if (strncmp(value, "soon,fail=", 10) != 0)
+    /* N% alone is soon,fail=N% */
+    if (!read_halt_kind(&rest, &h) &&
+        !(is_percentage(rest) && isdigit((unsigned char)*rest)))
         return refuse_word(o, err, label, value,
-                           "never, soon,fail=N, now,fail=N or either with "
-                           "fail=N%");
-    rest = strchr(value, '=') + 1;
+                           "never, or soon or now with fail=, success= or "
+                           "done= and a number or a share, such as "
+                           "soon,fail=1 or now,success=10%");
     if (is_percentage(rest)) {
-        if (!read_share(rest, strlen(rest) - 1, &h.percent))
+        if (!read_percent(rest, strlen(rest) - 1, 100, &h.percent))
             return refuse(err, label, value,
                           "valid: a share is above 0% and up to 100%");
     } else {
         if (dtx_parse_int(rest, 1, DTX_MAX_TASKS, &n) != 0)
             return refuse(err, label, value,
-                          "valid: fail= takes a number from 1, or a share such "
-                          "as 10%");
-        h.failures = (uint32_t)n;
+                          "valid: behind '=' stands a number from 1, or a "
+                          "share such as 10%");
+        h.count = (uint32_t)n;
     }
     *out = h;
     return 0;
@@ -441,6 +531,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         if (rc == 0)
             *(uint32_t *)at = (uint32_t)n;
         return rc;
+    case DTX_OPTION_JOBS:
+        return read_jobs(o, label, value, at, err);
     case DTX_OPTION_DURATION:
         return read_duration(o, label, value, at, err);
     case DTX_OPTION_TIMEOUT:

@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/hash.h"
+
+#define SLOT_FILES 8    /* open files a slot may need */
+#define SPARE_FILES 512
 
 static uint64_t boot_hash(void)
 {
@@ -30,6 +34,18 @@ static uint64_t boot_hash(void)
     return dtx_hash128(text, n, 11).hi;
 }
 
+static uint32_t room_for_slots(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 ||
+        r.rlim_max <= SPARE_FILES + SLOT_FILES)
+        return 1;
+    if (r.rlim_max / SLOT_FILES > DTX_JOBS_MOST + SPARE_FILES)
+        return DTX_JOBS_MOST;
+    return (uint32_t)((r.rlim_max - SPARE_FILES) / SLOT_FILES);
+}
+
 void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
                    const struct dtx_bell *bell)
 {
@@ -40,6 +56,7 @@ void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
         c->host[0] = '\0';
     c->host[sizeof(c->host) - 1] = '\0';
     c->boot = boot_hash();
+    c->room = room_for_slots();
     c->ncores = cores->ncores;
     c->machine_cores = cores->machine_cores;
     for (i = 0; i < cores->npus; i++) {
@@ -76,6 +93,7 @@ static uint32_t part_start(uint32_t total, uint32_t k, uint32_t n)
 /* Which of how many. */
 struct seat {
     uint32_t index, of;
+    uint32_t cores; /* of the node, those its ranks may use */
 };
 
 static int compare_nodes(const struct dtx_card *a, const struct dtx_card *b)
@@ -119,14 +137,63 @@ static void number(const struct dtx_card **sorted, uint32_t n,
                         (!cores || same_cores(sorted[i], sorted[j]));)
             j++;
         for (k = i; k < j; k++)
-            seats[sorted[k] - cards] = (struct seat){k - i, j - i};
+            seats[sorted[k] - cards] = (struct seat){k - i, j - i, 0};
     }
+}
+
+/* Ranks that share cores share them wholly: each counts its part. */
+static void count_cores(const struct dtx_card **sorted, uint32_t n,
+                        const struct dtx_card *cards, const struct seat *core,
+                        struct seat *node)
+{
+    uint32_t i, j, k;
+
+    for (i = 0; i < n; i = j) {
+        uint32_t cores = 0;
+
+        for (j = i; j < n && dtx_card_same_node(sorted[i], sorted[j]); j++) {
+            const struct seat *c = &core[sorted[j] - cards];
+
+            cores += part(sorted[j]->ncores, c->index, c->of);
+        }
+        for (k = i; k < j; k++)
+            node[sorted[k] - cards].cores = cores;
+    }
+}
+
+/* The slots of a node; 0: one for each core. */
+static uint32_t node_slots(const struct dtx_jobs *jobs, uint32_t cores,
+                           uint32_t tasks)
+{
+    double share = jobs->percent * cores / 100.0;
+    int64_t n = 0;
+
+    switch (jobs->how) {
+    case DTX_JOBS_CORES:
+        return 0;
+    case DTX_JOBS_COUNT:
+        n = jobs->n;
+        break;
+    case DTX_JOBS_MORE:
+        n = (int64_t)cores + jobs->n;
+        break;
+    case DTX_JOBS_SHARE:
+        n = (int64_t)share + ((double)(int64_t)share < share);
+        break;
+    case DTX_JOBS_ALL:
+        n = tasks && tasks < DTX_JOBS_MOST ? tasks : DTX_JOBS_MOST;
+        break;
+    }
+    return n < 1 ? 1 : (uint32_t)n;
 }
 
 /* One rank's slots, without its numbers on the node. */
 static void share_alone(const struct dtx_card *card, struct seat node,
-                        struct seat core, uint32_t jobs, struct dtx_share *s)
+                        struct seat core, const struct dtx_jobs *jobs,
+                        uint32_t tasks, struct dtx_share *s)
 {
+    uint32_t slots = node_slots(jobs, node.cores, tasks);
+
     s->node_ranks = node.of;
     s->ncores = part(card->ncores, core.index, core.of);
     s->first_core = part_start(card->ncores, core.index, core.of);
@@ -134,7 +201,9 @@ static void share_alone(const struct dtx_card *card, struct seat node,
         s->first_core = card->ncores ? core.index % card->ncores : 0;
         s->ncores = card->ncores ? 1 : 0;
     }
-    s->nslots = jobs ? part(jobs, node.index, node.of) : s->ncores;
+    s->nslots = slots ? part(slots, node.index, node.of) : s->ncores;
+    if (jobs->how == DTX_JOBS_ALL && s->nslots > card->room)
+        s->nslots = card->room;
     if (s->nslots == 0)
         s->nslots = 1;
 }
@@ -142,7 +211,7 @@ static void share_alone(const struct dtx_card *card, struct seat node,
 /* What all ranks together have, and where this one's slots begin. */
 static void add_up(const struct dtx_card *cards, const struct seat *node,
                    const struct seat *core, uint32_t n, uint32_t me,
-                   uint32_t jobs, struct dtx_share *out)
+                   const struct dtx_jobs *jobs, struct dtx_share *out)
 {
     uint32_t r;
 
@@ -150,7 +219,7 @@ static void add_up(const struct dtx_card *cards, const struct seat *node,
         struct dtx_share s;
 
         memset(&s, 0, sizeof(s));
-        share_alone(&cards[r], node[r], core[r], jobs, &s);
+        share_alone(&cards[r], node[r], core[r], jobs, cards[0].tasks, &s);
         out->job_slots += s.nslots;
         if (s.nslots > out->most_slots)
             out->most_slots = s.nslots;
@@ -164,7 +233,7 @@ static void add_up(const struct dtx_card *cards, const struct seat *node,
 }
 
 int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                 uint32_t jobs, struct dtx_share *out)
+                 const struct dtx_jobs *jobs, struct dtx_share *out)
 {
     const struct dtx_card **sorted = calloc(n, sizeof(*sorted));
     struct seat *node = calloc(n, sizeof(*node)),
@@ -180,7 +249,8 @@ int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
         number(sorted, n, cards, false, node);
         qsort(sorted, n, sizeof(*sorted), by_cores);
         number(sorted, n, cards, true, core);
-        share_alone(&cards[me], node[me], core[me], jobs, out);
+        count_cores(sorted, n, cards, core, node);
+        share_alone(&cards[me], node[me], core[me], jobs, cards[0].tasks, out);
         out->first_slot = 1;
         add_up(cards, node, core, n, me, jobs, out);
     }

@@ -18,6 +18,20 @@ struct dtx_error;
 
 #define DTX_CARD_PUS 4096 /* processing units a card can name */
 #define DTX_CARD_DIR 1024
+#define DTX_JOBS_MOST 1024 /* slots of a node under -j 0 */
+
+/* --jobs: slots per node; all zero is one for each core. */
+struct dtx_jobs {
+    enum {
+        DTX_JOBS_CORES,
+        DTX_JOBS_COUNT, /* n */
+        DTX_JOBS_MORE,  /* the cores and n more; n may be below 0 */
+        DTX_JOBS_SHARE, /* percent of the cores, rounded up */
+        DTX_JOBS_ALL    /* as many as there are tasks and files allow */
+    } how;
+    int32_t n;
+    double percent;
+};
 
 /* Plain bytes: all ranks run the same program on like machines. */
 struct dtx_card {
@@ -26,6 +40,8 @@ struct dtx_card {
     uint64_t nonce;     /* rank 0: stands in the run directory's lease */
     uint32_t widest;    /* rank 0: most cpus any task asks for */
     unsigned commands;  /* rank 0: DTX_SIDE_* in the run directory */
+    uint32_t tasks;     /* rank 0: in the list; 0 = not known */
+    uint32_t room;      /* slots that the limit of open files allows */
     uint32_t ncores;        /* it may use */
     uint32_t machine_cores; /* there are */
     uint64_t boot;      /* hash of boot id and pid namespace */
@@ -51,9 +67,9 @@ struct dtx_share {
 void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
                    const struct dtx_bell *bell);
 bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b);
-/* Pure: rank 'me's share. 'jobs' is -j (slots per node), 0 = its cores. Costs
- * a sort of the cards. 0 or DTX_ENOMEM. */
+/* Pure: rank 'me's share; never fewer than one slot a rank. Costs a sort of
+ * the cards. 0 or DTX_ENOMEM. */
 int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                 uint32_t jobs, struct dtx_share *out);
+                 const struct dtx_jobs *jobs, struct dtx_share *out);
 
 #endif

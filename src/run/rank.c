@@ -130,7 +130,10 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
         return DTX_EXIT_TASKFILE;
     if ((s->left > 0 || s->open) && is_time_over(s))
         return DTX_EXIT_DEADLINE;
-    if ((s->left > 0 || s->open) && !(s->halted && s->failed > 0))
+    if (s->halted && r->o->halt.on == DTX_HALT_SUCCESS)
+        return DTX_EXIT_OK; /* what was looked for is there */
+    if ((s->left > 0 || s->open) &&
+        !(s->halted && (s->failed > 0 || r->o->halt.on == DTX_HALT_DONE)))
         return DTX_EXIT_STOPPED;
     if (s->failed + s->skipped == 0 && dtx_show_error(r->show))
         return DTX_EXIT_STORAGE;

@@ -55,6 +55,7 @@ static void open_job(struct dtx_rank_life *r, const char *command_line,
     (void)snprintf(card->run_dir, sizeof(card->run_dir), "%s", r->job.run_dir);
     card->epoch = r->job.epoch;
     card->widest = r->job.widest;
+    card->tasks = r->job.live ? 0 : (uint32_t)r->job.list.ntasks;
     card->nonce = dtx_hash128(&now, sizeof(now), (uint64_t)getpid()).hi;
     dtx_buf_printf(&here, "%s/.here-%016llx", card->run_dir,
                    (unsigned long long)card->nonce);
@@ -164,7 +165,7 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         return rc;
     r->run_dir = r->cards[0].run_dir;
     r->epoch = r->cards[0].epoch;
-    if (dtx_share_of(r->cards, r->size, r->me, r->o->jobs, &r->share)) {
+    if (dtx_share_of(r->cards, r->size, r->me, &r->o->jobs, &r->share)) {
         dtx_log(DTX_LOG_ERROR, "out of memory");
         return DTX_EXIT_INTERNAL;
     }

@@ -30,6 +30,7 @@
 #include "run/signals.h"
 #include "run/stream.h"
 #include "run/supervise.h"
+#include "run/terminal.h"
 #include "run/voice.h"
 #include "run/where.h"
 #include "store/output.h"
@@ -160,6 +161,13 @@ static const char *host_of(void *ctx, uint32_t rank)
     return ((struct dtx_rank_life *)ctx)->cards[rank].host;
 }
 
+static bool is_unfit(void *ctx, uint32_t rank)
+{
+    const struct dtx_rank_life *r = ctx;
+
+    return r->node && dtx_noderun_failed_for(r->node, rank);
+}
+
 static bool is_near(void *ctx, uint32_t rank)
 {
     const struct dtx_rank_life *r = ctx;
@@ -242,7 +250,8 @@ static enum dtx_stop tick(void *ctx)
     struct dtx_buf b = DTX_BUF_INIT;
 
     (void)dtx_voice_flush(0);
-    dtx_report_line(r->report, dtx_clock_mono_ns(), &b);
+    dtx_report_line(r->report, dtx_clock_mono_ns(), dtx_terminal_columns(),
+                    &b);
     if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
         r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
     dtx_buf_free(&b);
@@ -282,6 +291,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     struct dtx_master_config c;
     struct dtx_show_config s;
     struct dtx_report_config p;
+    bool terminal = dtx_terminal_columns() > 0;
 
     if (r->o->launcher &&
         dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
@@ -311,15 +321,18 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     r->master = dtx_master_create(&c, err);
     if (!r->master || start_writer(r, err))
         return err->code;
-    p = (struct dtx_report_config){r->master,
-                                   &r->job.list,
-                                   r->run_dir,
-                                   r->epoch,
-                                   r->size,
-                                   r->o->bar || r->o->eta ||
-                                       (isatty(STDERR_FILENO) && !r->o->quiet),
-                                   isatty(STDERR_FILENO) == 1,
-                                   r->o->eta};
+    p = (struct dtx_report_config){
+        .master = r->master,
+        .list = &r->job.list,
+        .run_dir = r->run_dir,
+        .epoch = r->epoch,
+        .nranks = r->size,
+        .bar = r->o->bar || r->o->eta || (terminal && !r->o->quiet),
+        .tty = terminal,
+        .gone = r->o->eta,
+        .host = host_of,
+        .unfit = is_unfit,
+        .ctx = r};
     r->report = dtx_report_create(&p);
     if (!r->report)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");

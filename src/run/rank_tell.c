@@ -67,7 +67,7 @@ static bool warn_of_alloc(const struct dtx_rank_life *r,
 static void warn_of_idle_cores(const struct dtx_rank_life *r,
                                const struct dtx_alloc *a)
 {
-    if (r->o->jobs || warn_of_alloc(r, a) ||
+    if (r->o->jobs.how != DTX_JOBS_CORES || warn_of_alloc(r, a) ||
         r->share.job_slots * 2 > r->share.job_cores)
         return;
     if (a->inside && r->share.job_slots * 2 >= a->cpus)
@@ -113,12 +113,12 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 (unsigned long long)r->job.redone);
     if (r->job.list.ntasks == 0 && !r->job.live)
         dtx_log(DTX_LOG_WARN, "there are no tasks in it");
-    if (r->o->jobs &&
-        r->share.job_slots > (uint64_t)r->o->jobs * r->share.nodes)
+    if (r->o->jobs.how == DTX_JOBS_COUNT &&
+        r->share.job_slots > (uint64_t)r->o->jobs.n * r->share.nodes)
         dtx_log(DTX_LOG_WARN,
-                "every rank has at least one slot: %llu, more than --jobs %u "
+                "every rank has at least one slot: %llu, more than --jobs %d "
                 "a node",
-                (unsigned long long)r->share.job_slots, r->o->jobs);
+                (unsigned long long)r->share.job_slots, (int)r->o->jobs.n);
     warn_of_idle_cores(r, &alloc);
 }
 
@@ -161,7 +161,7 @@ static void tell_policy(const struct dtx_rank_life *r)
         struct dtx_share s;
         uint64_t n;
 
-        if (dtx_share_of(r->cards, r->size, i, r->o->jobs, &s))
+        if (dtx_share_of(r->cards, r->size, i, &r->o->jobs, &s))
             break;
         v.slots = s.nslots;
         n = policy->chunk(&state, &v);

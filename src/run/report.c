@@ -19,6 +19,8 @@
 #define TAIL_LINES 3
 #define RANK_ROWS 16
 #define COMMAND_BYTES 120 /* shown of a command */
+#define TTY_NS (DTX_SEC_NS / 2) /* between two progress lines */
+#define LOG_NS (10 * DTX_SEC_NS)
 
 struct dtx_report {
     struct dtx_report_config c;
@@ -119,35 +121,25 @@ static void append_left(const struct dtx_report *r,
 static void append_done(const struct dtx_master_stats *s, uint64_t done,
                         struct dtx_buf *b)
 {
-    dtx_buf_printf(b, "distributex: %llu of %llu%s done",
-                   (unsigned long long)done, (unsigned long long)s->tasks,
-                   s->open ? "+" : "");
+    dtx_buf_printf(b, "%llu of %llu%s done", (unsigned long long)done,
+                   (unsigned long long)s->tasks, s->open ? "+" : "");
     if (!s->open)
         dtx_buf_printf(b, " (%.0f %%)",
                        s->tasks ? 100.0 * (double)done / (double)s->tasks
                                 : 100.0);
 }
 
-void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
+static void append_progress(const struct dtx_report *r, int64_t now_ns,
+                            struct dtx_buf *b)
 {
     struct dtx_master_stats s;
-    int64_t every = r->c.tty ? DTX_SEC_NS / 2 : 30 * DTX_SEC_NS;
-    uint64_t failed, done, slots, running;
+    uint64_t failed, slots, running;
     char text[32];
 
-    if (!r->c.bar)
-        return;
-    if (r->first_ns == 0)
-        r->first_ns = r->last_line_ns = now_ns;
-    if (now_ns - r->last_line_ns < every)
-        return;
-    r->last_line_ns = now_ns;
     dtx_master_stats(r->c.master, &s);
     failed = s.failed + s.skipped;
-    done = s.ok + failed;
     slots = slots_there(r, &running);
-    dtx_buf_str(b, r->c.tty ? "\r\033[K" : "");
-    append_done(&s, done, b);
+    append_done(&s, s.ok + failed, b);
     dtx_buf_printf(b, ", %llu running", (unsigned long long)running);
     dtx_buf_printf(b, ", %llu failed", (unsigned long long)failed);
     if (r->c.gone)
@@ -158,8 +150,34 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b)
         dtx_buf_str(b, ", stopping");
     else
         append_left(r, &s, slots, b);
-    dtx_buf_str(b, r->c.tty ? "" : "\n");
-    r->drawn = r->c.tty;
+}
+
+void dtx_report_line(struct dtx_report *r, int64_t now_ns, int columns,
+                     struct dtx_buf *b)
+{
+    static const char who[] = "distributex: ";
+    int64_t every = r->c.tty ? TTY_NS : LOG_NS;
+    struct dtx_buf line = DTX_BUF_INIT;
+    size_t room = columns > 1 ? (size_t)columns - 1 : 0;
+
+    if (!r->c.bar)
+        return;
+    if (r->first_ns == 0)
+        r->first_ns = r->last_line_ns = now_ns;
+    if (now_ns - r->last_line_ns < every)
+        return;
+    r->last_line_ns = now_ns;
+    append_progress(r, now_ns, &line);
+    if (!line.failed && !r->c.tty) {
+        dtx_buf_printf(b, "%s%s\n", who, line.data);
+    } else if (!line.failed) {
+        /* the numbers are worth more than the name */
+        dtx_buf_printf(b, "\r\033[K%s%.*s",
+                       line.len + strlen(who) <= room ? who : "",
+                       (int)(line.len < room ? line.len : room), line.data);
+        r->drawn = true;
+    }
+    dtx_buf_free(&line);
 }
 
 void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b)
@@ -238,9 +256,20 @@ static void append_rank(const struct dtx_rank_stats *k, uint32_t rank,
                    k->slots == 1 ? "" : "s", (unsigned long long)k->ended,
                    share, (unsigned long long)k->stolen_by,
                    (unsigned long long)k->stolen_from,
-                   k->alive || k->left ? ""
-                   : k->came          ? ", LOST"
-                                      : ", never came");
+                   k->alive || k->left ? "" : ", LOST");
+}
+
+/* One that never was heard of. */
+static void append_absent(const struct dtx_report *r, uint32_t rank,
+                          struct dtx_buf *b)
+{
+    const struct dtx_report_config *c = &r->c;
+
+    dtx_buf_printf(b, "rank %-5u %s: %s\n", rank,
+                   c->host ? c->host(c->ctx, rank) : "?",
+                   c->unfit && c->unfit(c->ctx, rank)
+                       ? "took no part: --node-setup failed on its node"
+                       : "never came");
 }
 
 static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
@@ -251,7 +280,9 @@ static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
-        if (i < RANK_ROWS || !(k.alive || k.left))
+        if (!k.came)
+            append_absent(r, i, b);
+        else if (i < RANK_ROWS || !(k.alive || k.left))
             append_rank(&k, i, makespan_ns, b);
         else if (i == RANK_ROWS)
             dtx_buf_printf(b, "           ... and %u more ranks\n",

@@ -27,6 +27,10 @@ struct dtx_report_config {
     bool bar;    /* draw the progress line */
     bool tty;    /* on a terminal: over and over in place */
     bool gone;   /* the line tells the time gone */
+    /* Of a rank that never came; either may be NULL. */
+    const char *(*host)(void *ctx, uint32_t rank);
+    bool (*unfit)(void *ctx, uint32_t rank); /* --node-setup failed there */
+    void *ctx;
 };
 
 struct dtx_report *dtx_report_create(const struct dtx_report_config *c);
@@ -35,8 +39,10 @@ void dtx_report_destroy(struct dtx_report *r); /* NULL is allowed */
 /* An attempt has ended (its record is written). */
 void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
                       bool final);
-/* Append the progress line's next text to 'b', if one is due. */
-void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b);
+/* Append the progress line's next text to 'b', if one is due: on a terminal
+ * twice a second, in so many columns; otherwise a line each ten seconds. */
+void dtx_report_line(struct dtx_report *r, int64_t now_ns, int columns,
+                     struct dtx_buf *b);
 /* Append what wipes the progress line. */
 void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b);
 /* Append the summary. 'makespan_ns' from the first start to the last end. */

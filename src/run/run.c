@@ -24,6 +24,7 @@
 #include "run/source.h"
 #include "run/status.h"
 #include "run/supervise.h"
+#include "run/terminal.h"
 #include "run/voice.h"
 #include "run/where.h"
 #include "store/rundir.h"
@@ -136,7 +137,8 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
                    (long long)dtx_clock_wall_ns());
     /* inside a task, too, the ranks are ranks, and heed DTX_RUN_DIR */
     if (n <= 0 || !words || setenv("DTX_RUN_DIR", run_dir, 1) != 0 ||
-        setenv(DTX_BEGAN_ENV, began, 1) != 0 || unsetenv("DTX_TASK_ID") != 0) {
+        setenv(DTX_BEGAN_ENV, began, 1) != 0 || unsetenv("DTX_TASK_ID") != 0 ||
+        dtx_terminal_tell() != 0) {
         free(words);
         dtx_log(DTX_LOG_ERROR, "cannot prepare the launch");
         return status;

@@ -224,6 +224,11 @@ static uint32_t *shuffle(uint32_t n)
     return p;
 }
 
+static bool asked_to_stop(void)
+{
+    return dtx_signals_asked() != 0;
+}
+
 static int add_task(struct dtx_tasklist *list, const struct dtx_buf *command,
                     uint32_t attr, struct dtx_error *err)
 {
@@ -233,6 +238,11 @@ static int add_task(struct dtx_tasklist *list, const struct dtx_buf *command,
         return dtx_error_set(err, DTX_EPARSE,
                              "task %zu: the command is empty",
                              list->ntasks + 1);
+    if (list->ntasks % DTX_STOP_EVERY == DTX_STOP_EVERY - 1 &&
+        asked_to_stop())
+        return dtx_error_set(err, DTX_ESTATE,
+                             "stopped while the list was built: nothing was "
+                             "run");
     rc = dtx_tasklist_add(list, command->data, command->len, attr, 0,
                           DTX_NO_TEXT);
     return rc ? dtx_error_set(err, rc, "task %zu: %s", list->ntasks + 1,
@@ -413,6 +423,7 @@ int dtx_source_read(const struct dtx_options *o, struct dtx_tasklist *list,
     uint32_t a, b;
     int rc;
 
+    more->stop = asked_to_stop;
     if (o->form == DTX_FORM_TASKFILE)
         return read_tasks(o->task_file, list, graph, more, err);
     rc = dtx_tasklist_init(list);

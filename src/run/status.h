@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #define DTX_EXIT_MAP(X)                                                        \
-    X(OK, 0, 0, "all tasks succeeded")                                         \
+    X(OK, 0, 0,                                                                \
+      "all tasks succeeded (or --halt success= stopped the job, or done= "     \
+      "did and none had failed)")                                              \
     X(FAILED, 1, 100,                                                          \
       "so many tasks failed, skipped ones included (also when --halt "         \
-      "stopped the job because of them)")                                      \
+      "fail= or done= stopped the job)")                                      \
     X(MANY_FAILED, 101, 101, "more than 100 tasks failed")                     \
     X(USAGE, 102, 102, "bad usage: an option or an argument")                  \
     X(TASKFILE, 103, 103,                                                      \

@@ -101,6 +101,11 @@ int dtx_parser_add(struct dtx_taskparser *p, const char *s, size_t len)
     if (!rc && p->dialect != DTX_DIALECT_DISBATCH)
         rc = note_line(p);
     p->ntasks++;
+    if (!rc && p->ntasks % DTX_STOP_EVERY == 0 && p->more && p->more->stop &&
+        p->more->stop())
+        return dtx_error_set(p->err, DTX_ESTATE,
+                             "stopped while the list was read: nothing was "
+                             "run");
     return rc;
 }
 

@@ -32,7 +32,11 @@ struct dtx_taskfile_more {
     bool greasy;                   /* it uses GREASY's syntax */
     struct dtx_buf setup, teardown; /* disBatch's PERENGINE; NUL-terminated
                                        texts, empty when not given */
+    bool (*stop)(void); /* in: asked now and then while a long file is read;
+                           true: give up, DTX_ESTATE. NULL: never */
 };
+
+#define DTX_STOP_EVERY 65536u /* tasks between two such questions */
 
 /* Parse 'len' bytes. 'name' is used in messages. On success both outputs are
  * initialised, the graph sealed, and the caller finishes both; on failure
@@ -40,8 +44,8 @@ struct dtx_taskfile_more {
 int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err);
-/* The same; 'more' is all zeroes before and its texts are to be freed after,
- * whatever comes of it. */
+/* The same; 'more' is all zeroes before, 'stop' apart, and its texts are to be
+ * freed after, whatever comes of it. */
 int dtx_taskfile_parse_more(const char *name, const char *data, size_t len,
                             struct dtx_tasklist *list, struct dtx_graph *graph,
                             struct dtx_taskfile_more *more,

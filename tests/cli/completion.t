@@ -30,6 +30,8 @@ test_case "commands and options" '
     offers "--resume --resume-failed " run --resum
     offers "--stderr --stdout " output --std
     offers "bash zsh " completion ""
+    offers "--halt " help --ha
+    offers "--header --help " help --he
     "$DISTRIBUTEX" run --help | grep -oE "^  (-., )?--[a-z-]+" |
         grep -oE -- "--[a-z-]+" | LC_ALL=C sort | tr "\n" " " >want
     [ "$(completed run --)" = "$(cat want)" ] || fail "$(completed run --)"
@@ -42,7 +44,8 @@ test_case "values, as the next word and behind =" '
     offers "--policy=self --policy=static --policy=steal " run --policy=s
     offers "auto core none " run --bind ""
     offers "auto core none " run --bind =
-    offers "soon,fail=1 soon,fail=10% " run --halt so
+    offers "soon,done=50% soon,fail=1 soon,fail=10% soon,success=1 " \
+        run --halt so
     offers " " run --retries ""
     offers " " run -j ""
 '

@@ -88,6 +88,21 @@ END
     "$DISTRIBUTEX" output --follow --state failed d | cmp - <(echo two)
 '
 
+test_case "--follow of what there is not is an error, as without it" '
+    printf "%s\n" "#DTX name=one" "false" "#DTX after=one" "echo two" >list
+    expect_status 2 timeout -k 5 50 "$DISTRIBUTEX" run -q --run-dir d list
+    for task in 7 nobody 2; do
+        expect_status 1 "$DISTRIBUTEX" output d $task 2>want
+        expect_status 1 timeout -k 5 20 "$DISTRIBUTEX" output --follow d \
+            $task >out 2>err
+        cmp want err && [ ! -s out ]
+    done
+    echo "echo x" | expect_status 0 timeout -k 5 20 "$DISTRIBUTEX" run -q \
+        --run-dir live -
+    expect_status 1 timeout -k 5 20 "$DISTRIBUTEX" output --follow live 5 2>err
+    grep -q "there is no task 5" err
+'
+
 test_case "--follow ends when the job was killed" '
     echo "echo one" >list
     echo "sleep 40" >>list

@@ -222,7 +222,7 @@ test_case "options that are not known or not built are refused" '
     echo "touch ran" >list
     expect_status 102 dtx 20 --no-such list
     expect_status 102 dtx 20 --line-buffer list
-    expect_status 102 dtx 20 -j 0 list
+    expect_status 102 dtx 20 -j none list
     expect_status 102 dtx 20 --timeout never-ever list
     expect_status 102 dtx 20 --policy fancy list
     DTX_JOBS=many expect_status 102 dtx 20 list
@@ -283,6 +283,31 @@ test_case "--halt by percent, after at least three" '
     expect_status 2 dtx 20 -j 1 --halt soon,fail=50% list 2>err
     grep -Eq ", [345] left to do" err || fail "$(cat err)"
     expect_status 2 dtx 20 -j 1 --halt soon,fail=90% -q list
+'
+
+test_case "--halt success= and done=: stopped, and content with it" '
+    printf "%s\n" false "echo found" "sleep 17" "sleep 17" >list
+    expect_status 0 dtx 20 -j 1 --halt now,success=1 list >out 2>err
+    grep -qx found out
+    grep -q "1 succeeded, 1 failed, 2 left to do" err || fail "$(cat err)"
+    printf "%s\n" true true "sleep 0.3" "sleep 0.3" "sleep 0.3" >list
+    expect_status 0 dtx 20 -j 1 --halt soon,done=40% list 2>err
+    grep -q "halted, as --halt asked for" err || fail "$(cat err)"
+    grep -Eq "[12] left to do" err || fail "$(cat err)"
+    printf "%s\n" false "sleep 17" >list
+    expect_status 1 dtx 20 -j 1 --halt 2 -q list
+'
+
+test_case "-j 0, +1, -P and a share" '
+    for i in $(seq 30); do echo "echo \$DTX_SLOT; sleep 0.5"; done >list
+    expect_status 0 dtx 20 -q -j 0 list | sort -n | diff - <(seq 30)
+    n=$(nproc)
+    seq 3 >list
+    sed -i "s/.*/true/" list
+    for row in "+1 $((n + 1))" "-100 1" "200% $((2 * n))"; do
+        expect_status 0 dtx 20 -P ${row% *} list 2>err
+        grep -q "node, ${row#* } slot" err || fail "$(cat err)"
+    done
 '
 
 test_case "| head -1: the job goes on, outputs stay" '

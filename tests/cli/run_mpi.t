@@ -113,6 +113,43 @@ test_case "dependencies, retries and timeouts across ranks" '
     grep -q "3 succeeded, 1 failed, 1 skipped" err || fail "$(cat err)"
 '
 
+if command -v script >/dev/null; then
+    test_case "--ranks on a terminal: a progress line, as wide as it" '
+        yes "sleep 0.2" | head -n 12 >list
+        for options in "" "--bar -q"; do
+            timeout -k 5 40 script -qec "stty cols 40; exec \"$DISTRIBUTEX\" \
+                run --ranks 2 $options list" /dev/null >out 2>&1 </dev/null
+            tr "\r" "\n" <out | sed -n "s/^.\[K\([0-9]\)/\1/p" >lines
+            grep -q "^[0-9]* of 12 done" lines || fail "$(cat -A out)"
+            awk "length > 39 { exit 1 }" lines || fail "$(cat -A lines)"
+        done
+        timeout -k 5 40 "$DISTRIBUTEX" run --ranks 2 list >out 2>&1
+        ! grep -q "running" out || fail "$(cat out)"
+    '
+else
+    skip_case "--ranks on a terminal" "no script(1)"
+fi
+
+# Two ranks on a core each, as mpirun binds them; what tasks start with mpirun
+# stays on its task's core.
+if [ "$(nproc)" -ge 2 ]; then
+    test_case "mpirun in a task stays on the cores of the task" '
+        for i in 1 2 3 4; do
+            echo "grep ^Cpus_allowed_list: /proc/self/status; $MPIRUN -n 2" \
+                "--oversubscribe grep ^Cpus_allowed_list: /proc/self/status"
+        done >list
+        expect_status 0 timeout -k 5 40 "$MPIRUN" -n 2 --bind-to core \
+            "$DISTRIBUTEX" run -q --keep-order --policy static list >out
+        [ "$(wc -l <out)" -eq 12 ] || fail "$(cat out)"
+        # three lines of each task, all the same; but not of all tasks
+        awk "NR % 3 == 1 { first = \$2 } \$2 != first { exit 1 }" out ||
+            fail "$(cat out)"
+        [ "$(sort -u out | wc -l)" -eq 2 ] || fail "$(cat out)"
+    '
+else
+    skip_case "mpirun in a task" "one core"
+fi
+
 test_case "large outputs of all ranks are shown whole" '
     for i in 1 2 3 4; do
         echo "yes $i$i$i$i$i$i$i | head -c 8000000; sleep 0.1"

@@ -165,6 +165,11 @@ mpi_case "three ranks: a set-up that fails" '
         --node-setup "exit 4" --node-teardown "$down" list 2>err
     [ "$(cat order)" = down ]
     grep -q "node $(hostname): exit 4" err
+    for rank in 0 1 2; do
+        grep -q "^rank $rank .*$(hostname): took no part: --node-setup" err ||
+            fail "$(cat err)"
+    done
+    ! grep -q "never came" err || fail "$(cat err)"
 '
 
 mpi_case "three ranks: a drain while the node is set up, and later" '

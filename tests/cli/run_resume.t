@@ -137,7 +137,10 @@ test_case "a directory that holds a job is refused without an option" '
     grep -q -e "--resume" err
     cmp before d/journal
     [ "$(wc -l <ran)" -eq 1 ]
-    mkdir empty
+    mkdir empty garbage
+    echo "something else altogether" >garbage/journal
+    expect_status 104 dtx --run-dir garbage list 2>err
+    grep -q "garbage/journal is not a journal" err || fail "$(cat err)"
     expect_status 104 dtx --resume --run-dir empty 2>err
     expect_status 104 dtx --resume --run-dir nowhere 2>err
     [ ! -e nowhere ]

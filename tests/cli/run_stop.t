@@ -128,6 +128,18 @@ test_case "a stop that came too late stops no resume" '
     goes_on
 '
 
+test_case "a signal while a long list is built: heeded at once" '
+    "$DISTRIBUTEX" run --run-dir d --array 1-20000000 true 2>err &
+    pid=$!
+    # TERM is caught from here on
+    wait_for 20 "grep -q SigCgt:.*[4-7c-f]...\$ /proc/$pid/status"
+    kill -TERM $pid
+    expect_status 130 wait $pid
+    grep -q "stopped while the list was .*: nothing was run" err ||
+        fail "$(cat err)"
+    [ ! -e d ]
+'
+
 test_case "nohup: the end of the terminal does not stop the job" '
     tasks 4 0.2
     begin nohup "$DISTRIBUTEX" run -j 1 list

@@ -38,11 +38,14 @@ test_case "options" '
     echo true >a
     refused "unknown option --retri; did you mean --retries?" run --retri 1 a
     refused "unknown option --lb: it is not in this version" run --lb a
-    refused "-j: '\''0'\'' is not a whole number" run -j0 a
+    refused "--ranks: '\''0'\'' is not a whole number" run --ranks 0 a
     refused "--timeout: '\''80%'\'' is not valid" run --timeout 80% a
     refused "--header: '\''2'\'' is not" run --header 2 echo ::: a
     refused "--pipe is an option of GNU parallel that is not here: split" \
         run --pipe wc
+    refused "--group-by is an option of GNU parallel that is not here: split" \
+        run --group-by 1 wc
+    refused "-W is an option of GNU parallel that is not here: cd" run -W d a
     refused "-I is an option of GNU parallel that is not here: the" run -I , a
     refused "--citation is an option of GNU parallel that is not here: there" \
         run --citation

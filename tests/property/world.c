@@ -244,8 +244,9 @@ static void draw_stops(struct world *w)
         };
     if (once_in(w, 6)) {
         c->master.halt.how = once_in(w, 2) ? DTX_STOP_DRAIN : DTX_STOP_KILL;
+        c->master.halt.on = (enum dtx_halt_on)below(w, 3);
         if (once_in(w, 2))
-            c->master.halt.failures = 1 + below(w, 4);
+            c->master.halt.count = 1 + below(w, 4);
         else
             c->master.halt.percent = 5.0 + (double)below(w, 40);
     }

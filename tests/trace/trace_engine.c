@@ -113,6 +113,14 @@ static void play(struct scene *s, const uint32_t (*edge)[2], size_t n)
                   s->text.data);
 }
 
+static void free_scene(struct scene *s)
+{
+    dtx_sim_destroy(s->sim);
+    dtx_graph_fini(&s->graph);
+    dtx_tasklist_fini(&s->list);
+    dtx_buf_free(&s->text);
+}
+
 static void close_scene(struct scene *s, const char *name,
                         const char *expected)
 {
@@ -120,10 +128,7 @@ static void close_scene(struct scene *s, const char *name,
         printf("@@ %s\n%s", name, s->text.data);
     else
         ck_assert_str_eq(s->text.data, expected);
-    dtx_sim_destroy(s->sim);
-    dtx_graph_fini(&s->graph);
-    dtx_tasklist_fini(&s->list);
-    dtx_buf_free(&s->text);
+    free_scene(s);
 }
 
 START_TEST(steal)
@@ -228,6 +233,60 @@ START_TEST(kill)
     play(s, NULL, 0);
     ck_assert_uint_eq(s->r.stats.ok, 0);
     close_scene(s, "kill", trace_kill);
+}
+END_TEST
+
+/* The second success ends it: what runs on the other rank is killed. */
+START_TEST(halt)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 6, 4);
+    s->duration_ns[0] = 50 * MS;
+    s->c.master.halt = (struct dtx_halt){DTX_STOP_KILL, DTX_HALT_SUCCESS, 2, 0};
+    play(s, NULL, 0);
+    ck_assert(s->r.stats.halted);
+    ck_assert_uint_eq(s->r.stats.ok, 2);
+    ck_assert_uint_eq(s->r.stats.left, 4);
+    close_scene(s, "halt", trace_halt);
+}
+END_TEST
+
+/* When each halts, of ten tasks of which two had ended before. */
+static const struct {
+    struct dtx_halt halt;
+    const char *ends; /* of the first tasks: ok, failed */
+} halts[] = {
+    {{DTX_STOP_DRAIN, DTX_HALT_SUCCESS, 2, 0}, "offo"},
+    {{DTX_STOP_KILL, DTX_HALT_SUCCESS, 1, 0}, "fffo"},
+    {{DTX_STOP_DRAIN, DTX_HALT_SUCCESS, 0, 25}, "ofo"},
+    {{DTX_STOP_DRAIN, DTX_HALT_DONE, 3, 0}, "ofo"},
+    {{DTX_STOP_DRAIN, DTX_HALT_DONE, 0, 50}, "offo"},
+    {{DTX_STOP_KILL, DTX_HALT_DONE, 0, 1}, "o"},
+    {{DTX_STOP_DRAIN, DTX_HALT_FAIL, 0, 60}, "oofff"},
+    {{DTX_STOP_KILL, DTX_HALT_FAIL, 2, 0}, "fooof"},
+};
+
+START_TEST(halt_conditions)
+{
+    static const uint8_t prior[10] = {[8] = DTX_PRIOR_OK,
+                                      [9] = DTX_PRIOR_FAILED};
+    const struct dtx_halt *h = &halts[_i].halt;
+    struct scene *s = open_scene(1);
+    size_t i, n = strlen(halts[_i].ends);
+
+    add_many(s, 10, 4);
+    for (i = 0; i < n; i++)
+        s->failures[i] = halts[_i].ends[i] == 'f';
+    s->c.master.halt = *h;
+    s->c.master.prior = prior;
+    play(s, NULL, 0);
+    ck_assert(s->r.stats.halted);
+    ck_assert_int_eq(s->r.stats.stopping, h->how);
+    /* when draining, what ran at that moment ends as well */
+    ck_assert_uint_eq(s->r.stats.ok + s->r.stats.failed - 2,
+                      n + (h->how == DTX_STOP_DRAIN));
+    free_scene(s);
 }
 END_TEST
 
@@ -377,6 +436,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, hang);
     tcase_add_test(tc, drain);
     tcase_add_test(tc, kill);
+    tcase_add_test(tc, halt);
+    tcase_add_loop_test(tc, halt_conditions, 0, DTX_COUNT(halts));
     tcase_add_test(tc, wide);
     tcase_add_test(tc, crossing);
     tcase_add_test(tc, retry);

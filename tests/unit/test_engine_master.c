@@ -760,7 +760,7 @@ START_TEST(halts_on_failures)
     config.nranks = 1;
     config.halt.how = DTX_STOP_DRAIN;
     if (_i == 0)
-        config.halt.failures = 3;
+        config.halt.count = 3;
     else
         config.halt.percent = 100.0; /* counts from the third on */
     begin();

@@ -468,13 +468,13 @@ START_TEST(test_binding)
 #define SHOW "awk '/^Cpus_allowed_list/ {print $2}' /proc/self/status"
     (void)run_wide(SHOW, 2);
     ck_assert_str_eq(next_ended().out, two);
-    (void)run_wide(SHOW "; echo $OMPI_MCA_hwloc_base_binding_policy", 1);
+    (void)run_wide(SHOW "; echo over=$OMPI_MCA_rmaps_base_oversubscribe", 1);
     e = next_ended();
     if (c.bind_single) {
         ck_assert_int_eq(strncmp(e.out, one, strlen(one)), 0);
-        ck_assert_ptr_nonnull(strstr(e.out, "none"));
+        ck_assert_ptr_nonnull(strstr(e.out, "over=1"));
     } else {
-        ck_assert_ptr_null(strstr(e.out, "none"));
+        ck_assert_ptr_null(strstr(e.out, "over=1"));
     }
     stop();
 }

@@ -102,7 +102,8 @@ START_TEST(test_task_variables)
     ck_assert_str_eq(value(v, "DTX_TASK_NAME"), "(none)");
     ck_assert_str_eq(value(v, "DTX_REMAINING_SECONDS"), "(none)");
     ck_assert_str_eq(value(v, "OMPI_COMM_WORLD_SIZE"), "(none)");
-    ck_assert_str_eq(value(v, "OMPI_MCA_hwloc_base_binding_policy"), "(none)");
+    ck_assert_str_eq(value(v, "OMPI_MCA_hwloc_base_binding_policy"), "none");
+    ck_assert_str_eq(value(v, "OMPI_MCA_rmaps_base_oversubscribe"), "(none)");
     t.name = "prep";
     t.bound = true;
     t.task = 4294967294u; /* the id is one more */
@@ -264,6 +265,40 @@ START_TEST(test_extra)
 }
 END_TEST
 
+/* Settings for a launcher in a task: the user's come first, and are not taken
+ * for the user's where a launcher has started us. */
+START_TEST(test_settings)
+{
+    static char *const env[] = {
+        (char *)(uintptr_t) "OMPI_MCA_hwloc_base_binding_policy=core",
+        (char *)(uintptr_t) "OMPI_MCA_btl=self",
+        (char *)(uintptr_t) "PRTE_MCA_x=1",
+        (char *)(uintptr_t) "PMIX_RANK=0",
+        NULL,
+    };
+    struct dtx_spawner_config c = make_config();
+    struct dtx_env_task t = {.attempt = 1, .cpus = 1, .bound = true};
+    char *own[4] = {env[0], env[1], env[2], NULL};
+    struct dtx_env e;
+    char *const *v;
+    size_t i, n = 0;
+
+    c.env = _i ? env : own;
+    ck_assert_int_eq(dtx_env_init(&e, &c), DTX_OK);
+    v = dtx_env_task(&e, &t);
+    ck_assert_str_eq(value(v, "OMPI_MCA_hwloc_base_binding_policy"),
+                     _i ? "none" : "core");
+    ck_assert_str_eq(value(v, "OMPI_MCA_btl"), _i ? "(none)" : "self");
+    ck_assert_str_eq(value(v, "PRTE_MCA_x"), _i ? "(none)" : "1");
+    ck_assert_str_eq(value(v, "OMPI_MCA_rmaps_base_oversubscribe"), "1");
+    ck_assert_str_eq(value(v, "PRTE_MCA_hwloc_default_binding_policy"), "none");
+    for (i = 0; v[i]; i++)
+        n += strncmp(v[i], "OMPI_MCA_hwloc_base_binding_policy=", 35) == 0;
+    ck_assert_uint_eq(n, 1);
+    dtx_env_fini(&e);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("node/spawner_env");
@@ -273,6 +308,7 @@ int main(void)
                         DTX_COUNT(entries));
     tcase_add_test(t, test_extra);
     tcase_add_test(t, test_task_variables);
+    tcase_add_loop_test(t, test_settings, 0, 2);
     tcase_add_test(t, test_user_threads_and_deadline);
     tcase_add_test(t, test_slurm);
     tcase_add_loop_test(t, test_config_round_trip, 0, 2);

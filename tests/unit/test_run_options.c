@@ -43,6 +43,12 @@ static const struct row rows[] = {
     {"-j 4 t", NULL, NULL, "jobs=4 task_file=t", NULL},
     {"--jobs=4 t", NULL, NULL, "jobs=4 task_file=t", NULL},
     {"--jobs 4 t", NULL, NULL, "jobs=4 task_file=t", NULL},
+    {"-P 4 t", NULL, NULL, "jobs=4 task_file=t", NULL},
+    {"--max-procs=4 t", NULL, NULL, "jobs=4 task_file=t", NULL},
+    {"-j0 t", NULL, NULL, "jobs=all task_file=t", NULL},
+    {"-j+1 t", NULL, NULL, "jobs=cores+1 task_file=t", NULL},
+    {"-j -1 t", NULL, NULL, "jobs=cores-1 task_file=t", NULL},
+    {"-j12.5% t", NULL, NULL, "jobs=12.5% task_file=t", NULL},
     {"-qv t", NULL, NULL, "quiet verbose task_file=t", NULL},
     {"-qvj4 t", NULL, NULL, "jobs=4 quiet verbose task_file=t", NULL},
     {"-q -v -- t", NULL, NULL, "quiet verbose task_file=t", NULL},
@@ -86,6 +92,16 @@ static const struct row rows[] = {
     {"--halt soon,fail=1 t", NULL, NULL, "halt=1/1/0 task_file=t", NULL},
     {"--halt now,fail=3 t", NULL, NULL, "halt=2/3/0 task_file=t", NULL},
     {"--halt now,fail=12.5% t", NULL, NULL, "halt=2/0/12.5 task_file=t", NULL},
+    {"--halt now,success=2 t", NULL, NULL, "halt=2/success 2/0 task_file=t",
+     NULL},
+    {"--halt soon,done=50% t", NULL, NULL, "halt=1/done 0/50 task_file=t",
+     NULL},
+    {"--halt 0 t", NULL, NULL, "task_file=t", NULL},
+    {"--halt 1 t", NULL, NULL, "halt=1/1/0 task_file=t", NULL},
+    {"--halt 2 t", NULL, NULL, "halt=2/1/0 task_file=t", NULL},
+    {"--halt -1 t", NULL, NULL, "halt=1/success 1/0 task_file=t", NULL},
+    {"--halt -2 t", NULL, NULL, "halt=2/success 1/0 task_file=t", NULL},
+    {"--halt 10% t", NULL, NULL, "halt=1/0/10 task_file=t", NULL},
     {"--halt never t", "DTX_HALT=now,fail=1", NULL, "task_file=t", NULL},
     /* modes and positionals */
     {"--resume", NULL, NULL, "resume=1", NULL},
@@ -147,16 +163,40 @@ static const struct row rows[] = {
      "unknown option --line-buffer: it is not in this version" SEE},
     {"--tagstring=d t", NULL, NULL, NULL,
      "unknown option --tagstring: it is not in this version" SEE},
+    {"t", "DTX_MEMFREE=1G", NULL, NULL,
+     "environment variable DTX_MEMFREE: unknown option --memfree: it is not in "
+     "this version; unset the variable"},
+    {"t", "DTX_METRICS_LISTEN=:1", NULL, NULL,
+     "environment variable DTX_METRICS_LISTEN: unknown option "
+     "--metrics-listen: it is not in this version; unset the variable"},
+    {"t", NULL, "memfree = 1G\n", NULL,
+     "conf:1: unknown option 'memfree': it is not in this version; remove "
+     "the line"},
+    {"t", NULL, "load = 80%\n", NULL,
+     "conf:1: 'load' is an option of GNU parallel that is not here: --jobs "
+     "sets how many tasks run at a time"},
+    {"-t e ::: a", NULL, NULL, NULL,
+     "-t is an option of GNU parallel that is not here: --dry-run shows the "
+     "commands, --joblog those that ran"},
+    {"--willcite e ::: a", NULL, NULL, NULL,
+     "--willcite is an option of GNU parallel that is not here: there is "
+     "nothing to confirm: leave it out"},
+    {"--no-notice e ::: a", NULL, NULL, NULL,
+     "--no-notice is an option of GNU parallel that is not here: there is "
+     "nothing to confirm: leave it out"},
     {"-qZ t", NULL, NULL, NULL, "unknown option -Z" SEE},
     {"--completely-different t", NULL, NULL, NULL,
      "unknown option --completely-different" SEE},
     {"--=x t", NULL, NULL, NULL, "unknown option --" SEE},
     /* values that are none */
-    {"-j0 t", NULL, NULL, NULL,
-     "-j: '0' is not a whole number from 1 to 65535"},
-    {"--jobs=100% t", NULL, NULL, NULL,
-     "--jobs: '100%' is not a whole number from 1 to 65535; without the option "
-     "each core gets a task"},
+    {"--jobs=0% t", NULL, NULL, NULL, "--jobs: '0%' is not a number up to 65535, +N or -N (more or "
+     "fewer than the cores), or N% of the cores"},
+    {"-j x t", NULL, NULL, NULL, "-j: 'x' is not a number up to 65535, +N or -N (more or "
+     "fewer than the cores), or N% of the cores"},
+    {"-j +-1 t", NULL, NULL, NULL, "-j: '+-1' is not a number up to 65535, +N or -N (more or "
+     "fewer than the cores), or N% of the cores"},
+    {"-j 65536 t", NULL, NULL, NULL, "-j: '65536' is not a number up to 65535, +N or -N (more or "
+     "fewer than the cores), or N% of the cores"},
     {"-j", NULL, NULL, NULL, "-j needs a value: -j N"},
     {"--run-dir", NULL, NULL, NULL, "--run-dir needs a value: --run-dir DIR"},
     {"--run-dir --resume", NULL, NULL, NULL,
@@ -197,14 +237,23 @@ static const struct row rows[] = {
      "--policy: unknown policy 'stael'; did you mean steal? there are: steal, "
      "self, guided, factoring, static"},
     {"--halt son,fail=1 t", NULL, NULL, NULL,
-     "--halt: 'son,fail=1' is not never, soon,fail=N, now,fail=N or either "
-     "with fail=N%; did you mean soon,fail=1?"},
-    {"--halt 1 t", NULL, NULL, NULL,
-     "--halt: '1' is not never, soon,fail=N, now,fail=N or either with "
-     "fail=N%"},
+     "--halt: 'son,fail=1' is not never, or soon or now with fail=, "
+     "success= or done= and a number or a share, such as soon,fail=1 or "
+     "now,success=10%; did you mean soon,fail=1?"},
+    {"--halt 3 t", NULL, NULL, NULL, "--halt: '3' is not never, or soon or now with fail=, "
+     "success= or done= and a number or a share, such as soon,fail=1 or "
+     "now,success=10%"},
+    {"--halt now,success t", NULL, NULL, NULL,
+     "--halt: 'now,success' is not never, or soon or now with fail=, "
+     "success= or done= and a number or a share, such as soon,fail=1 or "
+     "now,success=10%; did you mean "
+     "now,success=1?"},
+    {"--halt % t", NULL, NULL, NULL, "--halt: '%' is not never, or soon or now with fail=, "
+     "success= or done= and a number or a share, such as soon,fail=1 or "
+     "now,success=10%"},
     {"--halt now,fail=0 t", NULL, NULL, NULL,
-     "--halt: 'now,fail=0' is not valid: fail= takes a number from 1, or a "
-     "share such as 10%"},
+     "--halt: 'now,fail=0' is not valid: behind '=' stands a number from 1, "
+     "or a share such as 10%"},
     {"--halt soon,fail=101% t", NULL, NULL, NULL,
      "--halt: 'soon,fail=101%' is not valid: a share is above 0% and up to "
      "100%"},
@@ -308,7 +357,14 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
 {
     size_t i;
 
-    put_number(b, "jobs", o->jobs, 0);
+    if (o->jobs.how == DTX_JOBS_COUNT)
+        put(b, "jobs=%d", (int)o->jobs.n);
+    else if (o->jobs.how == DTX_JOBS_MORE)
+        put(b, "jobs=cores%+d", (int)o->jobs.n);
+    else if (o->jobs.how == DTX_JOBS_SHARE)
+        put(b, "jobs=%g%%", o->jobs.percent);
+    else if (o->jobs.how == DTX_JOBS_ALL)
+        put(b, "jobs=all");
     put_number(b, "ranks", o->ranks, 0);
     put_text(b, "hostfile", o->hostfile, NULL);
     put_text(b, "run_dir", o->run_dir, NULL);
@@ -327,9 +383,12 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
             (long long)o->deadline.ns);
     if (o->requeue)
         put(b, "requeue");
-    if (o->halt.failures != 0 || o->halt.percent > 0)
-        put(b, "halt=%d/%u/%g", (int)o->halt.how, o->halt.failures,
-            o->halt.percent);
+    if (o->halt.count != 0 || o->halt.percent > 0)
+        put(b, "halt=%d/%s%u/%g", (int)o->halt.how,
+            o->halt.on == DTX_HALT_FAIL      ? ""
+            : o->halt.on == DTX_HALT_SUCCESS ? "success "
+                                             : "done ",
+            o->halt.count, o->halt.percent);
     put_text(b, "joblog", o->joblog, NULL);
     if (o->bar)
         put(b, "bar");

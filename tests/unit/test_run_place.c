@@ -24,6 +24,8 @@ static void deal(const struct rank *r, uint32_t n)
         card[i].boot = 7;
         card[i].ncores = r[i].cores;
         card[i].machine_cores = 16;
+        card[i].tasks = 30;
+        card[i].room = r[i].node == 7 ? 9 : 1024;
         for (uint32_t pu = r[i].first; pu < r[i].first + r[i].cores; pu++)
             card[i].pus[pu / 8] |= (uint8_t)(1u << (pu % 8));
     }
@@ -35,9 +37,29 @@ struct want {
     uint32_t first_core, ncores, nslots, first_slot;
 };
 
+enum { ALL = -100, HALF, MORE, FEWER };
+
+static const struct dtx_jobs cores_only = {DTX_JOBS_CORES, 0, 0};
+
+static struct dtx_jobs jobs_of(int n)
+{
+    struct dtx_jobs j = {DTX_JOBS_COUNT, n, 0};
+
+    if (n == 0)
+        j.how = DTX_JOBS_CORES;
+    else if (n == ALL)
+        j.how = DTX_JOBS_ALL;
+    else if (n == HALF)
+        j = (struct dtx_jobs){DTX_JOBS_SHARE, 0, 50};
+    else if (n == MORE || n == FEWER)
+        j = (struct dtx_jobs){DTX_JOBS_MORE, n == MORE ? 2 : -2, 0};
+    return j;
+}
+
 static const struct {
     const char *what;
-    uint32_t n, jobs;
+    uint32_t n;
+    int jobs; /* a count, 0: the cores; or one of the following */
     struct rank rank[8];
     struct want want[8];
     uint32_t nodes, most;
@@ -66,6 +88,19 @@ static const struct {
     {"-j below the ranks: one each", 3, 2, {{0, 0, 8}, {0, 0, 8}, {0, 0, 8}},
      {{0, 3, 1, 1}, {3, 3, 1, 2}, {6, 2, 1, 3}}, 1, 1, 3, 16},
     {"-j above the cores", 1, 40, {{0, 0, 8}}, {{0, 8, 40, 1}}, 1, 40, 40, 16},
+    {"half of the cores, up", 2, HALF, {{0, 0, 5}, {0, 0, 5}},
+     {{0, 3, 2, 1}, {3, 2, 1, 3}}, 1, 2, 3, 16},
+    {"two more, ranks bound", 2, MORE, {{0, 0, 1}, {0, 1, 1}},
+     {{0, 1, 2, 1}, {0, 1, 2, 3}}, 1, 2, 4, 16},
+    {"two more, more ranks than cores", 5, MORE,
+     {{0, 0, 2}, {0, 0, 2}, {0, 0, 2}, {0, 0, 2}, {0, 0, 2}},
+     {{0, 1, 1, 1}, {1, 1, 1, 2}, {0, 1, 1, 3}, {1, 1, 1, 4}, {0, 1, 1, 5}},
+     1, 1, 5, 16},
+    {"two fewer, unlike nodes", 2, FEWER, {{0, 0, 8}, {1, 0, 1}},
+     {{0, 8, 6, 1}, {0, 1, 1, 1}}, 2, 6, 7, 32},
+    {"as many as there are tasks", 2, ALL, {{0, 0, 2}, {1, 0, 2}},
+     {{0, 2, 30, 1}, {0, 2, 30, 1}}, 2, 30, 60, 32},
+    {"... and files allow", 1, ALL, {{7, 0, 2}}, {{0, 2, 9, 1}}, 1, 9, 9, 16},
     {"no core is known", 2, 0, {{0, 0, 0}, {0, 0, 0}},
      {{0, 0, 1, 1}, {0, 0, 1, 2}}, 1, 1, 2, 16},
 };
@@ -77,9 +112,10 @@ START_TEST(shares)
     deal(cases[_i].rank, n);
     for (uint32_t me = 0; me < n; me++) {
         const struct want *w = &cases[_i].want[me];
+        const struct dtx_jobs jobs = jobs_of(cases[_i].jobs);
         struct dtx_share s;
 
-        ck_assert_int_eq(dtx_share_of(card, n, me, cases[_i].jobs, &s), 0);
+        ck_assert_int_eq(dtx_share_of(card, n, me, &jobs, &s), 0);
         ck_assert_msg(s.first_core == w->first_core &&
                           s.ncores == w->ncores && s.nslots == w->nslots &&
                           s.first_slot == w->first_slot,
@@ -109,7 +145,7 @@ START_TEST(shares_are_sound)
         for (uint32_t me = 0; me < n; me++) {
             struct dtx_share s;
 
-            ck_assert_int_eq(dtx_share_of(card, n, me, 0, &s), 0);
+            ck_assert_int_eq(dtx_share_of(card, n, me, &cores_only, &s), 0);
             ck_assert_uint_ge(s.nslots, 1);
             ck_assert_uint_le(s.first_core + s.ncores, cores);
             ck_assert_uint_eq(s.first_slot, next);

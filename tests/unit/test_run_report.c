@@ -423,10 +423,12 @@ END_TEST
 
 /* ---- the progress line ---- */
 
+static int columns = 120;
+
 static const char *line(int64_t at_ms)
 {
     dtx_buf_clear(&text);
-    dtx_report_line(report, at_ms * DTX_MSEC_NS, &text);
+    dtx_report_line(report, at_ms * DTX_MSEC_NS, columns, &text);
     return text.len > 0 ? text.data : "";
 }
 
@@ -456,12 +458,39 @@ START_TEST(the_line_on_a_terminal)
 }
 END_TEST
 
+/* The last column stays free: some terminals wrap there. */
+START_TEST(the_line_is_cut_to_the_terminal)
+{
+    static const int widths[] = {200, 60, 40, 10, 1, 0};
+    static const struct end e[] = {OK(500), OK(500)};
+    size_t i;
+
+    begin("a\nb\nc\nd\n", "dir", true, true);
+    (void)line(1000);
+    end_next(e, NULL);
+    for (i = 0; i < DTX_COUNT(widths); i++) {
+        const char *s;
+        size_t head = strlen("\r\033[K");
+
+        columns = widths[i];
+        s = line(2000 + (int64_t)i * 1000);
+        ck_assert_int_eq(strncmp(s, "\r\033[K", head), 0);
+        ck_assert_uint_le(strlen(s + head),
+                          columns > 0 ? (size_t)columns - 1 : 0);
+        ck_assert_int_eq(strncmp(s + head, "distributex: 1 of 4", 19) == 0,
+                         columns == 200);
+        if (columns == 40)
+            says("1 of 4 done (25 %), ");
+    }
+}
+END_TEST
+
 START_TEST(the_line_in_a_log)
 {
     begin("a\n", "dir", true, false);
     ck_assert_str_eq(line(1000), "");
-    ck_assert_str_eq(line(20000), "");
-    (void)line(31500);
+    ck_assert_str_eq(line(10500), "");
+    (void)line(11500);
     says("0 of 1 done (0 %)");
     says("\n");
     ck_assert_ptr_null(strchr(text.data, '\r'));
@@ -499,6 +528,7 @@ static Suite *build_suite(void)
     t = tcase_create("line");
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, the_line_on_a_terminal);
+    tcase_add_test(t, the_line_is_cut_to_the_terminal);
     tcase_add_test(t, the_line_in_a_log);
     tcase_add_test(t, no_line_when_not_wanted);
     suite_add_tcase(s, t);

@@ -391,6 +391,36 @@ START_TEST(a_million_lines)
 }
 END_TEST
 
+static unsigned asked;
+
+static bool ask(void)
+{
+    return ++asked == 2;
+}
+
+/* It is asked now and then whether to go on. */
+START_TEST(a_long_file_can_be_given_up)
+{
+    struct dtx_taskfile_more more = {.stop = ask};
+    struct dtx_buf text = DTX_BUF_INIT;
+    struct dtx_tasklist list;
+    struct dtx_graph graph;
+    struct dtx_error err = {0, ""};
+    uint32_t i;
+
+    for (i = 0; i < 3 * DTX_STOP_EVERY; i++)
+        dtx_buf_str(&text, "a\n");
+    asked = 0;
+    ck_assert_int_eq(dtx_taskfile_parse_more("f", text.data, text.len, &list,
+                                             &graph, &more, &err),
+                     DTX_ESTATE);
+    ck_assert_uint_eq(asked, 2);
+    ck_assert_str_eq(err.text, "f:131072: stopped while the list was read: "
+                               "nothing was run");
+    dtx_buf_free(&text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("task/taskfile");
@@ -403,6 +433,7 @@ int main(void)
     tcase_add_test(t, long_things_are_limited);
     tcase_add_test(t, long_file_names_leave_room);
     tcase_add_test(t, empty_input_may_be_null);
+    tcase_add_test(t, a_long_file_can_be_given_up);
     tcase_add_test(t, a_million_lines);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
