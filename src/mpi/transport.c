@@ -37,7 +37,7 @@ struct item {
     MPI_Request request;
     uint64_t len;
     size_t cap;
-    int from;
+    int from; /* or whereto */
     bool done;
     bool refused; /* longer than allowed: never received */
     char data[];
@@ -64,6 +64,8 @@ struct dtx_transport {
     size_t nsend, send_cap, send_at;
     struct inbox in[CHANNELS];
     unsigned turn;
+    bool *lost; /* per rank */
+    bool any_lost;
 };
 
 static const int tag_of[CHANNELS] = {
@@ -154,6 +156,8 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
         return DTX_ELIMIT;
     if (to < 0 || to >= t->size)
         return DTX_EINVAL;
+    if (t->lost[to])
+        return DTX_OK;
     grown = dtx_grow(t->send, &t->send_cap, t->nsend + 1, sizeof(*t->send));
     if (!grown)
         return DTX_ENOMEM;
@@ -161,6 +165,7 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
     it = take_item(t, len);
     if (!it)
         return DTX_ENOMEM;
+    it->from = to;
     if (len > 0)
         memcpy(it->data, frame, len);
     rc = MPI_Isend(it->data, (int)len, MPI_BYTE, to, tag_of[c], t->comm,
@@ -346,6 +351,42 @@ int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
     return 0;
 }
 
+/* --- losing a rank -------------------------------------------------------- */
+
+/* Open MPI tells nobody that a peer is gone: what was under way stays so for
+ * ever (a rendezvous whose other half never comes), and MPI may still look at
+ * the buffers. They are left to it. */
+void dtx_transport_lose(struct dtx_transport *t, int rank)
+{
+    size_t n = 0;
+
+    if (rank < 0 || rank >= t->size)
+        return;
+    t->lost[rank] = t->any_lost = true;
+    for (size_t i = 0; i < t->nsend; i++) {
+        if (t->send[i]->from != rank)
+            t->send[n++] = t->send[i];
+    }
+    t->nsend = n;
+    for (int c = 0; c < CHANNELS; c++) {
+        struct item **at = &t->in[c].head;
+
+        while (*at) {
+            struct item *it = *at;
+
+            if (it->from != rank || it->done) {
+                at = &it->next;
+                continue;
+            }
+            *at = it->next;
+            if (t->in[c].tail == &it->next)
+                t->in[c].tail = at;
+            t->in[c].count--;
+            t->in[c].bytes -= it->len;
+        }
+    }
+}
+
 bool dtx_transport_quiet(struct dtx_transport *t)
 {
     reap_sends(t, t->nsend);
@@ -403,6 +444,7 @@ static void free_all(struct dtx_transport *t)
     for (int c = 0; c < CHANNELS; c++)
         free(t->in[c].stuck);
     free(t->send);
+    free(t->lost);
     free(t);
 }
 
@@ -417,6 +459,9 @@ int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err)
     rc = init_mpi(t, err);
     if (rc == DTX_OK)
         rc = make_comm(t, err);
+    t->lost = rc == DTX_OK ? calloc((size_t)t->size, sizeof(*t->lost)) : NULL;
+    if (rc == DTX_OK && !t->lost)
+        rc = dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
     for (int c = 0; c < CHANNELS && rc == DTX_OK; c++) {
         t->in[c].tail = &t->in[c].head;
         t->in[c].held = MPI_MESSAGE_NULL;
@@ -526,6 +571,7 @@ bool dtx_transport_close(struct dtx_transport *t, bool clean, int64_t grace_ns)
 
     if (!t)
         return true;
+    clean = clean && !t->any_lost;
     settled = settle(t, clean, now_ns() + grace_ns);
     if (settled && clean)
         down = shut_down(t);

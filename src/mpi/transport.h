@@ -50,6 +50,10 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
  * kept and asked again: up to 64 of them, or 16 MiB, per channel. */
 int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
                        struct dtx_buf *out);
+/* A rank is dead, or not to be talked to any more: what is under way to and
+ * from it is put aside, and further frames to it are thrown away. After that
+ * only an unclean close is possible. */
+void dtx_transport_lose(struct dtx_transport *t, int rank);
 /* True when neither a send nor a receive is under way: one may sleep. */
 bool dtx_transport_quiet(struct dtx_transport *t);
 

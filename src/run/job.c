@@ -551,6 +551,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
         (void)close(job->stream_fd);
     free(job->prior);
     free(job->attempts);
+    free(job->losses);
     free(job->known);
     free(job->told);
     dtx_buf_free(&job->more.setup);

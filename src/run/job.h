@@ -48,6 +48,7 @@ struct dtx_job {
     struct dtx_carrier *carrier; /* live, resumed: what earlier sessions did */
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
     uint16_t *attempts; /* per task, or NULL */
+    uint8_t *losses;    /* the same: see dtx_master_config */
     uint32_t widest;      /* most cpus any task asks for */
     uint32_t widest_task; /* the first that does */
     struct dtx_outcome *told; /* by a joblog, per task, or NULL */

@@ -19,10 +19,17 @@
 
 #define MARKER_FORMAT "distributex-exit %d\n"
 #define READY_SUFFIX ".ready"
+#define LOST_SUFFIX ".lost"
+
+void dtx_marker_lost_path(struct dtx_buf *b, const char *path)
+{
+    dtx_buf_printf(b, "%s" LOST_SUFFIX, path);
+}
 
 void dtx_marker_name(struct dtx_marker *m, const char *run_dir)
 {
     struct dtx_buf b = DTX_BUF_INIT, ready = DTX_BUF_INIT;
+    struct dtx_buf lost = DTX_BUF_INIT;
     uint64_t nonce = 0;
 
     if (getrandom(&nonce, sizeof(nonce), GRND_NONBLOCK) !=
@@ -30,12 +37,15 @@ void dtx_marker_name(struct dtx_marker *m, const char *run_dir)
         nonce = (uint64_t)time(NULL) << 24 ^ (uint64_t)getpid();
     dtx_buf_printf(&b, "%s/.exit-%016llx", run_dir, (unsigned long long)nonce);
     dtx_buf_printf(&ready, "%s" READY_SUFFIX, b.failed ? "" : b.data);
-    if (b.failed || ready.failed) {
+    dtx_marker_lost_path(&lost, b.failed ? "" : b.data);
+    if (b.failed || ready.failed || lost.failed) {
         dtx_buf_free(&b);
         dtx_buf_free(&ready);
+        dtx_buf_free(&lost);
     }
     m->path = b.data;
     m->ready = ready.data;
+    m->lost = lost.data;
     m->run_dir = run_dir;
 }
 
@@ -130,7 +140,10 @@ void dtx_marker_remove(struct dtx_marker *m)
 {
     if (m->ready)
         (void)unlink(m->ready);
+    if (m->lost)
+        (void)unlink(m->lost);
     free(m->ready);
+    free(m->lost);
     free(m->path);
-    m->ready = m->path = NULL;
+    m->ready = m->lost = m->path = NULL;
 }

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+struct dtx_buf;
+
 /* Where rank 0 finds the marker's path. Not set: no supervisor. */
 #define DTX_MARKER_ENV "DTX_MARKER"
 
@@ -18,9 +20,12 @@ int dtx_marker_ready(const char *path);
 /* For rank 0: write the marker, atomically. 0..255. */
 int dtx_marker_write(const char *path, int status);
 
+/* Where rank 0's spawner tells of its death (node/notice.h). */
+void dtx_marker_lost_path(struct dtx_buf *b, const char *path);
+
 /* For the supervisor. */
 struct dtx_marker {
-    char *path, *ready; /* NULL when out of memory */
+    char *path, *ready, *lost; /* NULL when out of memory */
     const char *run_dir;
 };
 

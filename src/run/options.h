@@ -55,6 +55,9 @@ struct dtx_options {
     int64_t timeout_ns;     /* --timeout, 0 = none */
     double timeout_percent; /* --timeout 200%: of the median, 0 = none */
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
+    int64_t lost_after_ns;  /* --lost-after, default 10 s, 0 = never */
+    uint32_t crash_limit;   /* --crash-limit, default 5, 0 = none */
+    uint32_t relaunches;    /* --relaunch, default 5 */
     struct dtx_halt halt;   /* --halt now|soon,fail=N|N% ("never" = none) */
     char *node_setup;       /* --node-setup CMD */
     char *node_teardown;    /* --node-teardown CMD */

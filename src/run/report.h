@@ -27,6 +27,9 @@ struct dtx_report_config {
     bool bar;    /* draw the progress line */
     bool tty;    /* on a terminal: over and over in place */
     bool gone;   /* the line tells the time gone */
+    /* How a rank was lost ("signal 9"), or NULL: it was not. May be NULL */
+    const char *(*cause)(void *ctx, uint32_t rank);
+    void *ctx;
 };
 
 struct dtx_report *dtx_report_create(const struct dtx_report_config *c);
@@ -39,6 +42,10 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
 void dtx_report_line(struct dtx_report *r, int64_t now_ns, struct dtx_buf *b);
 /* Append what wipes the progress line. */
 void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b);
+/* Append, as a sentence, how a rank was lost, and what became of its tasks;
+ * false when it was not, or had not come. */
+bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
+                     struct dtx_buf *b);
 /* Append the summary. 'makespan_ns' from the first start to the last end. */
 void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
                         struct dtx_buf *b);

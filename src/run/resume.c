@@ -161,11 +161,13 @@ static int set_priors(struct dtx_job *job, const struct dtx_known *known,
 
     job->prior = calloc(n + 1, sizeof(*job->prior));
     job->attempts = calloc(n + 1, sizeof(*job->attempts));
-    if (behind && job->prior && job->attempts)
+    job->losses = calloc(n + 1, sizeof(*job->losses));
+    if (behind && job->prior && job->attempts && job->losses)
         rc = mark_behind_failed(&job->graph, known, behind);
     for (i = 0; i < n && rc == DTX_OK; i++) {
         job->prior[i] = (uint8_t)prior_of(&known[i], behind[i] != 0, mode);
         job->attempts[i] = known[i].attempts;
+        job->losses[i] = known[i].losses;
     }
     free(behind);
     return rc;

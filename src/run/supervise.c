@@ -107,6 +107,28 @@ static void add_exports(struct words *w)
     }
 }
 
+/* So that the ranks that are left go on when one dies, and that a daemon whose
+ * link is cut is missed within seconds rather than minutes. */
+static void add_settings(struct words *w)
+{
+    static const struct {
+        const char *name, *value;
+    } set[] = {{"orte_enable_recovery", "1"},
+               {"oob_tcp_keepalive_time", "2"},
+               {"oob_tcp_keepalive_intvl", "1"},
+               {"oob_tcp_keepalive_probes", "3"}};
+    char name[64];
+
+    for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
+        (void)snprintf(name, sizeof(name), "OMPI_MCA_%s", set[i].name);
+        if (user_set(name))
+            continue;
+        add(w, "--mca");
+        add(w, set[i].name);
+        add(w, set[i].value);
+    }
+}
+
 /* Ranks share the cores among themselves: mpirun must not bind them, nor count
  * them. What the user has set by environment is left alone. */
 static void build_command(const struct dtx_supervise *s, struct words *w)
@@ -129,6 +151,7 @@ static void build_command(const struct dtx_supervise *s, struct words *w)
         add(w, "--bind-to");
         add(w, "none");
     }
+    add_settings(w);
     add_exports(w);
     for (char **a = s->argv; *a; a++)
         add(w, *a);

@@ -19,6 +19,8 @@ static int64_t arrival(struct dtx_sim *s, struct dtx_sim_rank *r,
 
     if (r->number != 0)
         at += dtx_sim_spread(s, s->c.delay_ns, s->c.delay_spread_ns);
+    if (s->now_ns < r->cut_ns && at < r->cut_ns)
+        at = r->cut_ns;
     if (at < *last)
         at = *last;
     *last = at;
@@ -99,6 +101,7 @@ static void say_fields(const struct dtx_msg *m, struct dtx_buf *b)
     case DTX_MSG_YIELDED:
     case DTX_MSG_GRANT:
     case DTX_MSG_BYE:
+    case DTX_MSG_PING:
         break;
     }
 }

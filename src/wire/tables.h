@@ -12,8 +12,8 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 3u
-#define DTX_RECORDS 3u
+#define DTX_PROTOCOL 4u
+#define DTX_RECORDS 4u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
@@ -98,7 +98,8 @@
     X(STOP, stop, 6, NONE)        /* master: drain, or kill */                 \
     X(STOPREQ, stopreq, 7, NONE)  /* worker: somebody asked me to stop */      \
     X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */   \
-    X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */
+    X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */ \
+    X(PING, ping, 10, NONE)       /* worker: I live, do you?; master: yes */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -121,6 +122,7 @@
 #define DTX_MSG_FIELDS_BYE(F)
 #define DTX_MSG_FIELDS_LIMIT(F)                                                \
     F(i64, timeout_ns)
+#define DTX_MSG_FIELDS_PING(F)
 
 /* ---- records: the journal ---- */
 
