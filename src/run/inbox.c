@@ -69,8 +69,7 @@ const struct dtx_event *dtx_inbox_event(struct dtx_inbox *b, size_t i,
     if (p->ev.kind == DTX_EV_FRAME)
         p->ev.u.frame.data = b->bytes.data + p->at;
     else if (p->ev.kind == DTX_EV_RANK_LOST)
-        p->ev.u.lost.ran =
-            (const struct dtx_item_taskref *)(const void *)(b->bytes.data + p->at);
+        p->ev.u.lost.ran = (const void *)(b->bytes.data + p->at);
     else if (p->ev.kind == DTX_EV_TASK_ENDED)
         p->ev.u.ended = &p->ended;
     return &p->ev;

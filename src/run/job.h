@@ -29,6 +29,8 @@ struct dtx_job {
     uint32_t epoch; /* of this session */
     uint32_t last_epoch; /* of the journal's last session, 0 = none */
     bool resumed;
+    uint32_t go_on; /* an earlier launch of the same command began with this
+                       epoch; 0: this is the first, or that got nowhere */
     bool from_joblog;    /* a new run directory; what is finished was told by
                             the joblog */
     bool begun;     /* set by the owner when tasks may run: from then on the run

@@ -70,7 +70,7 @@ struct dtx_loop {
     struct dtx_bell **peer; /* per rank, NULL when it cannot be rung */
     bool *unsent;           /* per rank: to be rung again when all is sent */
     bool *gone;             /* per rank: it is lost */
-    bool *done;             /* per rank: its outputs are on disk, or it is lost */
+    bool *done;             /* per rank: outputs are on disk, or it is lost */
     int64_t *here_ns;       /* per rank: its last word, once all is over */
     struct pulled *pulled;
     size_t npulled, cap_pulled;

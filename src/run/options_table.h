@@ -89,8 +89,8 @@
       "died; 0: never")                                                        \
     X("relaunch", 0, NUMBER, AT(relaunches), "N", 0, 1000, "5",                \
       "with --ranks or --hostfile: when rank 0, mpirun or a node is lost, "    \
-      "launch the rest of the job up to N times, after pauses of 1, 2, 4 ... " \
-      "60 s; one that finishes tasks starts the count anew")                   \
+      "launch the rest of the job up to N times in a row, after pauses that "  \
+      "double from 1 s to 60 s; one that lasts ten minutes counts anew")       \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
       "end), now,fail=N (those that run are killed), fail=N% for a share of "  \

@@ -85,8 +85,8 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
 
 /* ---- the progress line ---- */
 
-/* Slots of the ranks that are there (or left in good order); '*running' (may
- * be NULL): the tasks they run, taken to be one a slot. */
+/* Slots of the ranks that are there; '*running': the tasks they run, taken to
+ * be one a slot. NULL: all is over, and those that were lost count as well. */
 static uint64_t slots_there(const struct dtx_report *r, uint64_t *running)
 {
     struct dtx_rank_stats k;
@@ -95,7 +95,7 @@ static uint64_t slots_there(const struct dtx_report *r, uint64_t *running)
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
-        n += k.alive || k.left ? k.slots : 0;
+        n += k.alive || k.left || !running ? k.slots : 0;
         busy += k.granted < k.slots ? k.granted : k.slots;
     }
     if (running)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -105,6 +106,15 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
     return dtx_rundir_make(o->run_dir, path, &has_job, err);
 }
 
+/* A stream is gone once it has been read. */
+static bool can_go_on(const struct dtx_options *o)
+{
+    struct stat st;
+
+    return o->form != DTX_FORM_TASKFILE || !o->task_file ||
+           stat(o->task_file, &st) != 0 || !S_ISFIFO(st.st_mode);
+}
+
 static int launch(const struct dtx_options *o, int argc, char *const *argv,
                   const char *run_dir)
 {
@@ -142,6 +152,8 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.verbose = o->verbose;
     s.pass_stdin = dtx_source_is_stdin(o);
     s.leave_ns = o->grace_ns + LEAVE_NS;
+    s.lost_after_ns = o->lost_after_ns;
+    s.relaunches = can_go_on(o) ? o->relaunches : 0;
     if (dtx_forward_begin(&forward, &err))
         dtx_log(DTX_LOG_WARN, "%s", err.text);
     if (dtx_supervise_run(&s, &status, &err))

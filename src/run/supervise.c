@@ -21,25 +21,37 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "node/clock.h"
+#include "node/notice.h"
 #include "run/status.h"
+#include "run/supervise_hosts.h"
+#include "run/supervise_words.h"
+#include "store/rundir.h"
 
 #define LEAVE_NS (10 * DTX_SEC_NS)
 #define KILL_NS (5 * DTX_SEC_NS)
-#define TICK_NS (200 * DTX_MSEC_NS)
+#define TICK_NS (100 * DTX_MSEC_NS)
+#define LOOK_NS (1 * DTX_SEC_NS)
+#define SILENT_NS (15 * DTX_SEC_NS) /* of rank 0, at least */
+#define PAUSE_NS (1 * DTX_SEC_NS)   /* before a launch; doubled each time */
+#define PAUSE_MOST_NS (60 * DTX_SEC_NS)
+#define GOOD_NS (600 * DTX_SEC_NS)  /* a launch that lasts, counts anew */
+#define GHOST_NS (3 * DTX_SEC_NS)   /* for the old rank 0 to go */
 #define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
-
-/* A list of strings of its own, ended by NULL. */
-struct words {
-    char **v;
-    size_t n, cap;
-    bool failed;
-};
 
 struct job {
     pid_t pid; /* mpirun, and its process group */
     struct dtx_marker marker;
     int64_t leave_ns, kill_ns;
+    int64_t silent_ns;      /* of rank 0: it is dead, or its node */
+    uint32_t first_epoch;   /* of the first launch */
+    uint64_t beat;          /* of rank 0, as it was seen */
+    int64_t beat_ns;        /* when; 0: not yet */
+    int64_t look_ns;
+    int64_t looks;          /* since then */
+    bool lost;              /* rank 0 is */
     int64_t started;
+    uint32_t launches; /* before this one */
+    uint32_t failures; /* of those, in a row */
     unsigned ints;
     bool draining, killing; /* asked for */
     bool kill_sent, deaf_said;
@@ -55,165 +67,17 @@ struct signals {
     struct sigaction old_chld;
 };
 
-/* --- the command line and the environment --------------------------------- */
-
-static void add_word(struct words *w, const char *s, size_t len)
-{
-    char **grown = dtx_grow(w->v, &w->cap, w->n + 2, sizeof(*w->v));
-    char *copy = strndup(s, len);
-
-    if (grown)
-        w->v = grown;
-    if (!grown || !copy) {
-        w->failed = true;
-        free(copy);
-        return;
-    }
-    w->v[w->n++] = copy;
-    w->v[w->n] = NULL;
-}
-
-static void add(struct words *w, const char *s)
-{
-    add_word(w, s, strlen(s));
-}
-
-static void free_words(struct words *w)
-{
-    for (size_t i = 0; i < w->n; i++)
-        free(w->v[i]);
-    free(w->v);
-}
-
-static bool user_set(const char *name)
-{
-    return getenv(name) != NULL;
-}
-
-/* Options of ours in the environment have to reach ranks on other nodes. */
-static void add_exports(struct words *w)
-{
-    add(w, "-x");
-    add(w, DTX_MARKER_ENV);
-    for (char **e = environ; e && *e; e++) {
-        size_t len = strcspn(*e, "=");
-
-        if (strncmp(*e, "DTX_", 4) != 0 ||
-            (len == strlen(DTX_MARKER_ENV) &&
-             strncmp(*e, DTX_MARKER_ENV, len) == 0))
-            continue;
-        add(w, "-x");
-        add_word(w, *e, len);
-    }
-}
-
-/* So that the ranks that are left go on when one dies, and that a daemon whose
- * link is cut is missed within seconds rather than minutes. */
-static void add_settings(struct words *w)
-{
-    static const struct {
-        const char *name, *value;
-    } set[] = {{"orte_enable_recovery", "1"},
-               {"oob_tcp_keepalive_time", "2"},
-               {"oob_tcp_keepalive_intvl", "1"},
-               {"oob_tcp_keepalive_probes", "3"}};
-    char name[64];
-
-    for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
-        (void)snprintf(name, sizeof(name), "OMPI_MCA_%s", set[i].name);
-        if (user_set(name))
-            continue;
-        add(w, "--mca");
-        add(w, set[i].name);
-        add(w, set[i].value);
-    }
-}
-
-/* Ranks share the cores among themselves: mpirun must not bind them, nor count
- * them. What the user has set by environment is left alone. */
-static void build_command(const struct dtx_supervise *s, struct words *w)
-{
-    const char *env = getenv("MPIRUN");
-    char count[16];
-
-    add(w, s->mpirun ? s->mpirun : env && env[0] ? env : "mpirun");
-    (void)snprintf(count, sizeof(count), "%u", (unsigned)s->ranks);
-    add(w, "-n");
-    add(w, count);
-    if (s->hostfile) {
-        add(w, "--hostfile");
-        add(w, s->hostfile);
-    }
-    if (!user_set("OMPI_MCA_rmaps_base_oversubscribe") &&
-        !user_set("OMPI_MCA_rmaps_base_no_oversubscribe"))
-        add(w, "--oversubscribe");
-    if (!user_set("OMPI_MCA_hwloc_base_binding_policy")) {
-        add(w, "--bind-to");
-        add(w, "none");
-    }
-    add_settings(w);
-    add_exports(w);
-    for (char **a = s->argv; *a; a++)
-        add(w, *a);
-}
-
-static void add_setting(struct words *w, const char *name, const char *value)
-{
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    dtx_buf_printf(&b, "%s=%s", name, value);
-    if (b.failed)
-        w->failed = true;
-    else
-        add(w, b.data);
-    dtx_buf_free(&b);
-}
-
-static void add_default(struct words *w, const char *name, const char *value)
-{
-    if (!user_set(name))
-        add_setting(w, name, value);
-}
-
-static void build_env(const char *marker, struct words *w)
-{
-    size_t len = strlen(DTX_MARKER_ENV);
-
-    for (char **e = environ; e && *e; e++) {
-        if (strncmp(*e, DTX_MARKER_ENV, len) != 0 || (*e)[len] != '=')
-            add(w, *e);
-    }
-    add_setting(w, DTX_MARKER_ENV, marker);
-    add_default(w, "OMPI_MCA_mpi_yield_when_idle", "1");
-    if (geteuid() == 0) {
-        add_default(w, "OMPI_ALLOW_RUN_AS_ROOT", "1");
-        add_default(w, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-    }
-}
-
-static void log_command(const struct words *w)
-{
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    for (size_t i = 0; i < w->n; i++) {
-        if (i > 0)
-            dtx_buf_char(&b, ' ');
-        dtx_buf_shell_quoted(&b, w->v[i], strlen(w->v[i]));
-    }
-    if (!b.failed)
-        dtx_log(DTX_LOG_INFO, "supervisor: %s", b.data);
-    dtx_buf_free(&b);
-}
-
 /* --- starting mpirun ------------------------------------------------------ */
 
 /* In the child, up to exec. A background group may write to the terminal also
  * under "stty tostop". */
-static void become_mpirun(const struct words *cmd, const struct words *env,
+static void become_mpirun(const struct dtx_argv *cmd,
+                          const struct dtx_argv *env,
                           const struct signals *sig, int in_fd, int report_fd,
                           pid_t parent) __attribute__((noreturn));
 
-static void become_mpirun(const struct words *cmd, const struct words *env,
+static void become_mpirun(const struct dtx_argv *cmd,
+                          const struct dtx_argv *env,
                           const struct signals *sig, int in_fd, int report_fd,
                           pid_t parent)
 {
@@ -258,9 +122,9 @@ static int fail_exec(const char *mpirun, int e, struct dtx_error *err)
         mpirun, strerror(e));
 }
 
-static int start(struct job *j, const struct words *cmd,
-                 const struct words *env, const struct signals *sig, int in_fd,
-                 struct dtx_error *err)
+static int start(struct job *j, const struct dtx_argv *cmd,
+                 const struct dtx_argv *env, const struct signals *sig,
+                 int in_fd, struct dtx_error *err)
 {
     pid_t me = getpid();
     int report[2], e;
@@ -372,6 +236,50 @@ static void pass_on(struct job *j, int64_t now)
     }
 }
 
+/* Rank 0's heartbeat is the lease it renews each second. Looks are a second
+ * apart, and only those count: the time in which this process or the file
+ * system was stopped is no silence. */
+static bool is_silent(struct job *j, int64_t now)
+{
+    struct dtx_rundir_owner o;
+
+    if (j->silent_ns <= 0 || now < j->look_ns)
+        return false;
+    j->look_ns = now + LOOK_NS;
+    if (!dtx_marker_is_ready(&j->marker) ||
+        dtx_rundir_owner(j->marker.run_dir, &o) != 0 ||
+        o.epoch < j->first_epoch)
+        return false;
+    if (j->beat_ns == 0 || o.beat != j->beat) {
+        j->beat = o.beat;
+        j->beat_ns = now;
+        j->looks = 0;
+    }
+    return ++j->looks > j->silent_ns / LOOK_NS;
+}
+
+/* Without rank 0 the others have nobody to work for. */
+static void look_at_rank_0(struct job *j, int64_t now)
+{
+    struct dtx_notice n;
+    char cause[64];
+
+    if (j->lost || j->marked)
+        return;
+    if (dtx_notice_read(j->marker.lost, &n) == 0) {
+        dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (%s)",
+                dtx_notice_cause(&n, cause, sizeof(cause)));
+        free(n.ran);
+    } else if (is_silent(j, now)) {
+        dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (it renews its lease "
+                              "of the run directory no more)");
+    } else {
+        return;
+    }
+    j->lost = true;
+    plan_end(j, now);
+}
+
 /* TERM, KILL and giving up, each when its time has come. */
 static void push(struct job *j, int64_t now)
 {
@@ -379,6 +287,7 @@ static void push(struct job *j, int64_t now)
         j->marked = true;
         plan_end(j, now + j->leave_ns);
     }
+    look_at_rank_0(j, now);
     if (j->term_at && now >= j->term_at && !j->kill_at) {
         tell(j, SIGTERM);
         j->kill_at = now + j->kill_ns;
@@ -494,56 +403,182 @@ static void release_signals(const struct signals *sig)
     (void)sigprocmask(SIG_SETMASK, &sig->old_mask, NULL);
 }
 
-static int launch_and_watch(const struct dtx_supervise *s, struct job *j,
-                            const struct words *cmd, const struct words *env,
-                            struct dtx_error *err)
+/* ---- launches ------------------------------------------------------------ */
+
+/* One launch, to its end. */
+static int launch(const struct dtx_supervise *s, struct job *j,
+                  const struct signals *sig, const char *hostfile,
+                  struct dtx_error *err)
 {
-    struct signals sig;
-    int in_fd = -1, rc;
+    struct dtx_argv cmd = {NULL, 0, 0, false}, env = cmd;
+    int in_fd = -1, rc = DTX_OK;
 
     if (!s->pass_stdin) {
         in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (in_fd < 0)
             return dtx_error_errno(err, "/dev/null");
     }
-    if (hold_signals(&sig) < 0) {
-        rc = dtx_error_errno(err, "supervisor: signals");
-    } else {
-        rc = start(j, cmd, env, &sig, in_fd, err);
-        if (rc == DTX_OK)
-            watch(j, &sig);
-        release_signals(&sig);
-    }
+    dtx_supervise_command(s, hostfile, &cmd);
+    dtx_supervise_env(j->marker.path, j->launches ? j->first_epoch : 0, &env);
+    if (cmd.failed || env.failed)
+        rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
+    if (rc == DTX_OK && s->verbose)
+        dtx_supervise_log(&cmd);
+    if (rc == DTX_OK)
+        rc = start(j, &cmd, &env, sig, in_fd, err);
+    if (rc == DTX_OK)
+        watch(j, sig);
     if (in_fd >= 0)
         (void)close(in_fd);
+    dtx_argv_free(&cmd);
+    dtx_argv_free(&env);
+    return rc;
+}
+
+/* Wait, and hear signals meanwhile; false when one came. */
+static bool pause_for(struct job *j, const struct signals *sig, int64_t ns)
+{
+    const struct timespec tick = {0, TICK_NS};
+    int64_t end = dtx_clock_mono_ns() + ns;
+
+    while (dtx_clock_mono_ns() < end && !j->draining) {
+        int got = sigtimedwait(&sig->wanted, NULL, &tick);
+
+        if (got > 0)
+            on_signal(j, got);
+    }
+    return !j->draining;
+}
+
+/* A rank 0 of ours that has outlived its mpirun - stopped, perhaps - holds the
+ * lease: end it, where that can be done. */
+static void lay_ghost(struct job *j, const struct signals *sig)
+{
+    struct dtx_rundir_owner o;
+    int64_t end = dtx_clock_mono_ns() + GHOST_NS;
+
+    while (dtx_rundir_owner(j->marker.run_dir, &o) == 0 && o.here &&
+           o.epoch >= j->first_epoch && !j->draining) {
+        if (dtx_clock_mono_ns() >= end) {
+            (void)kill((pid_t)o.pid, SIGKILL);
+            return;
+        }
+        (void)pause_for(j, sig, TICK_NS);
+    }
+}
+
+/* Is there a point in launching the rest? */
+static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
+                         int rc, int status)
+{
+    return status == DTX_EXIT_LOST && !j->draining && !s->pass_stdin &&
+           s->relaunches > 0 && rc != DTX_ENOENT &&
+           access(j->marker.run_dir, F_OK) == 0;
+}
+
+/* The state of a launch, before it. */
+static int prepare(struct job *j, struct dtx_error *err)
+{
+    const char *run_dir = j->marker.run_dir;
+
+    dtx_marker_remove(&j->marker);
+    dtx_marker_name(&j->marker, run_dir);
+    j->drain_gap = DTX_SEC_NS;
+    j->next_drain = j->term_at = j->kill_at = j->give_up_at = 0;
+    j->beat_ns = j->look_ns = j->looks = 0;
+    j->marked = j->ended = j->lost = j->kill_sent = false;
+    return j->marker.path ? DTX_OK
+                          : dtx_error_set(err, DTX_ENOMEM,
+                                          "supervisor: out of memory");
+}
+
+/* Before the next launch: wait, and find out which hosts are left. False: there
+ * is to be none. */
+static bool get_ready(const struct dtx_supervise *s, struct job *j,
+                      const struct signals *sig, struct dtx_buf *hostfile)
+{
+    int64_t pause = PAUSE_NS;
+    char text[32];
+
+    if (dtx_clock_mono_ns() - j->started > GOOD_NS)
+        j->failures = 0;
+    if (j->failures >= s->relaunches) {
+        dtx_log(DTX_LOG_WARN, "supervisor: lost %u times in a row: giving up "
+                              "(--relaunch)", j->failures + 1);
+        return false;
+    }
+    for (uint32_t i = 0; i < j->failures && pause < PAUSE_MOST_NS; i++)
+        pause *= 2;
+    if (pause > PAUSE_MOST_NS)
+        pause = PAUSE_MOST_NS;
+    j->failures++;
+    dtx_log(DTX_LOG_WARN, "supervisor: launching the rest of the job in %s "
+                          "(%u of %u)",
+            dtx_format_duration(text, sizeof(text), pause), j->failures,
+            s->relaunches);
+    if (!pause_for(j, sig, pause))
+        return false;
+    lay_ghost(j, sig);
+    if (s->hostfile &&
+        !dtx_supervise_hosts(s, j->marker.run_dir, hostfile)) {
+        dtx_log(DTX_LOG_WARN, "supervisor: no host of %s answers",
+                s->hostfile);
+        return get_ready(s, j, sig, hostfile);
+    }
+    return !j->draining;
+}
+
+static int launch_all(const struct dtx_supervise *s, struct job *j,
+                      const struct signals *sig, int *exit_status,
+                      struct dtx_error *err)
+{
+    struct dtx_buf hostfile = DTX_BUF_INIT;
+    int rc;
+
+    for (;;) {
+        rc = prepare(j, err);
+        if (rc == DTX_OK)
+            rc = launch(s, j, sig, hostfile.len ? hostfile.data : s->hostfile,
+                        err);
+        if (rc == DTX_OK)
+            rc = judge(j, exit_status, err);
+        /* of a later launch that did not come up the cause may pass */
+        if (rc != DTX_OK && j->launches > 0 && *exit_status == DTX_EXIT_MPI)
+            *exit_status = DTX_EXIT_LOST;
+        if (!may_relaunch(s, j, rc, *exit_status))
+            break;
+        if (rc != DTX_OK)
+            dtx_log(DTX_LOG_WARN, "%s", err->text);
+        j->launches++;
+        if (!get_ready(s, j, sig, &hostfile))
+            break;
+        *exit_status = DTX_EXIT_MPI;
+    }
+    if (hostfile.len)
+        (void)unlink(hostfile.data);
+    dtx_buf_free(&hostfile);
     return rc;
 }
 
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err)
 {
-    struct words cmd = {NULL, 0, 0, false}, env = {NULL, 0, 0, false};
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
-                    .drain_gap = DTX_SEC_NS};
+                    .silent_ns = s->lost_after_ns};
+    struct dtx_rundir_owner o;
+    struct signals sig;
     int rc;
 
     *exit_status = DTX_EXIT_MPI;
-    dtx_marker_name(&j.marker, s->run_dir);
-    build_command(s, &cmd);
-    if (j.marker.path)
-        build_env(j.marker.path, &env);
-    if (!j.marker.path || cmd.failed || env.failed) {
-        rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
-    } else {
-        if (s->verbose)
-            log_command(&cmd);
-        rc = launch_and_watch(s, &j, &cmd, &env, err);
-        if (rc == DTX_OK)
-            rc = judge(&j, exit_status, err);
-    }
+    if (j.silent_ns > 0 && j.silent_ns < SILENT_NS)
+        j.silent_ns = SILENT_NS;
+    j.marker.run_dir = s->run_dir;
+    j.first_epoch = dtx_rundir_owner(s->run_dir, &o) == 0 ? o.epoch + 1 : 1;
+    if (hold_signals(&sig) < 0)
+        return dtx_error_errno(err, "supervisor: signals");
+    rc = launch_all(s, &j, &sig, exit_status, err);
+    release_signals(&sig);
     dtx_marker_remove(&j.marker);
-    free_words(&cmd);
-    free_words(&env);
     return rc;
 }

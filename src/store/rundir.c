@@ -266,39 +266,6 @@ static int make_out(const char *path, struct dtx_error *err)
     return rc;
 }
 
-int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
-                    bool (*waiting)(void *ctx, const char *text), void *ctx,
-                    struct dtx_rundir **out, uint32_t *epoch,
-                    struct dtx_error *err)
-{
-    struct dtx_lease_taking t = {path, at_least_epoch, DTX_LEASE_STALE_NS,
-                                 waiting, ctx};
-    struct dtx_rundir *d = calloc(1, sizeof(*d));
-    int rc = 0;
-
-    if (d)
-        d->path = strdup(path);
-    if (!d || !d->path)
-        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    if (rc == 0)
-        rc = dtx_lease_take(&t, &d->mine, err);
-    if (rc != 0) {
-        if (d)
-            free(d->path);
-        free(d);
-        return rc;
-    }
-    (void)pthread_mutex_init(&d->lock, NULL);
-    rc = make_out(path, err);
-    if (rc != 0) {
-        dtx_rundir_release(d);
-        return rc;
-    }
-    *epoch = d->mine.epoch;
-    *out = d;
-    return 0;
-}
-
 /* ---- words of the dead ---- */
 
 void dtx_rundir_loss_path(struct dtx_buf *b, const char *path, uint32_t epoch,
@@ -407,6 +374,40 @@ int dtx_rundir_hear_losses(struct dtx_rundir *d, struct dtx_error *err)
 
 /* ---- holding the lease ---- */
 
+int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
+                    bool (*waiting)(void *ctx, const char *text), void *ctx,
+                    struct dtx_rundir **out, uint32_t *epoch,
+                    struct dtx_error *err)
+{
+    struct dtx_lease_taking t = {path, at_least_epoch, DTX_LEASE_STALE_NS,
+                                 waiting, ctx};
+    struct dtx_rundir *d = calloc(1, sizeof(*d));
+    int rc = 0;
+
+    if (d)
+        d->path = strdup(path);
+    if (!d || !d->path)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    if (rc == 0)
+        rc = dtx_lease_take(&t, &d->mine, err);
+    if (rc != 0) {
+        if (d)
+            free(d->path);
+        free(d);
+        return rc;
+    }
+    (void)pthread_mutex_init(&d->lock, NULL);
+    rc = make_out(path, err);
+    if (rc != 0) {
+        dtx_rundir_release(d);
+        return rc;
+    }
+    remove_losses(d, true); /* of an earlier session */
+    *epoch = d->mine.epoch;
+    *out = d;
+    return 0;
+}
+
 int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err)
 {
     if (has_entry(d->path, STOP_FILE))
@@ -478,6 +479,20 @@ int dtx_rundir_request_stop(const char *path, bool *running,
         rc = dtx_error_errno(err, "cannot make %s", file);
     free(file);
     return rc;
+}
+
+int dtx_rundir_owner(const char *path, struct dtx_rundir_owner *out)
+{
+    struct dtx_lease l;
+    int rc = dtx_lease_read(path, &l, NULL);
+
+    if (rc != 0)
+        return rc;
+    out->epoch = l.epoch;
+    out->beat = l.beat;
+    out->pid = l.pid;
+    out->here = dtx_lease_judge(&l) == DTX_LEASE_ALIVE;
+    return 0;
 }
 
 bool dtx_rundir_runs(const char *path, uint64_t *beat)

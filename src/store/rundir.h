@@ -74,6 +74,15 @@ void dtx_rundir_discard(const char *path);
  * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
+/* Who holds the lease, or held it last. */
+struct dtx_rundir_owner {
+    uint32_t epoch;
+    uint64_t beat;
+    int64_t pid;
+    bool here; /* a process of this host that lives, and has not given it up */
+};
+/* 0, or an error when there is none. */
+int dtx_rundir_owner(const char *path, struct dtx_rundir_owner *out);
 /* Does a session run in 'path', as far as the lease tells (on another host: has
  * it not given it up)? '*beat' counts up while it does. */
 bool dtx_rundir_runs(const char *path, uint64_t *beat);

@@ -109,3 +109,19 @@ gone() {
     wait_for "$1" nothing_left || fail "left: $(ps -o pid,ppid,args \
         -p "$(others | tr '\n' ',')0")"
 }
+
+# launcher_pid: the process of mpirun.
+launcher_pid() {
+    local pid
+    for pid in $(job_pids); do
+        case $(readlink "/proc/$pid/exe") in
+            */mpirun* | */orterun* | */prterun*) echo "$pid" ;;
+        esac
+    done
+}
+
+# ended_any: what was begun last has ended; its status is in $status.
+ended_any() {
+    status=0
+    wait "$job" || status=$?
+}
