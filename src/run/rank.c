@@ -51,8 +51,24 @@ int dtx_rank_complain(const struct dtx_error *err, int status)
 }
 /* ---- first breath ---- */
 
+/* Until all ranks have met each waits for all, and nobody but the supervisor
+ * can end that when one dies. */
+static void guard_start(struct dtx_rank_life *r)
+{
+    const char *marker = getenv(DTX_MARKER_ENV);
+    struct dtx_buf path = DTX_BUF_INIT;
+
+    if (!marker)
+        return;
+    dtx_marker_lost_path(&path, marker);
+    if (path.failed || dtx_spawner_guard(r->spawner, path.data, 0))
+        dtx_log(DTX_LOG_WARN, "the death of this rank could go unseen");
+    dtx_buf_free(&path);
+}
+
 static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
 {
+    const char *marker = getenv(DTX_MARKER_ENV);
     struct dtx_error err = {0, ""};
     int rc;
 
@@ -62,9 +78,12 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
         dtx_spawner_fork(r->bell, &r->spawner, &err))
         return dtx_rank_complain(&err, DTX_EXIT_INTERNAL);
     if (where->where == DTX_WHERE_RANK) {
+        guard_start(r);
         if (dtx_transport_open(&r->transport, &err))
             return dtx_rank_complain(&err, DTX_EXIT_MPI);
         r->me = (uint32_t)dtx_transport_rank(r->transport);
+        if (r->me == 0 && marker && dtx_marker_up(marker))
+            dtx_log(DTX_LOG_WARN, "cannot write beside the completion marker");
         r->size = (uint32_t)dtx_transport_size(r->transport);
         if (dtx_where_check(where, (int)r->size, &err))
             return dtx_rank_complain(&err, DTX_EXIT_MPI);
@@ -130,7 +149,8 @@ static int mark(struct dtx_rank_life *r, int status)
     r->marked = true;
     if (!marker)
         return status;
-    if (r->me == 0 && dtx_marker_write(marker, status)) {
+    if (r->me == 0 &&
+        dtx_marker_write(marker, status, r->loop && dtx_loop_lossy(r->loop))) {
         dtx_log(DTX_LOG_ERROR, "cannot write the completion marker %s", marker);
         return status;
     }
@@ -266,6 +286,8 @@ int dtx_rank_main(const struct dtx_options *o,
         status = live(&r);
     if (!r.marked)
         r.leave = mark(&r, status);
+    if (r.phase != WORKING && r.spawner) /* it has said why it goes */
+        dtx_spawner_unguard(r.spawner);
     if (r.transport && (r.phase == APART || r.phase == WORKING))
         abandon(&r, status);
     take_down(&r);

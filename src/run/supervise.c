@@ -35,6 +35,9 @@
 #define PAUSE_NS (1 * DTX_SEC_NS)   /* before a launch; doubled each time */
 #define PAUSE_MOST_NS (60 * DTX_SEC_NS)
 #define GOOD_NS (600 * DTX_SEC_NS)  /* a launch that lasts, counts anew */
+#define START_NS (120 * DTX_SEC_NS) /* for MPI to come up */
+#define START_RANK_NS (20 * DTX_MSEC_NS) /* more for each rank */
+#define LOSSY_NS (2 * DTX_SEC_NS)   /* for the other ranks to leave */
 #define GHOST_NS (3 * DTX_SEC_NS)   /* for the old rank 0 to go */
 #define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
 
@@ -48,6 +51,8 @@ struct job {
     int64_t beat_ns;        /* when; 0: not yet */
     int64_t look_ns;
     int64_t looks;          /* since then */
+    int64_t start_ns;       /* for MPI to come up */
+    bool up;                /* it has */
     bool lost;              /* rank 0 is */
     int64_t started;
     uint32_t launches; /* before this one */
@@ -267,9 +272,17 @@ static void look_at_rank_0(struct job *j, int64_t now)
     if (j->lost || j->marked)
         return;
     if (dtx_notice_read(j->marker.lost, &n) == 0) {
-        dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (%s)",
-                dtx_notice_cause(&n, cause, sizeof(cause)));
+        (void)dtx_notice_cause(&n, cause, sizeof(cause));
         free(n.ran);
+        if (dtx_marker_is_ready(&j->marker))
+            dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (%s)", cause);
+        else
+            dtx_log(DTX_LOG_WARN, "supervisor: a rank was lost before all had "
+                                  "met (%s)", cause);
+        j->lost = dtx_marker_is_ready(&j->marker) || n.status < 0 ||
+                  WIFSIGNALED(n.status);
+        plan_end(j, now);
+        return;
     } else if (is_silent(j, now)) {
         dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (it renews its lease "
                               "of the run directory no more)");
@@ -280,14 +293,34 @@ static void look_at_rank_0(struct job *j, int64_t now)
     plan_end(j, now);
 }
 
+/* A program that cannot be loaded on one host, or ends before MPI knows it: with
+ * recovery the others wait in MPI_Init for ever, and mpirun for them. */
+static void look_at_start(struct job *j, int64_t now)
+{
+    if (j->up || j->marked || now - j->started < TICK_NS)
+        return;
+    j->up = dtx_marker_is_up(&j->marker) || dtx_marker_is_ready(&j->marker);
+    if (j->up || now - j->started <= j->start_ns)
+        return;
+    j->up = true;
+    dtx_log(DTX_LOG_WARN, "supervisor: MPI has not come up within %lld s: "
+                          "ending it",
+            (long long)(j->start_ns / DTX_SEC_NS));
+    plan_end(j, now);
+}
+
 /* TERM, KILL and giving up, each when its time has come. */
 static void push(struct job *j, int64_t now)
 {
-    if (!j->marked && access(j->marker.path, F_OK) == 0) {
+    bool lossy;
+
+    if (!j->marked && dtx_marker_read(&j->marker, &lossy) >= 0) {
         j->marked = true;
-        plan_end(j, now + j->leave_ns);
+        plan_end(j, now + (lossy && j->leave_ns > LOSSY_NS ? LOSSY_NS
+                                                           : j->leave_ns));
     }
     look_at_rank_0(j, now);
+    look_at_start(j, now);
     if (j->term_at && now >= j->term_at && !j->kill_at) {
         tell(j, SIGTERM);
         j->kill_at = now + j->kill_ns;
@@ -334,7 +367,8 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
 
 static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 {
-    int status = dtx_marker_read(&j->marker);
+    bool lossy;
+    int status = dtx_marker_read(&j->marker, &lossy);
     char said[64];
 
     if (status >= 0) {
@@ -353,7 +387,7 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
                              j->marker.run_dir,
                              say_ending(j, said, sizeof(said)));
     }
-    if (!dtx_marker_is_ready(&j->marker)) {
+    if (!dtx_marker_is_ready(&j->marker) && !j->lost) {
         *exit_status = DTX_EXIT_MPI;
         return dtx_error_set(err, DTX_EMPI,
                              "the ranks did not come up (mpirun said: %s): no "
@@ -486,7 +520,7 @@ static int prepare(struct job *j, struct dtx_error *err)
     j->drain_gap = DTX_SEC_NS;
     j->next_drain = j->term_at = j->kill_at = j->give_up_at = 0;
     j->beat_ns = j->look_ns = j->looks = 0;
-    j->marked = j->ended = j->lost = j->kill_sent = false;
+    j->up = j->marked = j->ended = j->lost = j->kill_sent = false;
     return j->marker.path ? DTX_OK
                           : dtx_error_set(err, DTX_ENOMEM,
                                           "supervisor: out of memory");
@@ -565,7 +599,8 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
 {
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
-                    .silent_ns = s->lost_after_ns};
+                    .silent_ns = s->lost_after_ns,
+                    .start_ns = s->start_ns};
     struct dtx_rundir_owner o;
     struct signals sig;
     int rc;
@@ -573,6 +608,8 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
     *exit_status = DTX_EXIT_MPI;
     if (j.silent_ns > 0 && j.silent_ns < SILENT_NS)
         j.silent_ns = SILENT_NS;
+    if (j.start_ns == 0)
+        j.start_ns = START_NS + s->ranks * START_RANK_NS;
     j.marker.run_dir = s->run_dir;
     j.first_epoch = dtx_rundir_owner(s->run_dir, &o) == 0 ? o.epoch + 1 : 1;
     if (hold_signals(&sig) < 0)

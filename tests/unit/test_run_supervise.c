@@ -292,6 +292,28 @@ START_TEST(test_no_second_try)
 }
 END_TEST
 
+/* One rank has ended before MPI knew of it; the others wait, and mpirun. */
+START_TEST(test_never_comes_up)
+{
+    char prog[] = "prog", *argv[] = {prog, NULL};
+    struct dtx_supervise s = {.ranks = 2,
+                              .mpirun = script,
+                              .run_dir = dir,
+                              .argv = argv,
+                              .relaunches = 3,
+                              .start_ns = 300 * DTX_MSEC_NS,
+                              .kill_ns = 200 * DTX_MSEC_NS};
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("rm \"$DTX_MARKER.ready\"; echo x >>launches\n"
+                 "trap '' TERM; while :; do sleep 0.05; done");
+    ck_assert_int_ne(dtx_supervise_run(&s, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 110);
+    ck_assert_str_eq(content("launches"), "x\n");
+}
+END_TEST
+
 /* mpirun hangs after rank 0's death has been told. */
 START_TEST(test_rank_0_is_told_dead)
 {
@@ -640,18 +662,37 @@ START_TEST(test_mark)
     if (marks[_i].rc == DTX_OK)
         (void)snprintf(want, sizeof(want), "distributex-exit %d\n",
                        marks[_i].status);
-    ck_assert_int_eq(dtx_marker_write(in_dir("m"), marks[_i].status),
+    ck_assert_int_eq(dtx_marker_write(in_dir("m"), marks[_i].status, false),
                      marks[_i].rc);
     ck_assert_str_eq(content("m"), want);
     ck_assert_int_ne(access(in_dir("m.tmp"), F_OK), 0);
 }
 END_TEST
 
+START_TEST(test_mark_is_read)
+{
+    struct dtx_marker m;
+    bool lossy = true;
+
+    dtx_marker_name(&m, dir);
+    ck_assert_ptr_nonnull(m.path);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), -1);
+    ck_assert_int_eq(dtx_marker_write(m.path, 7, false), DTX_OK);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), 7);
+    ck_assert(!lossy);
+    ck_assert_int_eq(dtx_marker_write(m.path, 0, true), DTX_OK);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), 0);
+    ck_assert(lossy);
+    dtx_marker_remove(&m);
+    ck_assert_str_eq(content("m"), "");
+}
+END_TEST
+
 START_TEST(test_mark_nowhere)
 {
-    ck_assert_int_eq(dtx_marker_write(in_dir("no/such"), 0), DTX_ENOENT);
+    ck_assert_int_eq(dtx_marker_write(in_dir("no/such"), 0, false), DTX_ENOENT);
     ck_assert_int_eq(mkdir(in_dir("taken"), 0700), 0);
-    ck_assert_int_lt(dtx_marker_write(in_dir("taken"), 0), 0);
+    ck_assert_int_lt(dtx_marker_write(in_dir("taken"), 0, true), 0);
 }
 END_TEST
 
@@ -680,6 +721,7 @@ int main(void)
     tcase_add_test(tc, test_gives_up);
     tcase_add_test(tc, test_no_second_try);
     tcase_add_test(tc, test_rank_0_is_told_dead);
+    tcase_add_test(tc, test_never_comes_up);
     tcase_add_test(tc, test_stdin_and_masks);
     tcase_add_test(tc, test_marker_is_unlinked);
     tc = case_with(s, "signals");
@@ -697,6 +739,7 @@ int main(void)
     tcase_add_test(tc, test_signals_are_put_back);
     tc = case_with(s, "marker");
     tcase_add_loop_test(tc, test_mark, 0, DTX_COUNT(marks));
+    tcase_add_test(tc, test_mark_is_read);
     tcase_add_test(tc, test_mark_nowhere);
     return dtx_check_main(s);
 }
