@@ -293,8 +293,8 @@ static void look_at_rank_0(struct job *j, int64_t now)
     plan_end(j, now);
 }
 
-/* A program that cannot be loaded on one host, or ends before MPI knows it: with
- * recovery the others wait in MPI_Init for ever, and mpirun for them. */
+/* A program that cannot be loaded on one host, or ends before MPI knows it:
+ * with recovery the others wait in MPI_Init for ever, and mpirun for them. */
 static void look_at_start(struct job *j, int64_t now)
 {
     if (j->up || j->marked || now - j->started < TICK_NS)
@@ -303,8 +303,8 @@ static void look_at_start(struct job *j, int64_t now)
     if (j->up || now - j->started <= j->start_ns)
         return;
     j->up = true;
-    dtx_log(DTX_LOG_WARN, "supervisor: MPI has not come up within %lld s: "
-                          "ending it",
+    dtx_log(DTX_LOG_WARN,
+            "supervisor: MPI has not come up within %lld s: ending it",
             (long long)(j->start_ns / DTX_SEC_NS));
     plan_end(j, now);
 }
