@@ -365,6 +365,12 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
     return buf;
 }
 
+/* By somebody else, that is. */
+static bool was_killed(const struct job *j)
+{
+    return j->ended && j->term_at == 0 && WIFSIGNALED(j->wait_status);
+}
+
 static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 {
     bool lossy;
@@ -387,7 +393,7 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
                              j->marker.run_dir,
                              say_ending(j, said, sizeof(said)));
     }
-    if (!dtx_marker_is_ready(&j->marker) && !j->lost) {
+    if (!dtx_marker_is_ready(&j->marker) && !j->lost && !was_killed(j)) {
         *exit_status = DTX_EXIT_MPI;
         return dtx_error_set(err, DTX_EMPI,
                              "the ranks did not come up (mpirun said: %s): no "
