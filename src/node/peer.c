@@ -85,6 +85,15 @@ bool dtx_peer_died(const struct dtx_peer *p)
     return state == 'Z' || state == 'X' || (p->start && start != p->start);
 }
 
+bool dtx_peer_stopped(const struct dtx_peer *p)
+{
+    uint64_t start = 0;
+    char state = '?';
+
+    return p->pid > 0 && look(p->pid, &state, &start) &&
+           start == p->start && (state == 'T' || state == 't');
+}
+
 int dtx_peer_status(const struct dtx_peer *p)
 {
     struct info i;

@@ -26,6 +26,8 @@ struct dtx_peer {
 void dtx_peer_watch(struct dtx_peer *p, pid_t pid, bool plain);
 /* Is it dead (a zombie included)? False for nobody. */
 bool dtx_peer_died(const struct dtx_peer *p);
+/* Is it stopped, as by SIGSTOP? */
+bool dtx_peer_stopped(const struct dtx_peer *p);
 /* How it ended, as waitpid gives it; -1 as long as that is not known: its
  * parent must have waited for it first; -2: nobody can tell. */
 int dtx_peer_status(const struct dtx_peer *p);

@@ -413,7 +413,7 @@ void dtx_spawner_limit(struct dtx_spawner *s, int64_t limit_ns)
 /* ---- guarding ---- */
 
 int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
-                      int64_t still_ns)
+                      int64_t still_ns, bool busy)
 {
     size_t n = notice ? strlen(notice) : 0;
 
@@ -423,6 +423,7 @@ int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
     if (n > 0)
         memcpy(s->ring->notice, notice, n + 1);
     atomic_store(&s->ring->guarded, n > 0);
+    atomic_store(&s->ring->busy, busy);
     atomic_store(&s->ring->still_ns, still_ns);
     (void)atomic_fetch_add(&s->ring->attention, 1);
     wake_spawner(s, true);

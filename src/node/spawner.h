@@ -135,9 +135,11 @@ void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
 /* From now on, when the rank ends without having said so, tell it in the file
  * 'notice' (node/notice.h; NULL: nowhere); and when it calls dtx_spawner_beat
  * no more for 'still_ns' (0: may be), end its tasks and kill it. The time in
- * which the spawner itself was stopped does not count. 0 or DTX_ELIMIT. */
+ * which the spawner itself was stopped does not count. 'busy': it has no time
+ * to beat; only when it was stopped for so long it is killed. 0 or
+ * DTX_ELIMIT. */
 int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
-                      int64_t still_ns);
+                      int64_t still_ns, bool busy);
 void dtx_spawner_beat(struct dtx_spawner *s);
 /* It may stand still from now on; its end is still told. */
 void dtx_spawner_let_rest(struct dtx_spawner *s);

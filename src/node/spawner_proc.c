@@ -271,6 +271,8 @@ static bool is_still(struct dtx_proc *p, int64_t now_ns)
         p->looks = 0;
     } else if (now_ns < p->look_ns) {
         return false;
+    } else if (atomic_load(&p->ring->busy) && !dtx_peer_stopped(&p->rank)) {
+        p->looks = 0;
     } else if (++p->looks > LOOKS) {
         return true;
     }

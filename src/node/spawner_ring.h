@@ -85,6 +85,7 @@ struct dtx_ring {
     _Atomic int64_t limit_ns;   /* for limited tasks, 0 = none */
     _Atomic uint32_t beat;      /* counts up while the rank goes on */
     _Atomic int64_t still_ns;   /* it must not stand still so long, 0 = may */
+    _Atomic uint32_t busy;      /* 1: only to be stopped counts as standing */
     _Atomic uint32_t guarded;   /* 1: its end is to be told in 'notice' */
     char notice[DTX_NOTICE_PATH];
     /* written by the spawner */

@@ -61,7 +61,8 @@ static void guard_start(struct dtx_rank_life *r)
     if (!marker)
         return;
     dtx_marker_lost_path(&path, marker);
-    if (path.failed || dtx_spawner_guard(r->spawner, path.data, 0))
+    if (path.failed ||
+        dtx_spawner_guard(r->spawner, path.data, r->o->lost_after_ns, true))
         dtx_log(DTX_LOG_WARN, "the death of this rank could go unseen");
     dtx_buf_free(&path);
 }

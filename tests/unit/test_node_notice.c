@@ -85,7 +85,7 @@ END_TEST
 
 /* ---- by a spawner ---- */
 
-enum how { DIES, STANDS_STILL, LEAVES };
+enum how { DIES, STANDS_STILL, IS_STOPPED, LEAVES };
 
 /* A rank of its own: runs two tasks, one of which ends, and comes to its end.
  * It never returns. */
@@ -97,7 +97,10 @@ static void be_rank(enum how how)
 
     start(2);
     if (dtx_spawner_guard(spawner, WORD,
-                          how == STANDS_STILL ? 400 * DTX_MSEC_NS : 0))
+                          how == STANDS_STILL || how == IS_STOPPED
+                              ? 400 * DTX_MSEC_NS
+                              : 0,
+                          how == IS_STOPPED))
         _exit(9);
     (void)run("true");
     (void)run("touch begun; sleep 63");
@@ -112,7 +115,11 @@ static void be_rank(enum how how)
         _exit(0);
     }
     if (how == STANDS_STILL)
+        (void)sleep(60);
+    if (how == IS_STOPPED) {
+        (void)usleep(1000000); /* it is busy: that is no crime */
         (void)raise(SIGSTOP);
+    }
     _exit(3);
 }
 
@@ -138,7 +145,7 @@ START_TEST(test_spawner_tells)
         ck_assert_int_eq(dtx_notice_read(WORD, &got), DTX_ENOENT);
     } else {
         await_word();
-        ck_assert_int_eq(got.still, _i == STANDS_STILL);
+        ck_assert_int_eq(got.still, _i != DIES);
         ck_assert(got.status == -2 || got.status == status);
         ck_assert(got.told);
         ck_assert_uint_eq(got.nran, 1);
@@ -147,7 +154,7 @@ START_TEST(test_spawner_tells)
         free(got.ran);
         ck_assert_int_eq(unlink(WORD), 0);
     }
-    if (_i == STANDS_STILL)
+    if (_i == STANDS_STILL || _i == IS_STOPPED)
         ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     ck_assert_int_eq(unlink("begun"), 0);
 }
@@ -164,7 +171,7 @@ static Suite *build_suite(void)
                         (int)(sizeof(damaged) / sizeof(damaged[0])));
     tcase_add_loop_test(t, test_cause, 0,
                         (int)(sizeof(causes) / sizeof(causes[0])));
-    tcase_add_loop_test(t, test_spawner_tells, 0, 3);
+    tcase_add_loop_test(t, test_spawner_tells, 0, 4);
     suite_add_tcase(s, t);
     return s;
 }
