@@ -459,6 +459,7 @@ static int check_live(const struct dtx_options *o, struct dtx_job *job,
 struct search {
     uint32_t first, epoch;
     bool found;
+    bool older; /* there is something of before that session */
 };
 
 static int search_record(void *ctx, const void *payload, size_t len,
@@ -473,29 +474,35 @@ static int search_record(void *ctx, const void *payload, size_t len,
         return DTX_OK; /* who reads it in earnest complains */
     if (rec.kind == DTX_REC_SESSION)
         s->epoch = rec.u.session.epoch;
+    s->older |= s->epoch < s->first;
     s->found |= s->epoch >= s->first && (rec.kind == DTX_REC_LISTED ||
                                          rec.kind == DTX_REC_OUTCOME);
     return DTX_OK;
 }
 
 /* Under a supervisor: a launch after the first goes on with what that began,
- * whose list is in the journal. */
+ * whose list is in the journal. What died before it had one has begun nothing:
+ * its journal goes. */
 static void find_beginning(const struct dtx_options *o, struct dtx_job *job)
 {
     const char *text = getenv(DTX_GO_ON_ENV);
     struct dtx_buf path = DTX_BUF_INIT;
-    struct search s = {0, 0, false};
+    struct search s = {0, 0, false, false};
     int64_t epoch;
+    int rc = DTX_ENOMEM;
 
     if (!text || !getenv(DTX_MARKER_ENV) ||
         dtx_parse_int(text, 1, UINT32_MAX, &epoch) || !o->run_dir)
         return;
     s.first = (uint32_t)epoch;
     dtx_buf_printf(&path, "%s/journal", o->run_dir);
-    if (!path.failed &&
-        dtx_journal_read(path.data, search_record, &s, NULL, NULL) == DTX_OK &&
-        s.found)
+    if (!path.failed)
+        rc = dtx_journal_read(path.data, search_record, &s, NULL, NULL);
+    if (rc == DTX_OK && s.found)
         job->go_on = s.first;
+    else if (!s.older && o->resume == DTX_RESUME_NO &&
+             (rc == DTX_OK || rc == DTX_ECORRUPT))
+        (void)unlink(path.data);
     dtx_buf_free(&path);
 }
 

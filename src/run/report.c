@@ -264,8 +264,8 @@ static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
     }
 }
 
-bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
-                     struct dtx_buf *b)
+static bool append_loss(const struct dtx_report *r, uint32_t rank,
+                        const char *verb, struct dtx_buf *b)
 {
     const char *cause = r->c.cause ? r->c.cause(r->c.ctx, rank) : NULL;
     struct dtx_rank_stats k;
@@ -274,8 +274,8 @@ bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
     dtx_master_rank_stats(r->c.master, rank, &k);
     if (!cause || !k.came || k.alive || k.left)
         return false;
-    dtx_buf_printf(b, "rank %u on %s lost after %s (%s): ", rank,
-                   k.host[0] ? k.host : "?",
+    dtx_buf_printf(b, "rank %u on %s%s after %s (%s): ", rank,
+                   k.host[0] ? k.host : "?", verb,
                    dtx_format_duration(text, sizeof(text), k.lost_ns), cause);
     if (k.took_back == 0)
         dtx_buf_str(b, "it had no tasks");
@@ -286,6 +286,12 @@ bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
     return true;
 }
 
+bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
+                     struct dtx_buf *b)
+{
+    return append_loss(r, rank, " lost", b);
+}
+
 static void append_lost(const struct dtx_report *r, struct dtx_buf *b)
 {
     uint32_t i;
@@ -294,7 +300,7 @@ static void append_lost(const struct dtx_report *r, struct dtx_buf *b)
         size_t at = b->len;
 
         dtx_buf_str(b, "lost       ");
-        if (dtx_report_lost(r, i, b))
+        if (append_loss(r, i, "", b))
             dtx_buf_char(b, '\n');
         else if (!b->failed)
             b->len = at;

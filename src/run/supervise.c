@@ -53,6 +53,7 @@ struct job {
     int64_t looks;          /* since then */
     int64_t start_ns;       /* for MPI to come up */
     bool up;                /* it has */
+    bool came_up;           /* all ranks have met, in any launch */
     bool lost;              /* rank 0 is */
     int64_t started;
     uint32_t launches; /* before this one */
@@ -511,9 +512,13 @@ static void lay_ghost(struct job *j, const struct signals *sig)
 static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
                          int rc, int status)
 {
-    return status == DTX_EXIT_LOST && !j->draining && !s->pass_stdin &&
-           s->relaunches > 0 && rc != DTX_ENOENT &&
-           access(j->marker.run_dir, F_OK) == 0;
+    if (j->draining || s->pass_stdin || s->relaunches == 0 ||
+        rc == DTX_ENOENT || access(j->marker.run_dir, F_OK) != 0)
+        return false;
+    /* one of the hosts may be down: once more, without it */
+    return status == DTX_EXIT_LOST ||
+           (status == DTX_EXIT_MPI && rc != DTX_OK && s->hostfile &&
+            j->launches == 0);
 }
 
 /* The state of a launch, before it. */
@@ -582,8 +587,9 @@ static int launch_all(const struct dtx_supervise *s, struct job *j,
                         err);
         if (rc == DTX_OK)
             rc = judge(j, exit_status, err);
-        /* of a later launch that did not come up the cause may pass */
-        if (rc != DTX_OK && j->launches > 0 && *exit_status == DTX_EXIT_MPI)
+        /* the cause may pass when an earlier launch did come up */
+        j->came_up |= dtx_marker_is_ready(&j->marker);
+        if (rc != DTX_OK && j->came_up && *exit_status == DTX_EXIT_MPI)
             *exit_status = DTX_EXIT_LOST;
         if (!may_relaunch(s, j, rc, *exit_status))
             break;
