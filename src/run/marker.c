@@ -20,6 +20,7 @@
 #define MARKER_FORMAT "distributex-exit %d\n"
 #define LOSSY_FORMAT "distributex-exit %d lossy\n"
 #define UP_SUFFIX ".up"
+#define OPEN_SUFFIX ".open"
 #define READY_SUFFIX ".ready"
 #define LOST_SUFFIX ".lost"
 
@@ -60,9 +61,10 @@ void dtx_marker_name(struct dtx_marker *m, const char *run_dir)
     m->run_dir = run_dir;
     m->path = beside(run_dir, name);
     m->up = beside(m->path ? m->path : "", UP_SUFFIX);
+    m->open = beside(m->path ? m->path : "", OPEN_SUFFIX);
     m->ready = beside(m->path ? m->path : "", READY_SUFFIX);
     m->lost = beside(m->path ? m->path : "", LOST_SUFFIX);
-    if (!m->up || !m->ready || !m->lost)
+    if (!m->up || !m->open || !m->ready || !m->lost)
         forget(&m->path);
 }
 
@@ -120,6 +122,11 @@ int dtx_marker_up(const char *path)
     return say(path, UP_SUFFIX);
 }
 
+int dtx_marker_open(const char *path)
+{
+    return say(path, OPEN_SUFFIX);
+}
+
 int dtx_marker_ready(const char *path)
 {
     return say(path, READY_SUFFIX);
@@ -139,6 +146,12 @@ bool dtx_marker_is_up(const struct dtx_marker *m)
 {
     look_again(m);
     return access(m->up, F_OK) == 0;
+}
+
+bool dtx_marker_is_open(const struct dtx_marker *m)
+{
+    look_again(m);
+    return access(m->open, F_OK) == 0;
 }
 
 bool dtx_marker_is_ready(const struct dtx_marker *m)
@@ -177,6 +190,7 @@ void dtx_marker_remove(struct dtx_marker *m)
 {
     forget(&m->path);
     forget(&m->up);
+    forget(&m->open);
     forget(&m->ready);
     forget(&m->lost);
 }

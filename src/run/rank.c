@@ -105,6 +105,9 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
         return DTX_EXIT_TASKFILE;
     if ((s->left > 0 || s->open) && s->lost_ranks > 0 && !s->stopping)
         return DTX_EXIT_LOST; /* nobody is left who could do it */
+    if (s->left > 0 && r->size > 1 && !s->halted && getenv(DTX_MARKER_ENV) &&
+        dtx_signals_by_launcher() && !dtx_rundir_stop_seen(r->job.lease))
+        return DTX_EXIT_LOST; /* mpirun gives up */
     if ((s->left > 0 || s->open) && !(s->halted && s->failed > 0))
         return DTX_EXIT_STOPPED;
     if (s->failed + s->skipped == 0 && dtx_show_error(r->show))

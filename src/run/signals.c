@@ -14,7 +14,7 @@
 #include "node/bell.h"
 
 static struct dtx_bell *_Atomic g_bell;
-static atomic_uint g_count, g_interrupts, g_kills;
+static atomic_uint g_count, g_interrupts, g_kills, g_terms;
 
 static void handle(int sig)
 {
@@ -23,6 +23,8 @@ static void handle(int sig)
 
     if (sig == SIGINT)
         (void)atomic_fetch_add(&g_interrupts, 1);
+    if (sig == SIGTERM)
+        (void)atomic_fetch_add(&g_terms, 1);
     if (sig == SIGUSR2)
         (void)atomic_fetch_add(&g_kills, 1);
     (void)atomic_fetch_add(&g_count, 1);
@@ -78,6 +80,13 @@ enum dtx_stop dtx_signals_asked(void)
     if (atomic_load(&g_interrupts) > 1 || atomic_load(&g_kills) > 0)
         return DTX_STOP_KILL;
     return atomic_load(&g_count) > 0 ? DTX_STOP_DRAIN : (enum dtx_stop)0;
+}
+
+bool dtx_signals_by_launcher(void)
+{
+    unsigned n = atomic_load(&g_count);
+
+    return n > 0 && atomic_load(&g_terms) == n;
 }
 
 unsigned dtx_signals_count(void)

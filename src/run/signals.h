@@ -7,6 +7,8 @@
 #ifndef DTX_RUN_SIGNALS_H
 #define DTX_RUN_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "engine/event.h"
 
 struct dtx_bell;
@@ -16,6 +18,9 @@ int dtx_signals_install(struct dtx_bell *bell);
 void dtx_signals_remove(void);
 /* What has been asked so far; 0 = nothing. */
 enum dtx_stop dtx_signals_asked(void);
+/* Has nothing come but TERM? So a launcher ends ranks when it gives up a job;
+ * who means to drain a supervised one sends USR1. */
+bool dtx_signals_by_launcher(void);
 /* Signals seen so far: changes when one more has come. */
 unsigned dtx_signals_count(void);
 

@@ -35,7 +35,7 @@
 #define PAUSE_NS (1 * DTX_SEC_NS)   /* before a launch; doubled each time */
 #define PAUSE_MOST_NS (60 * DTX_SEC_NS)
 #define GOOD_NS (600 * DTX_SEC_NS)  /* a launch that lasts, counts anew */
-#define START_NS (120 * DTX_SEC_NS) /* for MPI to come up */
+#define START_NS (60 * DTX_SEC_NS) /* for MPI to come up */
 #define START_RANK_NS (20 * DTX_MSEC_NS) /* more for each rank */
 #define LOSSY_NS (2 * DTX_SEC_NS)   /* for the other ranks to leave */
 #define GHOST_NS (3 * DTX_SEC_NS)   /* for the old rank 0 to go */
@@ -52,7 +52,10 @@ struct job {
     int64_t look_ns;
     int64_t looks;          /* since then */
     int64_t start_ns;       /* for MPI to come up */
-    bool up;                /* it has */
+    int64_t open_ns;        /* rank 0 has the job since then, 0 = not yet */
+    int64_t look_start_ns;
+    bool met;               /* the ranks have, or were given up: */
+    bool timed_out;
     bool came_up;           /* all ranks have met, in any launch */
     bool lost;              /* rank 0 is */
     int64_t started;
@@ -295,19 +298,29 @@ static void look_at_rank_0(struct job *j, int64_t now)
 }
 
 /* A program that cannot be loaded on one host, or ends before MPI knows it:
- * with recovery the others wait in MPI_Init for ever, and mpirun for them. */
+ * with recovery the others wait in MPI_Init for ever, and mpirun for them. So
+ * they do for each other where they meet, when a link is cut just then; but
+ * before that rank 0 may read its tasks for as long as that takes. */
 static void look_at_start(struct job *j, int64_t now)
 {
-    if (j->up || j->marked || now - j->started < TICK_NS)
+    int64_t limit = j->open_ns ? j->open_ns + j->start_ns / 2
+                               : j->started + j->start_ns;
+
+    if (j->met || j->marked || now < j->look_start_ns)
         return;
-    j->up = dtx_marker_is_up(&j->marker) || dtx_marker_is_ready(&j->marker);
-    if (j->up || now - j->started <= j->start_ns)
-        return;
-    j->up = true;
-    dtx_log(DTX_LOG_WARN,
-            "supervisor: MPI has not come up within %lld s: ending it",
-            (long long)(j->start_ns / DTX_SEC_NS));
-    plan_end(j, now);
+    j->look_start_ns = now + 5 * TICK_NS;
+    j->met = dtx_marker_is_ready(&j->marker);
+    if (!j->met && !j->open_ns && dtx_marker_is_open(&j->marker))
+        j->open_ns = now;
+    else if (!j->met && now > limit &&
+             (j->open_ns || !dtx_marker_is_up(&j->marker))) {
+        dtx_log(DTX_LOG_WARN, "supervisor: the ranks have not %s in time: "
+                              "ending them",
+                j->open_ns ? "met" : "come up");
+        j->lost = j->open_ns != 0;
+        j->met = j->timed_out = true;
+        plan_end(j, now);
+    }
 }
 
 /* TERM, KILL and giving up, each when its time has come. */
@@ -515,10 +528,11 @@ static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
     if (j->draining || s->pass_stdin || s->relaunches == 0 ||
         rc == DTX_ENOENT || access(j->marker.run_dir, F_OK) != 0)
         return false;
-    /* one of the hosts may be down: once more, without it */
+    /* one of the hosts may be down, or a process died before anybody watched
+     * it: once more */
     return status == DTX_EXIT_LOST ||
-           (status == DTX_EXIT_MPI && rc != DTX_OK && s->hostfile &&
-            j->launches == 0);
+           (status == DTX_EXIT_MPI && rc != DTX_OK && j->launches == 0 &&
+            (s->hostfile || j->timed_out));
 }
 
 /* The state of a launch, before it. */
@@ -531,7 +545,9 @@ static int prepare(struct job *j, struct dtx_error *err)
     j->drain_gap = DTX_SEC_NS;
     j->next_drain = j->term_at = j->kill_at = j->give_up_at = 0;
     j->beat_ns = j->look_ns = j->looks = 0;
-    j->up = j->marked = j->ended = j->lost = j->kill_sent = false;
+    j->open_ns = j->look_start_ns = 0;
+    j->met = j->timed_out = j->marked = j->ended = false;
+    j->lost = j->kill_sent = false;
     return j->marker.path ? DTX_OK
                           : dtx_error_set(err, DTX_ENOMEM,
                                           "supervisor: out of memory");

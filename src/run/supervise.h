@@ -48,7 +48,7 @@ struct dtx_supervise {
     uint32_t relaunches;  /* in a row, at most */
     int64_t lost_after_ns; /* rank 0 is lost when its lease was not renewed for
                               so long, and 15 s at least; 0 = never */
-    int64_t start_ns;     /* for MPI to come up; 0: 120 s, and 20 ms a rank */
+    int64_t start_ns;     /* for MPI to come up; 0: 60 s, and 20 ms a rank */
     int64_t leave_ns;     /* for mpirun to leave by itself: more than a task
                              has between TERM and KILL; 0: 10 s */
     int64_t kill_ns;      /* between TERM and KILL; 0: 5 s */

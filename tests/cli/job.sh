@@ -103,6 +103,14 @@ bag() {
     done >list
 }
 
+# held_bag N SEED: the same, and one more, which lasts until there is a file go.
+held_bag() {
+    local n=$(($1 + 1))
+    bag "$1" "$2"
+    echo "echo $n >>began; while [ ! -e go ]; do sleep 0.05; done;" \
+        "echo $n >>ended; echo o$n" >>list
+}
+
 # gone SECONDS: within that time no process of the job or its tasks is left.
 gone() {
     # shellcheck disable=SC2046

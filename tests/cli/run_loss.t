@@ -42,10 +42,11 @@ all_once() {
 if [ -n "$recovery" ]; then
     test_case "a worker rank that is killed: its tasks run elsewhere" '
         own_tmp
-        bag 120 1
+        held_bag 119 1
         begin "$DISTRIBUTEX" run --ranks 3 -j 6 --run-dir d list
         begun 30
         kill -KILL "$(rank_pid 2)"
+        touch go
         ended 0
         all_once 120
         grep -q "^lost       rank 2 on .* after .*: " err || fail "$(cat err)"
@@ -55,10 +56,11 @@ if [ -n "$recovery" ]; then
 
     test_case "likewise under an mpirun of the user" '
         own_tmp
-        bag 120 2
+        held_bag 119 2
         begin own_mpirun 3 "$DISTRIBUTEX" run -j 6 --run-dir d list
         begun 30
         kill -SEGV "$(rank_pid 1)"
+        touch go
         ended 0
         all_once 120
         grep -q "^lost       rank 1 on " err || fail "$(cat err)"
@@ -88,7 +90,7 @@ if [ -n "$recovery" ]; then
 
     test_case "the spawner of a rank dies: the rank leaves, the job goes on" '
         own_tmp
-        bag 120 3
+        held_bag 119 3
         begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
         begun 20
         for pid in $(marked); do
@@ -98,6 +100,7 @@ if [ -n "$recovery" ]; then
                 kill -KILL "$pid"
             fi
         done
+        touch go
         ended 0
         all_once 120
         grep -q "rank 1 on .* lost after" err || fail "$(cat err)"
@@ -135,11 +138,12 @@ fi
 
 test_case "rank 0 is killed: the job is launched again and ends well" '
     own_tmp
-    bag 120 5
+    held_bag 119 5
     begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
     begun 40
     recorded >before
     kill -KILL "$(rank_pid 0)"
+    touch go
     ended 0
     all_once 120
     grep -q "supervisor: launching the rest of the job in 1.00 s (1 of 5)" err
@@ -151,10 +155,11 @@ test_case "rank 0 is killed: the job is launched again and ends well" '
 
 test_case "rank 0 hangs: likewise" '
     own_tmp
-    bag 120 6
+    held_bag 119 6
     begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 1s --run-dir d list
     begun 40
     kill -STOP "$(rank_pid 0)"
+    touch go
     ended 0
     all_once 120
     gone 2
@@ -162,11 +167,12 @@ test_case "rank 0 hangs: likewise" '
 
 test_case "mpirun is killed: likewise; failed tasks stay failed" '
     own_tmp
-    bag 120 7
+    held_bag 119 7
     sed -i "3s|.*|exit 3|" list
     begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
     begun 40
     kill -KILL "$(launcher_pid)"
+    touch go
     ended 1
     recorded | sort -n | diff - <(seq 120 | grep -vx 3)
     gone 2
@@ -174,10 +180,11 @@ test_case "mpirun is killed: likewise; failed tasks stay failed" '
 
 test_case "--relaunch 0: the loss of rank 0 ends the job, a resume finishes it" '
     own_tmp
-    bag 120 8
+    held_bag 119 8
     begin "$DISTRIBUTEX" run --ranks 2 -j 4 --relaunch 0 --run-dir d list
     begun 40
     kill -KILL "$(rank_pid 0)"
+    touch go
     ended 108
     gone 4
     timeout -k 5 40 "$DISTRIBUTEX" run -q --resume -j 4 --run-dir d
