@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "mpi/failed.h"
 
 #define CHANNELS 2
 #define SMALL_BYTES 4096u      /* items of this size are kept for reuse */
@@ -40,6 +41,7 @@ struct item {
     int from; /* or whereto */
     bool done;
     bool refused; /* longer than allowed: never received */
+    bool dead;    /* it never comes; its rank is about to be lost */
     char data[];
 };
 
@@ -106,7 +108,7 @@ static struct item *take_item(struct dtx_transport *t, uint64_t len)
     it->len = len;
     it->cap = cap;
     it->from = -1;
-    it->done = it->refused = false;
+    it->done = it->refused = it->dead = false;
     return it;
 }
 
@@ -135,7 +137,7 @@ static void reap_sends(struct dtx_transport *t, size_t most)
             t->send_at = 0;
         it = t->send[t->send_at];
         rc = MPI_Test(&it->request, &done, MPI_STATUS_IGNORE);
-        if (rc != MPI_SUCCESS)
+        if (rc != MPI_SUCCESS && !dtx_mpi_is_loss(rc))
             (void)fail_mpi(NULL, "a send failed", rc);
         if (rc == MPI_SUCCESS && !done) {
             t->send_at++;
@@ -177,7 +179,9 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
     else
         give_item(t, it);
     reap_sends(t, 2);
-    return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "cannot send", rc);
+    return rc == MPI_SUCCESS || dtx_mpi_is_loss(rc)
+               ? DTX_OK
+               : fail_mpi(NULL, "cannot send", rc);
 }
 
 /* --- receiving ------------------------------------------------------------ */
@@ -244,10 +248,15 @@ static int test_receive(struct item *it)
 {
     int done = 0, rc;
 
-    if (it->done)
+    if (it->done || it->dead)
         return DTX_OK;
     rc = MPI_Test(&it->request, &done, MPI_STATUS_IGNORE);
     it->done = done != 0;
+    if (dtx_mpi_is_loss(rc)) {
+        it->done = false;
+        it->dead = true;
+        return DTX_OK;
+    }
     return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "a receive failed", rc);
 }
 
@@ -349,6 +358,16 @@ int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
         }
     }
     return 0;
+}
+
+int dtx_transport_died(struct dtx_transport *t)
+{
+    return dtx_mpi_next_failed(t->comm, t->lost, t->size);
+}
+
+const char *dtx_transport_ft(void)
+{
+    return dtx_mpi_ft();
 }
 
 /* --- losing a rank -------------------------------------------------------- */

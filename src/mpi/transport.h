@@ -50,6 +50,12 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
  * kept and asked again: up to 64 of them, or 16 MiB, per channel. */
 int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
                        struct dtx_buf *out);
+/* A rank that MPI itself has found dead and that is not lost yet, or -1; costs
+ * a microsecond. Only an MPI with ULFM tells. */
+int dtx_transport_died(struct dtx_transport *t);
+/* What mpirun is to be told for that with --with-ft, or NULL; works without
+ * init. */
+const char *dtx_transport_ft(void);
 /* A rank is dead, or not to be talked to any more: what is under way to and
  * from it is put aside, and further frames to it are thrown away. After that
  * only an unclean close is possible. */

@@ -284,7 +284,10 @@ static bool poll_watch(struct dtx_loop *l, int64_t now)
 {
     struct dtx_loss loss;
     bool moved = false;
+    int dead = l->c.watch ? dtx_transport_died(l->c.transport) : -1;
 
+    if (dead >= 0 && (l->c.master || dead == 0))
+        dtx_watch_died(l->c.watch, (uint32_t)dead, now);
     while (l->c.watch && !l->status &&
            dtx_watch_next(l->c.watch, now, &loss)) {
         moved = true;

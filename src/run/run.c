@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "mpi/transport.h"
 #include "run/forward.h"
 #include "run/job.h"
 #include "run/options.h"
@@ -147,6 +148,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.ranks = o->ranks;
     s.hostfile = o->hostfile;
     s.mpirun = o->mpirun;
+    s.ft = dtx_transport_ft();
     s.run_dir = run_dir;
     s.argv = words;
     s.verbose = o->verbose;

@@ -42,6 +42,7 @@ struct dtx_supervise {
     const char *mpirun;   /* NULL: $MPIRUN, else "mpirun" */
     const char *run_dir;  /* absolute, is there already */
     char **argv;          /* program and arguments of each rank, then NULL */
+    const char *ft;       /* mpirun --with-ft, or NULL */
     bool verbose;         /* log the command line */
     bool pass_stdin;      /* rank 0 reads our stdin (never a terminal);
                              otherwise it is /dev/null */

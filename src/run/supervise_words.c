@@ -77,7 +77,7 @@ static void add_exports(struct dtx_argv *w)
 
 /* So that the ranks that are left go on when one dies, and that a daemon whose
  * link is cut is missed within seconds rather than minutes. */
-static void add_settings(struct dtx_argv *w)
+static void add_settings(struct dtx_argv *w, const char *ft)
 {
     static const struct {
         const char *name, *value;
@@ -87,6 +87,10 @@ static void add_settings(struct dtx_argv *w)
                {"oob_tcp_keepalive_probes", "3"}};
     char name[64];
 
+    if (ft) {
+        dtx_argv_add(w, "--with-ft");
+        dtx_argv_add(w, ft);
+    }
     for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
         (void)snprintf(name, sizeof(name), "OMPI_MCA_%s", set[i].name);
         if (user_set(name))
@@ -126,7 +130,7 @@ void dtx_supervise_command(const struct dtx_supervise *s, const char *hostfile,
         dtx_argv_add(w, "--bind-to");
         dtx_argv_add(w, "none");
     }
-    add_settings(w);
+    add_settings(w, s->ft);
     add_exports(w);
     for (char **a = s->argv; *a; a++)
         dtx_argv_add(w, *a);

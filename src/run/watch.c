@@ -29,6 +29,7 @@ struct watched {
 struct dtx_watch {
     struct dtx_watch_config c;
     bool near;
+    bool far_dead; /* MPI has told of one on another node */
     struct dtx_notice last; /* its list was lent out */
     struct watched row[];
 };
@@ -117,8 +118,7 @@ static bool is_over(struct dtx_watch *w, uint32_t rank, int64_t now_ns)
 {
     struct watched *x = &w->row[rank];
 
-    if (x->told || x->peer.pid == 0 ||
-        (x->died_ns == 0 && !dtx_peer_died(&x->peer)))
+    if (x->told || (x->died_ns == 0 && !dtx_peer_died(&x->peer)))
         return false;
     if (x->died_ns == 0)
         x->died_ns = now_ns;
@@ -131,7 +131,7 @@ bool dtx_watch_next(struct dtx_watch *w, int64_t now_ns, struct dtx_loss *l)
 {
     uint32_t r;
 
-    for (r = 0; w->near && r < w->c.size; r++) {
+    for (r = 0; (w->near || w->far_dead) && r < w->c.size; r++) {
         if (is_over(w, r, now_ns) && tell(w, r, l))
             return true;
         if (w->c.rank != 0)
@@ -143,6 +143,15 @@ bool dtx_watch_next(struct dtx_watch *w, int64_t now_ns, struct dtx_loss *l)
             return true;
     }
     return false;
+}
+
+void dtx_watch_died(struct dtx_watch *w, uint32_t rank, int64_t now_ns)
+{
+    struct watched *x = &w->row[rank];
+
+    if (x->died_ns == 0)
+        x->died_ns = now_ns;
+    w->far_dead |= x->peer.pid == 0;
 }
 
 void dtx_watch_expel(struct dtx_watch *w, uint32_t rank, const char *cause)

@@ -37,6 +37,8 @@ bool dtx_watch_is_near(const struct dtx_watch *w);
 /* One more rank that has died: true and '*l', valid until the next call. A
  * death is held back for a moment until the spawner's word is there. */
 bool dtx_watch_next(struct dtx_watch *w, int64_t now_ns, struct dtx_loss *l);
+/* MPI has found it dead: as if the kernel had. */
+void dtx_watch_died(struct dtx_watch *w, uint32_t rank, int64_t now_ns);
 /* It counts as lost for another reason, which is said in 'cause'; if it lives
  * and is on this node, it is ended. */
 void dtx_watch_expel(struct dtx_watch *w, uint32_t rank, const char *cause);
