@@ -133,3 +133,13 @@ ended_any() {
     status=0
     wait "$job" || status=$?
 }
+
+# spawner_pid RANK: the process that starts the tasks of a rank.
+spawner_pid() {
+    local pid
+    for pid in $(marked); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dtx-spawner ] ||
+            ! tr '\0' '\n' <"/proc/$pid/environ" |
+            grep -qx "OMPI_COMM_WORLD_RANK=$1" || echo "$pid"
+    done
+}

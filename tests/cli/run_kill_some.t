@@ -25,16 +25,6 @@ if [ -n "$no_mpi" ]; then
     test_done
 fi
 
-# spawner_pid RANK: the process that starts the tasks of a rank.
-spawner_pid() {
-    local pid
-    for pid in $(marked); do
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dtx-spawner ] ||
-            ! tr '\0' '\n' <"/proc/$pid/environ" |
-            grep -qx "OMPI_COMM_WORLD_RANK=$1" || echo "$pid"
-    done
-}
-
 # hit RANKS: one misfortune, told in the file hits; its victim may be gone.
 hit() {
     local what signal=KILL pid

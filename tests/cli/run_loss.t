@@ -93,13 +93,7 @@ if [ -n "$recovery" ]; then
         held_bag 119 3
         begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
         begun 20
-        for pid in $(marked); do
-            if [ "$(cat "/proc/$pid/comm")" = dtx-spawner ] &&
-                [ "$(ps -o ppid= -p "$(ps -o ppid= -p "$pid")" |
-                    tr -d " ")" = "$(rank_pid 1)" ]; then
-                kill -KILL "$pid"
-            fi
-        done
+        kill -KILL "$(spawner_pid 1)"
         touch go
         ended 0
         all_once 120
