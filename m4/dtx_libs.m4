@@ -38,7 +38,7 @@ AC_DEFUN([DTX_SUMMARY], [
 DistributeX $PACKAGE_VERSION
   compiler   $CC $CFLAGS
   prefix     $prefix
-  MPI        $dtx_mpi_from
+  MPI        $dtx_mpi_from (ULFM: $dtx_ulfm)
   launcher   ${MPIRUN:-none: the MPI tests will be skipped}
   hwloc      `$PKG_CONFIG --modversion hwloc 2>/dev/null`
   HDF5       $dtx_hdf5_from

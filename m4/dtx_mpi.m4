@@ -64,6 +64,15 @@ AC_DEFUN([DTX_MPI], [
     DTX_MISSING([MPI (no mpicc whose flags link MPI_Init; set MPICC or --with-mpi=DIR)],
       [libopenmpi-dev openmpi-bin], [openmpi-devel], [openmpi])
   ])
+  AC_MSG_CHECKING([whether MPI tells of dead ranks (ULFM)])
+  dtx_ulfm=no
+  DTX_TRY_LINK([$MPI_CFLAGS], [$MPI_LIBS], [@%:@include <mpi.h>
+@%:@include <mpi-ext.h>
+@%:@if !defined(OMPI_HAVE_MPI_EXT_FTMPI) || !OMPI_HAVE_MPI_EXT_FTMPI
+@%:@error "without ULFM"
+@%:@endif], [return MPIX_Comm_failure_ack(MPI_COMM_WORLD)], [dtx_ulfm=yes])
+  AC_MSG_RESULT([$dtx_ulfm])
+  AM_CONDITIONAL([HAVE_ULFM], [test $dtx_ulfm = yes])
   AC_SUBST([MPI_CFLAGS])
   AC_SUBST([MPI_LIBS])
 ])

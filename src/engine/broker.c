@@ -396,7 +396,7 @@ int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
     } else if (ev->kind == DTX_EV_RANK_LOST) {
         struct dtx_buf t = DTX_BUF_INIT;
 
-        dtx_buf_printf(&t, "rank %u is lost", ev->u.lost);
+        dtx_buf_printf(&t, "rank %u is lost", ev->u.lost.rank);
         end_region(b, DTX_EMPI, t.failed ? "" : t.data);
         dtx_buf_free(&t);
     }

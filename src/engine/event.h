@@ -26,6 +26,7 @@
 
 #include "base/buf.h"
 #include "task/outcome.h"
+#include "wire/wire.h"
 
 /* How a job is asked to stop. */
 enum dtx_stop {
@@ -40,7 +41,7 @@ enum dtx_event_kind {
     DTX_EV_RECALLED,   /* worker: the answer to RECALL */
     DTX_EV_TIMER,      /* both: the time asked for by WAKE_AT has come */
     DTX_EV_RECORDED,   /* master: the store has written records */
-    DTX_EV_RANK_LOST,  /* master: a rank is dead or counts as dead */
+    DTX_EV_RANK_LOST,  /* master: a rank is dead, or takes no part */
     DTX_EV_STOP,       /* both: somebody asks to stop */
     DTX_EV_TASKS,      /* master of a live list: further tasks have come */
     DTX_EV_CLOSED,     /* master of a live list: no more will come */
@@ -58,6 +59,14 @@ struct dtx_arrival {
                                  stand together before the first that waits for
                                  it; new gates are numbered on */
     size_t nedges;
+};
+
+/* A rank is lost. Whoever watched its tasks may tell which of them it ran. */
+struct dtx_loss {
+    uint32_t rank;
+    bool told;                 /* these and no others; else nobody knows */
+    const struct dtx_item_taskref *ran; /* borrowed for the step */
+    uint32_t nran;
 };
 
 struct dtx_event {
@@ -79,7 +88,7 @@ struct dtx_event {
             bool taken_back; /* it will not start */
         } recalled;
         uint64_t recorded; /* the largest record number that is written */
-        uint32_t lost;     /* rank */
+        struct dtx_loss lost;
         enum dtx_stop stop;
         struct dtx_arrival tasks; /* borrowed for the step */
         int64_t deadline_ns;      /* of the same clock as now_ns */
@@ -101,6 +110,9 @@ enum dtx_action_kind {
     DTX_ACT_SHOW,    /* master: this attempt's result may be shown */
     DTX_ACT_FORGET,  /* master of a live list: this task is over; its command
                         is not asked for again */
+    DTX_ACT_LOST,    /* master: this rank counts as lost from now on, since it
+                        was silent for too long or talks nonsense; if it lives
+                        it is to be ended */
     DTX_ACT_FINISH   /* both: nothing more will be asked */
 };
 
@@ -119,6 +131,10 @@ struct dtx_action {
             uint32_t task, attempt;
         } ref; /* RECALL, KILL */
         uint32_t over; /* FORGET: the task */
+        struct {
+            uint32_t rank;
+            bool silent; /* else it talks nonsense */
+        } lost;
         int64_t wake_at_ns;
         int64_t limit_ns;
         int64_t deadline_ns;

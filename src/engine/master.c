@@ -72,6 +72,8 @@ static int make_room(struct dtx_master *m, size_t n)
         !widen(&m->attempt, cap, sizeof(*m->attempt)) ||
         !widen(&m->fails, cap, sizeof(*m->fails)))
         return DTX_ENOMEM;
+    if (m->losses && !widen(&m->losses, cap, sizeof(*m->losses)))
+        return DTX_ENOMEM;
     if (m->first && (!widen(&m->first, cap, sizeof(*m->first)) ||
                      !widen(&m->blockers, cap, sizeof(*m->blockers))))
         return DTX_ENOMEM;
@@ -90,6 +92,8 @@ int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
         m->owner[i] = NO_RANK;
         m->attempt[i] = (attempts ? attempts[i - m->ntasks] : 0) + 1u;
         m->fails[i] = 0;
+        if (m->losses)
+            m->losses[i] = 0;
         m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
         if (!(m->est_s[i] >= 0))
             m->est_s[i] = -1.0f;
@@ -117,6 +121,13 @@ static int init_tasks(struct dtx_master *m)
         dtx_master_grow(m, m->c.list->ntasks, m->c.attempts))
         return DTX_ENOMEM;
     memset(m->state, DTX_TASK_BLOCKED, nodes);
+    if (!m->c.losses)
+        return DTX_OK;
+    m->losses = calloc(m->cap_tasks, sizeof(*m->losses));
+    if (!m->losses)
+        return DTX_ENOMEM;
+    memcpy(m->losses, m->c.losses, m->ntasks * sizeof(*m->losses));
+    m->c.losses = NULL; /* borrowed for creation alone */
     return DTX_OK;
 }
 
@@ -130,8 +141,9 @@ static int init(struct dtx_master *m)
     for (r = 0; r < m->c.nranks; r++) {
         m->rank[r].thief = NO_RANK;
         m->rank[r].reserved = DTX_NO_TASK;
-        m->rank[r].head = DTX_NO_TASK;
+        m->rank[r].head = m->rank[r].tail = DTX_NO_TASK;
     }
+    dtx_master_loss_init(m);
     if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))
         return DTX_ENOMEM;
     if (init_tasks(m) || dtx_master_grant_init(m))
@@ -180,6 +192,7 @@ void dtx_master_destroy(struct dtx_master *m)
         return;
     dtx_master_grant_fini(m);
     dtx_master_flow_fini(m);
+    dtx_master_loss_fini(m);
     dtx_median_destroy(m->median);
     dtx_buf_free(&m->path);
     dtx_median_destroy(m->lengths);
@@ -243,36 +256,6 @@ void dtx_master_stop(struct dtx_master *m, enum dtx_stop how)
 
 /* ---- ranks ---- */
 
-static void lose_rank(struct dtx_master *m, uint32_t r)
-{
-    struct dtx_rank *k = &m->rank[r];
-
-    if (!k->came && !k->absent) {
-        k->absent = true;
-        m->nabsent++;
-    }
-    if (!k->alive)
-        return;
-    dtx_master_trace(m, "rank %u gone with %llu tasks", r,
-                     (unsigned long long)k->count);
-    k->alive = false;
-    k->fenced = false;
-    m->nalive--;
-    m->slots_alive -= k->slots;
-    if (k->thief != NO_RANK) {
-        m->rank[k->thief].asking = false;
-        dtx_master_rank_changed(m, k->thief);
-        k->thief = NO_RANK;
-    }
-    k->yield_pending = k->asking = false;
-    dtx_master_rank_left(m, r);
-    if (k->head != DTX_NO_TASK)
-        dtx_master_take_back(m, k->head);
-    k->head = DTX_NO_TASK;
-    k->count = k->used = k->waiting = 0;
-    k->load_s = 0;
-}
-
 /* A frame of another session or of a rank that counts as dead: not believed;
  * its sender is told once, so that it ends what it runs. */
 static void refuse(struct dtx_master *m, uint32_t from,
@@ -320,6 +303,7 @@ static void join(struct dtx_master *m, uint32_t r, const struct dtx_msg *msg)
     k->host[n] = '\0';
     m->nalive++;
     m->slots_alive += k->slots;
+    dtx_master_listen(m, r);
     dtx_master_trace(m, "rank %u came with %u slots", r, k->slots);
     if (dtx_master_rank_joined(m, r))
         m->nomem = true;
@@ -335,7 +319,7 @@ static void on_hello(struct dtx_master *m, uint32_t from,
     if (k->came && msg->incarnation <= k->incarnation)
         return;
     if (k->alive)
-        lose_rank(m, from);
+        dtx_master_lose(m, &(struct dtx_loss){.rank = from});
     /* who was declared lost before coming may be dead: its greeting was under
      * way, and nobody would declare it again */
     good = good && !k->absent;
@@ -358,9 +342,8 @@ static void on_hello(struct dtx_master *m, uint32_t from,
 
 /* ---- frames ---- */
 
-/* Does the rank have this attempt, as far as the master knows? */
-static bool has_attempt(const struct dtx_master *m, uint32_t rank,
-                        uint32_t task, uint32_t attempt)
+bool dtx_master_has_attempt(const struct dtx_master *m, uint32_t rank,
+                            uint32_t task, uint32_t attempt)
 {
     return task < m->ntasks && m->state[task] == DTX_TASK_GRANTED &&
            m->owner[task] == rank && m->attempt[task] == attempt;
@@ -387,7 +370,7 @@ static int on_done(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         m->items++;
         if (dtx_outcome_from_item(&item, &o))
             return DTX_EPROTO;
-        if (!has_attempt(m, from, o.task, o.attempt)) {
+        if (!dtx_master_has_attempt(m, from, o.task, o.attempt)) {
             m->st.refused++;
             continue;
         }
@@ -432,7 +415,7 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
 
     while ((rc = dtx_item_taskref_next(&msg->items, &ref)) > 0) {
         m->items++;
-        if (!has_attempt(m, from, ref.task, ref.attempt)) {
+        if (!dtx_master_has_attempt(m, from, ref.task, ref.attempt)) {
             m->st.refused++;
             continue;
         }
@@ -471,7 +454,11 @@ static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         return DTX_OK;
     case DTX_MSG_BYE:
         m->rank[from].left = m->finished;
-        lose_rank(m, from);
+        dtx_master_part(m, from);
+        return DTX_OK;
+    case DTX_MSG_PING:
+        if (from > 0)
+            dtx_master_send(m, from, *msg);
         return DTX_OK;
     default:
         return DTX_EPROTO;
@@ -487,7 +474,7 @@ static void on_frame(struct dtx_master *m, const struct dtx_event *ev)
         return;
     m->st.frames_in++;
     if (dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &msg)) {
-        lose_rank(m, from);
+        dtx_master_expel(m, from, false);
         return;
     }
     if (msg.kind == DTX_MSG_HELLO && msg.epoch == m->c.epoch) {
@@ -499,10 +486,11 @@ static void on_frame(struct dtx_master *m, const struct dtx_event *ev)
         refuse(m, from, &msg);
         return;
     }
+    dtx_master_heard(m, from);
     if (on_message(m, from, &msg)) {
         dtx_master_trace(m, "bad %s of rank %u", dtx_msg_name(msg.kind),
                          from);
-        lose_rank(m, from);
+        dtx_master_expel(m, from, false);
     }
 }
 
@@ -539,13 +527,13 @@ static void finish(struct dtx_master *m)
 
 static void arm_timer(struct dtx_master *m)
 {
-    int64_t due = dtx_master_flow_due(m);
+    int64_t due = m->finished ? NEVER : dtx_master_flow_due(m);
     struct dtx_action *a;
 
-    if (m->finished)
-        return;
-    if (dtx_master_flow_busy(m) || m->budget == 0)
+    if (!m->finished && (dtx_master_flow_busy(m) || m->budget == 0))
         due = m->now_ns;
+    if (m->look_ns < due)
+        due = m->look_ns;
     if (due == NEVER || due == m->armed_ns)
         return;
     a = dtx_actions_add(m->out, DTX_ACT_WAKE_AT);
@@ -554,13 +542,16 @@ static void arm_timer(struct dtx_master *m)
     m->armed_ns = due;
 }
 
-/* After FINISH: whoever comes late or was not believed is told to go. */
+/* After FINISH: whoever comes late or was not believed is told to go, and who
+ * never says good bye is not waited for. */
 static void hear_late(struct dtx_master *m, const struct dtx_event *ev)
 {
     if (ev->kind == DTX_EV_FRAME)
         on_frame(m, ev);
-    else if (ev->kind == DTX_EV_RANK_LOST && ev->u.lost < m->c.nranks)
-        lose_rank(m, ev->u.lost);
+    else if (ev->kind == DTX_EV_RANK_LOST && ev->u.lost.rank < m->c.nranks)
+        dtx_master_lose(m, &ev->u.lost);
+    else if (ev->kind == DTX_EV_TIMER)
+        m->armed_ns = NEVER;
 }
 
 int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
@@ -570,8 +561,12 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     m->out = out;
     m->now_ns = ev->now_ns;
     m->budget = m->c.slice;
+    dtx_master_wake(m);
     if (m->finished) {
         hear_late(m, ev);
+        if (!ev->more)
+            dtx_master_look(m);
+        arm_timer(m);
         return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM
                                                             : DTX_OK;
     }
@@ -588,8 +583,8 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
         dtx_master_recorded(m, ev->u.recorded);
         break;
     case DTX_EV_RANK_LOST:
-        if (ev->u.lost < m->c.nranks)
-            lose_rank(m, ev->u.lost);
+        if (ev->u.lost.rank < m->c.nranks)
+            dtx_master_lose(m, &ev->u.lost);
         break;
     case DTX_EV_STOP:
         dtx_master_stop(m, ev->u.stop);
@@ -610,6 +605,8 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     case DTX_EV_RECALLED:
         break; /* the worker's */
     }
+    if (!ev->more) /* what waits to be heard is heard first */
+        dtx_master_look(m);
     dtx_master_flow(m);
     dtx_master_heed_deadline(m);
     if (!ev->more && !m->stopping)
@@ -656,6 +653,8 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
     s->alive = k->alive;
     s->left = k->left;
     s->came = k->came;
+    s->lost_ns = k->lost_ns;
+    s->took_back = k->took_back;
     s->slots = k->slots;
     memcpy(s->host, k->host, sizeof(s->host));
     s->ended = k->ended;

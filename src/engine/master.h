@@ -84,6 +84,12 @@ struct dtx_master_config {
                                long before it */
     int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
     uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
+    int64_t lost_after_ns;  /* a rank of which nothing was heard for so long is
+                               lost; it is noticed within an eighth more. The
+                               same for all workers but rank 0's. 0 = never */
+    uint32_t crash_limit;   /* set a task aside, as failed, that may have been
+                               running each time when so many ranks were lost;
+                               0 = never */
     struct dtx_halt halt;
     const struct dtx_tasklist *list; /* borrowed for the master's life */
     const struct dtx_graph *graph;   /* sealed; borrowed for its life; not
@@ -95,6 +101,9 @@ struct dtx_master_config {
                                borrowed up to and with the START step */
     const uint16_t *attempts; /* attempts made before, per task, or NULL;
                                borrowed for creation */
+    const uint8_t *losses;  /* of ranks that may have been running it, before,
+                               per task, or NULL; borrowed for creation; not
+                               used when the list is live */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
                                unknown), or NULL; borrowed for its life */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
@@ -127,6 +136,8 @@ struct dtx_master_stats {
     uint64_t granted;          /* with a rank now */
     uint64_t ready, paused;
     uint64_t retried, lost;    /* attempts made again after failure, loss */
+    uint64_t aside;            /* tasks set aside after crash_limit losses */
+    uint32_t lost_ranks;       /* that were lost after they had come */
     uint64_t steals;           /* YIELDs that brought something */
     uint64_t yields;           /* YIELDs sent */
     uint64_t stolen;           /* tasks that moved */
@@ -145,6 +156,9 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s);
 struct dtx_rank_stats {
     bool alive, came;
     bool left; /* alive to the end; has said BYE since */
+    int64_t lost_ns;           /* came, and neither alive nor left: since START,
+                                  when it was lost */
+    uint64_t took_back;        /* then: tasks it had */
     uint32_t slots;
     char host[64];
     uint64_t ended;            /* attempts */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What follows from the end of an attempt: its record, and when that is
- * written the release or skipping of successors, retries after a pause, and
- * the return of a lost rank's tasks.  Long cascades are walked in slices. */
+ * written the release or skipping of successors and retries after a
+ * pause.  Long cascades are walked in slices. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +31,6 @@ void dtx_master_flow_fini(struct dtx_master *m)
     free(m->pending);
     free(m->walk);
     free(m->retry);
-    free(m->lost);
 }
 
 static bool has_successors(const struct dtx_master *m, uint32_t node)
@@ -273,8 +272,8 @@ static bool may_retry(const struct dtx_master *m, uint32_t task)
     return m->fails[task] < (limit ? limit : m->c.retries);
 }
 
-static void record(struct dtx_master *m, const struct dtx_outcome *o,
-                   bool final)
+void dtx_master_record(struct dtx_master *m, const struct dtx_outcome *o,
+                       bool final)
 {
     struct dtx_rec rec = {.kind = DTX_REC_OUTCOME};
     struct dtx_item_outcome item;
@@ -337,7 +336,7 @@ static void move_limit(struct dtx_master *m, int64_t wall_ns)
         dtx_master_send_limit(m, r);
 }
 
-static void next_attempt(struct dtx_master *m, uint32_t task)
+void dtx_master_next_attempt(struct dtx_master *m, uint32_t task)
 {
     if (m->attempt[task] < UINT32_MAX)
         m->attempt[task]++;
@@ -350,7 +349,7 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
 
     dtx_master_unlink(m, i);
     if (!dtx_status_finished((enum dtx_status)o->status)) {
-        next_attempt(m, i);
+        dtx_master_next_attempt(m, i);
         dtx_master_make_ready(m, i);
         return;
     }
@@ -363,9 +362,9 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
         m->fails[i]++;
     again = !ok && may_retry(m, i);
     m->state[i] = again ? DTX_TASK_PAUSED : DTX_TASK_RECORDING;
-    record(m, o, !again);
+    dtx_master_record(m, o, !again);
     if (again) {
-        next_attempt(m, i);
+        dtx_master_next_attempt(m, i);
         m->st.retried++;
         push_retry(m, i);
     }
@@ -436,35 +435,6 @@ void dtx_master_recorded(struct dtx_master *m, uint64_t number)
 
 /* ---- what goes back, and what comes again ---- */
 
-void dtx_master_take_back(struct dtx_master *m, uint32_t head)
-{
-    uint32_t *p =
-        dtx_grow(m->lost, &m->cap_lost, m->nlost + 1, sizeof(*p));
-
-    if (!p) {
-        m->nomem = true;
-        return;
-    }
-    m->lost = p;
-    m->lost[m->nlost++] = head;
-}
-
-static void go_on_taking_back(struct dtx_master *m)
-{
-    while (m->nlost > 0 && dtx_master_spend(m)) {
-        uint32_t i = m->lost[m->nlost - 1];
-
-        if (m->next[i] != DTX_NO_TASK)
-            m->lost[m->nlost - 1] = m->next[i];
-        else
-            m->nlost--;
-        m->st.granted--;
-        m->st.lost++;
-        next_attempt(m, i);
-        dtx_master_make_ready(m, i);
-    }
-}
-
 static void go_on_retrying(struct dtx_master *m)
 {
     while (m->retry_len > 0 && !m->stopping &&
@@ -479,7 +449,7 @@ static void go_on_retrying(struct dtx_master *m)
 
 void dtx_master_flow(struct dtx_master *m)
 {
-    go_on_taking_back(m);
+    dtx_master_take_back(m);
     dtx_master_unpark(m);
     dtx_master_return(m);
     go_on_walking(m);

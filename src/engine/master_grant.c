@@ -269,6 +269,8 @@ static void link_task(struct dtx_master *m, uint32_t r, uint32_t task)
     m->next[task] = k->head;
     if (k->head != DTX_NO_TASK)
         m->prev[k->head] = task;
+    else
+        k->tail = task;
     k->head = task;
     k->count++;
     k->given++;
@@ -288,6 +290,8 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
         k->head = m->next[task];
     if (m->next[task] != DTX_NO_TASK)
         m->prev[m->next[task]] = m->prev[task];
+    else
+        k->tail = m->prev[task];
     k->count--;
     k->used -= dtx_master_attr(m, task)->cpus;
     k->load_s = k->count ? k->load_s - weight(m, task) : 0;

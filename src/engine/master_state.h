@@ -3,7 +3,9 @@
  *
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
  * who works on what, master_flow.c carries what follows from an end: records,
- * successors, retries, lost ranks; master_late.c knows the deadline.
+ * successors, retries; master_live.c links tasks that come while the job runs;
+ * master_late.c knows the deadline; master_loss.c knows who is lost and takes
+ * back what they had.
  */
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
@@ -11,6 +13,7 @@
 #include "base/heap.h"
 #include "engine/master.h"
 #include "engine/median.h"
+#include "engine/pulse.h"
 #include "sched/policy.h"
 #include "task/after.h"
 #include "task/graph.h"
@@ -34,7 +37,12 @@ struct dtx_rank {
     uint32_t group;     /* index into dtx_master.group */
     uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
     uint32_t reserved;  /* the wide task it waits to have room for, or none */
-    uint32_t head;      /* its granted tasks, linked by next and prev */
+    uint32_t head;      /* its granted tasks, linked by next and prev, the */
+    uint32_t tail;      /* newest first */
+    uint32_t quieter, louder; /* the ranks heard of before and after it */
+    int64_t heard_ns;   /* when it was, in time awake */
+    int64_t lost_ns;    /* since the start, when it was lost */
+    uint64_t took_back; /* tasks it had then */
     uint64_t count;     /* how many those are */
     uint64_t used;      /* slots they ask for */
     double load_s;      /* their estimated seconds times cpus */
@@ -74,6 +82,13 @@ struct dtx_link {
 struct dtx_walk {
     uint32_t node, edge;
     uint32_t cause; /* DTX_NO_TASK: release; else skip because of this task */
+};
+
+/* What a lost rank had, to be taken back: the oldest first. */
+struct dtx_lost {
+    uint32_t task;  /* next to take back, linked by prev */
+    uint32_t rank;
+    uint64_t begun; /* so many of them may have been running */
 };
 
 struct dtx_retry {
@@ -149,8 +164,13 @@ struct dtx_master {
     size_t nwalks, cap_walks;
     struct dtx_retry *retry; /* a ring, by time since the pause is constant */
     size_t retry_at, retry_len, retry_cap;
-    uint32_t *lost; /* heads of lists whose rank is gone */
+    struct dtx_lost *lost; /* lists whose rank is gone */
     size_t nlost, cap_lost;
+    uint8_t *losses;  /* per task, or NULL: ranks that died with it */
+    struct dtx_pulse pulse;
+    int64_t start_ns;
+    int64_t look_ns;  /* look for silent ranks then, or NEVER */
+    uint32_t quietest, loudest; /* ends of the list of those listened to */
 
     struct dtx_master_stats st;
     struct dtx_actions *out; /* of the present step */
@@ -171,6 +191,9 @@ bool dtx_master_open(struct dtx_master *m, uint32_t to,
 void dtx_master_sent(struct dtx_master *m);
 void dtx_master_send(struct dtx_master *m, uint32_t to, struct dtx_msg msg);
 void dtx_master_stop(struct dtx_master *m, enum dtx_stop how);
+/* Does the rank have this attempt, as far as the master knows? */
+bool dtx_master_has_attempt(const struct dtx_master *m, uint32_t rank,
+                            uint32_t task, uint32_t attempt);
 /* Take one item of this step's budget; false when it is used up. */
 bool dtx_master_spend(struct dtx_master *m);
 
@@ -244,8 +267,10 @@ void dtx_master_start_task(struct dtx_master *m, uint32_t i,
 void dtx_master_skip(struct dtx_master *m, uint32_t node, uint32_t cause);
 /* Live: the task is over. */
 void dtx_master_forget(struct dtx_master *m, uint32_t task);
-/* The tasks of a rank's list go back, in slices. */
-void dtx_master_take_back(struct dtx_master *m, uint32_t head);
+/* Hand an outcome to the store. */
+void dtx_master_record(struct dtx_master *m, const struct dtx_outcome *o,
+                       bool final);
+void dtx_master_next_attempt(struct dtx_master *m, uint32_t task);
 /* Go on with cascades, lost lists and retries that are due. */
 void dtx_master_flow(struct dtx_master *m);
 /* Is a cascade or a lost list unfinished? */
@@ -268,5 +293,22 @@ dtx_master_live_gate(const struct dtx_master *m, uint32_t node)
 {
     return m->c.live && (node & DTX_GATE) ? &m->gate[node & ~DTX_GATE] : NULL;
 }
+
+/* ---- master_loss.c ---- */
+void dtx_master_loss_init(struct dtx_master *m);
+void dtx_master_loss_fini(struct dtx_master *m);
+/* At the beginning of each step: time goes on. */
+void dtx_master_wake(struct dtx_master *m);
+/* A rank has come; a believed frame of it has. */
+void dtx_master_listen(struct dtx_master *m, uint32_t r);
+void dtx_master_heard(struct dtx_master *m, uint32_t r);
+/* If it is time, expel those that have been silent for too long. */
+void dtx_master_look(struct dtx_master *m);
+/* It says good bye; it is dead; it is to count as dead. */
+void dtx_master_part(struct dtx_master *m, uint32_t r);
+void dtx_master_lose(struct dtx_master *m, const struct dtx_loss *l);
+void dtx_master_expel(struct dtx_master *m, uint32_t r, bool silent);
+/* Go on taking back what lost ranks had, in slices. */
+void dtx_master_take_back(struct dtx_master *m);
 
 #endif

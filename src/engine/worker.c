@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/pulse.h"
 #include "wire/wire.h"
 
 /* DONE and YIELDED are sent when they have grown to this many bytes. */
@@ -35,7 +36,11 @@ struct handed {
 struct dtx_worker {
     struct dtx_worker_config c;
     char host[64];
-    bool finished;
+    bool finished, deserted;
+    struct dtx_pulse pulse;
+    int64_t heard_ns;  /* of the master, in time awake */
+    int64_t beat_ns;   /* when to see about the master next */
+    bool heard, spoke; /* since the last time */
     enum dtx_stop stopping;
     uint64_t received; /* tasks granted to us so far */
 
@@ -280,6 +285,7 @@ static void send_msg(struct dtx_worker *w, struct dtx_msg msg,
         return;
     }
     a->u.to = 0;
+    w->spoke = true;
     msg.epoch = w->c.epoch;
     msg.incarnation = w->c.incarnation;
     dtx_msg_encode(&w->out->bytes, &msg);
@@ -386,9 +392,29 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
 
 /* ---- events ---- */
 
-static void on_start(struct dtx_worker *w)
+static int64_t beat_of(const struct dtx_worker *w)
+{
+    return w->c.lost_after_ns / DTX_PULSE_BEATS + 1;
+}
+
+static void wake_for_beat(struct dtx_worker *w, int64_t now_ns)
+{
+    struct dtx_action *a = dtx_actions_add(w->out, DTX_ACT_WAKE_AT);
+
+    w->beat_ns = now_ns + beat_of(w);
+    w->heard = w->spoke = false;
+    if (a)
+        a->u.wake_at_ns = w->beat_ns;
+}
+
+static void on_start(struct dtx_worker *w, int64_t now_ns)
 {
     struct dtx_msg msg = {.kind = DTX_MSG_HELLO};
+
+    if (w->c.lost_after_ns > 0) {
+        dtx_pulse_init(&w->pulse, beat_of(w), now_ns);
+        wake_for_beat(w, now_ns);
+    }
 
     msg.u.hello.protocol = DTX_PROTOCOL;
     msg.u.hello.slots = w->c.slots;
@@ -479,6 +505,8 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
     if (msg.epoch != w->c.epoch || msg.incarnation != w->c.incarnation ||
         ev->u.frame.from != 0)
         return DTX_OK;
+    w->heard = true;
+    w->heard_ns = w->pulse.awake_ns;
     switch (msg.kind) {
     case DTX_MSG_GRANT:
         return on_grant(w, &msg);
@@ -497,12 +525,39 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
     case DTX_MSG_DEADLINE:
         on_deadline(w, &msg, ev->now_ns);
         return DTX_OK;
+    case DTX_MSG_PING:
+        return DTX_OK;
     case DTX_MSG_BYE:
         on_bye(w);
         return DTX_OK;
     default:
         return DTX_EPROTO;
     }
+}
+
+/* Rank 0 is dead, or cut off: what it granted is somebody else's by now. */
+static void desert(struct dtx_worker *w)
+{
+    trace(w, "the master is silent");
+    kill_all(w);
+    (void)dtx_actions_add(w->out, DTX_ACT_FINISH);
+    w->finished = w->deserted = true;
+}
+
+/* Who has spoken and been spoken to need not ask. */
+static void on_timer(struct dtx_worker *w, const struct dtx_event *ev)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_PING};
+
+    if (w->c.lost_after_ns <= 0 || ev->now_ns < w->beat_ns)
+        return;
+    if (!ev->more && w->pulse.awake_ns - w->heard_ns > w->c.lost_after_ns) {
+        desert(w);
+        return;
+    }
+    if (!w->heard || !w->spoke)
+        send_msg(w, msg, NULL);
+    wake_for_beat(w, ev->now_ns);
 }
 
 static void on_ended(struct dtx_worker *w, const struct dtx_event *ev)
@@ -538,9 +593,11 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
     w->out = out;
     if (w->finished)
         return DTX_OK;
+    if (w->c.lost_after_ns > 0 && ev->kind != DTX_EV_START)
+        (void)dtx_pulse_tick(&w->pulse, ev->now_ns);
     switch (ev->kind) {
     case DTX_EV_START:
-        on_start(w);
+        on_start(w, ev->now_ns);
         break;
     case DTX_EV_FRAME:
         rc = on_frame(w, ev);
@@ -555,6 +612,8 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
         ask_to_stop(w, ev->u.stop);
         break;
     case DTX_EV_TIMER:
+        on_timer(w, ev);
+        break;
     case DTX_EV_RECORDED:
     case DTX_EV_RANK_LOST:
     case DTX_EV_TASKS:
@@ -588,4 +647,9 @@ uint64_t dtx_worker_tasks(const struct dtx_worker *w)
 bool dtx_worker_finished(const struct dtx_worker *w)
 {
     return w->finished;
+}
+
+bool dtx_worker_deserted(const struct dtx_worker *w)
+{
+    return w->deserted;
 }

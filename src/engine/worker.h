@@ -23,6 +23,10 @@ struct dtx_worker_config {
     uint32_t slots;       /* at least 1 */
     uint32_t ahead;       /* slots' worth handed over beyond 'slots' */
     const char *host;     /* copied */
+    int64_t lost_after_ns; /* as the master has it; of rank 0's own worker 0: it
+                              speaks when it has been silent for a quarter of
+                              that, and gives up, its tasks too, when it has
+                              heard nothing for all of it. 0 = never */
     dtx_trace_f trace;    /* may be NULL */
     void *trace_ctx;
 };
@@ -39,5 +43,8 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
 uint64_t dtx_worker_tasks(const struct dtx_worker *w);
 /* True after FINISH. */
 bool dtx_worker_finished(const struct dtx_worker *w);
+/* True when it gave up since the master was silent: it does not say good
+ * bye, and the rank is to leave. */
+bool dtx_worker_deserted(const struct dtx_worker *w);
 
 #endif

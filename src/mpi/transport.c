@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "mpi/failed.h"
 
 #define CHANNELS 2
 #define SMALL_BYTES 4096u      /* items of this size are kept for reuse */
@@ -37,9 +38,10 @@ struct item {
     MPI_Request request;
     uint64_t len;
     size_t cap;
-    int from;
+    int from; /* or whereto */
     bool done;
     bool refused; /* longer than allowed: never received */
+    bool dead;    /* it never comes; its rank is about to be lost */
     char data[];
 };
 
@@ -64,6 +66,8 @@ struct dtx_transport {
     size_t nsend, send_cap, send_at;
     struct inbox in[CHANNELS];
     unsigned turn;
+    bool *lost; /* per rank */
+    bool any_lost;
 };
 
 static const int tag_of[CHANNELS] = {
@@ -104,7 +108,7 @@ static struct item *take_item(struct dtx_transport *t, uint64_t len)
     it->len = len;
     it->cap = cap;
     it->from = -1;
-    it->done = it->refused = false;
+    it->done = it->refused = it->dead = false;
     return it;
 }
 
@@ -133,7 +137,7 @@ static void reap_sends(struct dtx_transport *t, size_t most)
             t->send_at = 0;
         it = t->send[t->send_at];
         rc = MPI_Test(&it->request, &done, MPI_STATUS_IGNORE);
-        if (rc != MPI_SUCCESS)
+        if (rc != MPI_SUCCESS && !dtx_mpi_is_loss(rc))
             (void)fail_mpi(NULL, "a send failed", rc);
         if (rc == MPI_SUCCESS && !done) {
             t->send_at++;
@@ -154,6 +158,8 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
         return DTX_ELIMIT;
     if (to < 0 || to >= t->size)
         return DTX_EINVAL;
+    if (t->lost[to])
+        return DTX_OK;
     grown = dtx_grow(t->send, &t->send_cap, t->nsend + 1, sizeof(*t->send));
     if (!grown)
         return DTX_ENOMEM;
@@ -161,6 +167,7 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
     it = take_item(t, len);
     if (!it)
         return DTX_ENOMEM;
+    it->from = to;
     if (len > 0)
         memcpy(it->data, frame, len);
     rc = MPI_Isend(it->data, (int)len, MPI_BYTE, to, tag_of[c], t->comm,
@@ -172,7 +179,9 @@ int dtx_transport_send(struct dtx_transport *t, enum dtx_channel c, int to,
     else
         give_item(t, it);
     reap_sends(t, 2);
-    return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "cannot send", rc);
+    return rc == MPI_SUCCESS || dtx_mpi_is_loss(rc)
+               ? DTX_OK
+               : fail_mpi(NULL, "cannot send", rc);
 }
 
 /* --- receiving ------------------------------------------------------------ */
@@ -239,10 +248,15 @@ static int test_receive(struct item *it)
 {
     int done = 0, rc;
 
-    if (it->done)
+    if (it->done || it->dead)
         return DTX_OK;
     rc = MPI_Test(&it->request, &done, MPI_STATUS_IGNORE);
     it->done = done != 0;
+    if (dtx_mpi_is_loss(rc)) {
+        it->done = false;
+        it->dead = true;
+        return DTX_OK;
+    }
     return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "a receive failed", rc);
 }
 
@@ -351,6 +365,52 @@ size_t dtx_transport_pending(const struct dtx_transport *t)
     return t->nsend;
 }
 
+int dtx_transport_died(struct dtx_transport *t)
+{
+    return dtx_mpi_next_failed(t->comm, t->lost, t->size);
+}
+
+const char *dtx_transport_ft(void)
+{
+    return dtx_mpi_ft();
+}
+
+/* --- losing a rank -------------------------------------------------------- */
+
+/* Open MPI tells nobody that a peer is gone: what was under way stays so for
+ * ever (a rendezvous whose other half never comes), and MPI may still look at
+ * the buffers. They are left to it. */
+void dtx_transport_lose(struct dtx_transport *t, int rank)
+{
+    size_t n = 0;
+
+    if (rank < 0 || rank >= t->size)
+        return;
+    t->lost[rank] = t->any_lost = true;
+    for (size_t i = 0; i < t->nsend; i++) {
+        if (t->send[i]->from != rank)
+            t->send[n++] = t->send[i];
+    }
+    t->nsend = n;
+    for (int c = 0; c < CHANNELS; c++) {
+        struct item **at = &t->in[c].head;
+
+        while (*at) {
+            struct item *it = *at;
+
+            if (it->from != rank || it->done) {
+                at = &it->next;
+                continue;
+            }
+            *at = it->next;
+            if (t->in[c].tail == &it->next)
+                t->in[c].tail = at;
+            t->in[c].count--;
+            t->in[c].bytes -= it->len;
+        }
+    }
+}
+
 bool dtx_transport_quiet(struct dtx_transport *t)
 {
     reap_sends(t, t->nsend);
@@ -411,6 +471,7 @@ static void free_all(struct dtx_transport *t)
     for (int c = 0; c < CHANNELS; c++)
         free(t->in[c].stuck);
     free(t->send);
+    free(t->lost);
     free(t);
 }
 
@@ -445,6 +506,9 @@ int dtx_transport_open_on(struct dtx_transport **out, const void *comm,
     rc = init_mpi(t, threads, err);
     if (rc == DTX_OK)
         rc = make_comm(t, comm, err);
+    t->lost = rc == DTX_OK ? calloc((size_t)t->size, sizeof(*t->lost)) : NULL;
+    if (rc == DTX_OK && !t->lost)
+        rc = dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
     for (int c = 0; c < CHANNELS && rc == DTX_OK; c++) {
         t->in[c].tail = &t->in[c].head;
         t->in[c].held = MPI_MESSAGE_NULL;
@@ -554,6 +618,7 @@ bool dtx_transport_close(struct dtx_transport *t, bool clean, int64_t grace_ns)
 
     if (!t)
         return true;
+    clean = clean && !t->any_lost;
     settled = settle(t, clean, now_ns() + grace_ns);
     if (settled && clean)
         down = shut_down(t);

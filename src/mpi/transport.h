@@ -58,6 +58,16 @@ int dtx_transport_recv(struct dtx_transport *t, enum dtx_channel *c, int *from,
                        struct dtx_buf *out);
 /* Sends that are not over. */
 size_t dtx_transport_pending(const struct dtx_transport *t);
+/* A rank that MPI itself has found dead and that is not lost yet, or -1; costs
+ * a microsecond. Only an MPI with ULFM tells. */
+int dtx_transport_died(struct dtx_transport *t);
+/* What mpirun is to be told for that with --with-ft, or NULL; works without
+ * init. */
+const char *dtx_transport_ft(void);
+/* A rank is dead, or not to be talked to any more: what is under way to and
+ * from it is put aside, and further frames to it are thrown away. After that
+ * only an unclean close is possible. */
+void dtx_transport_lose(struct dtx_transport *t, int rank);
 /* True when neither a send nor a receive is under way: one may sleep. */
 bool dtx_transport_quiet(struct dtx_transport *t);
 

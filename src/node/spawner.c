@@ -415,6 +415,44 @@ void dtx_spawner_deadline(struct dtx_spawner *s, int64_t deadline_ns)
     atomic_store(&s->ring->deadline_ns, deadline_ns);
 }
 
+/* ---- guarding ---- */
+
+int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
+                      int64_t still_ns, bool busy)
+{
+    size_t n = notice ? strlen(notice) : 0;
+
+    if (n >= sizeof(s->ring->notice))
+        return DTX_ELIMIT;
+    atomic_store(&s->ring->guarded, 0);
+    if (n > 0)
+        memcpy(s->ring->notice, notice, n + 1);
+    atomic_store(&s->ring->guarded, n > 0);
+    atomic_store(&s->ring->busy, busy);
+    atomic_store(&s->ring->still_ns, still_ns);
+    (void)atomic_fetch_add(&s->ring->attention, 1);
+    wake_spawner(s, true);
+    return DTX_OK;
+}
+
+void dtx_spawner_beat(struct dtx_spawner *s)
+{
+    uint32_t n = atomic_load_explicit(&s->ring->beat, memory_order_relaxed);
+
+    atomic_store_explicit(&s->ring->beat, n + 1, memory_order_relaxed);
+}
+
+void dtx_spawner_let_rest(struct dtx_spawner *s)
+{
+    atomic_store(&s->ring->still_ns, 0);
+}
+
+void dtx_spawner_unguard(struct dtx_spawner *s)
+{
+    atomic_store(&s->ring->guarded, 0);
+    atomic_store(&s->ring->still_ns, 0);
+}
+
 void dtx_spawner_drop_waiting(struct dtx_spawner *s)
 {
     uint32_t i = s->nlive;

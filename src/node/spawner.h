@@ -6,7 +6,9 @@
  * process start.  It leaves the rank's session and closes its stdio, is the
  * subreaper of all tasks, and when the rank dies (its pipe closes) it kills
  * every task process, descendants that left their group included, and goes.
- * Only the death of a rank is noticed, not that it hangs.  Between the two
+ * While it is guarded (dtx_spawner_guard) its death is told in a file, and when
+ * it hangs, so that its heartbeat stands still, the spawner ends it like its
+ * tasks.  Between the two
  * stands a watcher, a process that sleeps until the spawner ends and then
  * kills what it left; so all tasks are ended whenever one of the three lives
  * on, and when all three are killed at once, the tasks' own processes are (the
@@ -134,6 +136,19 @@ int dtx_spawner_capture_fds(struct dtx_spawner *s, int32_t capture, int *out_fd,
                             int64_t *err_start);
 /* The output has been copied: the capture may be used again. */
 void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
+/* From now on, when the rank ends without having said so, tell it in the file
+ * 'notice' (node/notice.h; NULL: nowhere); and when it calls dtx_spawner_beat
+ * no more for 'still_ns' (0: may be), end its tasks and kill it. The time in
+ * which the spawner itself was stopped does not count. 'busy': it has no time
+ * to beat; only when it was stopped for so long it is killed. 0 or
+ * DTX_ELIMIT. */
+int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
+                      int64_t still_ns, bool busy);
+void dtx_spawner_beat(struct dtx_spawner *s);
+/* It may stand still from now on; its end is still told. */
+void dtx_spawner_let_rest(struct dtx_spawner *s);
+/* The rank's life has come to its end in good order: neither. */
+void dtx_spawner_unguard(struct dtx_spawner *s);
 /* Is it alive? When false, the node's tasks are lost: give up the rank. */
 bool dtx_spawner_alive(struct dtx_spawner *s);
 /* Where outputs gather while tasks run; "" before configure. */

@@ -28,14 +28,18 @@
 #include "node/bell.h"
 #include "node/clock.h"
 #include "node/spawner_ring.h"
+#include "task/task.h"
 
 #define FD_SOCK 3
 #define FD_WAKE 4
 #define FD_REST 5
 #define COALESCE_NS (4 * DTX_MSEC_NS)
 #define END_LIMIT_NS (10 * DTX_SEC_NS)
+#define LOOKS 4u /* at a heartbeat, in the time it may stand still */
+#define STATUS_TURNS 10 /* of PAUSE_NS: until its parent has waited for it */
+#define PAUSE_NS (5 * DTX_MSEC_NS)
 
-enum news { NEWS_CHILD = 1, NEWS_LOST = 2 };
+enum news { NEWS_CHILD = 1, NEWS_LOST = 2, NEWS_STILL = 4 };
 
 /* ---- becoming the spawner ---- */
 
@@ -122,10 +126,29 @@ static bool adopt(struct dtx_strays *strays, const char *name)
            dtx_strays_init(strays) == 0;
 }
 
+/* Tell of the rank's end, once, unless it has left in order. */
+static void give_notice(struct dtx_ring *ring, const struct dtx_peer *rank,
+                        struct dtx_notice *n)
+{
+    const struct timespec pause = {0, PAUSE_NS};
+    int i;
+
+    if (!atomic_exchange(&ring->guarded, 0))
+        return;
+    n->status = dtx_peer_status(rank);
+    for (i = 0; i < STATUS_TURNS && n->status == -1; i++) {
+        (void)nanosleep(&pause, NULL);
+        n->status = dtx_peer_status(rank);
+    }
+    (void)dtx_notice_write(ring->notice, n);
+}
+
 /* The life of the watcher: what the spawner leaves becomes its child. Until
  * then the spawner is its only one. */
-static _Noreturn void watch(pid_t spawner)
+static _Noreturn void watch(struct dtx_ring *ring, const struct dtx_peer *rank,
+                            pid_t spawner)
 {
+    struct dtx_notice notice = {.status = -1};
     struct dtx_strays strays;
     bool ready = adopt(&strays, "dtx-watcher");
 
@@ -135,21 +158,25 @@ static _Noreturn void watch(pid_t spawner)
         continue;
     if (ready)
         dtx_strays_end(&strays, END_LIMIT_NS);
+    give_notice(ring, rank, &notice);
     _exit(0);
 }
 
 /* Returns in the spawner. */
 static bool settle(struct dtx_proc *p, int sock, int wake_fd)
 {
+    pid_t rank = getppid(), pid;
     sigset_t child;
-    pid_t pid;
 
     (void)setsid(); /* fails only if we lead a group, which a child does not */
     if (!settle_files(sock, wake_fd) || !settle_signals(&child))
         return false;
+    dtx_peer_watch(&p->rank, rank, false);
+    if (getppid() != rank)
+        return false; /* it has died already */
     pid = fork();
     if (pid > 0)
-        watch(pid);
+        watch(p->ring, &p->rank, pid);
     if (pid < 0 || !adopt(&p->strays, "dtx-spawner"))
         return false;
     p->sock = FD_SOCK;
@@ -230,6 +257,31 @@ static void heed_kills(struct dtx_proc *p)
     }
 }
 
+/* Has the rank stood still for too long? Looks are counted rather than time,
+ * since all of us may have been stopped. */
+static bool is_still(struct dtx_proc *p, int64_t now_ns)
+{
+    int64_t still_ns = atomic_load(&p->ring->still_ns);
+    uint32_t beat = atomic_load(&p->ring->beat);
+
+    if (still_ns <= 0) {
+        p->look_ns = 0;
+        return false;
+    }
+    if (p->look_ns == 0 || beat != p->beat) {
+        p->beat = beat;
+        p->looks = 0;
+    } else if (now_ns < p->look_ns) {
+        return false;
+    } else if (atomic_load(&p->ring->busy) && !dtx_peer_stopped(&p->rank)) {
+        p->looks = 0;
+    } else if (++p->looks > LOOKS) {
+        return true;
+    }
+    p->look_ns = now_ns + still_ns / LOOKS;
+    return false;
+}
+
 /* What is over its time. */
 static void heed_clock(struct dtx_proc *p, int64_t now_ns)
 {
@@ -275,6 +327,7 @@ static int64_t next_time(const struct dtx_proc *p)
     uint32_t i;
 
     sooner(&at_ns, p->retry_ns);
+    sooner(&at_ns, p->look_ns);
     if (p->unrung)
         sooner(&at_ns, p->rung_ns + COALESCE_NS);
     for (i = 0; p->ntimed > 0 && i < p->config->nslots; i++)
@@ -338,12 +391,12 @@ static unsigned sleep_for_news(struct dtx_proc *p, int64_t now_ns)
     return read_news(p, f);
 }
 
-static void serve(struct dtx_proc *p)
+static unsigned serve(struct dtx_proc *p)
 {
     unsigned news = 0;
     int64_t now_ns;
 
-    while (!(news & NEWS_LOST)) {
+    while (!(news & (NEWS_LOST | NEWS_STILL))) {
         if (news & NEWS_CHILD)
             dtx_proc_reap(p);
         dtx_proc_start_waiting(p);
@@ -351,19 +404,46 @@ static void serve(struct dtx_proc *p)
         now_ns = dtx_clock_mono_ns();
         heed_clock(p, now_ns);
         ring_bell(p, now_ns);
-        news = sleep_for_news(p, now_ns);
+        if (is_still(p, now_ns))
+            news = NEWS_STILL;
+        else
+            news = sleep_for_news(p, now_ns);
     }
+    return news;
 }
 
-/* The rank is gone: so is everything that ran for it. */
-static void end_all(struct dtx_proc *p)
+/* What runs, apart from what is being ended: as rank 0 may hear it. */
+static void list_runs(struct dtx_proc *p, struct dtx_notice *n)
 {
     uint32_t i;
 
+    dtx_proc_reap(p);
+    n->ran = p->config ? calloc(p->config->nslots, sizeof(*n->ran)) : NULL;
+    n->told = !p->config || n->ran;
+    for (i = 0; n->ran && p->leader && i < p->config->nslots; i++) {
+        const struct dtx_run *r = &p->run[i];
+
+        if (p->leader[i] && r->stage == DTX_STAGE_RUNS &&
+            r->task != DTX_NO_TASK)
+            n->ran[n->nran++] =
+                (struct dtx_item_taskref){r->task, r->attempt};
+    }
+}
+
+/* The rank is gone, or is to go: so is everything that ran for it. */
+static void end_all(struct dtx_proc *p, unsigned news)
+{
+    struct dtx_notice notice = {.status = -1, .still = news == NEWS_STILL};
+    uint32_t i;
+
+    if (notice.still)
+        dtx_peer_kill(&p->rank);
+    list_runs(p, &notice);
     for (i = 0; p->leader && i < p->config->nslots; i++)
         if (p->leader[i])
             (void)kill(-p->leader[i], SIGKILL);
     dtx_strays_end(&p->strays, END_LIMIT_NS);
+    give_notice(p->ring, &p->rank, &notice);
 }
 
 _Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
@@ -377,7 +457,6 @@ _Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
     p->bell = bell;
     if (!settle(p, sock, wake_fd))
         _exit(1);
-    serve(p);
-    end_all(p);
+    end_all(p, serve(p));
     _exit(0);
 }

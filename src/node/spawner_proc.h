@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "node/capture.h"
+#include "node/peer.h"
 #include "node/spawner.h"
 #include "node/spawner_child.h"
 #include "node/spawner_env.h"
@@ -71,6 +72,9 @@ struct dtx_proc {
     uint32_t unrung;      /* results the bell was not rung for */
     bool hurry;           /* one of them should not wait for company */
     int64_t rung_ns;      /* when it was last */
+    struct dtx_peer rank; /* whom it serves */
+    uint32_t beat, looks; /* the last heartbeat seen, so many looks ago */
+    int64_t look_ns;      /* the next one; 0 = none */
 };
 
 /* The life of the process; never returns. 'sock' closes with the rank. */

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/notice.h"
 #include "node/spawner.h"
 
 #define DTX_RING_BYTES (4u << 20)
@@ -83,6 +84,11 @@ struct dtx_ring {
     _Atomic uint32_t attention; /* counts kills asked for, and new limits */
     _Atomic int64_t limit_ns;   /* for limited tasks, 0 = none */
     _Atomic int64_t deadline_ns; /* wall clock; 0 = that of the configuration */
+    _Atomic uint32_t beat;      /* counts up while the rank goes on */
+    _Atomic int64_t still_ns;   /* it must not stand still so long, 0 = may */
+    _Atomic uint32_t busy;      /* 1: only to be stopped counts as standing */
+    _Atomic uint32_t guarded;   /* 1: its end is to be told in 'notice' */
+    char notice[DTX_NOTICE_PATH];
     /* written by the spawner */
     alignas(64) _Atomic uint64_t head;
     _Atomic uint32_t done_tail;

@@ -41,6 +41,19 @@ void dtx_inbox_frame(struct dtx_inbox *b, uint32_t from, const void *data,
     b->failed |= b->bytes.failed;
 }
 
+void dtx_inbox_lost(struct dtx_inbox *b, const struct dtx_loss *l)
+{
+    static const char none[sizeof(uint64_t)];
+    struct dtx_inbox_item *p = add(b, DTX_EV_RANK_LOST);
+    size_t pad = -b->bytes.len % sizeof(uint64_t);
+
+    dtx_buf_append(&b->bytes, none, pad); /* where a struct may stand */
+    p->at = b->bytes.len;
+    p->ev.u.lost = *l;
+    dtx_buf_append(&b->bytes, l->ran, l->nran * sizeof(*l->ran));
+    b->failed |= b->bytes.failed;
+}
+
 void dtx_inbox_ended(struct dtx_inbox *b, const struct dtx_outcome *o)
 {
     add(b, DTX_EV_TASK_ENDED)->ended = *o;
@@ -55,6 +68,8 @@ const struct dtx_event *dtx_inbox_event(struct dtx_inbox *b, size_t i,
     p->ev.more = i + 1 < b->count;
     if (p->ev.kind == DTX_EV_FRAME)
         p->ev.u.frame.data = b->bytes.data + p->at;
+    else if (p->ev.kind == DTX_EV_RANK_LOST)
+        p->ev.u.lost.ran = (const void *)(b->bytes.data + p->at);
     else if (p->ev.kind == DTX_EV_TASK_ENDED)
         p->ev.u.ended = &p->ended;
     return &p->ev;

@@ -11,7 +11,7 @@
 
 struct dtx_inbox_item {
     struct dtx_event ev;
-    size_t at;                /* FRAME: its bytes in 'bytes' */
+    size_t at;                /* FRAME, RANK_LOST: its bytes in 'bytes' */
     struct dtx_outcome ended; /* TASK_ENDED */
 };
 
@@ -29,6 +29,8 @@ struct dtx_inbox {
 struct dtx_event *dtx_inbox_add(struct dtx_inbox *b, enum dtx_event_kind kind);
 void dtx_inbox_frame(struct dtx_inbox *b, uint32_t from, const void *data,
                      size_t len);
+/* What 'l' points to is copied. */
+void dtx_inbox_lost(struct dtx_inbox *b, const struct dtx_loss *l);
 void dtx_inbox_ended(struct dtx_inbox *b, const struct dtx_outcome *o);
 /* Event i, ready to be stepped: 'more' tells of later ones. */
 const struct dtx_event *dtx_inbox_event(struct dtx_inbox *b, size_t i,

@@ -15,12 +15,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "run/launcher.h"
 #include "run/options.h"
 #include "run/resume.h"
 #include "run/signals.h"
 #include "run/source.h"
 #include "run/status.h"
+#include "run/supervise.h"
 #include "store/journal.h"
 #include "store/output.h"
 #include "store/results.h"
@@ -525,16 +527,88 @@ static int check_live(const struct dtx_options *o, struct dtx_job *job,
     return DTX_EXIT_USAGE;
 }
 
+/* Has the session 'first' or a later one got as far as a complete list? */
+struct search {
+    uint32_t first, epoch;
+    bool found;
+    bool older; /* there is something of before that session */
+};
+
+static int search_record(void *ctx, const void *payload, size_t len,
+                         uint64_t at, struct dtx_error *err)
+{
+    struct search *s = ctx;
+    struct dtx_rec rec;
+
+    (void)at;
+    (void)err;
+    if (!payload || dtx_rec_decode(payload, len, &rec))
+        return DTX_OK; /* who reads it in earnest complains */
+    if (rec.kind == DTX_REC_SESSION)
+        s->epoch = rec.u.session.epoch;
+    s->older |= s->epoch < s->first;
+    s->found |= s->epoch >= s->first && (rec.kind == DTX_REC_LISTED ||
+                                         rec.kind == DTX_REC_OUTCOME);
+    return DTX_OK;
+}
+
+/* Under a supervisor: a launch after the first goes on with what that began,
+ * whose list is in the journal. What died before it had one has begun nothing:
+ * its journal goes. */
+static void find_beginning(const struct dtx_options *o, struct dtx_job *job)
+{
+    const char *text = getenv(DTX_GO_ON_ENV);
+    struct dtx_buf path = DTX_BUF_INIT;
+    struct search s = {0, 0, false, false};
+    int64_t epoch;
+    int rc = DTX_ENOMEM;
+
+    if (!text || !getenv(DTX_MARKER_ENV) ||
+        dtx_parse_int(text, 1, UINT32_MAX, &epoch) || !o->run_dir)
+        return;
+    s.first = (uint32_t)epoch;
+    dtx_buf_printf(&path, "%s/journal", o->run_dir);
+    if (!path.failed)
+        rc = dtx_journal_read(path.data, search_record, &s, NULL, NULL);
+    if (rc == DTX_OK && s.found)
+        job->go_on = s.first;
+    else if (!s.older && o->resume == DTX_RESUME_NO &&
+             (rc == DTX_OK || rc == DTX_ECORRUPT))
+        (void)unlink(path.data);
+    dtx_buf_free(&path);
+}
+
+static int open_job(const struct dtx_options *o, uint32_t ranks,
+                    const char *command_line,
+                    void (*waiting)(void *ctx, const char *text), void *ctx,
+                    struct dtx_job *job, struct dtx_error *err);
+
 int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
                  const char *command_line,
                  void (*waiting)(void *ctx, const char *text), void *ctx,
                  struct dtx_job *job, struct dtx_error *err)
 {
+    struct dtx_options rest = *o;
+
+    memset(job, 0, sizeof(*job));
+    find_beginning(o, job);
+    if (!job->go_on)
+        return open_job(o, ranks, command_line, waiting, ctx, job, err);
+    rest.form = DTX_FORM_NONE;
+    if (rest.resume == DTX_RESUME_NO)
+        rest.resume = DTX_RESUME;
+    return open_job(&rest, ranks, command_line, waiting, ctx, job, err);
+}
+
+static int open_job(const struct dtx_options *o, uint32_t ranks,
+                    const char *command_line,
+                    void (*waiting)(void *ctx, const char *text), void *ctx,
+                    struct dtx_job *job, struct dtx_error *err)
+{
     struct watching w = {waiting, ctx};
     bool new_list = o->form != DTX_FORM_NONE;
     int rc;
 
-    memset(job, 0, sizeof(*job));
     job->from_joblog = dtx_job_from_joblog(o);
     job->resumed = o->resume != DTX_RESUME_NO && !job->from_joblog;
     job->stream_fd = -1;
@@ -631,6 +705,7 @@ int dtx_job_close(struct dtx_job *job, const struct dtx_job_end *end,
     dtx_layout_destroy(job->layout);
     free(job->prior);
     free(job->attempts);
+    free(job->losses);
     free(job->known);
     free(job->told);
     dtx_buf_free(&job->more.setup);

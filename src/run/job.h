@@ -32,6 +32,8 @@ struct dtx_job {
     uint32_t epoch; /* of this session */
     uint32_t last_epoch; /* of the journal's last session, 0 = none */
     bool resumed;
+    uint32_t go_on; /* an earlier launch of the same command began with this
+                       epoch; 0: this is the first, or that got nowhere */
     bool from_joblog;    /* a new run directory; what is finished was told by
                             the joblog */
     bool made_dir;  /* the run directory is this session's own making */
@@ -52,6 +54,7 @@ struct dtx_job {
     struct dtx_carrier *carrier; /* live, resumed: what earlier sessions did */
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
     uint16_t *attempts; /* per task, or NULL */
+    uint8_t *losses;    /* the same: see dtx_master_config */
     uint32_t widest;      /* most cpus any task asks for */
     uint32_t widest_task; /* the first that does */
     struct dtx_outcome *told; /* by a joblog, per task, or NULL */

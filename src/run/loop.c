@@ -5,11 +5,13 @@
  * Bulk messages beside the engine's frames: PULL asks a rank for bytes of its
  * output file, DATA brings them; TROUBLE tells rank 0 of a rank that cannot go
  * on in good order; PACKED, that its outputs are on disk after the engine has
- * finished; LEAVE, from rank 0, ends the duty to answer PULLs; NODE carries the
- * words of run/noderun.h. */
+ * finished; LEAVE, from rank 0, ends the duty to answer PULLs and says whether
+ * ranks were lost; NODE carries the words of run/noderun.h; HERE is said and
+ * answered by those that wait for LEAVE. */
 #include "run/loop.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +32,7 @@
 #include "run/signals.h"
 #include "run/status.h"
 #include "run/stream.h"
+#include "run/watch.h"
 #include "store/output.h"
 #include "store/writer.h"
 #include "task/task.h"
@@ -43,6 +46,8 @@
 #define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
 #define MAX_AT_ONCE 256
 #define KILLED_SHOW_NS (300 * DTX_MSEC_NS) /* to show what has gathered */
+#define HERE_NS (5 * DTX_SEC_NS)
+#define PART_NS (60 * DTX_SEC_NS) /* silence at the end, disks may be slow */
 
 enum bulk {
     BULK_PULL = 1,
@@ -50,13 +55,27 @@ enum bulk {
     BULK_TROUBLE,
     BULK_PACKED,
     BULK_LEAVE,
-    BULK_NODE
+    BULK_NODE,
+    BULK_HERE
+};
+
+/* A PULL that has not been answered. */
+struct pulled {
+    uint32_t rank, len;
+    uint64_t off;
 };
 
 struct dtx_loop {
     struct dtx_loop_config c;
     struct dtx_bell **peer; /* per rank, NULL when it cannot be rung */
     bool *unsent;           /* per rank: to be rung again when all is sent */
+    bool *gone;             /* per rank: it is lost */
+    bool *done;             /* per rank: outputs are on disk, or it is lost */
+    int64_t *here_ns;       /* per rank: its last word, once all is over */
+    struct pulled *pulled;
+    size_t npulled, cap_pulled;
+    uint32_t ngone, nsaid;  /* ranks lost; of them told of */
+    bool lossy;             /* rank 0 says so */
     bool any_unsent;
     bool all_near;          /* whoever sends to us can ring us */
     struct dtx_inbox to_master, to_worker, current;
@@ -84,7 +103,10 @@ static int open_peers(struct dtx_loop *l)
 
     l->peer = calloc(l->c.size, sizeof(struct dtx_bell *));
     l->unsent = calloc(l->c.size, sizeof(*l->unsent));
-    if (!l->peer || !l->unsent)
+    l->gone = calloc(l->c.size, sizeof(*l->gone));
+    l->done = calloc(l->c.size, sizeof(*l->done));
+    l->here_ns = calloc(l->c.size, sizeof(*l->here_ns));
+    if (!l->peer || !l->unsent || !l->gone || !l->done || !l->here_ns)
         return DTX_ENOMEM;
     l->all_near = true;
     for (r = 0; r < l->c.size; r++) {
@@ -122,6 +144,10 @@ void dtx_loop_destroy(struct dtx_loop *l)
         dtx_bell_destroy(l->peer[r]);
     free(l->peer);
     free(l->unsent);
+    free(l->gone);
+    free(l->done);
+    free(l->here_ns);
+    free(l->pulled);
     dtx_inbox_free(&l->to_master);
     dtx_inbox_free(&l->to_worker);
     dtx_inbox_free(&l->current);
@@ -192,6 +218,119 @@ static void send_bulk(struct dtx_loop *l, uint32_t to, enum bulk kind,
     else
         send_to(l, DTX_CHANNEL_BULK, to, b.data, b.len);
     dtx_buf_free(&b);
+}
+
+/* ---- losing ranks ---- */
+
+static void note_packed(struct dtx_loop *l, uint32_t rank)
+{
+    if (l->done[rank])
+        return;
+    l->done[rank] = true;
+    l->packed++;
+    if (l->c.node)
+        dtx_noderun_done(l->c.node, rank);
+}
+
+/* What a lost rank was asked for is read from its file instead. */
+static void read_instead(struct dtx_loop *l, const struct pulled *p)
+{
+    struct dtx_error err;
+    char *piece = malloc(p->len + 1u);
+    size_t len = p->len;
+
+    if (!piece || dtx_output_read(l->c.reader, l->c.epoch, p->rank, p->off,
+                                  piece, len, &err))
+        len = 0;
+    dtx_show_feed(l->c.show, p->rank, p->off, piece ? piece : "", len);
+    free(piece);
+}
+
+/* The PULLs of a rank, or of this place alone, are answered. */
+static void drop_pulled(struct dtx_loop *l, uint32_t rank, bool all,
+                        uint64_t off)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < l->npulled; i++) {
+        struct pulled p = l->pulled[i];
+
+        if (p.rank != rank || (!all && p.off != off))
+            l->pulled[n++] = p;
+        else if (all)
+            read_instead(l, &p);
+    }
+    l->npulled = n;
+}
+
+/* Rank 0: no word goes to that rank any more, and none is waited for. */
+static void lose_rank(struct dtx_loop *l, uint32_t rank)
+{
+    if (l->gone[rank])
+        return;
+    l->gone[rank] = true;
+    l->ngone++;
+    dtx_transport_lose(l->c.transport, (int)rank);
+    dtx_bell_destroy(l->peer[rank]);
+    l->peer[rank] = NULL;
+    drop_pulled(l, rank, true, 0);
+    if (l->c.node)
+        dtx_noderun_lost(l->c.node, rank);
+    note_packed(l, rank);
+}
+
+/* Ranks that the kernel or a spawner knows to be dead. */
+static bool poll_watch(struct dtx_loop *l, int64_t now)
+{
+    struct dtx_loss loss;
+    bool moved = false;
+    int dead = l->c.watch ? dtx_transport_died(l->c.transport) : -1;
+
+    if (dead >= 0 && (l->c.master || dead == 0))
+        dtx_watch_died(l->c.watch, (uint32_t)dead, now);
+    while (l->c.watch && !l->status &&
+           dtx_watch_next(l->c.watch, now, &loss)) {
+        moved = true;
+        if (!l->c.master) {
+            fail(l, DTX_EXIT_LOST, "rank 0 has died");
+            break;
+        }
+        lose_rank(l, loss.rank);
+        dtx_inbox_lost(&l->to_master, &loss);
+    }
+    return moved;
+}
+
+/* The master has found one by itself. */
+static void act_lost(struct dtx_loop *l, const struct dtx_action *a)
+{
+    uint32_t rank = a->u.lost.rank;
+    char gone[32], cause[64] = "it sent what is no message";
+
+    if (a->u.lost.silent)
+        (void)snprintf(cause, sizeof(cause), "silent for %s",
+                       dtx_format_duration(gone, sizeof(gone),
+                                           l->c.lost_after_ns));
+    if (rank == l->c.rank || !l->c.watch) {
+        fail(l, DTX_EXIT_INTERNAL, "the engine does not understand itself");
+        return;
+    }
+    dtx_watch_expel(l->c.watch, rank, cause);
+    lose_rank(l, rank);
+}
+
+/* Tell of those that the master has heard of by now. */
+static void say_lost(struct dtx_loop *l)
+{
+    uint32_t r;
+
+    if (l->nsaid == l->ngone)
+        return;
+    l->nsaid = l->ngone;
+    for (r = 0; r < l->c.size; r++) {
+        if (l->gone[r])
+            l->c.lost(l->c.ctx, r);
+    }
 }
 
 /* ---- carrying out actions ---- */
@@ -278,6 +417,9 @@ static void carry_out(struct dtx_loop *l, bool master)
         case DTX_ACT_FORGET:
             dtx_tasklist_forget(l->c.list, a->u.over);
             break;
+        case DTX_ACT_LOST:
+            act_lost(l, a);
+            break;
         case DTX_ACT_FINISH:
             *(master ? &l->master_done : &l->worker_done) = true;
             break;
@@ -315,6 +457,11 @@ static bool deliver(struct dtx_loop *l, bool master)
             dtx_show_settle(l->c.show);
     }
     dtx_inbox_clear(&l->current);
+    if (master)
+        say_lost(l);
+    else if (dtx_worker_deserted(l->c.worker))
+        fail(l, DTX_EXIT_LOST, "rank 0 is silent: it hangs, or the way to it "
+                               "is cut");
     return true;
 }
 
@@ -404,13 +551,6 @@ static void serve_pull(struct dtx_loop *l, uint32_t from, uint64_t off,
     free(piece);
 }
 
-static void note_packed(struct dtx_loop *l, uint32_t rank)
-{
-    l->packed++;
-    if (l->c.node)
-        dtx_noderun_done(l->c.node, rank);
-}
-
 static void on_bulk(struct dtx_loop *l, uint32_t from)
 {
     struct dtx_cursor c = dtx_cursor_over(l->frame.data, l->frame.len);
@@ -419,20 +559,27 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
     struct dtx_str data = dtx_get_str(&c);
     uint32_t len = dtx_get_u32(&c);
 
-    if (!dtx_cursor_done(&c))
+    if (!dtx_cursor_done(&c) || l->gone[from])
         return;
+    l->here_ns[from] = dtx_clock_mono_ns();
     if (kind == BULK_PULL && from == 0)
         serve_pull(l, from, off, len);
-    else if (kind == BULK_DATA && l->c.show)
+    else if (kind == BULK_DATA && l->c.show) {
+        drop_pulled(l, from, false, off);
         dtx_show_feed(l->c.show, from, off, data.data, data.len);
+    }
     else if (kind == BULK_TROUBLE && l->c.master)
         l->trouble = len < 256 ? (int)len : DTX_EXIT_INTERNAL;
     else if (kind == BULK_PACKED && l->c.master)
         note_packed(l, from);
     else if (kind == BULK_NODE && l->c.node)
         dtx_noderun_hear(l->c.node, from, off, data.data, data.len);
-    else if (kind == BULK_LEAVE && from == 0)
+    else if (kind == BULK_HERE && l->c.master)
+        send_bulk(l, from, BULK_HERE, 0, NULL, 0);
+    else if (kind == BULK_LEAVE && from == 0) {
         l->leave = true;
+        l->lossy = off != 0;
+    }
 }
 
 static bool poll_transport(struct dtx_loop *l)
@@ -524,12 +671,31 @@ static bool poll_timers(struct dtx_loop *l, int64_t now)
     if (now >= l->alive_ns) {
         l->alive_ns = now + ALIVE_NS;
         look_at_spawner(l);
+        moved |= poll_watch(l, now);
     }
     if (now >= l->tick_ns) {
         l->tick_ns = now + TICK_NS;
         moved |= tick(l);
     }
     return moved;
+}
+
+static void pull(struct dtx_loop *l, const struct pulled *want)
+{
+    struct pulled *p;
+
+    if (l->gone[want->rank]) {
+        read_instead(l, want);
+        return;
+    }
+    p = dtx_grow(l->pulled, &l->cap_pulled, l->npulled + 1, sizeof(*p));
+    if (!p) {
+        fail(l, DTX_EXIT_INTERNAL, "out of memory");
+        return;
+    }
+    l->pulled = p;
+    l->pulled[l->npulled++] = *want;
+    send_bulk(l, want->rank, BULK_PULL, want->off, NULL, want->len);
 }
 
 static bool poll_show(struct dtx_loop *l)
@@ -540,7 +706,7 @@ static bool poll_show(struct dtx_loop *l)
     if (l->c.show)
         dtx_show_tend(l->c.show);
     while (l->c.show && l->c.transport && dtx_show_want(l->c.show, &w)) {
-        send_bulk(l, w.rank, BULK_PULL, w.off, NULL, w.len);
+        pull(l, &(struct pulled){w.rank, w.len, w.off});
         moved = true;
     }
     return moved;
@@ -581,6 +747,8 @@ static int64_t nap_of(struct dtx_loop *l, int64_t now)
     if (l->c.transport && !dtx_transport_quiet(l->c.transport) &&
         nap > NAP_BUSY_NS)
         nap = NAP_BUSY_NS;
+    if (l->c.watch && dtx_watch_is_near(l->c.watch) && l->alive_ns < due)
+        due = l->alive_ns;
     if (due - now < nap)
         nap = due - now;
     return nap > 0 ? nap : 0;
@@ -590,6 +758,7 @@ static bool pump(struct dtx_loop *l)
 {
     bool moved = poll_signals(l);
 
+    dtx_spawner_beat(l->c.spawner);
     moved |= poll_exec(l);
     moved |= poll_writer(l);
     moved |= poll_transport(l);
@@ -645,7 +814,7 @@ static void node_is_out(void *ctx, uint32_t rank)
 {
     struct dtx_loop *l = ctx;
 
-    dtx_inbox_add(&l->to_master, DTX_EV_RANK_LOST)->u.lost = rank;
+    dtx_inbox_lost(&l->to_master, &(struct dtx_loss){.rank = rank});
 }
 
 static void node_was_stopped(void *ctx)
@@ -701,15 +870,6 @@ static bool poll_node(struct dtx_loop *l)
     return dtx_noderun_pump(l->c.node);
 }
 
-/* A tear-down whose spawner has died will not end. */
-static void watch_node(struct dtx_loop *l, int64_t now)
-{
-    if (!l->c.node || dtx_noderun_over(l->c.node) || now < l->alive_ns)
-        return;
-    l->alive_ns = now + ALIVE_NS;
-    look_at_spawner(l);
-}
-
 /* After the run: only the transport is listened to. */
 static bool may_part(const struct dtx_loop *l)
 {
@@ -719,10 +879,44 @@ static bool may_part(const struct dtx_loop *l)
            (!l->c.node || dtx_noderun_over(l->c.node));
 }
 
+/* Who waits for the end hears and says now and then that the others live: the
+ * engine does not listen any more. */
+static void watch_parting(struct dtx_loop *l, int64_t now)
+{
+    uint32_t r;
+
+    if (now < l->alive_ns)
+        return;
+    l->alive_ns = now + ALIVE_NS;
+    if (l->c.node && !dtx_noderun_over(l->c.node))
+        look_at_spawner(l); /* whose death would leave a tear-down undone */
+    (void)poll_watch(l, now);
+    if (l->c.master) {
+        for (r = 1; r < l->c.size; r++) {
+            if (!l->done[r] && now - l->here_ns[r] > PART_NS) {
+                dtx_watch_expel(l->c.watch, r, "it did not come to its end");
+                lose_rank(l, r);
+            }
+        }
+        say_lost(l);
+        return;
+    }
+    if (now - l->here_ns[0] > PART_NS)
+        fail(l, DTX_EXIT_LOST, "rank 0 is silent");
+    if (now - l->here_ns[l->c.rank] > HERE_NS) {
+        l->here_ns[l->c.rank] = now;
+        send_bulk(l, 0, BULK_HERE, 0, NULL, 0);
+    }
+}
+
 int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
 {
+    uint32_t r;
+
     l->err = err;
     l->tick_ns = INT64_MAX;
+    for (r = 0; r < l->c.size; r++)
+        l->here_ns[r] = dtx_clock_mono_ns();
     if (!l->c.master)
         send_bulk(l, 0, BULK_PACKED, 0, NULL, 0);
     else
@@ -732,7 +926,7 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
         bool moved = poll_node(l);
 
         moved |= poll_transport(l);
-        watch_node(l, dtx_clock_mono_ns());
+        watch_parting(l, dtx_clock_mono_ns());
         if (moved)
             l->nap_ns = NAP_FAR_MIN_NS;
         else if (!l->status && !may_part(l))
@@ -746,7 +940,12 @@ void dtx_loop_dismiss(struct dtx_loop *l)
     uint32_t r;
 
     for (r = 1; l->c.master && r < l->c.size; r++)
-        send_bulk(l, r, BULK_LEAVE, 0, NULL, 0);
+        send_bulk(l, r, BULK_LEAVE, l->ngone, NULL, 0);
+}
+
+bool dtx_loop_lossy(const struct dtx_loop *l)
+{
+    return l->lossy || l->ngone > 0;
 }
 
 int dtx_loop_trouble(const struct dtx_loop *l)

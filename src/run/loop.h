@@ -27,6 +27,7 @@ struct dtx_spawner;
 struct dtx_taskstream;
 struct dtx_tasklist;
 struct dtx_transport;
+struct dtx_watch;
 struct dtx_worker;
 struct dtx_writer;
 
@@ -40,7 +41,9 @@ struct dtx_loop_config {
     struct dtx_spawner *spawner;
     struct dtx_exec *exec;
     struct dtx_noderun *node; /* NULL: no commands for nodes */
-    struct dtx_output_reader *reader; /* of this rank's own outputs */
+    struct dtx_output_reader *reader; /* of outputs */
+    struct dtx_watch *watch; /* who has died; NULL: one rank */
+    int64_t lost_after_ns; /* as the engine has it */
     /* rank 0 */
     struct dtx_master *master;
     struct dtx_writer *writer; /* of the journal */
@@ -49,6 +52,7 @@ struct dtx_loop_config {
     struct dtx_show *show;
     const char *run_dir;
     void (*ended)(void *ctx, const struct dtx_outcome *o, bool final);
+    void (*lost)(void *ctx, uint32_t rank); /* the master knows it by now */
     enum dtx_stop (*tick)(void *ctx); /* twice a second, or so; asks to stop
                                          when it returns non-zero */
     void *ctx;
@@ -69,6 +73,8 @@ void dtx_loop_deadline(struct dtx_loop *l, int64_t mono_ns);
 int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err);
 /* Rank 0: the session's end is on disk; the others may leave. */
 void dtx_loop_dismiss(struct dtx_loop *l);
+/* Was any rank lost, so that MPI cannot be left in order? */
+bool dtx_loop_lossy(const struct dtx_loop *l);
 /* Rank 0: the exit status some rank asked for since it could not store an
  * output, or that of set-ups that failed on all nodes, or 0. */
 int dtx_loop_trouble(const struct dtx_loop *l);

@@ -12,6 +12,7 @@ struct row {
     uint32_t ranks, left; /* of the node; of those, not done */
     enum state state;
     bool done, stopped, failed;
+    bool headless; /* its leader is lost */
 };
 
 struct dtx_nodecmd {
@@ -101,7 +102,7 @@ void dtx_nodecmd_done(struct dtx_nodecmd *n, uint32_t rank)
     if (node->left > 0)
         return;
     node->state = TEARING_DOWN;
-    if (n->c.teardown)
+    if (n->c.teardown && !node->headless)
         n->c.order(n->c.ctx, n->row[rank].leader, DTX_NODE_TEARDOWN);
     else
         dtx_nodecmd_torn_down(n, n->row[rank].leader);
@@ -113,6 +114,23 @@ void dtx_nodecmd_torn_down(struct dtx_nodecmd *n, uint32_t leader)
         return;
     n->row[leader].state = TORN_DOWN;
     n->ntorn++;
+}
+
+bool dtx_nodecmd_lost(struct dtx_nodecmd *n, uint32_t rank)
+{
+    bool leader = leads(n, rank), missed;
+
+    if (rank >= n->c.nranks || n->row[rank].headless)
+        return false;
+    missed = leader && n->row[rank].state != TORN_DOWN &&
+             n->row[rank].state != OUT;
+    n->row[rank].headless = leader;
+    if (leader && n->row[rank].state == SETTING_UP)
+        dtx_nodecmd_stopped(n, rank);
+    if (leader)
+        dtx_nodecmd_torn_down(n, rank);
+    dtx_nodecmd_done(n, rank);
+    return missed;
 }
 
 bool dtx_nodecmd_over(const struct dtx_nodecmd *n)

@@ -43,6 +43,10 @@ void dtx_nodecmd_stopped(struct dtx_nodecmd *n, uint32_t leader);
 void dtx_nodecmd_stop(struct dtx_nodecmd *n);
 /* A rank is done; its outputs are on disk. */
 void dtx_nodecmd_done(struct dtx_nodecmd *n, uint32_t rank);
+/* A rank is lost. With a leader goes its node: one that was being set up takes
+ * no part, one that was ready is not torn down. True when it was a leader whose
+ * command will not run. */
+bool dtx_nodecmd_lost(struct dtx_nodecmd *n, uint32_t rank);
 /* A leader's tear-down has ended. */
 void dtx_nodecmd_torn_down(struct dtx_nodecmd *n, uint32_t leader);
 

@@ -252,6 +252,17 @@ void dtx_noderun_done(struct dtx_noderun *n, uint32_t rank)
     dtx_nodecmd_done(n->table, rank);
 }
 
+void dtx_noderun_lost(struct dtx_noderun *n, uint32_t rank)
+{
+    bool missed = dtx_nodecmd_lost(n->table, rank);
+
+    if (missed && n->c.teardown)
+        dtx_log(DTX_LOG_WARN,
+                "node %s: --node-teardown does not run: rank %u, which would "
+                "have, is lost",
+                n->c.cards[rank].host, rank);
+}
+
 bool dtx_noderun_over(const struct dtx_noderun *n)
 {
     return dtx_nodecmd_over(n->table);

@@ -58,6 +58,8 @@ void dtx_noderun_kill(struct dtx_noderun *n);
 void dtx_noderun_stop(struct dtx_noderun *n);
 /* Rank 0: that rank is done. */
 void dtx_noderun_done(struct dtx_noderun *n, uint32_t rank);
+/* Rank 0: that rank is lost. */
+void dtx_noderun_lost(struct dtx_noderun *n, uint32_t rank);
 /* Rank 0: all nodes are torn down; no node could be set up. */
 bool dtx_noderun_over(const struct dtx_noderun *n);
 bool dtx_noderun_failed(const struct dtx_noderun *n);

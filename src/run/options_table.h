@@ -102,6 +102,18 @@
       "again; it goes on by itself, since a job that is started again "        \
       "resumes. Not when no task has ended since the last start, unless "      \
       "--term-signal says that tasks keep what they have done")                \
+    X("lost-after", 0, DURATION, AT(lost_after_ns), "DUR", 0,                  \
+      DTX_OPTION_DAY, "10s",                                                   \
+      "a rank of which nothing was heard for this long counts as lost: its "   \
+      "tasks run elsewhere, and what it still runs is ended; a process that "  \
+      "dies is noticed without that. 0: never")                                \
+    X("crash-limit", 0, NUMBER, AT(crash_limit), "N", 0, 255, "5",             \
+      "set a task aside, as failed, that was running each time when N ranks "  \
+      "died; 0: never")                                                        \
+    X("relaunch", 0, NUMBER, AT(relaunches), "N", 0, 1000, "5",                \
+      "with --ranks or --hostfile: when rank 0, mpirun or a node is lost, "    \
+      "launch the rest of the job up to N times in a row, after pauses that "  \
+      "double from 1 s to 60 s; one that lasts ten minutes counts anew")       \
     X("halt", 0, HALT, AT(halt), "SPEC", 0, 0, "never",                        \
       "stop early: soon,fail=N once N tasks have failed (those that run may "  \
       "end), now,fail=N (those that run are killed); success=N, done=N: once " \

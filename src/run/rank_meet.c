@@ -128,6 +128,16 @@ static int check_width(const struct dtx_rank_life *r)
     return DTX_EXIT_TASKFILE;
 }
 
+/* Tell the supervisor that from now on nobody waits but for the others. */
+static void say_open(void)
+{
+    const char *marker = getenv(DTX_MARKER_ENV);
+
+    if (marker && dtx_marker_open(marker))
+        dtx_log(DTX_LOG_WARN, "cannot write beside the completion marker %s",
+                marker);
+}
+
 /* Tell the supervisor that all ranks hear signals now. */
 static void say_ready(const struct dtx_rank_life *r)
 {
@@ -150,8 +160,10 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         return DTX_EXIT_INTERNAL;
     }
     dtx_card_fill(card, &r->cores, r->bell);
-    if (r->me == 0)
+    if (r->me == 0) {
         open_job(r, command_line, card);
+        say_open();
+    }
     rc = gather(r, card, sizeof(*card), r->cards);
     free(card);
     if (rc)

@@ -32,6 +32,7 @@
 #include "run/supervise.h"
 #include "run/terminal.h"
 #include "run/voice.h"
+#include "run/watch.h"
 #include "run/where.h"
 #include "store/output.h"
 #include "store/rundir.h"
@@ -146,6 +147,7 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
     c.slots = r->share.nslots;
     c.ahead = r->share.nslots * AHEAD;
     c.host = r->cards[r->me].host;
+    c.lost_after_ns = r->me > 0 ? r->o->lost_after_ns : 0;
     r->worker = dtx_worker_create(&c);
     r->exec = dtx_exec_create(r->spawner, r->packer);
     if (r->exec && r->o->results)
@@ -168,11 +170,13 @@ static bool is_unfit(void *ctx, uint32_t rank)
     return r->node && dtx_noderun_failed_for(r->node, rank);
 }
 
+/* Can its outputs be read here? Of a lost rank they can only be read here. */
 static bool is_near(void *ctx, uint32_t rank)
 {
     const struct dtx_rank_life *r = ctx;
 
-    return dtx_card_same_node(&r->cards[rank], &r->cards[0]);
+    return (r->watch && dtx_watch_cause(r->watch, rank)) ||
+           dtx_card_same_node(&r->cards[rank], &r->cards[0]);
 }
 
 static void ended(void *ctx, const struct dtx_outcome *o, bool final)
@@ -183,6 +187,25 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
     dtx_report_ended(r->report, o, final);
     if (r->learn)
         dtx_learn_ended(r->learn, o, r->cards[o->rank].host);
+}
+
+static void lost(void *ctx, uint32_t rank)
+{
+    struct dtx_rank_life *r = ctx;
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    if (!dtx_report_lost(r->report, rank, &b))
+        dtx_log(DTX_LOG_DEBUG, "rank %u is lost", rank);
+    else if (!b.failed)
+        dtx_log(DTX_LOG_WARN, "%s", b.data);
+    dtx_buf_free(&b);
+}
+
+static const char *cause_of(void *ctx, uint32_t rank)
+{
+    struct dtx_rank_life *r = ctx;
+
+    return r->watch ? dtx_watch_cause(r->watch, rank) : NULL;
 }
 
 void dtx_rank_tell_stopping(struct dtx_rank_life *r)
@@ -308,6 +331,8 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.grace_ns = r->o->grace_ns;
     c.leave_ns = DTX_DEADLINE_LEAVE_NS;
     c.halt = r->o->halt;
+    c.lost_after_ns = r->transport ? r->o->lost_after_ns : 0;
+    c.crash_limit = r->o->crash_limit;
     c.list = &r->job.list;
     c.graph = &r->job.graph;
     c.layout = r->job.layout;
@@ -318,6 +343,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
         return err->code;
     c.cost_s = dtx_learn_costs(r->learn);
     c.longest_first = c.cost_s != NULL;
+    c.losses = r->job.losses;
     r->master = dtx_master_create(&c, err);
     if (!r->master || start_writer(r, err))
         return err->code;
@@ -332,6 +358,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
         .gone = r->o->eta,
         .host = host_of,
         .unfit = is_unfit,
+        .cause = cause_of,
         .ctx = r};
     r->report = dtx_report_create(&p);
     if (!r->report)
@@ -419,6 +446,40 @@ static int start_stream(struct dtx_rank_life *r, struct dtx_error *err)
     return dtx_taskstream_start(&c, &r->stream, err);
 }
 
+/* From here on this rank's end does not go unseen, nor that of others. */
+static int make_watch(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_watch_config c = {.rank = r->me,
+                                 .size = r->size,
+                                 .cards = r->cards,
+                                 .run_dir = r->run_dir,
+                                 .epoch = r->epoch,
+                                 .lease = r->job.lease};
+    struct dtx_buf path = DTX_BUF_INIT;
+    const char *marker = getenv(DTX_MARKER_ENV);
+    int rc = DTX_OK;
+
+    if (!r->transport)
+        return DTX_OK;
+    if (r->me == 0)
+        rc = dtx_rundir_hear_losses(r->job.lease, err);
+    if (rc)
+        return rc;
+    if (r->me == 0 && marker)
+        dtx_marker_lost_path(&path, marker);
+    else
+        dtx_rundir_loss_path(&path, r->run_dir, r->epoch, r->me);
+    r->watch = dtx_watch_create(&c);
+    if (!r->watch || path.failed)
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    else if (dtx_spawner_guard(r->spawner, path.data, r->o->lost_after_ns,
+                               false))
+        rc = dtx_error_set(err, DTX_ELIMIT,
+                           "the run directory's path is too long");
+    dtx_buf_free(&path);
+    return rc;
+}
+
 static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_loop_config c;
@@ -436,6 +497,9 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.writer = r->writer;
     c.reader = r->reader;
     c.node = r->node;
+    c.watch = r->watch;
+    c.lost_after_ns = r->o->lost_after_ns;
+    c.lost = lost;
     c.master = r->master;
     c.list = &r->job.list;
     c.stream = r->stream;
@@ -458,6 +522,8 @@ int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err)
         rc = start_stream(r, err);
     if (rc == DTX_OK)
         rc = make_node(r, err);
+    if (rc == DTX_OK)
+        rc = make_watch(r, err);
     if (rc == DTX_OK)
         rc = make_loop(r, err);
     return rc;

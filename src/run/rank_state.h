@@ -31,6 +31,7 @@ struct dtx_show;
 struct dtx_spawner;
 struct dtx_taskstream;
 struct dtx_transport;
+struct dtx_watch;
 struct dtx_worker;
 struct dtx_writer;
 
@@ -53,6 +54,7 @@ struct dtx_rank_life {
     struct dtx_worker *worker;
     struct dtx_buf setup, teardown; /* the task file's, for nodes */
     struct dtx_noderun *node; /* NULL: no commands for nodes */
+    struct dtx_watch *watch; /* NULL: one rank */
     struct dtx_loop *loop;
     enum {
         APART,   /* the others do not know yet how this rank does */
@@ -73,6 +75,7 @@ struct dtx_rank_life {
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */
     bool marked;
+    bool lossy; /* ranks were lost: MPI is not left in order */
     int leave; /* what the process leaves with, once marked */
     int64_t begin_ns, last_ns; /* monotonic: loop entered, last end */
     enum dtx_stop told;        /* the user has been told of */

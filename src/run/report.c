@@ -69,6 +69,11 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
 {
     uint32_t cpus = dtx_tasklist_attr_of(r->c.list, o->task)->cpus;
 
+    if (o->status == DTX_STATUS_LOST) { /* nobody saw it end */
+        if (final && r->nfailures < MAX_FAILURES)
+            note_failure(r, o);
+        return;
+    }
     r->ended++;
     r->wall_ns += o->wall_ns;
     r->slot_ns += o->wall_ns * (int64_t)cpus;
@@ -82,8 +87,8 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
 
 /* ---- the progress line ---- */
 
-/* Slots of the ranks that are there (or left in good order); '*running' (may
- * be NULL): the tasks they run, taken to be one a slot. */
+/* Slots of the ranks that are there; '*running': the tasks they run, taken to
+ * be one a slot. NULL: all is over, and those that were lost count as well. */
 static uint64_t slots_there(const struct dtx_report *r, uint64_t *running)
 {
     struct dtx_rank_stats k;
@@ -92,7 +97,7 @@ static uint64_t slots_there(const struct dtx_report *r, uint64_t *running)
 
     for (i = 0; i < r->c.nranks; i++) {
         dtx_master_rank_stats(r->c.master, i, &k);
-        n += k.alive || k.left ? k.slots : 0;
+        n += k.alive || k.left || !running ? k.slots : 0;
         busy += k.granted < k.slots ? k.granted : k.slots;
     }
     if (running)
@@ -290,6 +295,49 @@ static void append_ranks(const struct dtx_report *r, int64_t makespan_ns,
     }
 }
 
+static bool append_loss(const struct dtx_report *r, uint32_t rank,
+                        const char *verb, struct dtx_buf *b)
+{
+    const char *cause = r->c.cause ? r->c.cause(r->c.ctx, rank) : NULL;
+    struct dtx_rank_stats k;
+    char text[32];
+
+    dtx_master_rank_stats(r->c.master, rank, &k);
+    if (!cause || !k.came || k.alive || k.left)
+        return false;
+    dtx_buf_printf(b, "rank %u on %s%s after %s (%s): ", rank,
+                   k.host[0] ? k.host : "?", verb,
+                   dtx_format_duration(text, sizeof(text), k.lost_ns), cause);
+    if (k.took_back == 0)
+        dtx_buf_str(b, "it had no tasks");
+    else
+        dtx_buf_printf(b, "its %llu unfinished task%s elsewhere",
+                       (unsigned long long)k.took_back,
+                       k.took_back == 1 ? " runs" : "s run");
+    return true;
+}
+
+bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
+                     struct dtx_buf *b)
+{
+    return append_loss(r, rank, " lost", b);
+}
+
+static void append_lost(const struct dtx_report *r, struct dtx_buf *b)
+{
+    uint32_t i;
+
+    for (i = 0; i < r->c.nranks; i++) {
+        size_t at = b->len;
+
+        dtx_buf_str(b, "lost       ");
+        if (append_loss(r, i, "", b))
+            dtx_buf_char(b, '\n');
+        else if (!b->failed)
+            b->len = at;
+    }
+}
+
 static void append_tail(struct dtx_output_reader *reader, uint32_t epoch,
                         const struct dtx_outcome *o, struct dtx_buf *b)
 {
@@ -327,6 +375,10 @@ static void append_why(const struct dtx_outcome *o, struct dtx_buf *b)
     case DTX_STATUS_SIGNALED:
         dtx_buf_printf(b, "ended by signal %d (%s)", o->signal,
                        strsignal(o->signal));
+        break;
+    case DTX_STATUS_LOST:
+        dtx_buf_str(b, "set aside: it was running each time when so many "
+                       "ranks died (--crash-limit)");
         break;
     case DTX_STATUS_TIMEOUT:
         dtx_buf_printf(b, "ended by its timeout after %s",
@@ -403,6 +455,7 @@ void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
                    (unsigned long long)s.grants, (unsigned long long)s.steals,
                    (unsigned long long)s.stolen);
     append_ranks(r, makespan_ns, b);
+    append_lost(r, b);
     append_failures(r, s.failed - s.prior_failed, b);
     append_skipped(r, s.skipped, b);
     dtx_buf_printf(b, "run dir    %s\n", r->c.run_dir);

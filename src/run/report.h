@@ -30,6 +30,8 @@ struct dtx_report_config {
     /* Of a rank that never came; either may be NULL. */
     const char *(*host)(void *ctx, uint32_t rank);
     bool (*unfit)(void *ctx, uint32_t rank); /* --node-setup failed there */
+    /* How a rank was lost ("signal 9"), or NULL: it was not. May be NULL */
+    const char *(*cause)(void *ctx, uint32_t rank);
     void *ctx;
 };
 
@@ -45,6 +47,10 @@ void dtx_report_line(struct dtx_report *r, int64_t now_ns, int columns,
                      struct dtx_buf *b);
 /* Append what wipes the progress line. */
 void dtx_report_wipe(struct dtx_report *r, struct dtx_buf *b);
+/* Append, as a sentence, how a rank was lost, and what became of its tasks;
+ * false when it was not, or had not come. */
+bool dtx_report_lost(const struct dtx_report *r, uint32_t rank,
+                     struct dtx_buf *b);
 /* Append the summary. 'makespan_ns' from the first start to the last end. */
 void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
                         struct dtx_buf *b);

@@ -140,11 +140,14 @@ static int mark_behind_failed(const struct dtx_graph *g,
     return DTX_OK;
 }
 
+/* 'go_on': outcomes of sessions from that one on are of this very command. */
 static enum dtx_prior prior_of(const struct dtx_known *k, bool behind,
-                               enum dtx_resume mode)
+                               enum dtx_resume mode, uint32_t go_on)
 {
     if (k->final && k->status == DTX_STATUS_OK)
         return DTX_PRIOR_OK;
+    if (go_on && k->epoch >= go_on)
+        return k->final ? DTX_PRIOR_FAILED : DTX_PRIOR_NONE;
     if (k->final)
         return mode == DTX_RESUME ? DTX_PRIOR_FAILED : DTX_PRIOR_NONE;
     if (mode == DTX_RETRY_FAILED && !behind)
@@ -161,11 +164,14 @@ static int set_priors(struct dtx_job *job, const struct dtx_known *known,
 
     job->prior = calloc(n + 1, sizeof(*job->prior));
     job->attempts = calloc(n + 1, sizeof(*job->attempts));
-    if (behind && job->prior && job->attempts)
+    job->losses = calloc(n + 1, sizeof(*job->losses));
+    if (behind && job->prior && job->attempts && job->losses)
         rc = mark_behind_failed(&job->graph, known, behind);
     for (i = 0; i < n && rc == DTX_OK; i++) {
-        job->prior[i] = (uint8_t)prior_of(&known[i], behind[i] != 0, mode);
+        job->prior[i] = (uint8_t)prior_of(&known[i], behind[i] != 0, mode,
+                                          job->go_on);
         job->attempts[i] = known[i].attempts;
+        job->losses[i] = known[i].losses;
     }
     free(behind);
     return rc;

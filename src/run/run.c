@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -16,6 +17,7 @@
 #include "node/clock.h"
 #include "run/alloc.h"
 #include "run/deadline.h"
+#include "mpi/transport.h"
 #include "run/forward.h"
 #include "run/job.h"
 #include "run/options.h"
@@ -122,6 +124,15 @@ static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
            setenv("SLURM_CPU_BIND", "none", 0) == 0;
 }
 
+/* A stream is gone once it has been read. */
+static bool can_go_on(const struct dtx_options *o)
+{
+    struct stat st;
+
+    return o->form != DTX_FORM_TASKFILE || !o->task_file ||
+           stat(o->task_file, &st) != 0 || !S_ISFIFO(st.st_mode);
+}
+
 static int launch(const struct dtx_options *o, int argc, char *const *argv,
                   const char *run_dir)
 {
@@ -157,11 +168,14 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.ranks = o->ranks;
     s.hostfile = o->hostfile;
     s.mpirun = o->mpirun;
+    s.ft = dtx_transport_ft();
     s.run_dir = run_dir;
     s.argv = words;
     s.verbose = o->verbose;
     s.pass_stdin = dtx_source_is_stdin(o);
     s.leave_ns = o->grace_ns + LEAVE_NS;
+    s.lost_after_ns = o->lost_after_ns;
+    s.relaunches = can_go_on(o) ? o->relaunches : 0;
     if (dtx_forward_begin(&forward, &err))
         dtx_log(DTX_LOG_WARN, "%s", err.text);
     if (dtx_supervise_run(&s, &status, &err))

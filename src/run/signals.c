@@ -14,7 +14,7 @@
 #include "node/bell.h"
 
 static struct dtx_bell *_Atomic g_bell;
-static atomic_uint g_count, g_interrupts, g_kills, g_overs;
+static atomic_uint g_count, g_interrupts, g_kills, g_overs, g_terms;
 
 static void handle(int sig)
 {
@@ -25,6 +25,8 @@ static void handle(int sig)
         (void)atomic_fetch_add(&g_interrupts, 1);
     if (sig == SIGUSR1 && atomic_load(&g_count) == 0)
         (void)atomic_fetch_add(&g_overs, 1);
+    if (sig == SIGTERM)
+        (void)atomic_fetch_add(&g_terms, 1);
     if (sig == SIGUSR2)
         (void)atomic_fetch_add(&g_kills, 1);
     (void)atomic_fetch_add(&g_count, 1);
@@ -85,6 +87,13 @@ enum dtx_stop dtx_signals_asked(void)
 bool dtx_signals_time_over(void)
 {
     return atomic_load(&g_overs) > 0;
+}
+
+bool dtx_signals_by_launcher(void)
+{
+    unsigned n = atomic_load(&g_count);
+
+    return n > 0 && atomic_load(&g_terms) == n;
 }
 
 unsigned dtx_signals_count(void)

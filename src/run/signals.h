@@ -21,6 +21,9 @@ enum dtx_stop dtx_signals_asked(void);
 /* Was the first of them USR1, by which batch systems say that the time is
  * over? */
 bool dtx_signals_time_over(void);
+/* Has nothing come but TERM? So a launcher ends ranks when it gives up a job;
+ * who means to drain a supervised one sends USR1. */
+bool dtx_signals_by_launcher(void);
 /* Signals seen so far: changes when one more has come. */
 unsigned dtx_signals_count(void);
 

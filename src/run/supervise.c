@@ -21,25 +21,46 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "node/clock.h"
+#include "node/notice.h"
 #include "run/status.h"
+#include "run/supervise_hosts.h"
+#include "run/supervise_words.h"
+#include "store/rundir.h"
 
 #define LEAVE_NS (10 * DTX_SEC_NS)
 #define KILL_NS (5 * DTX_SEC_NS)
-#define TICK_NS (200 * DTX_MSEC_NS)
+#define TICK_NS (100 * DTX_MSEC_NS)
+#define LOOK_NS (1 * DTX_SEC_NS)
+#define SILENT_NS (15 * DTX_SEC_NS) /* of rank 0, at least */
+#define PAUSE_NS (1 * DTX_SEC_NS)   /* before a launch; doubled each time */
+#define PAUSE_MOST_NS (60 * DTX_SEC_NS)
+#define GOOD_NS (600 * DTX_SEC_NS)  /* a launch that lasts, counts anew */
+#define START_NS (60 * DTX_SEC_NS) /* for MPI to come up */
+#define START_RANK_NS (20 * DTX_MSEC_NS) /* more for each rank */
+#define LOSSY_NS (2 * DTX_SEC_NS)   /* for the other ranks to leave */
+#define GHOST_NS (3 * DTX_SEC_NS)   /* for the old rank 0 to go */
 #define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
-
-/* A list of strings of its own, ended by NULL. */
-struct words {
-    char **v;
-    size_t n, cap;
-    bool failed;
-};
 
 struct job {
     pid_t pid; /* mpirun, and its process group */
     struct dtx_marker marker;
     int64_t leave_ns, kill_ns;
+    int64_t silent_ns;      /* of rank 0: it is dead, or its node */
+    uint32_t first_epoch;   /* of the first launch */
+    uint64_t beat;          /* of rank 0, as it was seen */
+    int64_t beat_ns;        /* when; 0: not yet */
+    int64_t look_ns;
+    int64_t looks;          /* since then */
+    int64_t start_ns;       /* for MPI to come up */
+    int64_t open_ns;        /* rank 0 has the job since then, 0 = not yet */
+    int64_t look_start_ns;
+    bool met;               /* the ranks have, or were given up: */
+    bool timed_out;
+    bool came_up;           /* all ranks have met, in any launch */
+    bool lost;              /* rank 0 is */
     int64_t started;
+    uint32_t launches; /* before this one */
+    uint32_t failures; /* of those, in a row */
     unsigned ints;
     bool draining, killing; /* asked for */
     bool time_over;         /* USR1 said so, as the first */
@@ -56,142 +77,17 @@ struct signals {
     struct sigaction old_chld;
 };
 
-/* --- the command line and the environment --------------------------------- */
-
-static void add_word(struct words *w, const char *s, size_t len)
-{
-    char **grown = dtx_grow(w->v, &w->cap, w->n + 2, sizeof(*w->v));
-    char *copy = strndup(s, len);
-
-    if (grown)
-        w->v = grown;
-    if (!grown || !copy) {
-        w->failed = true;
-        free(copy);
-        return;
-    }
-    w->v[w->n++] = copy;
-    w->v[w->n] = NULL;
-}
-
-static void add(struct words *w, const char *s)
-{
-    add_word(w, s, strlen(s));
-}
-
-static void free_words(struct words *w)
-{
-    for (size_t i = 0; i < w->n; i++)
-        free(w->v[i]);
-    free(w->v);
-}
-
-static bool user_set(const char *name)
-{
-    return getenv(name) != NULL;
-}
-
-/* Options of ours in the environment have to reach ranks on other nodes. */
-static void add_exports(struct words *w)
-{
-    add(w, "-x");
-    add(w, DTX_MARKER_ENV);
-    for (char **e = environ; e && *e; e++) {
-        size_t len = strcspn(*e, "=");
-
-        if (strncmp(*e, "DTX_", 4) != 0 ||
-            (len == strlen(DTX_MARKER_ENV) &&
-             strncmp(*e, DTX_MARKER_ENV, len) == 0))
-            continue;
-        add(w, "-x");
-        add_word(w, *e, len);
-    }
-}
-
-/* Ranks share the cores among themselves: mpirun must not bind them, nor count
- * them. What the user has set by environment is left alone. */
-static void build_command(const struct dtx_supervise *s, struct words *w)
-{
-    const char *env = getenv("MPIRUN");
-    char count[16];
-
-    add(w, s->mpirun ? s->mpirun : env && env[0] ? env : "mpirun");
-    (void)snprintf(count, sizeof(count), "%u", (unsigned)s->ranks);
-    add(w, "-n");
-    add(w, count);
-    if (s->hostfile) {
-        add(w, "--hostfile");
-        add(w, s->hostfile);
-    }
-    if (!user_set("OMPI_MCA_rmaps_base_oversubscribe") &&
-        !user_set("OMPI_MCA_rmaps_base_no_oversubscribe"))
-        add(w, "--oversubscribe");
-    if (!user_set("OMPI_MCA_hwloc_base_binding_policy")) {
-        add(w, "--bind-to");
-        add(w, "none");
-    }
-    add_exports(w);
-    for (char **a = s->argv; *a; a++)
-        add(w, *a);
-}
-
-static void add_setting(struct words *w, const char *name, const char *value)
-{
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    dtx_buf_printf(&b, "%s=%s", name, value);
-    if (b.failed)
-        w->failed = true;
-    else
-        add(w, b.data);
-    dtx_buf_free(&b);
-}
-
-static void add_default(struct words *w, const char *name, const char *value)
-{
-    if (!user_set(name))
-        add_setting(w, name, value);
-}
-
-static void build_env(const char *marker, struct words *w)
-{
-    size_t len = strlen(DTX_MARKER_ENV);
-
-    for (char **e = environ; e && *e; e++) {
-        if (strncmp(*e, DTX_MARKER_ENV, len) != 0 || (*e)[len] != '=')
-            add(w, *e);
-    }
-    add_setting(w, DTX_MARKER_ENV, marker);
-    add_default(w, "OMPI_MCA_mpi_yield_when_idle", "1");
-    if (geteuid() == 0) {
-        add_default(w, "OMPI_ALLOW_RUN_AS_ROOT", "1");
-        add_default(w, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-    }
-}
-
-static void log_command(const struct words *w)
-{
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    for (size_t i = 0; i < w->n; i++) {
-        if (i > 0)
-            dtx_buf_char(&b, ' ');
-        dtx_buf_shell_quoted(&b, w->v[i], strlen(w->v[i]));
-    }
-    if (!b.failed)
-        dtx_log(DTX_LOG_INFO, "supervisor: %s", b.data);
-    dtx_buf_free(&b);
-}
-
 /* --- starting mpirun ------------------------------------------------------ */
 
 /* In the child, up to exec. A background group may write to the terminal also
  * under "stty tostop". */
-static void become_mpirun(const struct words *cmd, const struct words *env,
+static void become_mpirun(const struct dtx_argv *cmd,
+                          const struct dtx_argv *env,
                           const struct signals *sig, int in_fd, int report_fd,
                           pid_t parent) __attribute__((noreturn));
 
-static void become_mpirun(const struct words *cmd, const struct words *env,
+static void become_mpirun(const struct dtx_argv *cmd,
+                          const struct dtx_argv *env,
                           const struct signals *sig, int in_fd, int report_fd,
                           pid_t parent)
 {
@@ -236,9 +132,9 @@ static int fail_exec(const char *mpirun, int e, struct dtx_error *err)
         mpirun, strerror(e));
 }
 
-static int start(struct job *j, const struct words *cmd,
-                 const struct words *env, const struct signals *sig, int in_fd,
-                 struct dtx_error *err)
+static int start(struct job *j, const struct dtx_argv *cmd,
+                 const struct dtx_argv *env, const struct signals *sig,
+                 int in_fd, struct dtx_error *err)
 {
     pid_t me = getpid();
     int report[2], e;
@@ -352,13 +248,96 @@ static void pass_on(struct job *j, int64_t now)
     }
 }
 
+/* Rank 0's heartbeat is the lease it renews each second. Looks are a second
+ * apart, and only those count: the time in which this process or the file
+ * system was stopped is no silence. */
+static bool is_silent(struct job *j, int64_t now)
+{
+    struct dtx_rundir_owner o;
+
+    if (j->silent_ns <= 0 || now < j->look_ns)
+        return false;
+    j->look_ns = now + LOOK_NS;
+    if (!dtx_marker_is_ready(&j->marker) ||
+        dtx_rundir_owner(j->marker.run_dir, &o) != 0 ||
+        o.epoch < j->first_epoch)
+        return false;
+    if (j->beat_ns == 0 || o.beat != j->beat) {
+        j->beat = o.beat;
+        j->beat_ns = now;
+        j->looks = 0;
+    }
+    return ++j->looks > j->silent_ns / LOOK_NS;
+}
+
+/* Without rank 0 the others have nobody to work for. */
+static void look_at_rank_0(struct job *j, int64_t now)
+{
+    struct dtx_notice n;
+    char cause[64];
+
+    if (j->lost || j->marked)
+        return;
+    if (dtx_notice_read(j->marker.lost, &n) == 0) {
+        (void)dtx_notice_cause(&n, cause, sizeof(cause));
+        free(n.ran);
+        if (dtx_marker_is_ready(&j->marker))
+            dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (%s)", cause);
+        else
+            dtx_log(DTX_LOG_WARN, "supervisor: a rank was lost before all had "
+                                  "met (%s)", cause);
+        j->lost = dtx_marker_is_ready(&j->marker) || n.status < 0 ||
+                  WIFSIGNALED(n.status);
+        plan_end(j, now);
+        return;
+    } else if (is_silent(j, now)) {
+        dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (it renews its lease "
+                              "of the run directory no more)");
+    } else {
+        return;
+    }
+    j->lost = true;
+    plan_end(j, now);
+}
+
+/* A program that cannot be loaded on one host, or ends before MPI knows it:
+ * with recovery the others wait in MPI_Init for ever, and mpirun for them. So
+ * they do for each other where they meet, when a link is cut just then; but
+ * before that rank 0 may read its tasks for as long as that takes. */
+static void look_at_start(struct job *j, int64_t now)
+{
+    int64_t limit = j->open_ns ? j->open_ns + j->start_ns / 2
+                               : j->started + j->start_ns;
+
+    if (j->met || j->marked || now < j->look_start_ns)
+        return;
+    j->look_start_ns = now + 5 * TICK_NS;
+    j->met = dtx_marker_is_ready(&j->marker);
+    if (!j->met && !j->open_ns && dtx_marker_is_open(&j->marker))
+        j->open_ns = now;
+    else if (!j->met && now > limit &&
+             (j->open_ns || !dtx_marker_is_up(&j->marker))) {
+        dtx_log(DTX_LOG_WARN, "supervisor: the ranks have not %s in time: "
+                              "ending them",
+                j->open_ns ? "met" : "come up");
+        j->lost = j->open_ns != 0;
+        j->met = j->timed_out = true;
+        plan_end(j, now);
+    }
+}
+
 /* TERM, KILL and giving up, each when its time has come. */
 static void push(struct job *j, int64_t now)
 {
-    if (!j->marked && access(j->marker.path, F_OK) == 0) {
+    bool lossy;
+
+    if (!j->marked && dtx_marker_read(&j->marker, &lossy) >= 0) {
         j->marked = true;
-        plan_end(j, now + j->leave_ns);
+        plan_end(j, now + (lossy && j->leave_ns > LOSSY_NS ? LOSSY_NS
+                                                           : j->leave_ns));
     }
+    look_at_rank_0(j, now);
+    look_at_start(j, now);
     if (j->term_at && now >= j->term_at && !j->kill_at) {
         tell(j, SIGTERM);
         j->kill_at = now + j->kill_ns;
@@ -403,9 +382,16 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
     return buf;
 }
 
+/* By somebody else, that is. */
+static bool was_killed(const struct job *j)
+{
+    return j->ended && j->term_at == 0 && WIFSIGNALED(j->wait_status);
+}
+
 static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 {
-    int status = dtx_marker_read(&j->marker);
+    bool lossy;
+    int status = dtx_marker_read(&j->marker, &lossy);
     char said[64];
 
     if (status >= 0) {
@@ -426,7 +412,7 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
                              j->marker.run_dir,
                              say_ending(j, said, sizeof(said)));
     }
-    if (!dtx_marker_is_ready(&j->marker)) {
+    if (!dtx_marker_is_ready(&j->marker) && !j->lost && !was_killed(j)) {
         *exit_status = DTX_EXIT_MPI;
         return dtx_error_set(err, DTX_EMPI,
                              "the ranks did not come up (mpirun said: %s): no "
@@ -476,56 +462,193 @@ static void release_signals(const struct signals *sig)
     (void)sigprocmask(SIG_SETMASK, &sig->old_mask, NULL);
 }
 
-static int launch_and_watch(const struct dtx_supervise *s, struct job *j,
-                            const struct words *cmd, const struct words *env,
-                            struct dtx_error *err)
+/* ---- launches ------------------------------------------------------------ */
+
+/* One launch, to its end. */
+static int launch(const struct dtx_supervise *s, struct job *j,
+                  const struct signals *sig, const char *hostfile,
+                  struct dtx_error *err)
 {
-    struct signals sig;
-    int in_fd = -1, rc;
+    struct dtx_argv cmd = {NULL, 0, 0, false}, env = cmd;
+    int in_fd = -1, rc = DTX_OK;
 
     if (!s->pass_stdin) {
         in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (in_fd < 0)
             return dtx_error_errno(err, "/dev/null");
     }
-    if (hold_signals(&sig) < 0) {
-        rc = dtx_error_errno(err, "supervisor: signals");
-    } else {
-        rc = start(j, cmd, env, &sig, in_fd, err);
-        if (rc == DTX_OK)
-            watch(j, &sig);
-        release_signals(&sig);
-    }
+    dtx_supervise_command(s, hostfile, &cmd);
+    dtx_supervise_env(j->marker.path, j->launches ? j->first_epoch : 0, &env);
+    if (cmd.failed || env.failed)
+        rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
+    if (rc == DTX_OK && s->verbose)
+        dtx_supervise_log(&cmd);
+    if (rc == DTX_OK)
+        rc = start(j, &cmd, &env, sig, in_fd, err);
+    if (rc == DTX_OK)
+        watch(j, sig);
     if (in_fd >= 0)
         (void)close(in_fd);
+    dtx_argv_free(&cmd);
+    dtx_argv_free(&env);
+    return rc;
+}
+
+/* Wait, and hear signals meanwhile; false when one came. */
+static bool pause_for(struct job *j, const struct signals *sig, int64_t ns)
+{
+    const struct timespec tick = {0, TICK_NS};
+    int64_t end = dtx_clock_mono_ns() + ns;
+
+    while (dtx_clock_mono_ns() < end && !j->draining) {
+        int got = sigtimedwait(&sig->wanted, NULL, &tick);
+
+        if (got > 0)
+            on_signal(j, got);
+    }
+    return !j->draining;
+}
+
+/* A rank 0 of ours that has outlived its mpirun - stopped, perhaps - holds the
+ * lease: end it, where that can be done. */
+static void lay_ghost(struct job *j, const struct signals *sig)
+{
+    struct dtx_rundir_owner o;
+    int64_t end = dtx_clock_mono_ns() + GHOST_NS;
+
+    while (dtx_rundir_owner(j->marker.run_dir, &o) == 0 && o.here &&
+           o.epoch >= j->first_epoch && !j->draining) {
+        if (dtx_clock_mono_ns() >= end) {
+            (void)kill((pid_t)o.pid, SIGKILL);
+            return;
+        }
+        (void)pause_for(j, sig, TICK_NS);
+    }
+}
+
+/* Is there a point in launching the rest? */
+static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
+                         int rc, int status)
+{
+    if (j->draining || s->pass_stdin || s->relaunches == 0 ||
+        rc == DTX_ENOENT || access(j->marker.run_dir, F_OK) != 0)
+        return false;
+    /* one of the hosts may be down, or a process died before anybody watched
+     * it: once more */
+    return status == DTX_EXIT_LOST ||
+           (status == DTX_EXIT_MPI && rc != DTX_OK && j->launches == 0 &&
+            (s->hostfile || j->timed_out));
+}
+
+/* The state of a launch, before it. */
+static int prepare(struct job *j, struct dtx_error *err)
+{
+    const char *run_dir = j->marker.run_dir;
+
+    dtx_marker_remove(&j->marker);
+    dtx_marker_name(&j->marker, run_dir);
+    j->drain_gap = DTX_SEC_NS;
+    j->next_drain = j->term_at = j->kill_at = j->give_up_at = 0;
+    j->beat_ns = j->look_ns = j->looks = 0;
+    j->open_ns = j->look_start_ns = 0;
+    j->met = j->timed_out = j->marked = j->ended = false;
+    j->lost = j->kill_sent = false;
+    return j->marker.path ? DTX_OK
+                          : dtx_error_set(err, DTX_ENOMEM,
+                                          "supervisor: out of memory");
+}
+
+/* Before the next launch: wait, and find out which hosts are left. False: there
+ * is to be none. */
+static bool get_ready(const struct dtx_supervise *s, struct job *j,
+                      const struct signals *sig, struct dtx_buf *hostfile)
+{
+    int64_t pause = PAUSE_NS;
+    char text[32];
+
+    if (dtx_clock_mono_ns() - j->started > GOOD_NS)
+        j->failures = 0;
+    if (j->failures >= s->relaunches) {
+        dtx_log(DTX_LOG_WARN, "supervisor: lost %u times in a row: giving up "
+                              "(--relaunch)", j->failures + 1);
+        return false;
+    }
+    for (uint32_t i = 0; i < j->failures && pause < PAUSE_MOST_NS; i++)
+        pause *= 2;
+    if (pause > PAUSE_MOST_NS)
+        pause = PAUSE_MOST_NS;
+    j->failures++;
+    dtx_log(DTX_LOG_WARN, "supervisor: launching the rest of the job in %s "
+                          "(%u of %u)",
+            dtx_format_duration(text, sizeof(text), pause), j->failures,
+            s->relaunches);
+    if (!pause_for(j, sig, pause))
+        return false;
+    lay_ghost(j, sig);
+    if (s->hostfile &&
+        !dtx_supervise_hosts(s, j->marker.run_dir, hostfile)) {
+        dtx_log(DTX_LOG_WARN, "supervisor: no host of %s answers",
+                s->hostfile);
+        return get_ready(s, j, sig, hostfile);
+    }
+    return !j->draining;
+}
+
+static int launch_all(const struct dtx_supervise *s, struct job *j,
+                      const struct signals *sig, int *exit_status,
+                      struct dtx_error *err)
+{
+    struct dtx_buf hostfile = DTX_BUF_INIT;
+    int rc;
+
+    for (;;) {
+        rc = prepare(j, err);
+        if (rc == DTX_OK)
+            rc = launch(s, j, sig, hostfile.len ? hostfile.data : s->hostfile,
+                        err);
+        if (rc == DTX_OK)
+            rc = judge(j, exit_status, err);
+        /* the cause may pass when an earlier launch did come up */
+        j->came_up |= dtx_marker_is_ready(&j->marker);
+        if (rc != DTX_OK && j->came_up && *exit_status == DTX_EXIT_MPI)
+            *exit_status = DTX_EXIT_LOST;
+        if (!may_relaunch(s, j, rc, *exit_status))
+            break;
+        if (rc != DTX_OK)
+            dtx_log(DTX_LOG_WARN, "%s", err->text);
+        j->launches++;
+        if (!get_ready(s, j, sig, &hostfile))
+            break;
+        *exit_status = DTX_EXIT_MPI;
+    }
+    if (hostfile.len)
+        (void)unlink(hostfile.data);
+    dtx_buf_free(&hostfile);
     return rc;
 }
 
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err)
 {
-    struct words cmd = {NULL, 0, 0, false}, env = {NULL, 0, 0, false};
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
-                    .drain_gap = DTX_SEC_NS};
+                    .silent_ns = s->lost_after_ns,
+                    .start_ns = s->start_ns};
+    struct dtx_rundir_owner o;
+    struct signals sig;
     int rc;
 
     *exit_status = DTX_EXIT_MPI;
-    dtx_marker_name(&j.marker, s->run_dir);
-    build_command(s, &cmd);
-    if (j.marker.path)
-        build_env(j.marker.path, &env);
-    if (!j.marker.path || cmd.failed || env.failed) {
-        rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
-    } else {
-        if (s->verbose)
-            log_command(&cmd);
-        rc = launch_and_watch(s, &j, &cmd, &env, err);
-        if (rc == DTX_OK)
-            rc = judge(&j, exit_status, err);
-    }
+    if (j.silent_ns > 0 && j.silent_ns < SILENT_NS)
+        j.silent_ns = SILENT_NS;
+    if (j.start_ns == 0)
+        j.start_ns = START_NS + s->ranks * START_RANK_NS;
+    j.marker.run_dir = s->run_dir;
+    j.first_epoch = dtx_rundir_owner(s->run_dir, &o) == 0 ? o.epoch + 1 : 1;
+    if (hold_signals(&sig) < 0)
+        return dtx_error_errno(err, "supervisor: signals");
+    rc = launch_all(s, &j, &sig, exit_status, err);
+    release_signals(&sig);
     dtx_marker_remove(&j.marker);
-    free_words(&cmd);
-    free_words(&env);
     return rc;
 }

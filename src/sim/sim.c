@@ -170,6 +170,9 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a,
         dtx_sim_mix(s, &a->u.over, sizeof(a->u.over));
         dtx_sim_stream_forget(s, a->u.over);
         break;
+    case DTX_ACT_LOST:
+        dtx_sim_expelled(s, a->u.lost.rank);
+        break;
     case DTX_ACT_FINISH:
         finish(s);
         break;
@@ -266,6 +269,7 @@ static void worker_acts(struct dtx_sim_rank *r, const struct dtx_action *a,
     case DTX_ACT_RECORD:
     case DTX_ACT_SHOW:
     case DTX_ACT_FORGET:
+    case DTX_ACT_LOST:
         dtx_sim_break(s, "rank %u asks for action %d", r->number,
                       (int)a->kind);
         break;
@@ -312,6 +316,7 @@ static void come(struct dtx_sim_rank *r)
         .rank = r->number, .incarnation = r->life,
         .epoch = s->c.master.epoch, .slots = s->c.slots[r->number],
         .ahead = dtx_sim_ahead(r), .host = host,
+        .lost_after_ns = r->number ? s->c.master.lost_after_ns : 0,
         .trace = s->c.trace ? worker_says : NULL, .trace_ctx = r,
     };
 
@@ -323,6 +328,8 @@ static void come(struct dtx_sim_rank *r)
         return;
     }
     r->up = true;
+    r->hanged = false;
+    r->told_ns = s->now_ns;
     r->timer = DTX_SIM_NONE;
     r->holds = 0;
     r->holds_since = -1;
@@ -418,6 +425,7 @@ static void tell_worker(struct dtx_sim_rank *r, const struct dtx_sim_event *e)
         ev.u.frame.data = e->data;
         ev.u.frame.len = e->len;
         dtx_sim_say_frame(r->sim, e);
+        r->told_ns = r->sim->now_ns;
         dtx_sim_idle_frame(r, e->data, e->len);
     } else if (e->kind == DTX_SIM_STOPPING) {
         ev.kind = DTX_EV_STOP;

@@ -33,7 +33,9 @@ enum dtx_sim_fault_kind {
                         Declared lost if that is not below detect_ns */
     DTX_SIM_RESTART, /* dies, and comes again as a new incarnation after
                         'for_ns', whether or not its death was noticed */
-    DTX_SIM_STOPREQ  /* somebody asks this rank to stop the job ('stop') */
+    DTX_SIM_STOPREQ, /* somebody asks this rank to stop the job ('stop') */
+    DTX_SIM_CUT      /* goes on, but frames from and to it that are sent in
+                        'for_ns' arrive only behind that time */
 };
 
 struct dtx_sim_fault {
@@ -98,6 +100,9 @@ struct dtx_sim_config {
     int64_t store_delay_ns;       /* a group of records takes this long */
     int64_t store_spread_ns;
     int64_t detect_ns;            /* until a death or a hang is noticed */
+    bool unnoticed;               /* neither ever is, by the driver: only the
+                                     silence tells (master.lost_after_ns) */
+    bool told;                    /* who notices a death tells what ran */
     const struct dtx_sim_fault *faults;
     size_t nfaults;
     int64_t crash_at_ns;          /* the whole job dies then, 0 = never: records

@@ -87,6 +87,9 @@ int dtx_sim_check_init(struct dtx_sim *s)
 
         t->holder = DTX_SIM_NONE;
         t->attempt = s->c.master.attempts ? s->c.master.attempts[i] : 0;
+        t->losses = s->c.master.losses && !s->c.arrive_ns
+                        ? s->c.master.losses[i]
+                        : 0;
         t->gone = true;
         t->durable = t->recorded = prior(s, i) == DTX_PRIOR_OK ||
                                    prior(s, i) == DTX_PRIOR_FAILED;
@@ -272,6 +275,7 @@ void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
     if (m.kind == DTX_MSG_HELLO) {
         if (m.incarnation > r->believed_life) {
             r->believed = !r->absent;
+            r->spoke_ns = s->now_ns;
             r->believed_life = m.incarnation;
             r->absent = false;
         }
@@ -284,6 +288,7 @@ void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
             s->res.refused++;
         return;
     }
+    r->spoke_ns = s->now_ns;
     if (m.kind == DTX_MSG_BYE)
         r->believed = false;
     else if (!s->c.unchecked)
@@ -291,6 +296,43 @@ void dtx_sim_check_heard(struct dtx_sim *s, uint32_t from, const void *data,
 }
 
 /* ---- records ---- */
+
+void dtx_sim_check_told(struct dtx_sim *s, const struct dtx_loss *l)
+{
+    uint32_t i;
+
+    s->telling = true;
+    for (i = 0; i < l->nran && !s->c.unchecked; i++) {
+        const struct dtx_sim_task *t = &s->task[l->ran[i].task];
+
+        s->expected_lost += held(s, t) && t->holder == l->rank &&
+                            t->attempt == l->ran[i].attempt;
+    }
+}
+
+/* An attempt was lost with its rank. Where it is not told which ones ran,
+ * any that was granted may have. */
+static void check_lost(struct dtx_sim *s, const struct dtx_sim_record *rec)
+{
+    const struct dtx_outcome *o = &rec->outcome;
+    const struct dtx_sim_run *r = dtx_sim_run_of(s, o->task, o->attempt);
+    struct dtx_sim_task *t = &s->task[o->task];
+    uint32_t limit = s->c.master.crash_limit;
+
+    t->losses++;
+    if (held(s, t) || t->holder != o->rank || t->attempt != o->attempt ||
+        t->gone || t->recorded)
+        dtx_sim_break(s, "task %u attempt %u is lost where it was not",
+                      o->task + 1, o->attempt);
+    else if (rec->final != (limit > 0 && t->losses >= limit))
+        dtx_sim_break(s, "task %u is%s set aside after %u losses", o->task + 1,
+                      rec->final ? "" : " not", t->losses);
+    if (s->telling && r && r->dropped && s->expected_lost > 0)
+        s->expected_lost--;
+    t->recorded = rec->final;
+    t->gone = true;
+    t->holder = DTX_SIM_NONE;
+}
 
 void dtx_sim_check_record(struct dtx_sim *s, const struct dtx_sim_record *rec)
 {
@@ -301,6 +343,10 @@ void dtx_sim_check_record(struct dtx_sim *s, const struct dtx_sim_record *rec)
 
     if (s->c.unchecked)
         return;
+    if (o->status == DTX_STATUS_LOST) {
+        check_lost(s, rec);
+        return;
+    }
     if (!r || !r->believed || r->recorded || r->status != o->status ||
         r->rank != o->rank) {
         dtx_sim_break(s, "a record of task %u attempt %u that is not so",
@@ -362,6 +408,21 @@ void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r)
         dtx_sim_break(s, "rank %u uses more slots than it has", r->rank);
 }
 
+/* A rank that was cut off may not go on for ever with what was granted to
+ * it. */
+void dtx_sim_check_end(struct dtx_sim *s, const struct dtx_sim_run *r)
+{
+    const struct dtx_sim_rank *k = &s->rank[r->rank];
+    int64_t after = s->c.master.lost_after_ns;
+
+    if (after > 0 && r->rank > 0 && !k->hanged &&
+        r->status != DTX_STATUS_KILLED &&
+        s->now_ns - k->told_ns > after + after / 2 + 10)
+        dtx_sim_break(s, "rank %u goes on with task %u, cut off since %lld ns",
+                      r->rank, r->task + 1,
+                      (long long)(s->now_ns - k->told_ns));
+}
+
 /* ---- after a step, and at the end ---- */
 
 /* No narrow task was granted while one of higher priority was left, unless
@@ -388,6 +449,10 @@ void dtx_sim_check_step(struct dtx_sim *s)
     if (s->expected != 0)
         dtx_sim_break(s, "%llu outcomes were believed but not recorded",
                       (unsigned long long)s->expected);
+    if (s->expected_lost != 0)
+        dtx_sim_break(s, "%llu attempts ran on a lost rank and are not "
+                      "recorded", (unsigned long long)s->expected_lost);
+    s->expected_lost = 0;
     if (s->expect_bye)
         dtx_sim_break(s, "a rank that is not believed is not told to go");
     if (s->granted && s->has_prios && !s->c.unchecked)

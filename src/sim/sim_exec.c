@@ -261,6 +261,7 @@ void dtx_sim_exec_end(struct dtx_sim *s, uint32_t i)
     if (run->status == DTX_STATUS_NONE)
         run->status = fate(s, run->task);
     run->wall_ns = s->now_ns - run->start_ns;
+    dtx_sim_check_end(s, run);
     take_out(s, &r->running, i);
     give_slots(r, i, run->cpus);
     r->free += run->cpus;
@@ -351,6 +352,7 @@ void dtx_sim_exec_drop(struct dtx_sim_rank *r)
         s->run[i].wall_ns = s->now_ns - s->run[i].start_ns;
         s->run[i].state = RUN_ENDED;
         s->run[i].status = DTX_STATUS_KILLED;
+        s->run[i].dropped = true;
     }
     for (i = r->waiting.head; i != DTX_SIM_NONE; i = s->run[i].next)
         s->run[i].state = RUN_ENDED;

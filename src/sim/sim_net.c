@@ -44,6 +44,8 @@ static int64_t arrival(struct dtx_sim *s, struct dtx_sim_rank *r,
                       len);
     else if (r->number != 0)
         at += dtx_sim_spread(s, s->c.near_ns, s->c.delay_spread_ns);
+    if (s->now_ns < r->cut_ns && at < r->cut_ns)
+        at = r->cut_ns;
     if (at < *last)
         at = *last;
     *last = at;

@@ -86,6 +86,7 @@ struct dtx_sim_run {
     int64_t full_ns; /* what it takes when nobody ends it */
     bool limited;
     bool believed, recorded;
+    bool dropped; /* it ran when its rank died */
 };
 
 /* A slot became free. */
@@ -114,6 +115,10 @@ struct dtx_sim_rank {
     uint32_t batch;        /* of these, so many are heard in one go; that the */
     uint32_t more[2];      /* worker and the master are told of, as more */
     uint32_t look;         /* event, or NONE */
+    int64_t cut_ns;    /* frames arrive behind this */
+    int64_t spoke_ns;  /* the master believed its last frame then */
+    int64_t told_ns;   /* and it heard the master's last one */
+    bool hanged;       /* once: its executor is not watched */
     /* executor */
     uint32_t slots, free;
     int64_t limit_ns; /* for limited runs, 0 = none */
@@ -136,6 +141,7 @@ struct dtx_sim_task {
     uint32_t holder, holder_life; /* valid while that rank is believed */
     uint32_t attempt;             /* of the last grant */
     uint32_t fails;               /* believed ones, in this session */
+    uint32_t losses;              /* earlier sessions included */
     uint32_t failed_runs;
     uint32_t run;                 /* its last, or NONE */
     bool gone;                    /* that attempt can never be granted again */
@@ -188,6 +194,8 @@ struct dtx_sim {
     bool stopping;       /* a stop has reached the master */
     bool has_deadline; /* the master knows it: tasks may be left */
     uint64_t expected;   /* outcomes this step has to record */
+    bool telling;        /* it hears of a death and what ran: so many of that */
+    uint64_t expected_lost; /* it has to record as lost */
     bool expect_bye;     /* it has to tell somebody to go */
     bool has_prios;
     bool granted;        /* narrow tasks, in this step; the least prio of: */
@@ -266,6 +274,8 @@ void dtx_sim_fail(struct dtx_sim *s, const struct dtx_sim_fault *f);
 /* The driver will notice in a while that this incarnation is dead. */
 void dtx_sim_count_as_lost(struct dtx_sim *s, const struct dtx_sim_rank *r);
 void dtx_sim_lose(struct dtx_sim *s, const struct dtx_sim_event *e);
+/* The master takes a rank for lost by itself. */
+void dtx_sim_expelled(struct dtx_sim *s, uint32_t rank);
 /* Look whether a dead incarnation has just come. */
 void dtx_sim_lose_again(struct dtx_sim *s, uint32_t rank);
 void dtx_sim_crash(struct dtx_sim *s);
@@ -310,8 +320,11 @@ void dtx_sim_check_sent(struct dtx_sim *s, uint32_t to, const void *data,
                         size_t len);
 void dtx_sim_check_record(struct dtx_sim *s, const struct dtx_sim_record *r);
 void dtx_sim_check_durable(struct dtx_sim *s, const struct dtx_sim_record *r);
+/* The master is to hear that these ran when the rank died. */
+void dtx_sim_check_told(struct dtx_sim *s, const struct dtx_loss *l);
 void dtx_sim_check_show(struct dtx_sim *s, const struct dtx_action *a);
 void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r);
+void dtx_sim_check_end(struct dtx_sim *s, const struct dtx_sim_run *r);
 void dtx_sim_check_step(struct dtx_sim *s);
 void dtx_sim_check_finish(struct dtx_sim *s);
 

@@ -5,10 +5,12 @@
 #include "store/rundir.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 
 #define JOURNAL_FILE "journal"
 #define STOP_FILE "stop"
+#define LOST_DIR "lost"
 #define MAX_JOB_ID 200 /* bytes of a job id that go into a name */
 #define MAX_TRIES 100000
 
@@ -29,6 +32,11 @@ struct dtx_rundir {
     char *path;
     struct dtx_lease mine;
     atomic_bool stop_asked;
+    atomic_bool hears; /* of losses */
+    pthread_mutex_t lock; /* of what follows */
+    uint32_t *lost;       /* ranks whose word has been seen ... */
+    size_t nlost, cap_lost;
+    size_t told;          /* ... the first so many of them asked for */
 };
 
 /* 'name' as an absolute path, appended to 'out'. Symbolic links are left
@@ -260,6 +268,114 @@ static int make_out(const char *path, struct dtx_error *err)
     return rc;
 }
 
+/* ---- words of the dead ---- */
+
+void dtx_rundir_loss_path(struct dtx_buf *b, const char *path, uint32_t epoch,
+                          uint32_t rank)
+{
+    dtx_buf_printf(b, "%s/" LOST_DIR "/e%u-r%u", path, epoch, rank);
+}
+
+/* With the lock. */
+static void note_loss(struct dtx_rundir *d, uint32_t rank)
+{
+    uint32_t *p;
+    size_t i;
+
+    for (i = 0; i < d->nlost; i++) {
+        if (d->lost[i] == rank)
+            return;
+    }
+    p = dtx_grow(d->lost, &d->cap_lost, d->nlost + 1, sizeof(*p));
+    if (!p)
+        return; /* at the next look, perhaps */
+    d->lost = p;
+    d->lost[d->nlost++] = rank;
+}
+
+/* Call 'fn' for each name in lost/. Opening the directory makes a network file
+ * system look again. */
+static void each_loss(struct dtx_rundir *d,
+                      void (*fn)(struct dtx_rundir *d, int dir,
+                                 const char *name))
+{
+    char *path = dtx_file_join(d->path, LOST_DIR);
+    DIR *dir = path ? opendir(path) : NULL;
+    const struct dirent *e;
+
+    free(path);
+    while (dir && (e = readdir(dir)) != NULL) {
+        if (e->d_name[0] != '.')
+            fn(d, dirfd(dir), e->d_name);
+    }
+    if (dir)
+        (void)closedir(dir);
+}
+
+static void see_loss(struct dtx_rundir *d, int dir, const char *name)
+{
+    unsigned epoch, rank;
+    int used = 0;
+
+    (void)dir;
+    if (sscanf(name, "e%u-r%u%n", &epoch, &rank, &used) != 2 || name[used] ||
+        epoch != d->mine.epoch)
+        return;
+    (void)pthread_mutex_lock(&d->lock);
+    note_loss(d, rank);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+static void look_for_losses(struct dtx_rundir *d)
+{
+    each_loss(d, see_loss);
+}
+
+bool dtx_rundir_next_loss(struct dtx_rundir *d, uint32_t *rank)
+{
+    bool any;
+
+    (void)pthread_mutex_lock(&d->lock);
+    any = d->told < d->nlost;
+    if (any)
+        *rank = d->lost[d->told++];
+    (void)pthread_mutex_unlock(&d->lock);
+    return any;
+}
+
+static void remove_loss(struct dtx_rundir *d, int dir, const char *name)
+{
+    (void)d;
+    (void)unlinkat(dir, name, 0);
+}
+
+static void remove_losses(struct dtx_rundir *d, bool directory)
+{
+    char *path = dtx_file_join(d->path, LOST_DIR);
+
+    each_loss(d, remove_loss);
+    if (path && directory)
+        (void)rmdir(path);
+    free(path);
+}
+
+int dtx_rundir_hear_losses(struct dtx_rundir *d, struct dtx_error *err)
+{
+    char *path = dtx_file_join(d->path, LOST_DIR);
+    int rc = path ? 0 : dtx_error_set(err, DTX_ENOMEM, "out of memory");
+
+    if (rc == 0 && mkdir(path, 0777) != 0 && errno != EEXIST)
+        rc = dtx_error_errno(err, "cannot make %s", path);
+    free(path);
+    if (rc == 0) {
+        remove_losses(d, false);
+        atomic_store(&d->hears, true);
+    }
+    return rc;
+}
+
+/* ---- holding the lease ---- */
+
 int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
                     bool (*waiting)(void *ctx, const char *text), void *ctx,
                     struct dtx_rundir **out, uint32_t *epoch,
@@ -282,11 +398,13 @@ int dtx_rundir_take(const char *path, uint32_t at_least_epoch,
         free(d);
         return rc;
     }
+    (void)pthread_mutex_init(&d->lock, NULL);
     rc = make_out(path, err);
     if (rc != 0) {
         dtx_rundir_release(d);
         return rc;
     }
+    remove_losses(d, true); /* of an earlier session */
     *epoch = d->mine.epoch;
     *out = d;
     return 0;
@@ -296,6 +414,8 @@ int dtx_rundir_beat(struct dtx_rundir *d, struct dtx_error *err)
 {
     if (has_entry(d->path, STOP_FILE))
         atomic_store(&d->stop_asked, true);
+    if (atomic_load(&d->hears))
+        look_for_losses(d);
     return dtx_lease_beat(d->path, &d->mine, err);
 }
 
@@ -311,6 +431,10 @@ void dtx_rundir_release(struct dtx_rundir *d)
     d->mine.released = true;
     /* if it cannot be written, the next session finds our pid gone */
     (void)dtx_lease_beat(d->path, &d->mine, NULL);
+    if (atomic_load(&d->hears))
+        remove_losses(d, true);
+    (void)pthread_mutex_destroy(&d->lock);
+    free(d->lost);
     free(d->path);
     free(d);
 }
@@ -358,6 +482,20 @@ int dtx_rundir_request_stop(const char *path, bool *running,
         rc = dtx_error_errno(err, "cannot make %s", file);
     free(file);
     return rc;
+}
+
+int dtx_rundir_owner(const char *path, struct dtx_rundir_owner *out)
+{
+    struct dtx_lease l;
+    int rc = dtx_lease_read(path, &l, NULL);
+
+    if (rc != 0)
+        return rc;
+    out->epoch = l.epoch;
+    out->beat = l.beat;
+    out->pid = l.pid;
+    out->here = dtx_lease_judge(&l) == DTX_LEASE_ALIVE;
+    return 0;
 }
 
 bool dtx_rundir_runs(const char *path, uint64_t *beat)

@@ -5,6 +5,8 @@
  *     lease           who runs the job, and since when it was last alive
  *     out/            packed outputs (store/output.h) and their index
  *     stop            a request to drain, made by "distributex stop"
+ *     lost/           while a session of several ranks runs: e<epoch>-r<rank>,
+ *                     a word of each rank that died, from its spawner
  *
  * The lease is a small text file, replaced atomically when it changes hands:
  * session epoch, host, boot id, pid namespace, pid, the process's start time, a
@@ -76,11 +78,28 @@ void dtx_rundir_discard(const char *path, bool whole);
  * is left behind. */
 int dtx_rundir_request_stop(const char *path, bool *running,
                             struct dtx_error *err);
+/* Who holds the lease, or held it last. */
+struct dtx_rundir_owner {
+    uint32_t epoch;
+    uint64_t beat;
+    int64_t pid;
+    bool here; /* a process of this host that lives, and has not given it up */
+};
+/* 0, or an error when there is none. */
+int dtx_rundir_owner(const char *path, struct dtx_rundir_owner *out);
 /* Does a session run in 'path', as far as the lease tells (on another host: has
  * it not given it up)? '*beat' counts up while it does. */
 bool dtx_rundir_runs(const char *path, uint64_t *beat);
 /* Did _beat see one? Any thread; does not look. */
 bool dtx_rundir_stop_seen(const struct dtx_rundir *d);
+/* Make lost/, empty; from then on _beat looks for what comes there. */
+int dtx_rundir_hear_losses(struct dtx_rundir *d, struct dtx_error *err);
+/* A rank of this session whose word _beat saw there, each once; false: none.
+ * Any thread. */
+bool dtx_rundir_next_loss(struct dtx_rundir *d, uint32_t *rank);
+/* Append the path of a rank's word. */
+void dtx_rundir_loss_path(struct dtx_buf *b, const char *path, uint32_t epoch,
+                          uint32_t rank);
 /* Forget an old request (at the start of a session). */
 void dtx_rundir_clear_stop(const char *path);
 

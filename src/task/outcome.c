@@ -16,6 +16,8 @@ const char *dtx_status_name(enum dtx_status s)
         return "timeout";
     case DTX_STATUS_KILLED:
         return "killed";
+    case DTX_STATUS_LOST:
+        return "lost";
     case DTX_STATUS_NONE:
         break;
     }

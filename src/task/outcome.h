@@ -12,8 +12,11 @@ enum dtx_status {
     DTX_STATUS_FAILED,   /* exit code not 0 (126, 127: could not be executed) */
     DTX_STATUS_SIGNALED, /* ended by a signal that was not ours */
     DTX_STATUS_TIMEOUT,  /* ended by us after its timeout */
-    DTX_STATUS_KILLED    /* ended by us since the job was stopped: the task is
+    DTX_STATUS_KILLED,   /* ended by us since the job was stopped: the task is
                             not finished and a resume runs it again */
+    DTX_STATUS_LOST      /* the rank that may have been running it was lost: the
+                            task is not finished, unless that has happened so
+                            often that it was set aside */
 };
 
 /* Where the numbers of an outcome come from. */
@@ -50,10 +53,10 @@ struct dtx_outcome {
     uint32_t out_crc;   /* CRC-32 of out_len + err_len bytes */
 };
 
-/* "ok", "failed", "signaled", "timeout", "killed", "none" */
+/* "ok", "failed", "signaled", "timeout", "killed", "lost", "none" */
 const char *dtx_status_name(enum dtx_status s);
 /* Is this the end of an attempt that the task itself brought about (OK,
- * FAILED, SIGNALED, TIMEOUT)? KILLED is not. */
+ * FAILED, SIGNALED, TIMEOUT)? KILLED and LOST are not. */
 bool dtx_status_finished(enum dtx_status s);
 
 /* By its status: is the output of such an attempt to be kept? */

@@ -673,6 +673,10 @@ static int on_outcome(struct dtx_replay *r, struct dtx_rec *rec, uint64_t at,
     k->epoch = rec->u.outcome.epoch;
     k->status = o.status;
     k->final = rec->u.outcome.final != 0;
+    if (k->final)
+        k->losses = 0;
+    else if (o.status == DTX_STATUS_LOST && k->losses < UINT8_MAX)
+        k->losses++;
     if (o.attempt > k->attempts)
         k->attempts = o.attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)o.attempt;
     return DTX_OK;

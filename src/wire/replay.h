@@ -57,6 +57,7 @@ struct dtx_known {
     uint32_t epoch;    /* of the session of that outcome */
     uint16_t attempts; /* largest attempt number seen */
     uint8_t status;    /* enum dtx_status of the last outcome */
+    uint8_t losses;    /* of ranks that ran it, since its last final outcome */
     bool final;        /* OK, or failed with no further attempt to come */
 };
 

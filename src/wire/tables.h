@@ -102,6 +102,7 @@
     X(BYE, bye, 8, NONE)          /* both: nothing more will come from me */   \
     X(LIMIT, limit, 9, NONE)      /* master: how long limited tasks may run */ \
     X(DEADLINE, deadline, 10, NONE) /* master: when all is to be over */       \
+    X(PING, ping, 11, NONE)       /* worker: I live, do you?; master: yes */   \
     /* the kernel lane; its epoch is the number of the region */               \
     X(ENTER, enter, 20, NONE)     /* rank: I have come to this call */         \
     X(KWANT, kwant, 21, NONE)     /* rank: I have little work, or none */      \
@@ -137,6 +138,7 @@
 #define DTX_MSG_FIELDS_BYE(F)
 #define DTX_MSG_FIELDS_LIMIT(F)                                                \
     F(i64, timeout_ns)
+#define DTX_MSG_FIELDS_PING(F)
 
 #define DTX_MSG_FIELDS_DEADLINE(F)                                             \
     F(i64, left_ns) /* so long from when this was sent */

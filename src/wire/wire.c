@@ -139,7 +139,7 @@ void dtx_outcome_to_item(const struct dtx_outcome *o,
 int dtx_outcome_from_item(const struct dtx_item_outcome *item,
                           struct dtx_outcome *o)
 {
-    if (item->status == DTX_STATUS_NONE || item->status > DTX_STATUS_KILLED ||
+    if (item->status == DTX_STATUS_NONE || item->status > DTX_STATUS_LOST ||
         item->source > DTX_SOURCE_JOBLOG)
         return DTX_EPROTO;
     memset(o, 0, sizeof(*o));

@@ -185,7 +185,7 @@ static void begin_chief(struct chief *c, const char *journal, uint32_t n)
     need(dtx_writer_start(&w, &c->writer, &err) == 0, err.text);
     step(c, &ev);
     ev.kind = DTX_EV_RANK_LOST; /* no tasks for this rank itself */
-    ev.u.lost = 0;
+    ev.u.lost = (struct dtx_loss){.rank = 0};
     step(c, &ev);
 }
 

@@ -103,9 +103,43 @@ bag() {
     done >list
 }
 
+# held_bag N SEED: the same, and one more, which lasts until there is a file go.
+held_bag() {
+    local n=$(($1 + 1))
+    bag "$1" "$2"
+    echo "echo $n >>began; while [ ! -e go ]; do sleep 0.05; done;" \
+        "echo $n >>ended; echo o$n" >>list
+}
+
 # gone SECONDS: within that time no process of the job or its tasks is left.
 gone() {
     # shellcheck disable=SC2046
     wait_for "$1" nothing_left || fail "left: $(ps -o pid,ppid,args \
         -p "$(others | tr '\n' ',')0")"
+}
+
+# launcher_pid: the process of mpirun.
+launcher_pid() {
+    local pid
+    for pid in $(job_pids); do
+        case $(readlink "/proc/$pid/exe") in
+            */mpirun* | */orterun* | */prterun*) echo "$pid" ;;
+        esac
+    done
+}
+
+# ended_any: what was begun last has ended; its status is in $status.
+ended_any() {
+    status=0
+    wait "$job" || status=$?
+}
+
+# spawner_pid RANK: the process that starts the tasks of a rank.
+spawner_pid() {
+    local pid
+    for pid in $(marked); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dtx-spawner ] ||
+            ! tr '\0' '\n' <"/proc/$pid/environ" |
+            grep -qx "OMPI_COMM_WORLD_RANK=$1" || echo "$pid"
+    done
 }

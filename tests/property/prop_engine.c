@@ -37,6 +37,7 @@ struct totals {
 struct memory {
     uint8_t *prior;
     uint16_t *attempts;
+    uint8_t *losses;
     uint64_t hash;
 };
 
@@ -69,6 +70,8 @@ static bool remember(struct memory *m, const struct dtx_sim *sim)
         if (o->attempt <= m->attempts[o->task])
             return complain("an attempt number is recorded twice");
         m->attempts[o->task] = (uint16_t)o->attempt;
+        if (o->status == DTX_STATUS_LOST)
+            m->losses[o->task]++;
         if (r[i].final)
             m->prior[o->task] = o->status == DTX_STATUS_OK
                                     ? DTX_PRIOR_OK
@@ -99,8 +102,8 @@ static bool check_idle(const struct world *w, const struct dtx_sim_result *r,
      * goes on */
     for (i = 0; i < w->sim.nfaults; i++) {
         if (w->fault[i].kind != DTX_SIM_STOPREQ)
-            excess -= w->sim.detect_ns + w->sim.delay_ns +
-                      w->sim.delay_spread_ns;
+            excess -= w->sim.detect_ns + 2 * w->sim.master.lost_after_ns +
+                      w->sim.delay_ns + w->sim.delay_spread_ns;
     }
     if (excess > t->excess_ns)
         t->excess_ns = excess;
@@ -141,6 +144,7 @@ static bool run_session(struct world *w, uint32_t session, struct memory *m,
     c.master.epoch += session;
     c.master.prior = m->prior;
     c.master.attempts = m->attempts;
+    c.master.losses = m->losses;
     c.crash_at_ns = session < w->crashes ? w->crash_ns[session] : 0;
     c.trace = tracing ? print_line : NULL;
     if (tracing)
@@ -161,8 +165,9 @@ static bool run_session(struct world *w, uint32_t session, struct memory *m,
 static bool run_sessions(struct world *w, struct totals *t, uint64_t *hash)
 {
     struct memory m = {calloc(w->ntasks + 1u, 1),
-                       calloc(w->ntasks + 1u, sizeof(uint16_t)), 0};
-    bool good = m.prior && m.attempts;
+                       calloc(w->ntasks + 1u, sizeof(uint16_t)),
+                       calloc(w->ntasks + 1u, 1), 0};
+    bool good = m.prior && m.attempts && m.losses;
     uint32_t i;
 
     for (i = 0; good && i <= w->crashes; i++)
@@ -170,6 +175,7 @@ static bool run_sessions(struct world *w, struct totals *t, uint64_t *hash)
     *hash = m.hash;
     free(m.prior);
     free(m.attempts);
+    free(m.losses);
     return good;
 }
 

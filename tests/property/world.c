@@ -339,8 +339,8 @@ static void draw_costs(struct world *w)
 {
     struct dtx_sim_costs *c = &w->sim.cost;
 
-    if (!once_in(w, 4))
-        return;
+    if (!once_in(w, 4) || w->sim.master.lost_after_ns > 0)
+        return; /* who is busy may be silent for long */
     w->sim.ranks_per_node = (uint32_t)dtx_rng_below(&w->rng, 5);
     w->sim.near_ns = time_below(w, 100 * US);
     c->send_ns = time_below(w, 20 * US);
@@ -353,6 +353,31 @@ static void draw_costs(struct world *w)
         c->nap_max_ns = c->nap_min_ns * 8;
     }
     w->costly = true;
+}
+
+/* In half the worlds ranks are listened to, and in half of those silence is
+ * all that tells. Ranks that are well are never silent for so long. */
+static void draw_heartbeats(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+    int64_t way = c->delay_ns + c->delay_spread_ns;
+    uint32_t i;
+
+    c->told = once_in(w, 2);
+    c->master.crash_limit = once_in(w, 3) ? 1 + below(w, 3) : 0;
+    if (once_in(w, 2))
+        return;
+    c->master.lost_after_ns =
+        4 * way + DTX_MSEC_NS + time_below(w, 30 * DTX_MSEC_NS);
+    c->unnoticed = once_in(w, 2);
+    for (i = 0; i < c->nfaults; i++) {
+        struct dtx_sim_fault *f = &w->fault[i];
+
+        if (f->kind == DTX_SIM_HANG && once_in(w, 2))
+            f->kind = DTX_SIM_CUT;
+        if (f->kind == DTX_SIM_HANG || f->kind == DTX_SIM_CUT)
+            f->for_ns = time_below(w, 3 * c->master.lost_after_ns);
+    }
 }
 
 void world_make(struct world *w, uint64_t seed)
@@ -369,6 +394,7 @@ void world_make(struct world *w, uint64_t seed)
     w->sim.seed = dtx_rng_u64(&w->rng);
     draw_stream(w);
     draw_deadline(w);
+    draw_heartbeats(w);
     w->sim.faults = w->fault;
     draw_costs(w);
     w->sim.measure_idle = !w->costly;
@@ -389,12 +415,15 @@ void world_show(const struct world *w)
     const struct dtx_sim_config *c = &w->sim;
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
-           "store %lld us, %zu faults, stop %d, crashes %u%s%s%s%s\n",
+           "store %lld us, %zu faults, stop %d, crashes %u, lost after %lld "
+           "us%s%s%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
            (long long)(c->store_delay_ns / US), c->nfaults,
            c->stop_at_ns > 0 ? (int)c->stop : 0, w->crashes,
+           (long long)(c->master.lost_after_ns / US),
+           c->unnoticed ? ", unnoticed" : "",
            w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
            c->deadline_ns > 0 ? ", deadline" : "",
            w->costly ? ", costly" : "");

@@ -206,6 +206,46 @@ START_TEST(hang)
 }
 END_TEST
 
+/* Nobody but the silence tells: rank 1 is expelled after 8 ms, and fenced when
+ * it wakes up. */
+START_TEST(silence)
+{
+    struct scene *s = open_scene(2);
+
+    add_many(s, 4, 6);
+    s->c.unnoticed = true;
+    s->c.master.lost_after_ns = 8 * MS;
+    s->c.nfaults = 1;
+    s->fault[0] = (struct dtx_sim_fault){
+        .kind = DTX_SIM_HANG, .rank = 1, .at_ns = 3 * MS, .for_ns = 14 * MS};
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 4);
+    ck_assert_uint_eq(s->r.stats.lost_ranks, 1);
+    close_scene(s, "silence", trace_silence);
+}
+END_TEST
+
+/* Cut off for ever: each side gives the other up, and no task of the old side
+ * outlives that. */
+START_TEST(cut_off)
+{
+    struct scene *s = open_scene(2);
+
+    (void)add(s, 4, 1, 0);
+    (void)add(s, 100, 1, 0);
+    s->c.unnoticed = true;
+    s->c.master.lost_after_ns = 8 * MS;
+    s->c.nfaults = 1;
+    s->fault[0] = (struct dtx_sim_fault){
+        .kind = DTX_SIM_CUT, .rank = 1, .at_ns = 3 * MS, .for_ns = 500 * MS};
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 2);
+    ck_assert_uint_eq(s->r.stats.lost_ranks, 1);
+    ck_assert_int_le(s->r.makespan_ns, 120 * MS);
+    close_scene(s, "cut_off", trace_cut_off);
+}
+END_TEST
+
 START_TEST(drain)
 {
     struct scene *s = open_scene(2);
@@ -434,6 +474,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, limit);
     tcase_add_test(tc, death);
     tcase_add_test(tc, hang);
+    tcase_add_test(tc, silence);
+    tcase_add_test(tc, cut_off);
     tcase_add_test(tc, drain);
     tcase_add_test(tc, kill);
     tcase_add_test(tc, halt);

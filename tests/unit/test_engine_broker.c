@@ -316,7 +316,7 @@ START_TEST(a_lost_rank_ends_the_region)
     struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
 
     begin(2, NULL);
-    ev.u.lost = 1;
+    ev.u.lost = (struct dtx_loss){.rank = 1};
     ck_assert_int_eq(dtx_broker_step(broker, &ev, &out), DTX_OK);
     ck_assert(dtx_broker_over(broker));
     ck_assert_uint_eq(out.count, 3); /* two KOVER and FINISH */

@@ -114,6 +114,42 @@ START_TEST(stopped)
 }
 END_TEST
 
+/* With a leader goes what it alone could do. */
+START_TEST(lost)
+{
+    begin(true);
+    ck_assert(dtx_nodecmd_lost(n, 2)); /* set-up cannot end any more */
+    expect("2:out 3:out ");
+    ck_assert(!dtx_nodecmd_lost(n, 2));
+    ck_assert(!dtx_nodecmd_lost(n, 77));
+    dtx_nodecmd_done(n, 3);
+    expect(""); /* nobody is told to tear down */
+    dtx_nodecmd_set_up(n, 0, true);
+    expect("0:go 1:go 4:go ");
+    ck_assert(!dtx_nodecmd_lost(n, 4)); /* no leader: one less to wait for */
+    dtx_nodecmd_done(n, 1);
+    dtx_nodecmd_done(n, 0);
+    expect("0:down ");
+    ck_assert(!dtx_nodecmd_over(n));
+    ck_assert(dtx_nodecmd_lost(n, 0)); /* in the middle of its tear-down */
+    ck_assert(dtx_nodecmd_over(n));
+    ck_assert(!dtx_nodecmd_all_out(n));
+    dtx_nodecmd_destroy(n);
+    begin(false);
+    dtx_nodecmd_set_up(n, 2, true);
+    expect("2:go 3:go ");
+    ck_assert(dtx_nodecmd_lost(n, 2));
+    dtx_nodecmd_done(n, 3);
+    dtx_nodecmd_set_up(n, 0, true);
+    expect("0:go 1:go 4:go ");
+    ck_assert(!dtx_nodecmd_lost(n, 1));
+    dtx_nodecmd_done(n, 0);
+    dtx_nodecmd_done(n, 4);
+    ck_assert(dtx_nodecmd_over(n));
+    dtx_nodecmd_destroy(n);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("run/nodecmd");
@@ -122,6 +158,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, good_nodes);
     tcase_add_test(tc, bad_nodes);
     tcase_add_test(tc, stopped);
+    tcase_add_test(tc, lost);
     suite_add_tcase(suite, tc);
     return suite;
 }

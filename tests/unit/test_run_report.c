@@ -361,7 +361,7 @@ START_TEST(retries_and_losses_are_told)
     config.retries = 2;
     begin("a\nb\nc\n", "dir", false, false);
     ck_assert_uint_eq(nwaiting, 3);
-    ev.u.lost = 1;
+    ev.u.lost.rank = 1;
     step(ev); /* rank 0 gets what rank 1 had */
     for (size_t i = 0; i < nwaiting; i++) {
         if (waiting[i].rank == 1)

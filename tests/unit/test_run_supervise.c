@@ -211,7 +211,12 @@ static int run_with(const char *hostfile, const char *mpirun, bool pass_stdin)
 START_TEST(test_command_line)
 {
     const char *want = "[-n]\n[3]\n[--hostfile]\n[hosts]\n[--oversubscribe]\n"
-                       "[--bind-to]\n[none]\n[-x]\n[DTX_MARKER]\n";
+                       "[--bind-to]\n[none]\n"
+                       "[--mca]\n[orte_enable_recovery]\n[1]\n"
+                       "[--mca]\n[oob_tcp_keepalive_time]\n[2]\n"
+                       "[--mca]\n[oob_tcp_keepalive_intvl]\n[1]\n"
+                       "[--mca]\n[oob_tcp_keepalive_probes]\n[3]\n"
+                       "[-x]\n[DTX_MARKER]\n[-x]\n[DTX_GO_ON]\n";
 
     ck_assert_int_eq(setenv("DTX_OPTION", "x y=z", 1), 0);
     ck_assert_int_eq(setenv("DTX_MARKER", "/stale", 1), 0);
@@ -232,6 +237,100 @@ START_TEST(test_command_line)
 }
 END_TEST
 
+/* Supervise the script with up to 'n' further launches. */
+static int run_again(uint32_t n, int *status, struct dtx_error *err)
+{
+    char prog[] = "prog", *argv[] = {prog, NULL};
+    struct dtx_supervise s = {.ranks = 2,
+                              .mpirun = script,
+                              .run_dir = dir,
+                              .argv = argv,
+                              .relaunches = n,
+                              .leave_ns = 200 * DTX_MSEC_NS,
+                              .kill_ns = 200 * DTX_MSEC_NS};
+
+    return dtx_supervise_run(&s, status, err);
+}
+
+START_TEST(test_launches_again)
+{
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("echo $DTX_GO_ON >>launches\n"
+                 "[ $(wc -l <launches) -eq 2 ] && mark 3\n"
+                 "exit 9");
+    ck_assert_int_eq(run_again(2, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 3);
+    ck_assert_str_eq(content("launches"), "0\n1\n");
+}
+END_TEST
+
+/* Status 108 in the marker: rank 0 itself says that the rest is left. */
+START_TEST(test_gives_up)
+{
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("echo x >>launches; mark 108; exit 0");
+    ck_assert_int_eq(run_again(1, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 108);
+    ck_assert_str_eq(content("launches"), "x\nx\n");
+}
+END_TEST
+
+/* The first launch does not come up: the command is wrong. */
+START_TEST(test_no_second_try)
+{
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("rm \"$DTX_MARKER.ready\"; echo x >>launches; exit 1");
+    ck_assert_int_ne(run_again(3, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 110);
+    ck_assert_str_eq(content("launches"), "x\n");
+}
+END_TEST
+
+/* One rank has ended before MPI knew of it; the others wait, and mpirun. */
+START_TEST(test_never_comes_up)
+{
+    char prog[] = "prog", *argv[] = {prog, NULL};
+    struct dtx_supervise s = {.ranks = 2,
+                              .mpirun = script,
+                              .run_dir = dir,
+                              .argv = argv,
+                              .relaunches = 3,
+                              .start_ns = 300 * DTX_MSEC_NS,
+                              .kill_ns = 200 * DTX_MSEC_NS};
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("rm \"$DTX_MARKER.ready\"; echo x >>launches\n"
+                 "trap '' TERM; while :; do sleep 0.05; done");
+    ck_assert_int_ne(dtx_supervise_run(&s, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 110);
+    ck_assert_str_eq(content("launches"), "x\nx\n"); /* once more */
+}
+END_TEST
+
+/* mpirun hangs after rank 0's death has been told. */
+START_TEST(test_rank_0_is_told_dead)
+{
+    struct dtx_error err = {0, ""};
+    int status = -1;
+
+    write_script("echo x >>launches\n"
+                 "[ $(wc -l <launches) -eq 2 ] && { mark 0; exit 0; }\n"
+                 "printf 'distributex-notice 1\\nstatus 9\\nend\\n' "
+                 ">\"$DTX_MARKER.lost\"\n"
+                 "trap '' TERM; while :; do sleep 0.05; done");
+    ck_assert_int_eq(run_again(1, &status, &err), DTX_OK);
+    ck_assert_int_eq(status, 0);
+    ck_assert_str_eq(content("launches"), "x\nx\n");
+}
+END_TEST
+
 START_TEST(test_user_settings_stay)
 {
     ck_assert_int_eq(setenv("MPIRUN", script, 1), 0);
@@ -239,11 +338,13 @@ START_TEST(test_user_settings_stay)
     ck_assert_int_eq(setenv("OMPI_MCA_hwloc_base_binding_policy", "core", 1),
                      0);
     ck_assert_int_eq(setenv("OMPI_MCA_rmaps_base_oversubscribe", "0", 1), 0);
+    ck_assert_int_eq(setenv("OMPI_MCA_orte_enable_recovery", "0", 1), 0);
     write_script(DUMP);
     ck_assert_int_eq(run_with(NULL, NULL, false), 0);
     ck_assert_ptr_null(strstr(content("args"), "--bind-to"));
     ck_assert_ptr_null(strstr(content("args"), "--oversubscribe"));
     ck_assert_ptr_null(strstr(content("args"), "--hostfile"));
+    ck_assert_ptr_null(strstr(content("args"), "recovery"));
     ck_assert_ptr_nonnull(
         strstr(content("env"), "OMPI_MCA_mpi_yield_when_idle=0\n"));
 }
@@ -561,18 +662,37 @@ START_TEST(test_mark)
     if (marks[_i].rc == DTX_OK)
         (void)snprintf(want, sizeof(want), "distributex-exit %d\n",
                        marks[_i].status);
-    ck_assert_int_eq(dtx_marker_write(in_dir("m"), marks[_i].status),
+    ck_assert_int_eq(dtx_marker_write(in_dir("m"), marks[_i].status, false),
                      marks[_i].rc);
     ck_assert_str_eq(content("m"), want);
     ck_assert_int_ne(access(in_dir("m.tmp"), F_OK), 0);
 }
 END_TEST
 
+START_TEST(test_mark_is_read)
+{
+    struct dtx_marker m;
+    bool lossy = true;
+
+    dtx_marker_name(&m, dir);
+    ck_assert_ptr_nonnull(m.path);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), -1);
+    ck_assert_int_eq(dtx_marker_write(m.path, 7, false), DTX_OK);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), 7);
+    ck_assert(!lossy);
+    ck_assert_int_eq(dtx_marker_write(m.path, 0, true), DTX_OK);
+    ck_assert_int_eq(dtx_marker_read(&m, &lossy), 0);
+    ck_assert(lossy);
+    dtx_marker_remove(&m);
+    ck_assert_str_eq(content("m"), "");
+}
+END_TEST
+
 START_TEST(test_mark_nowhere)
 {
-    ck_assert_int_eq(dtx_marker_write(in_dir("no/such"), 0), DTX_ENOENT);
+    ck_assert_int_eq(dtx_marker_write(in_dir("no/such"), 0, false), DTX_ENOENT);
     ck_assert_int_eq(mkdir(in_dir("taken"), 0700), 0);
-    ck_assert_int_lt(dtx_marker_write(in_dir("taken"), 0), 0);
+    ck_assert_int_lt(dtx_marker_write(in_dir("taken"), 0, true), 0);
 }
 END_TEST
 
@@ -597,6 +717,11 @@ int main(void)
     tc = case_with(s, "call");
     tcase_add_test(tc, test_command_line);
     tcase_add_test(tc, test_user_settings_stay);
+    tcase_add_test(tc, test_launches_again);
+    tcase_add_test(tc, test_gives_up);
+    tcase_add_test(tc, test_no_second_try);
+    tcase_add_test(tc, test_rank_0_is_told_dead);
+    tcase_add_test(tc, test_never_comes_up);
     tcase_add_test(tc, test_stdin_and_masks);
     tcase_add_test(tc, test_marker_is_unlinked);
     tc = case_with(s, "signals");
@@ -614,6 +739,7 @@ int main(void)
     tcase_add_test(tc, test_signals_are_put_back);
     tc = case_with(s, "marker");
     tcase_add_loop_test(tc, test_mark, 0, DTX_COUNT(marks));
+    tcase_add_test(tc, test_mark_is_read);
     tcase_add_test(tc, test_mark_nowhere);
     return dtx_check_main(s);
 }

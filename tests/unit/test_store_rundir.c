@@ -510,6 +510,58 @@ START_TEST(test_deposed)
 }
 END_TEST
 
+/* Words of dead ranks: those of this session, each once, gone at the end. */
+START_TEST(test_losses)
+{
+    const char *dir = make("losses");
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_rundir *d = NULL;
+    struct dtx_error err;
+    uint32_t epoch = 0, rank = 99;
+
+    ck_assert_int_eq(dtx_rundir_take(dir, 3, NULL, NULL, &d, &epoch, &err), 0);
+    ck_assert_int_eq(dtx_rundir_hear_losses(d, &err), 0);
+    ck_assert_int_eq(dtx_rundir_beat(d, &err), 0);
+    ck_assert(!dtx_rundir_next_loss(d, &rank));
+    dtx_rundir_loss_path(&b, dir, 3, 17);
+    ck_assert(dtx_scratch_write(b.data, "x", 1));
+    ck_assert(dtx_scratch_write("losses/lost/e2-r5", "x", 1));
+    ck_assert(dtx_scratch_write("losses/lost/e3-r6.tmp", "x", 1));
+    ck_assert(dtx_scratch_write("losses/lost/what", "x", 1));
+    ck_assert(!dtx_rundir_next_loss(d, &rank)); /* not looked yet */
+    ck_assert_int_eq(dtx_rundir_beat(d, &err), 0);
+    ck_assert(dtx_rundir_next_loss(d, &rank));
+    ck_assert_uint_eq(rank, 17);
+    ck_assert_int_eq(dtx_rundir_beat(d, &err), 0);
+    ck_assert(!dtx_rundir_next_loss(d, &rank));
+    dtx_rundir_release(d);
+    ck_assert_int_lt(dtx_scratch_size("losses/lost"), 0);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+START_TEST(test_owner)
+{
+    const char *dir = make("owner");
+    struct dtx_rundir *d = NULL;
+    struct dtx_rundir_owner o;
+    struct dtx_error err;
+    uint32_t epoch = 0;
+
+    ck_assert_int_eq(dtx_rundir_owner(dir, &o), DTX_ENOENT);
+    ck_assert_int_eq(dtx_rundir_take(dir, 7, NULL, NULL, &d, &epoch, &err), 0);
+    ck_assert_int_eq(dtx_rundir_owner(dir, &o), 0);
+    ck_assert(o.here && o.epoch == 7 && o.pid == getpid());
+    epoch = (uint32_t)o.beat;
+    ck_assert_int_eq(dtx_rundir_beat(d, &err), 0);
+    ck_assert_int_eq(dtx_rundir_owner(dir, &o), 0);
+    ck_assert_uint_gt(o.beat, epoch);
+    dtx_rundir_release(d);
+    ck_assert_int_eq(dtx_rundir_owner(dir, &o), 0);
+    ck_assert(!o.here && o.epoch == 7);
+}
+END_TEST
+
 START_TEST(test_lease_comes_back)
 {
     const char *dir = make("back");
@@ -724,6 +776,8 @@ static void add_lease_tests(Suite *s)
     tcase_add_test(t, test_lease_text);
     tcase_add_test(t, test_deposed);
     tcase_add_test(t, test_lease_comes_back);
+    tcase_add_test(t, test_losses);
+    tcase_add_test(t, test_owner);
     tcase_add_test(t, test_left_claims);
     tcase_add_test(t, test_stuck_claim);
     tcase_add_test(t, test_race);

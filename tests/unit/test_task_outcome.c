@@ -15,6 +15,7 @@ static const struct {
     {DTX_STATUS_SIGNALED, "signaled", true},
     {DTX_STATUS_TIMEOUT, "timeout", true},
     {DTX_STATUS_KILLED, "killed", false},
+    {DTX_STATUS_LOST, "lost", false},
     {(enum dtx_status)99, "none", false},
 };
 

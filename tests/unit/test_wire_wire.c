@@ -274,7 +274,7 @@ START_TEST(outcomes)
     for (status = 0; status < 256; status++) {
         for (source = 0; source < 5; source++) {
             bool known = status >= DTX_STATUS_OK &&
-                         status <= DTX_STATUS_KILLED &&
+                         status <= DTX_STATUS_LOST &&
                          source <= DTX_SOURCE_JOBLOG;
 
             item.status = (uint8_t)status;

@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/cli/run_hosts.t - jobs on three pretend hosts, over TCP: outputs, steals,
+# and the loss of ranks, daemons, links and hosts
+#
+# DTX_KILL_ROUNDS (2) rounds of random misfortunes, from DTX_KILL_SEED (1);
+# TEST_LONG=1 makes it 50.
+
+rounds=${DTX_KILL_ROUNDS:-${TEST_LONG:+50}}
+rounds=${rounds:-2}
+first_seed=${DTX_KILL_SEED:-1}
+# shellcheck source=tests/cli/lib.sh
+. "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
+# shellcheck source=tests/cli/hosts.sh
+. "$srcdir/tests/cli/hosts.sh"
+unset "${!DTX_@}" "${!SLURM_@}"
+# MPI libraries leak by themselves, and what is killed leaks all it had
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+case_seconds=100
+
+hosts_check
+if [ -n "$no_hosts" ]; then
+    skip_case "several hosts" "$no_hosts"
+    test_done
+fi
+trap 'hosts_down; end_test' EXIT
+
+# go OPTION...: begin the job, from the first host.
+go() {
+    begin ./on "${hosts_prefix}1" cd "$PWD" "&&" "$DISTRIBUTEX" run \
+        --hostfile hostfile --ranks 6 -j 2 --lost-after 2s --run-dir d \
+        "$@" list
+}
+
+begun() {
+    wait_for 30 "[ -e began ] && [ \$(wc -l <began) -ge $1 ]"
+}
+
+all_once() {
+    recorded | sort -n | diff - <(seq "$1") || fail "not all recorded once"
+    "$DISTRIBUTEX" output d "$1" | grep -qx "o$1" || fail "output of $1"
+}
+
+# survive 'MISFORTUNE': the job ends well all the same.
+survive() {
+    hosts_up 3
+    held_bag 149 7
+    go
+    begun 30
+    eval "$1"
+    touch go
+    ended 0
+    all_once 150
+}
+
+hosts_case "three hosts: all outputs, and steals between them" '
+    own_tmp
+    hosts_up 3
+    # after many short ones the first host becomes slow: it has too much then
+    for i in $(seq 300); do
+        [ "$i" -le 200 ] || printf "[ \$DTX_RANK -ge 2 ] || sleep 0.3; "
+        echo "echo o$i"
+    done >list
+    go
+    ended 0
+    sort out | diff - <(seq 300 | sed s/^/o/ | sort) || fail "outputs differ"
+    all_once 300
+    grep -q "^balance .* [1-9][0-9]* steals moved" err || fail "$(cat err)"
+    [ "$(grep -c "^rank [0-9] *${hosts_prefix}[123]," err)" -eq 6 ]
+'
+
+hosts_case "a killed rank on another host" '
+    own_tmp
+    survive "kill -KILL \$(host_rank 3)"
+    grep -q "^lost       rank . on ${hosts_prefix}3 after" err ||
+        fail "$(cat err)"
+'
+
+hosts_case "a stopped rank on another host" '
+    own_tmp
+    survive "kill -STOP \$(host_rank 2)"
+    grep -q "^lost       rank . on ${hosts_prefix}2 after" err ||
+        fail "$(cat err)"
+'
+
+hosts_case "a killed daemon" '
+    own_tmp
+    survive "kill -KILL \$(host_pids 3 orted)"
+'
+
+hosts_case "a cut link: the host goes, and its tasks" '
+    own_tmp
+    survive "cut_host 3; wait_for 20 \"[ -z \\\"\\\$(host_pids 3 sleep)\\\" ]\""
+    grep -q "on ${hosts_prefix}3 lost after" err || fail "$(cat err)"
+'
+
+hosts_case "a killed host" '
+    own_tmp
+    hosts_up 3
+    for i in $(seq 80); do # mpirun takes some seconds to give up
+        echo "echo $i >>began; sleep 0.5; echo $i >>ended; echo o$i"
+    done >list
+    go
+    begun 20
+    kill_host 3
+    cut_host 3
+    ended 0
+    all_once 80
+    # mpirun may notice and give up, or the ranks go on without it
+    grep -Eq "host ${hosts_prefix}3 does not answer|on ${hosts_prefix}3 after" \
+        err || fail "$(cat err)"
+'
+
+hosts_case "a host that is down: the job runs on those that answer" '
+    own_tmp
+    hosts_up 2
+    echo "${hosts_prefix}9 slots=2" >>hostfile
+    bag 60 8
+    go
+    ended 0
+    all_once 60
+    grep -q "host ${hosts_prefix}9 does not answer" err || fail "$(cat err)"
+'
+
+# hit: one random misfortune, told in the file $hits.
+hit() {
+    local host=$((1 + RANDOM % 3)) other=$((2 + RANDOM % 2)) what
+    what=$((RANDOM % 7))
+    recorded 2>/dev/null | sort -u >>all_finished || true
+    cp began began.before
+    case $what in
+        0) echo "rank on host $host" && kill -KILL "$(host_rank $host)" ;;
+        1) echo "stopped rank on host $host" &&
+            kill -STOP "$(host_rank $host)" ;;
+        2) echo "rank 0" && kill -KILL "$(rank_pid 0)" ;;
+        3) echo "mpirun" && kill -KILL "$(launcher_pid)" ;;
+        4) echo "daemon of host $other" &&
+            kill -KILL "$(host_pids $other orted)" ;;
+        5) echo "host $other" && kill_host $other && cut_host $other ;;
+        6) echo "link of host $other" && cut_host $other ;;
+    esac >>"$hits" 2>/dev/null || true
+}
+
+for round in $(seq "$rounds"); do
+    seed=$((first_seed + round - 1))
+    hits=$test_root/hits
+    : >"$hits"
+    export seed hits
+    hosts_case "round $round: seed $seed" '
+        echo "again: DTX_KILL_SEED=$seed DTX_KILL_ROUNDS=1" \
+            "make check TESTS=tests/cli/run_hosts.t"
+        own_tmp
+        hosts_up 3
+        bag 200 "$seed"
+        touch began ended all_finished
+        go --crash-limit 0
+        begun 1
+        for _ in $(seq $((1 + RANDOM % 2))); do
+            sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+            hit
+        done
+        ended 0
+        sort -u all_finished >known
+        tail -n +$(($(wc -l <began.before) + 1)) began >later
+        both known later >again
+        [ ! -s again ] || fail "finished tasks ran again: $(cat again)"
+        all_once 200
+    '
+    sed "s/^/# seed $seed: /" "$hits"
+done
+
+test_done

@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# tests/cli/run_loss.t - ranks and launchers that die or hang, and the job that
+# ends well all the same
+
+# shellcheck source=tests/cli/lib.sh
+. "$srcdir/tests/cli/lib.sh"
+# shellcheck source=tests/cli/job.sh
+. "$srcdir/tests/cli/job.sh"
+unset "${!DTX_@}" "${!SLURM_@}"
+# MPI libraries leak by themselves, and what is killed leaks all it had
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+
+if [ -n "$no_mpi" ]; then
+    skip_case "losing ranks" "$no_mpi"
+    test_done
+fi
+
+# Open MPI 5 knows recovery by another name, and needs it for ULFM alone.
+recovery=
+if "$MPIRUN" --enable-recovery -n 1 --oversubscribe true >/dev/null 2>&1; then
+    recovery=yes
+fi
+
+# shellcheck disable=SC2086
+own_mpirun() {
+    "$MPIRUN" --enable-recovery -n "$1" --oversubscribe --bind-to none \
+        "${@:2}"
+}
+
+# began N: wait until so many tasks have begun.
+begun() {
+    wait_for 20 "[ -e began ] && [ \$(wc -l <began) -ge $1 ]"
+}
+
+# all_once N: each of the N tasks has one recorded outcome; no file in lost/.
+all_once() {
+    recorded | sort -n | diff - <(seq "$1") || fail "not all recorded once"
+    [ ! -e d/lost ] || fail "left: $(ls d/lost)"
+}
+
+if [ -n "$recovery" ]; then
+    test_case "a worker rank that is killed: its tasks run elsewhere" '
+        own_tmp
+        held_bag 119 1
+        begin "$DISTRIBUTEX" run --ranks 3 -j 6 --run-dir d list
+        begun 30
+        kill -KILL "$(rank_pid 2)"
+        touch go
+        ended 0
+        all_once 120
+        grep -q "^lost       rank 2 on .* after .*: " err || fail "$(cat err)"
+        grep -q "LOST$" err
+        gone 2
+    '
+
+    test_case "likewise under an mpirun of the user" '
+        own_tmp
+        held_bag 119 2
+        begin own_mpirun 3 "$DISTRIBUTEX" run -j 6 --run-dir d list
+        begun 30
+        kill -SEGV "$(rank_pid 1)"
+        touch go
+        ended 0
+        all_once 120
+        grep -q "^lost       rank 1 on " err || fail "$(cat err)"
+        gone 2
+    '
+
+    test_case "a rank that hangs is lost, fenced and ended" '
+        own_tmp
+        for i in $(seq 4); do
+            echo "echo $i >>began; [ -e go ] || sleep 60; echo $i >>ended"
+        done >list
+        begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 1s --run-dir d list
+        begun 4
+        stopped=$(rank_pid 1)
+        kill -STOP "$stopped"
+        touch go
+        wait_for 20 "[ ! -e /proc/$stopped ]"
+        for pid in $(marked); do # the two of rank 0 may end now
+            [ "$(cat "/proc/$pid/comm")" != sleep ] || kill "$pid"
+        done
+        ended 0
+        all_once 4
+        grep -Eq "rank 1 on .*(silent for|it stood still|signal 9)" err ||
+            fail "$(cat err)"
+        gone 2
+    '
+
+    test_case "the spawner of a rank dies: the rank leaves, the job goes on" '
+        own_tmp
+        held_bag 119 3
+        begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
+        begun 20
+        kill -KILL "$(spawner_pid 1)"
+        touch go
+        ended 0
+        all_once 120
+        grep -q "rank 1 on .* lost after" err || fail "$(cat err)"
+        gone 2
+    '
+
+    test_case "a task that ends its rank is set aside, and the others run" '
+        own_tmp
+        # the number of the process above the spawner and its watcher
+        cat >killer <<-"END"
+	#!/bin/sh
+	w=$(ps -o ppid= -p $PPID | tr -d " ")
+	r=$(ps -o ppid= -p $w | tr -d " ")
+	[ "$DTX_RANK" = 0 ] && exec sleep 3
+	kill -KILL $r
+	sleep 60
+END
+        chmod +x killer
+        bag 40 4
+        sed -i "7s|.*|$PWD/killer|" list
+        begin "$DISTRIBUTEX" run --ranks 4 -j 4 --crash-limit 2 --run-dir d list
+        ended_any
+        [ "$status" -le 1 ] || fail "status $status: $(cat err)"
+        recorded | sort -n >finished
+        [ "$status" -eq 0 ] || seq 40 | grep -vx 7 | diff - finished
+        if [ "$status" -eq 1 ]; then
+            grep -q "failed     task 7 (line 7): set aside: it was running" \
+                err || fail "$(cat err)"
+        fi
+        gone 2
+    '
+else
+    skip_case "worker ranks that die" "$MPIRUN knows no --enable-recovery"
+fi
+
+test_case "rank 0 is killed: the job is launched again and ends well" '
+    own_tmp
+    held_bag 119 5
+    begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
+    begun 40
+    recorded >before
+    kill -KILL "$(rank_pid 0)"
+    touch go
+    ended 0
+    all_once 120
+    grep -q "supervisor: launching the rest of the job in 1.00 s (1 of 5)" err
+    sort began | uniq -c | awk "\$1 > 1 {print \$2}" >twice
+    both before twice >again
+    [ ! -s again ] || fail "finished tasks ran again: $(cat again)"
+    gone 2
+'
+
+test_case "rank 0 hangs: likewise" '
+    own_tmp
+    held_bag 119 6
+    begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 1s --run-dir d list
+    begun 40
+    kill -STOP "$(rank_pid 0)"
+    touch go
+    ended 0
+    all_once 120
+    gone 2
+'
+
+test_case "mpirun is killed: likewise; failed tasks stay failed" '
+    own_tmp
+    held_bag 119 7
+    sed -i "3s|.*|exit 3|" list
+    begin "$DISTRIBUTEX" run --ranks 2 -j 4 --run-dir d list
+    begun 40
+    kill -KILL "$(launcher_pid)"
+    touch go
+    ended 1
+    recorded | sort -n | diff - <(seq 120 | grep -vx 3)
+    gone 2
+'
+
+test_case "--relaunch 0: the loss of rank 0 ends the job, a resume finishes it" '
+    own_tmp
+    held_bag 119 8
+    begin "$DISTRIBUTEX" run --ranks 2 -j 4 --relaunch 0 --run-dir d list
+    begun 40
+    kill -KILL "$(rank_pid 0)"
+    touch go
+    ended 108
+    gone 4
+    timeout -k 5 40 "$DISTRIBUTEX" run -q --resume -j 4 --run-dir d
+    all_once 120
+'
+
+test_done
