@@ -24,6 +24,8 @@
 #include "sched/loop.h"
 
 #define BATCH_NS 30000u   /* of work in a batch */
+#define TOO_LONG_NS 120000 /* others may have the rest of such a batch */
+#define SLOW_NS 5000u     /* an iteration after which it is worth looking */
 #define GROWTH 4u         /* a batch is at most so many times the last */
 #define LOW_NS 150000     /* ask for more when less is left for each slot */
 #define HEAVY_NS 300000u  /* an iteration worth moving by itself */
@@ -263,16 +265,63 @@ static void learn(struct dtx_region *g, struct loop *l,
     (void)pthread_mutex_unlock(&c->lock);
 }
 
+/* The iteration behind the first 'count' grains from 'first' on. */
+static uint64_t bound(const struct dtx_region *g, const struct loop *l,
+                      uint32_t first, uint32_t count)
+{
+    return first + count == l->total
+               ? g->end
+               : g->begin + ((uint64_t)first + count) * l->grain;
+}
+
+/* Run a batch, and when it takes far longer than was thought give the rest of
+ * it back, so that others can have it. (The rest never begins where the word
+ * has ever begun, so that no compare-and-swap mistakes it.) Cuts s->count to
+ * what was run. */
+static uint64_t run_watched(struct dtx_region *g, struct loop *l,
+                            struct dtx_call *c, struct dtx_segment *s,
+                            int64_t start)
+{
+    const struct own *o = c->own;
+    struct dtx_crew *crew = &g->session->crew;
+    uint32_t piece = o->unit_ps / 1000 > SLOW_NS ? 1 : s->count / 4 + 1;
+    uint64_t from = g->begin + s->first * l->grain;
+    uint32_t done = 0;
+    bool back = false;
+
+    while (done < s->count) {
+        uint32_t n = s->count - done < piece ? s->count - done : piece;
+        uint64_t to = bound(g, l, s->first, done + n);
+
+        from = run_pieces(c, from, to);
+        done += n;
+        if (from < to)
+            break; /* nothing more is to be begun */
+        if (done == s->count || dtx_clock_mono_ns() - start < TOO_LONG_NS)
+            continue;
+        (void)pthread_mutex_lock(&crew->lock);
+        back = add_segment(l, s->first + done, s->count - done, 0);
+        (void)pthread_mutex_unlock(&crew->lock);
+        if (back)
+            break;
+    }
+    s->count = done;
+    if (back)
+        dtx_crew_publish(crew);
+    return from;
+}
+
 static void run_segment(struct dtx_region *g, struct loop *l,
-                        struct dtx_call *c, const struct dtx_segment *s)
+                        struct dtx_call *c, struct dtx_segment *s)
 {
     struct own *o = c->own;
     uint64_t from = g->begin + s->first * l->grain, to;
     int64_t start = dtx_clock_mono_ns(), ns;
 
-    to = s->first + s->count == l->total ? g->end
-                                         : from + s->count * l->grain;
-    to = run_pieces(c, from, to);
+    if (!l->whole && !g->results && g->kernel->kind == DTX_KERNEL_EACH)
+        to = run_watched(g, l, c, s, start);
+    else
+        to = run_pieces(c, from, bound(g, l, s->first, s->count));
     ns = dtx_clock_mono_ns() - start;
     c->done += to - from;
     c->busy_ns += ns;

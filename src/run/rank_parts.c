@@ -309,16 +309,11 @@ static void tag_of(void *ctx, uint32_t task, struct dtx_buf *b)
     dtx_buf_char(b, '\t');
 }
 
-static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
+/* What the master is to know; costs apart. */
+static struct dtx_master_config master_config(const struct dtx_rank_life *r)
 {
     struct dtx_master_config c;
-    struct dtx_show_config s;
-    struct dtx_report_config p;
-    bool terminal = dtx_terminal_columns() > 0;
 
-    if (r->o->launcher &&
-        dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
-        return err->code;
     memset(&c, 0, sizeof(c));
     c.epoch = r->epoch;
     c.nranks = r->size;
@@ -339,11 +334,24 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.live = r->job.live;
     c.prior = r->job.prior;
     c.attempts = r->job.attempts;
+    c.losses = r->job.losses;
+    return c;
+}
+
+static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_master_config c = master_config(r);
+    struct dtx_show_config s;
+    struct dtx_report_config p;
+    bool terminal = dtx_terminal_columns() > 0;
+
+    if (r->o->launcher &&
+        dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
+        return err->code;
     if (dtx_learn_begin(r->o->history, &r->job, &r->learn, err))
         return err->code;
     c.cost_s = dtx_learn_costs(r->learn);
     c.longest_first = c.cost_s != NULL;
-    c.losses = r->job.losses;
     r->master = dtx_master_create(&c, err);
     if (!r->master || start_writer(r, err))
         return err->code;

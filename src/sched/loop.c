@@ -237,8 +237,9 @@ const struct dtx_loop_schedule *dtx_loop_schedule_find(const char *name,
     for (i = 0; i < NROWS; i++) {
         if (same(rows[i].s.name, name))
             return &rows[i].s;
-        dtx_buf_printf(&names, "%s%s", i ? ", " : "", rows[i].s.name);
     }
+    for (i = 0; i < NROWS; i++)
+        dtx_buf_printf(&names, "%s%s", i ? ", " : "", rows[i].s.name);
     (void)dtx_error_set(err, DTX_EINVAL,
                         "no loop schedule is called '%s'; there are %s", name,
                         names.failed ? "others" : names.data);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_lib_tasks.c - the ledger of submitted tasks, and queues */
+#include "lib/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "check_main.h"
+
+static struct dtx_task_item *task(int priority, double cost)
+{
+    struct dtx_task_item *t = dtx_task_item_create(3, "bytes", 5);
+
+    ck_assert_ptr_nonnull(t);
+    t->priority = priority;
+    t->cost = cost;
+    return t;
+}
+
+START_TEST(a_task_travels)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_task_item *t = task(-4, 2.5), *u;
+    struct dtx_cursor c;
+
+    t->id = 77;
+    t->spawned = true;
+    dtx_task_item_encode(&b, t);
+    c = dtx_cursor_over(b.data, b.len);
+    u = dtx_task_item_decode(&c);
+    ck_assert_ptr_nonnull(u);
+    ck_assert(dtx_cursor_done(&c));
+    ck_assert_uint_eq(u->id, 77);
+    ck_assert(u->spawned && u->kernel == 3 && u->priority == -4);
+    ck_assert(u->cost > 2.4 && u->cost < 2.6);
+    ck_assert_uint_eq(u->bytes, 5);
+    ck_assert_mem_eq(u->data, "bytes", 5);
+    for (size_t n = 0; n < b.len; n++) {
+        c = dtx_cursor_over(b.data, n);
+        ck_assert_ptr_null(dtx_task_item_decode(&c));
+        ck_assert(c.bad);
+    }
+    free(t);
+    free(u);
+    dtx_buf_free(&b);
+}
+END_TEST
+
+START_TEST(queues_keep_their_order)
+{
+    struct dtx_task_queue q;
+    struct dtx_task_item *t, *last = NULL;
+    struct dtx_rng rng;
+    int n = 0;
+
+    dtx_rng_seed(&rng, (uint64_t)_i);
+    dtx_task_queue_init(&q);
+    ck_assert_ptr_null(dtx_task_queue_pop(&q));
+    for (uint64_t i = 0; i < 500; i++) {
+        t = task((int)dtx_rng_below(&rng, 5) - 2,
+                 (double)dtx_rng_below(&rng, 4));
+        t->id = i;
+        ck_assert(dtx_task_queue_push(&q, t));
+    }
+    ck_assert_uint_eq(q.count, 500);
+    for (; (t = dtx_task_queue_pop(&q)); n++) {
+        if (last) {
+            ck_assert_int_ge(last->priority, t->priority);
+            if (last->priority == t->priority) {
+                ck_assert(last->cost >= t->cost);
+                ck_assert(last->cost > t->cost || last->id < t->id);
+            }
+        }
+        free(last);
+        last = t;
+    }
+    free(last);
+    ck_assert_int_eq(n, 500);
+    ck_assert(dtx_task_queue_push(&q, task(0, 0)));
+    ck_assert(dtx_task_queue_push(&q, task(1, 0)));
+    dtx_task_queue_fini(&q);
+}
+END_TEST
+
+/* Random graphs: run what is ready, now and then one fails; each task is run
+ * once or skipped once, after all it waits for. */
+START_TEST(each_ends_once_in_order)
+{
+    enum { N = 300 };
+    struct dtx_ledger *l = dtx_ledger_create();
+    uint64_t after[N][4];
+    int state[N + 1], sent = 0, over = 0; /* 1 ran, 2 failed, 3 skipped */
+    size_t nafter[N];
+    struct dtx_rng rng;
+
+    dtx_rng_seed(&rng, (uint64_t)_i + 7);
+    memset(state, 0, sizeof(state));
+    while (over < N) {
+        struct dtx_task_item *t;
+
+        if (sent < N && dtx_rng_below(&rng, 2)) {
+            nafter[sent] = sent ? dtx_rng_below(&rng, 4) : 0;
+            for (size_t k = 0; k < nafter[sent]; k++)
+                after[sent][k] = dtx_rng_below(&rng, (uint64_t)sent) + 1;
+            ck_assert_int_eq(dtx_ledger_add(l, task(0, 0), after[sent],
+                                            nafter[sent]),
+                             sent + 1);
+            sent++;
+        }
+        while ((t = dtx_ledger_skipped(l))) {
+            ck_assert_int_eq(state[t->id], 0);
+            state[t->id] = 3;
+            over++;
+            ck_assert(dtx_ledger_end(l, t->id, false));
+            free(t);
+        }
+        t = dtx_ledger_ready(l);
+        if (!t)
+            continue;
+        ck_assert_int_eq(state[t->id], 0);
+        for (size_t k = 0; k < nafter[t->id - 1]; k++)
+            ck_assert_int_eq(state[after[t->id - 1][k]], 1);
+        state[t->id] = dtx_rng_below(&rng, 20) ? 1 : 2;
+        over++;
+        ck_assert(dtx_ledger_end(l, t->id, state[t->id] == 1));
+        ck_assert(!dtx_ledger_end(l, t->id, true));
+        free(t);
+    }
+    ck_assert_uint_eq(dtx_ledger_open(l), 0);
+    dtx_ledger_forget(l);
+    after[0][0] = 5; /* of the run before */
+    {
+        struct dtx_task_item *t = task(0, 0);
+
+        ck_assert_int_eq(dtx_ledger_add(l, t, after[0], 1), DTX_ENOENT);
+        ck_assert_int_eq(dtx_ledger_add(l, t, NULL, 0), N + 1);
+    }
+    dtx_ledger_destroy(l);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("lib/tasks");
+    TCase *t = tcase_create("all");
+
+    tcase_add_test(t, a_task_travels);
+    tcase_add_loop_test(t, queues_keep_their_order, 0, 5);
+    tcase_add_loop_test(t, each_ends_once_in_order, 0, 50);
+    suite_add_tcase(s, t);
+    return dtx_check_main(s);
+}
