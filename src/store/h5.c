@@ -131,18 +131,18 @@ static int make_durable(const char *temp, struct dtx_error *err)
     return rc;
 }
 
-int dtx_h5_commit(const char *path, hid_t file, char *temp, int rc,
-                  struct dtx_error *err)
+int dtx_h5_commit(const char *path, hid_t file, char *temp, bool durable,
+                  int rc, struct dtx_error *err)
 {
     if (file >= 0 && H5Fclose(file) < 0 && rc == DTX_OK)
         rc = dtx_h5_error(err, DTX_EIO, "cannot write", temp);
-    if (rc == DTX_OK)
+    if (rc == DTX_OK && durable)
         rc = make_durable(temp, err);
     if (rc == DTX_OK && rename(temp, path) != 0)
         rc = dtx_error_errno(err, "cannot rename %s", temp);
     if (rc != DTX_OK && temp)
         (void)unlink(temp);
-    else if (dtx_file_sync_dir(path) != 0)
+    else if (durable && dtx_file_sync_dir(path) != 0)
         rc = dtx_error_errno(err, "cannot sync the directory of %s", path);
     free(temp);
     return rc;

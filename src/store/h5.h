@@ -15,6 +15,7 @@
 #define DTX_STORE_H5_H
 
 #include <hdf5.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,12 +50,12 @@ int dtx_h5_error(struct dtx_error *err, int code, const char *doing,
 /* Open to read: DTX_EFOREIGN when it is no HDF5 file, DTX_ECORRUPT. */
 int dtx_h5_open(const char *path, hid_t *file, struct dtx_error *err);
 /* Begin a new file beside 'path': its temporary name is in 'temp' (free it).
- * dtx_h5_commit makes it durable and gives it its name, or removes it when
- * 'rc' is not 0; returns 'rc' or what went wrong then. */
+ * dtx_h5_commit gives it its name, when 'durable' only once it is on the
+ * disk, or removes it when 'rc' is not 0; returns 'rc' or what went wrong. */
 int dtx_h5_begin(const char *path, hid_t *file, char **temp,
                  struct dtx_error *err);
-int dtx_h5_commit(const char *path, hid_t file, char *temp, int rc,
-                  struct dtx_error *err);
+int dtx_h5_commit(const char *path, hid_t file, char *temp, bool durable,
+                  int rc, struct dtx_error *err);
 
 /* 0 or below 0, with what HDF5 says left for dtx_h5_error. */
 int dtx_h5_put_table(hid_t file, const struct dtx_h5_table *t,

@@ -382,7 +382,7 @@ static int write_file(const char *dir, const struct dtx_history_file *f,
     if (rc == DTX_OK) {
         if (write_head(h, f, e) || put_rows(h, e, source, n))
             rc = dtx_h5_error(err, DTX_EIO, "cannot write", path);
-        rc = dtx_h5_commit(path, h, temp, rc, err);
+        rc = dtx_h5_commit(path, h, temp, true, rc, err);
     }
     dtx_h5_unlock();
     free(path);

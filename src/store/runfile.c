@@ -98,7 +98,8 @@ int dtx_runfile_write(const char *path, const struct dtx_runfile *r,
                              r->hosts.nhosts) ||
             dtx_h5_put_table(h, &commands, r->text.data, r->text.len))
             rc = dtx_h5_error(err, DTX_EIO, "cannot write", path);
-        rc = dtx_h5_commit(path, h, temp, rc, err);
+        /* it can be made again: nothing waits for the disk */
+        rc = dtx_h5_commit(path, h, temp, false, rc, err);
     }
     dtx_h5_unlock();
     return rc;
