@@ -126,6 +126,10 @@ struct dtx_page;
       "the way of a message from node to node (default: 2us)")                 \
     X(simulate, "latency-near", 0, "DUR",                                      \
       "the same inside a node, with waking its reader (default: 20us)")        \
+    X(simulate, "nodes-per-switch", 0, "N",                                    \
+      "nodes of one switch (default: all)")                                    \
+    X(simulate, "latency-switch", 0, "DUR",                                    \
+      "what the way to a node of another switch takes more (default: 1us)")    \
     X(simulate, "jitter", 0, "DUR",                                            \
       "a message takes up to this much longer (default: 0)")                   \
     X(simulate, "bandwidth", 0, "SIZE",                                        \

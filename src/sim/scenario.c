@@ -120,6 +120,7 @@ void dtx_machine_preset(struct dtx_machine *m)
     m->nodes = m->ranks_per_node = m->slots = 1;
     m->near_ns = 20 * US;
     m->far_ns = 2 * US;
+    m->hop_ns = 1 * US;
     m->cost.send_ns = 100;
     m->cost.recv_ns = 360;
     m->cost.byte_ns = 0.1;
@@ -350,6 +351,9 @@ static void configure(struct setting *t)
     s->near_ns = m->near_ns;
     s->delay_ns = m->far_ns;
     s->delay_spread_ns = m->spread_ns;
+    if (m->nodes_per_switch < m->nodes)
+        s->ranks_per_switch = m->nodes_per_switch * m->ranks_per_node;
+    s->hop_ns = m->hop_ns;
     s->store_delay_ns = m->store_ns;
 }
 

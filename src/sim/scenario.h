@@ -41,6 +41,8 @@ struct dtx_machine {
     uint32_t nodes, ranks_per_node;
     uint32_t slots;          /* of a node, divided among its ranks */
     int64_t near_ns, far_ns; /* the way of a frame, in a node and between */
+    uint32_t nodes_per_switch; /* 0: one switch has them all */
+    int64_t hop_ns;          /* more, for the way to another switch */
     int64_t spread_ns;       /* up to this much more */
     struct dtx_sim_costs cost; /* task_ns below 0: dtx_machine_task_ns */
     int64_t spawn_ns;        /* what starting and ending a task adds to it */

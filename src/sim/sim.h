@@ -92,6 +92,8 @@ struct dtx_sim_config {
                                      after detect_ns; 0 = all come */
     int64_t near_ns;              /* shortest way of a frame in a node, */
     int64_t delay_ns;             /* and between nodes; none to oneself */
+    uint32_t ranks_per_switch;    /* likewise of one switch, 0: all; and what */
+    int64_t hop_ns;               /* the way to another switch takes more */
     int64_t delay_spread_ns;      /* up to this much more, per frame; frames of
                                      one pair still keep their order */
     int64_t spawn_ns;             /* added to every attempt */

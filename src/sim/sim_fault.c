@@ -9,9 +9,9 @@ static void die(struct dtx_sim_rank *r)
     dtx_sim_idle_out(r);
     dtx_sim_exec_drop(r);
     r->up = false;
-    dtx_sim_cpu_drop(r);
-    dtx_sim_cancel(r->sim, r->timer);
+    dtx_sim_cancel(r->sim, r->timer); /* it may be in the box */
     r->timer = DTX_SIM_NONE;
+    dtx_sim_cpu_drop(r);
 }
 
 void dtx_sim_count_as_lost(struct dtx_sim *s, const struct dtx_sim_rank *r)

@@ -21,11 +21,14 @@ static int64_t by_links(struct dtx_sim *s, struct dtx_sim_rank *from,
                         struct dtx_sim_rank *to, int64_t at, size_t len)
 {
     int64_t wire = (int64_t)((double)len * s->c.cost.byte_ns);
+    uint32_t other = from->number ? from->number : to->number;
 
     if (at < from->sent_ns)
         at = from->sent_ns;
     from->sent_ns = at + wire;
     at += dtx_sim_spread(s, s->c.delay_ns, s->c.delay_spread_ns);
+    if (s->c.ranks_per_switch && other / s->c.ranks_per_switch > 0)
+        at += s->c.hop_ns;
     if (s->c.cost.byte_ns > 0 && at < to->got_ns)
         at = to->got_ns;
     to->got_ns = at + wire;

@@ -85,6 +85,21 @@ START_TEST(a_message_takes_its_way)
 }
 END_TEST
 
+START_TEST(another_switch_is_farther)
+{
+    draw("constant:mean=1s,tasks=3", 1);
+    c.policy = "self";
+    c.machine.nodes = 3;
+    c.machine.far_ns = 5 * MS;
+    c.machine.hop_ns = 3 * MS;
+    ck_assert_int_eq(makespan(), SEC + 3 * 5 * MS);
+    c.machine.nodes_per_switch = 2;
+    ck_assert_int_eq(makespan(), SEC + 3 * 8 * MS);
+    c.machine.nodes_per_switch = 3;
+    ck_assert_int_eq(makespan(), SEC + 3 * 5 * MS);
+}
+END_TEST
+
 START_TEST(processors_are_busy)
 {
     struct dtx_sim_costs *k = &c.machine.cost;
@@ -281,6 +296,7 @@ int main(void)
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, nothing_costs_nothing);
     tcase_add_test(t, a_message_takes_its_way);
+    tcase_add_test(t, another_switch_is_farther);
     tcase_add_test(t, processors_are_busy);
     tcase_add_test(t, bytes_take_the_links);
     tcase_add_test(t, who_sleeps_hears_at_the_next_look);
