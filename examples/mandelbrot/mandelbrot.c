@@ -29,7 +29,8 @@ static unsigned char shade(double cr, double ci)
         i = 2 * r * i + ci;
         r = t;
     }
-    return n == DEEP ? 0 : (unsigned char)(255 - n % 32 * 7);
+    n = n == DEEP ? 0 : 255 - n % 32 * 7;
+    return (unsigned char)n;
 }
 
 /* One iteration is one row; its result is the row's pixels. */

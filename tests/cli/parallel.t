@@ -7,6 +7,8 @@
 # calls "say", which tells its words, each ended by a NUL.
 . "$srcdir/tests/cli/lib.sh"
 
+leave_out_if_brief "templates against GNU parallel"
+
 parallel --version 2>/dev/null </dev/null | grep -q "^GNU parallel" || {
     skip_case "templates against GNU parallel" "no GNU parallel here"
     test_done

@@ -6,6 +6,8 @@
 # and what is in them, must be the same; so must be the tagged lines.
 . "$srcdir/tests/cli/lib.sh"
 
+leave_out_if_brief "--results and --tag against GNU parallel"
+
 parallel --version 2>/dev/null </dev/null | grep -q "^GNU parallel" || {
     skip_case "--results and --tag against GNU parallel" "no GNU parallel here"
     test_done

@@ -20,6 +20,7 @@ unset "${!DTX_@}" "${!SLURM_@}"
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 case_seconds=100
 
+leave_out_if_brief "several hosts"
 hosts_check
 if [ -n "$no_hosts" ]; then
     skip_case "several hosts" "$no_hosts"

@@ -11,6 +11,7 @@
 case_seconds=$((120 * ${TEST_TIME_FACTOR:-1}))
 export PATH=${DISTRIBUTEX%/*}:$PATH
 
+leave_out_if_brief "a real Slurm"
 if [ "${TEST_SLURM:-}" = no ]; then
     skip_case "a real Slurm" "TEST_SLURM=no"
     test_done

@@ -22,11 +22,12 @@
 
 #define PATIENCE_TURNS 4000 /* of 5 ms */
 
+#define START                                                                  \
+    "#!/bin/sh\n"                                                              \
+    "cd \"${DTX_MARKER%/*}\" || exit 99\n"
 /* mark N: what rank 0 does when the job is over. */
 #define HEAD                                                                   \
-    "#!/bin/sh\n"                                                              \
-    "cd \"${DTX_MARKER%/*}\" || exit 99\n"                                     \
-    ": >\"$DTX_MARKER.ready\"\n"                                               \
+    START ": >\"$DTX_MARKER.ready\"\n"                                         \
     "mark() { echo \"distributex-exit $1\" >m; mv m \"$DTX_MARKER\"; }\n"
 
 static char dir[64], script[96];
@@ -63,14 +64,19 @@ static const char *in_dir(const char *name)
     return path;
 }
 
-static void write_script(const char *body)
+static void write_file(const char *head, const char *body)
 {
     FILE *f = fopen(script, "w");
 
     ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fprintf(f, "%s%s\n", HEAD, body), 0);
+    ck_assert_int_ge(fprintf(f, "%s%s\n", head, body), 0);
     ck_assert_int_eq(fclose(f), 0);
     ck_assert_int_eq(chmod(script, 0755), 0);
+}
+
+static void write_script(const char *body)
+{
+    write_file(HEAD, body);
 }
 
 /* The content of a file in 'dir', "" when there is none. */
@@ -306,8 +312,8 @@ START_TEST(test_never_comes_up)
     struct dtx_error err = {0, ""};
     int status = -1;
 
-    write_script("rm \"$DTX_MARKER.ready\"; echo x >>launches\n"
-                 "trap '' TERM; while :; do sleep 0.05; done");
+    write_file(START, "echo x >>launches\n"
+                      "trap '' TERM; while :; do sleep 0.05; done");
     ck_assert_int_ne(dtx_supervise_run(&s, &status, &err), DTX_OK);
     ck_assert_int_eq(status, 110);
     ck_assert_str_eq(content("launches"), "x\nx\n"); /* once more */
