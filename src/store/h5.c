@@ -18,7 +18,8 @@
 
 #ifdef __SANITIZE_ADDRESS__
 /* HDF5 (1.10.8) does not free all of what it read of a damaged file. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libhdf5\n";

@@ -20,6 +20,7 @@ unset "${!DTX_@}" "${!SLURM_@}"
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 case_seconds=100
 
+leave_out_if_brief "killing some"
 if [ -n "$no_mpi" ]; then
     skip_case "killing some" "$no_mpi"
     test_done
