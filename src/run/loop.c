@@ -6,7 +6,8 @@
  * output file, DATA brings them; TROUBLE tells rank 0 of a rank that cannot go
  * on in good order; PACKED, that its outputs are on disk after the engine has
  * finished; LEAVE, from rank 0, ends the duty to answer PULLs; NODE carries the
- * words of run/noderun.h. */
+ * words of run/noderun.h; LINES brings lines of a task that runs to rank 0, and
+ * BACK, from there, tells how many of them have come and been written. */
 #include "run/loop.h"
 
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/inbox.h"
+#include "run/lines.h"
 #include "run/noderun.h"
 #include "run/place.h"
 #include "run/show.h"
@@ -42,6 +44,7 @@
 #define NAP_FAR_MAX_NS (1 * DTX_MSEC_NS)
 #define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
 #define MAX_AT_ONCE 256
+#define LINES_NS (100 * DTX_MSEC_NS) /* how often running tasks are read */
 #define KILLED_SHOW_NS (300 * DTX_MSEC_NS) /* to show what has gathered */
 
 enum bulk {
@@ -50,7 +53,9 @@ enum bulk {
     BULK_TROUBLE,
     BULK_PACKED,
     BULK_LEAVE,
-    BULK_NODE
+    BULK_NODE,
+    BULK_LINES,
+    BULK_BACK
 };
 
 struct dtx_loop {
@@ -63,7 +68,7 @@ struct dtx_loop {
     struct dtx_actions actions;
     struct dtx_buf frame;
     int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
-    int64_t tick_ns, alive_ns, nap_ns;
+    int64_t tick_ns, alive_ns, nap_ns, lines_ns;
     int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
@@ -97,6 +102,8 @@ static int open_peers(struct dtx_loop *l)
     return DTX_OK;
 }
 
+static void send_lines(void *ctx, const struct dtx_lines_piece *p);
+
 struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
 {
     struct dtx_loop *l = calloc(1, sizeof(*l));
@@ -105,6 +112,8 @@ struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
         return NULL;
     l->c = *c;
     l->master_done = c->master == NULL;
+    if (c->lines)
+        dtx_lines_to(c->lines, send_lines, l);
     if (open_peers(l)) {
         dtx_loop_destroy(l);
         return NULL;
@@ -192,6 +201,88 @@ static void send_bulk(struct dtx_loop *l, uint32_t to, enum bulk kind,
     else
         send_to(l, DTX_CHANNEL_BULK, to, b.data, b.len);
     dtx_buf_free(&b);
+}
+
+/* ---- lines of running tasks ---- */
+
+/* Rank 0 to the others and to itself: so many pieces have come, so many bytes
+ * need no room any more. */
+static void give_back(struct dtx_loop *l, uint32_t to, uint32_t pieces,
+                      uint64_t bytes)
+{
+    if (to != l->c.rank)
+        send_bulk(l, to, BULK_BACK, bytes, NULL, pieces);
+    else if (l->c.lines && dtx_lines_back(l->c.lines, pieces, bytes))
+        l->lines_ns = 0;
+}
+
+static void take_lines(struct dtx_loop *l, uint32_t from,
+                       const struct dtx_lines_piece *p)
+{
+    bool kept = dtx_show_lines(l->c.show, from, p);
+
+    give_back(l, from, 1, kept ? 0 : p->len + DTX_LINES_COST);
+}
+
+static void send_lines(void *ctx, const struct dtx_lines_piece *p)
+{
+    struct dtx_loop *l = ctx;
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    if (l->c.rank == 0) {
+        take_lines(l, 0, p);
+        return;
+    }
+    dtx_put_u32(&b, p->task);
+    dtx_put_u32(&b, p->attempt);
+    dtx_put_u8(&b, (uint8_t)p->stream);
+    dtx_put_str(&b, (struct dtx_str){p->len ? p->data : "", p->len});
+    if (b.failed)
+        fail(l, DTX_EXIT_INTERNAL, "out of memory");
+    else
+        send_bulk(l, 0, BULK_LINES, p->off, b.data, b.len);
+    dtx_buf_free(&b);
+}
+
+static void hear_lines(struct dtx_loop *l, uint32_t from, uint64_t off,
+                       struct dtx_str body)
+{
+    struct dtx_cursor c = dtx_cursor_over(body.data, body.len);
+    struct dtx_lines_piece p = {.off = off};
+    struct dtx_str text;
+
+    p.task = dtx_get_u32(&c);
+    p.attempt = dtx_get_u32(&c);
+    p.stream = dtx_get_u8(&c);
+    text = dtx_get_str(&c);
+    p.data = text.data;
+    p.len = text.len;
+    if (dtx_cursor_done(&c) && p.stream < 2)
+        take_lines(l, from, &p);
+}
+
+static bool poll_lines(struct dtx_loop *l, int64_t now)
+{
+    struct dtx_outcome o;
+    uint64_t bytes;
+    uint32_t rank;
+    bool moved = false;
+
+    if (!l->c.lines)
+        return false;
+    while (l->c.show && dtx_show_spent(l->c.show, &rank, &bytes)) {
+        give_back(l, rank, 0, bytes + DTX_LINES_COST);
+        moved = true;
+    }
+    if (now >= l->lines_ns) {
+        l->lines_ns = now + LINES_NS;
+        moved |= dtx_lines_poll(l->c.lines);
+    }
+    while (dtx_lines_next(l->c.lines, &o)) {
+        dtx_inbox_ended(&l->to_worker, &o);
+        moved = true;
+    }
+    return moved;
 }
 
 /* ---- carrying out actions ---- */
@@ -357,7 +448,8 @@ static bool poll_exec(struct dtx_loop *l)
 
     while (dtx_exec_next(l->c.exec, &o)) {
         judge_signal(l, &o);
-        dtx_inbox_ended(&l->to_worker, &o);
+        if (!l->c.lines || !dtx_lines_hold(l->c.lines, &o))
+            dtx_inbox_ended(&l->to_worker, &o);
         moved = true;
     }
     if (dtx_exec_error(l->c.exec) && !l->told_trouble)
@@ -426,6 +518,11 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
         note_packed(l, from);
     else if (kind == BULK_NODE && l->c.node)
         dtx_noderun_hear(l->c.node, from, off, data.data, data.len);
+    else if (kind == BULK_LINES && l->c.lines && l->c.show)
+        hear_lines(l, from, off, data);
+    else if (kind == BULK_BACK && l->c.lines && from == 0 &&
+             dtx_lines_back(l->c.lines, len, off))
+        l->lines_ns = 0;
     else if (kind == BULK_LEAVE && from == 0)
         l->leave = true;
 }
@@ -573,6 +670,8 @@ static int64_t nap_of(struct dtx_loop *l, int64_t now)
         due = l->master_wake_ns;
     if (l->worker_wake_ns && l->worker_wake_ns < due)
         due = l->worker_wake_ns;
+    if (l->c.lines && l->lines_ns < due)
+        due = l->lines_ns;
     if (l->c.transport && !dtx_transport_quiet(l->c.transport) &&
         nap > NAP_BUSY_NS)
         nap = NAP_BUSY_NS;
@@ -591,6 +690,7 @@ static bool pump(struct dtx_loop *l)
     moved |= poll_show(l);
     moved |= poll_stream(l);
     moved |= poll_timers(l, dtx_clock_mono_ns());
+    moved |= poll_lines(l, dtx_clock_mono_ns());
     moved |= deliver(l, false);
     if (l->c.master)
         moved |= deliver(l, true);
@@ -711,7 +811,7 @@ static bool may_part(const struct dtx_loop *l)
 int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
 {
     l->err = err;
-    l->tick_ns = INT64_MAX;
+    l->tick_ns = l->lines_ns = INT64_MAX;
     if (!l->c.master)
         send_bulk(l, 0, BULK_PACKED, 0, NULL, 0);
     else

@@ -22,6 +22,7 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/job.h"
+#include "run/lines.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -210,6 +211,7 @@ static void take_down(struct dtx_rank_life *r)
     stop_packing(r);
     dtx_show_stop(r->show);
     dtx_exec_destroy(r->exec);
+    dtx_lines_destroy(r->lines);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
     dtx_master_destroy(r->master);
