@@ -26,6 +26,7 @@
 #include "run/exec.h"
 #include "run/inbox.h"
 #include "run/lines.h"
+#include "run/live.h"
 #include "run/noderun.h"
 #include "run/place.h"
 #include "run/show.h"
@@ -44,7 +45,6 @@
 #define NAP_FAR_MAX_NS (1 * DTX_MSEC_NS)
 #define NAP_BUSY_NS (50 * INT64_C(1000)) /* a send or receive is under way */
 #define MAX_AT_ONCE 256
-#define LINES_NS (100 * DTX_MSEC_NS) /* how often running tasks are read */
 #define KILLED_SHOW_NS (300 * DTX_MSEC_NS) /* to show what has gathered */
 
 enum bulk {
@@ -68,7 +68,8 @@ struct dtx_loop {
     struct dtx_actions actions;
     struct dtx_buf frame;
     int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
-    int64_t tick_ns, alive_ns, nap_ns, lines_ns;
+    int64_t tick_ns, alive_ns, nap_ns;
+    struct dtx_live live; /* lines of running tasks */
     int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
@@ -102,7 +103,8 @@ static int open_peers(struct dtx_loop *l)
     return DTX_OK;
 }
 
-static void send_lines(void *ctx, const struct dtx_lines_piece *p);
+static void send_live(void *ctx, uint32_t to, bool back, uint64_t off,
+                      const void *data, size_t len);
 
 struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
 {
@@ -112,8 +114,7 @@ struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
         return NULL;
     l->c = *c;
     l->master_done = c->master == NULL;
-    if (c->lines)
-        dtx_lines_to(c->lines, send_lines, l);
+    dtx_live_begin(&l->live, c->rank, c->lines, c->show, send_live, l);
     if (open_peers(l)) {
         dtx_loop_destroy(l);
         return NULL;
@@ -203,86 +204,10 @@ static void send_bulk(struct dtx_loop *l, uint32_t to, enum bulk kind,
     dtx_buf_free(&b);
 }
 
-/* ---- lines of running tasks ---- */
-
-/* Rank 0 to the others and to itself: so many pieces have come, so many bytes
- * need no room any more. */
-static void give_back(struct dtx_loop *l, uint32_t to, uint32_t pieces,
-                      uint64_t bytes)
+static void send_live(void *ctx, uint32_t to, bool back, uint64_t off,
+                      const void *data, size_t len)
 {
-    if (to != l->c.rank)
-        send_bulk(l, to, BULK_BACK, bytes, NULL, pieces);
-    else if (l->c.lines && dtx_lines_back(l->c.lines, pieces, bytes))
-        l->lines_ns = 0;
-}
-
-static void take_lines(struct dtx_loop *l, uint32_t from,
-                       const struct dtx_lines_piece *p)
-{
-    bool kept = dtx_show_lines(l->c.show, from, p);
-
-    give_back(l, from, 1, kept ? 0 : p->len + DTX_LINES_COST);
-}
-
-static void send_lines(void *ctx, const struct dtx_lines_piece *p)
-{
-    struct dtx_loop *l = ctx;
-    struct dtx_buf b = DTX_BUF_INIT;
-
-    if (l->c.rank == 0) {
-        take_lines(l, 0, p);
-        return;
-    }
-    dtx_put_u32(&b, p->task);
-    dtx_put_u32(&b, p->attempt);
-    dtx_put_u8(&b, (uint8_t)p->stream);
-    dtx_put_str(&b, (struct dtx_str){p->len ? p->data : "", p->len});
-    if (b.failed)
-        fail(l, DTX_EXIT_INTERNAL, "out of memory");
-    else
-        send_bulk(l, 0, BULK_LINES, p->off, b.data, b.len);
-    dtx_buf_free(&b);
-}
-
-static void hear_lines(struct dtx_loop *l, uint32_t from, uint64_t off,
-                       struct dtx_str body)
-{
-    struct dtx_cursor c = dtx_cursor_over(body.data, body.len);
-    struct dtx_lines_piece p = {.off = off};
-    struct dtx_str text;
-
-    p.task = dtx_get_u32(&c);
-    p.attempt = dtx_get_u32(&c);
-    p.stream = dtx_get_u8(&c);
-    text = dtx_get_str(&c);
-    p.data = text.data;
-    p.len = text.len;
-    if (dtx_cursor_done(&c) && p.stream < 2)
-        take_lines(l, from, &p);
-}
-
-static bool poll_lines(struct dtx_loop *l, int64_t now)
-{
-    struct dtx_outcome o;
-    uint64_t bytes;
-    uint32_t rank;
-    bool moved = false;
-
-    if (!l->c.lines)
-        return false;
-    while (l->c.show && dtx_show_spent(l->c.show, &rank, &bytes)) {
-        give_back(l, rank, 0, bytes + DTX_LINES_COST);
-        moved = true;
-    }
-    if (now >= l->lines_ns) {
-        l->lines_ns = now + LINES_NS;
-        moved |= dtx_lines_poll(l->c.lines);
-    }
-    while (dtx_lines_next(l->c.lines, &o)) {
-        dtx_inbox_ended(&l->to_worker, &o);
-        moved = true;
-    }
-    return moved;
+    send_bulk(ctx, to, back ? BULK_BACK : BULK_LINES, off, data, len);
 }
 
 /* ---- carrying out actions ---- */
@@ -518,11 +443,10 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
         note_packed(l, from);
     else if (kind == BULK_NODE && l->c.node)
         dtx_noderun_hear(l->c.node, from, off, data.data, data.len);
-    else if (kind == BULK_LINES && l->c.lines && l->c.show)
-        hear_lines(l, from, off, data);
-    else if (kind == BULK_BACK && l->c.lines && from == 0 &&
-             dtx_lines_back(l->c.lines, len, off))
-        l->lines_ns = 0;
+    else if (kind == BULK_LINES && l->c.show)
+        dtx_live_hear(&l->live, from, off, data);
+    else if (kind == BULK_BACK && from == 0)
+        dtx_live_back(&l->live, len, off);
     else if (kind == BULK_LEAVE && from == 0)
         l->leave = true;
 }
@@ -670,8 +594,8 @@ static int64_t nap_of(struct dtx_loop *l, int64_t now)
         due = l->master_wake_ns;
     if (l->worker_wake_ns && l->worker_wake_ns < due)
         due = l->worker_wake_ns;
-    if (l->c.lines && l->lines_ns < due)
-        due = l->lines_ns;
+    if (l->c.lines && l->live.next_ns < due)
+        due = l->live.next_ns;
     if (l->c.transport && !dtx_transport_quiet(l->c.transport) &&
         nap > NAP_BUSY_NS)
         nap = NAP_BUSY_NS;
@@ -690,7 +614,7 @@ static bool pump(struct dtx_loop *l)
     moved |= poll_show(l);
     moved |= poll_stream(l);
     moved |= poll_timers(l, dtx_clock_mono_ns());
-    moved |= poll_lines(l, dtx_clock_mono_ns());
+    moved |= dtx_live_poll(&l->live, dtx_clock_mono_ns(), &l->to_worker);
     moved |= deliver(l, false);
     if (l->c.master)
         moved |= deliver(l, true);
@@ -811,7 +735,7 @@ static bool may_part(const struct dtx_loop *l)
 int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
 {
     l->err = err;
-    l->tick_ns = l->lines_ns = INT64_MAX;
+    l->tick_ns = l->live.next_ns = INT64_MAX;
     if (!l->c.master)
         send_bulk(l, 0, BULK_PACKED, 0, NULL, 0);
     else
