@@ -322,6 +322,7 @@ int dtx_spawner_run(struct dtx_spawner *s, const struct dtx_spawn_request *q)
     r->entry = entry;
     r->state = (old & ~DTX_ENTRY_MASK) + DTX_ENTRY_GENERATION + DTX_ENTRY_READY;
     atomic_store(&e->kill, DTX_KILL_NONE);
+    atomic_store(&e->capture, -1);
     atomic_store(&e->state, r->state);
     add_live(s, q, entry);
     dtx_ring_publish(s->ring, r);
@@ -507,6 +508,41 @@ static void receive_captures(struct dtx_spawner *s)
 
     while (s->received != sent && receive_capture(s))
         s->received++;
+}
+
+bool dtx_spawner_view(struct dtx_spawner *s, uint32_t i,
+                      struct dtx_spawn_view *out)
+{
+    const struct dtx_entry *e;
+    int32_t capture;
+
+    if (i >= s->nlive)
+        return false;
+    e = &s->ring->entry[s->live[i].entry];
+    out->task = s->live[i].task;
+    out->attempt = s->live[i].attempt;
+    out->entry = s->live[i].entry;
+    out->fd[0] = out->fd[1] = -1;
+    capture = atomic_load(&e->capture);
+    if (capture < 0 || (uint32_t)capture >= s->ncaptures)
+        return true;
+    receive_captures(s);
+    out->fd[0] = s->capture[capture].out_fd;
+    out->fd[1] = s->capture[capture].err_fd;
+    out->start[0] = e->start[0];
+    out->start[1] = e->start[1];
+    return true;
+}
+
+bool dtx_spawner_holds(const struct dtx_spawner *s,
+                       const struct dtx_spawn_view *v, int k)
+{
+    const struct dtx_entry *e = &s->ring->entry[v->entry];
+    uint64_t now[2];
+
+    return pread(v->fd[k], now, sizeof(now), 0) == (ssize_t)sizeof(now) &&
+           now[0] == e->mark[k][0] && now[1] == e->mark[k][1] &&
+           atomic_load(&e->capture) >= 0;
 }
 
 /* One that was killed before it started. */

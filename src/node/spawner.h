@@ -134,6 +134,21 @@ bool dtx_spawner_poll(struct dtx_spawner *s, struct dtx_spawn_result *out);
 int dtx_spawner_capture_fds(struct dtx_spawner *s, int32_t capture, int *out_fd,
                             int64_t *out_start, int *err_fd,
                             int64_t *err_start);
+/* Number 'i' (from 0) of what has been handed over and not polled, in no
+ * order: false when there are no more. What waits to start has a fd of -1; what
+ * runs has written [start[k], its size) of fd[k] so far, 0 stdout and 1 stderr.
+ * What was read there is the task's only if dtx_spawner_holds says so
+ * afterwards: a task may have ended, or emptied the file. The fds stay the
+ * spawner library's. */
+struct dtx_spawn_view {
+    uint32_t task, attempt, entry;
+    int fd[2];
+    int64_t start[2];
+};
+bool dtx_spawner_view(struct dtx_spawner *s, uint32_t i,
+                      struct dtx_spawn_view *out);
+bool dtx_spawner_holds(const struct dtx_spawner *s,
+                       const struct dtx_spawn_view *v, int k);
 /* The output has been copied: the capture may be used again. */
 void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
 /* From now on, when the rank ends without having said so, tell it in the file

@@ -75,6 +75,11 @@ struct dtx_ring_result {
 struct dtx_entry {
     _Atomic uint32_t state;
     _Atomic uint32_t kill; /* enum dtx_kill, set by the rank */
+    /* Of the run under way, -1: none. What stands below it is set before it
+     * and stays until the rank hands over the entry again. */
+    _Atomic int32_t capture;
+    int64_t start[2];    /* where its stdout and stderr begin */
+    uint64_t mark[2][2]; /* at the beginning of the two files */
     struct dtx_ring_result result;
 };
 

@@ -228,6 +228,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     struct dtx_ring_result *x = &p->ring->entry[r->entry].result;
     struct dtx_outcome *o = &x->r.outcome;
 
+    atomic_store(&p->ring->entry[r->entry].capture, -1);
     memset(x, 0, sizeof(*x));
     o->task = r->task;
     o->attempt = r->attempt;
@@ -397,6 +398,22 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
     return dtx_launcher_start(&p->launcher, &t);
 }
 
+/* Let the rank look at what it writes while it runs. */
+static void tell_capture(struct dtx_proc *p, const struct dtx_run *x)
+{
+    struct dtx_entry *entry = &p->ring->entry[x->entry];
+    const struct dtx_capture *c;
+
+    if (x->capture < 0)
+        return;
+    c = &p->captures.c[x->capture];
+    entry->start[0] = c->out.end;
+    entry->start[1] = c->err.end;
+    memcpy(entry->mark[0], c->out.mark, sizeof(entry->mark[0]));
+    memcpy(entry->mark[1], c->err.mark, sizeof(entry->mark[1]));
+    atomic_store(&entry->capture, x->capture);
+}
+
 static void note_started(struct dtx_proc *p, uint32_t run, pid_t pid,
                          const struct dtx_record *r)
 {
@@ -405,6 +422,7 @@ static void note_started(struct dtx_proc *p, uint32_t run, pid_t pid,
 
     p->leader[run] = pid;
     p->nruns++;
+    tell_capture(p, x);
     x->limited = r->limited && timeout_ns <= 0;
     if (x->limited)
         timeout_ns = atomic_load(&p->ring->limit_ns);

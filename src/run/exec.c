@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "node/clock.h"
 #include "node/spawner.h"
+#include "run/lines.h"
 #include "store/writer.h"
 #include "task/task.h"
 
@@ -42,6 +43,7 @@ struct held {
 struct dtx_exec {
     struct dtx_spawner *spawner;
     struct dtx_writer *packer;
+    struct dtx_lines *lines; /* or NULL */
     struct held *first, **last;
     struct place *places; /* of what runs or is packed: a few for each slot */
     struct dtx_outcome *ended; /* a ring */
@@ -164,6 +166,11 @@ void dtx_exec_destroy(struct dtx_exec *x)
 void dtx_exec_pack_all(struct dtx_exec *x)
 {
     x->pack_all = true;
+}
+
+void dtx_exec_tell(struct dtx_exec *x, struct dtx_lines *lines)
+{
+    x->lines = lines;
 }
 
 /* ---- ends ---- */
@@ -402,6 +409,15 @@ static void output_lost(struct dtx_exec *x, struct dtx_outcome *o, int error)
     push(x, o);
 }
 
+/* Where its streams really began; a task can empty its files. */
+static void tell_lines(const struct dtx_exec *x, const struct dtx_pack *p)
+{
+    const int64_t start[2] = {p->out_start, p->err_start};
+
+    if (x->lines && p->capture >= 0)
+        dtx_lines_end(x->lines, p->outcome.task, p->outcome.attempt, start);
+}
+
 static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
 {
     struct dtx_pack p;
@@ -428,6 +444,8 @@ static void take_result(struct dtx_exec *x, struct dtx_spawn_result *r)
              ? DTX_OK
              : dtx_spawner_capture_fds(x->spawner, r->capture, &p.out_fd,
                                        &p.out_start, &p.err_fd, &p.err_start);
+    if (rc == DTX_OK)
+        tell_lines(x, &p);
     if (rc == DTX_OK)
         rc = place_of(x, &r->outcome, &p.results);
     if (rc == DTX_OK)

@@ -15,6 +15,7 @@
 #include "wire/wire.h"
 
 struct dtx_exec;
+struct dtx_lines;
 struct dtx_spawner;
 struct dtx_writer;
 
@@ -26,6 +27,8 @@ void dtx_exec_destroy(struct dtx_exec *x); /* NULL is allowed */
 /* --results: from now on attempts without output go to the packer as well,
  * which writes the files their work item names. */
 void dtx_exec_pack_all(struct dtx_exec *x);
+/* Tell these (borrowed) of each result that has output (dtx_lines_end). */
+void dtx_exec_tell(struct dtx_exec *x, struct dtx_lines *lines);
 /* 0 or DTX_ENOMEM. The item is copied. */
 int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item);
 /* True when it was taken back: it will not start. */

@@ -7,7 +7,9 @@
  * on in good order; PACKED, that its outputs are on disk after the engine has
  * finished; LEAVE, from rank 0, ends the duty to answer PULLs and says whether
  * ranks were lost; NODE carries the words of run/noderun.h; HERE is said and
- * answered by those that wait for LEAVE. */
+ * answered by those that wait for LEAVE; LINES brings lines of a task that runs
+ * to rank 0, and BACK, from there, tells how many of them have come and been
+ * written. */
 #include "run/loop.h"
 
 #include <signal.h>
@@ -26,6 +28,8 @@
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/inbox.h"
+#include "run/lines.h"
+#include "run/live.h"
 #include "run/noderun.h"
 #include "run/place.h"
 #include "run/show.h"
@@ -56,7 +60,9 @@ enum bulk {
     BULK_PACKED,
     BULK_LEAVE,
     BULK_NODE,
-    BULK_HERE
+    BULK_HERE,
+    BULK_LINES,
+    BULK_BACK
 };
 
 /* A PULL that has not been answered. */
@@ -83,6 +89,7 @@ struct dtx_loop {
     struct dtx_buf frame;
     int64_t master_wake_ns, worker_wake_ns; /* 0 = none */
     int64_t tick_ns, alive_ns, nap_ns;
+    struct dtx_live live; /* lines of running tasks */
     int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
@@ -119,6 +126,9 @@ static int open_peers(struct dtx_loop *l)
     return DTX_OK;
 }
 
+static void send_live(void *ctx, uint32_t to, bool back, uint64_t off,
+                      const void *data, size_t len);
+
 struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
 {
     struct dtx_loop *l = calloc(1, sizeof(*l));
@@ -127,6 +137,7 @@ struct dtx_loop *dtx_loop_create(const struct dtx_loop_config *c)
         return NULL;
     l->c = *c;
     l->master_done = c->master == NULL;
+    dtx_live_begin(&l->live, c->rank, c->lines, c->show, send_live, l);
     if (open_peers(l)) {
         dtx_loop_destroy(l);
         return NULL;
@@ -333,6 +344,16 @@ static void say_lost(struct dtx_loop *l)
     }
 }
 
+static void send_live(void *ctx, uint32_t to, bool back, uint64_t off,
+                      const void *data, size_t len)
+{
+    struct dtx_loop *l = ctx;
+
+    if (l->gone[to])
+        return;
+    send_bulk(ctx, to, back ? BULK_BACK : BULK_LINES, off, data, len);
+}
+
 /* ---- carrying out actions ---- */
 
 static void act_run(struct dtx_loop *l, const struct dtx_action *a)
@@ -509,7 +530,8 @@ static bool poll_exec(struct dtx_loop *l)
 
     while (dtx_exec_next(l->c.exec, &o)) {
         judge_signal(l, &o);
-        dtx_inbox_ended(&l->to_worker, &o);
+        if (!l->c.lines || !dtx_lines_hold(l->c.lines, &o))
+            dtx_inbox_ended(&l->to_worker, &o);
         moved = true;
     }
     if (dtx_exec_error(l->c.exec) && !l->told_trouble)
@@ -576,6 +598,10 @@ static void on_bulk(struct dtx_loop *l, uint32_t from)
         dtx_noderun_hear(l->c.node, from, off, data.data, data.len);
     else if (kind == BULK_HERE && l->c.master)
         send_bulk(l, from, BULK_HERE, 0, NULL, 0);
+    else if (kind == BULK_LINES && l->c.show)
+        dtx_live_hear(&l->live, from, off, data);
+    else if (kind == BULK_BACK && from == 0)
+        dtx_live_back(&l->live, len, off);
     else if (kind == BULK_LEAVE && from == 0) {
         l->leave = true;
         l->lossy = off != 0;
@@ -744,6 +770,8 @@ static int64_t nap_of(struct dtx_loop *l, int64_t now)
         due = l->master_wake_ns;
     if (l->worker_wake_ns && l->worker_wake_ns < due)
         due = l->worker_wake_ns;
+    if (l->c.lines && l->live.next_ns < due)
+        due = l->live.next_ns;
     if (l->c.transport && !dtx_transport_quiet(l->c.transport) &&
         nap > NAP_BUSY_NS)
         nap = NAP_BUSY_NS;
@@ -765,6 +793,7 @@ static bool pump(struct dtx_loop *l)
     moved |= poll_show(l);
     moved |= poll_stream(l);
     moved |= poll_timers(l, dtx_clock_mono_ns());
+    moved |= dtx_live_poll(&l->live, dtx_clock_mono_ns(), &l->to_worker);
     moved |= deliver(l, false);
     if (l->c.master)
         moved |= deliver(l, true);
@@ -914,7 +943,7 @@ int dtx_loop_part(struct dtx_loop *l, struct dtx_error *err)
     uint32_t r;
 
     l->err = err;
-    l->tick_ns = INT64_MAX;
+    l->tick_ns = l->live.next_ns = INT64_MAX;
     for (r = 0; r < l->c.size; r++)
         l->here_ns[r] = dtx_clock_mono_ns();
     if (!l->c.master)

@@ -18,6 +18,7 @@ struct dtx_bell;
 struct dtx_card;
 struct dtx_error;
 struct dtx_exec;
+struct dtx_lines;
 struct dtx_loop;
 struct dtx_master;
 struct dtx_noderun;
@@ -40,6 +41,7 @@ struct dtx_loop_config {
     struct dtx_worker *worker;
     struct dtx_spawner *spawner;
     struct dtx_exec *exec;
+    struct dtx_lines *lines;  /* of what runs here; NULL: not shown */
     struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_output_reader *reader; /* of outputs */
     struct dtx_watch *watch; /* who has died; NULL: one rank */

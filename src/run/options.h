@@ -73,6 +73,7 @@ struct dtx_options {
     bool eta;               /* --eta: as --bar, with the time gone */
     bool quiet;             /* -q: no summary, no warnings */
     bool verbose;           /* -v */
+    bool line_buffer;       /* show lines while their task runs */
     bool no_output;         /* --no-show: outputs go to out/ only, not to
                                stdout */
     enum dtx_keep keep;     /* --keep-outputs all|failed|none */

@@ -160,6 +160,12 @@
     X("keep-order", 'k', FLAG, AT(keep_order), NULL, 0, 0, NULL,               \
       "show outputs in the order of the tasks, of each the last attempt; "     \
       "they wait in the run directory, not in memory")                         \
+    X("line-buffer", 0, FLAG, AT(line_buffer), NULL, 0, 0, NULL,               \
+      "show whole lines while their task runs, mixed with those of others; "   \
+      "a line longer than 256 KiB comes in parts. With -k it has no effect: "  \
+      "outputs wait for their turn")                                           \
+    X("lb", 0, FLAG, AT(line_buffer), NULL, 0, 0, NULL,                        \
+      "the same as --line-buffer")                                             \
     X("tag", 0, FLAG, AT(tag), NULL, 0, 0, NULL,                               \
       "begin each line shown with the task and a TAB: its arguments, its "     \
       "name=, or else its command")                                            \
@@ -194,8 +200,6 @@
     X("memfree", 0)                                                            \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
-    X("lb", 0)                                                                 \
-    X("line-buffer", 0)                                                        \
     X("tagstring", 0)
 
 #endif

@@ -24,6 +24,7 @@
 #include "run/exec.h"
 #include "run/job.h"
 #include "run/learn.h"
+#include "run/lines.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -334,6 +335,7 @@ static void take_down(struct dtx_rank_life *r)
     stop_packing(r);
     dtx_show_stop(r->show);
     dtx_exec_destroy(r->exec);
+    dtx_lines_destroy(r->lines);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
     dtx_learn_destroy(r->learn);

@@ -19,6 +19,7 @@
 #include "run/exec.h"
 #include "run/launcher.h"
 #include "run/learn.h"
+#include "run/lines.h"
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
@@ -127,6 +128,12 @@ static int start_writer(struct dtx_rank_life *r, struct dtx_error *err)
     return dtx_writer_start(&c, &r->writer, err);
 }
 
+/* With -k the order of the tasks wins. */
+static bool shows_lines(const struct dtx_options *o)
+{
+    return o->line_buffer && !o->no_output && !o->keep_order;
+}
+
 static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_worker_config c;
@@ -152,8 +159,13 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
     r->exec = dtx_exec_create(r->spawner, r->packer);
     if (r->exec && r->o->results)
         dtx_exec_pack_all(r->exec);
+    if (shows_lines(r->o))
+        r->lines = dtx_lines_create(r->spawner, r->size);
+    if (r->exec && r->lines)
+        dtx_exec_tell(r->exec, r->lines);
     r->reader = dtx_output_reader_create(r->run_dir);
-    if (!r->worker || !r->exec || !r->reader)
+    if (!r->worker || !r->exec || !r->reader ||
+        (shows_lines(r->o) && !r->lines))
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
     return DTX_OK;
 }
@@ -380,6 +392,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
                                  .joblog = r->o->joblog,
                                  .append = r->job.resumed ||
                                            r->job.from_joblog,
+                                 .lines = shows_lines(r->o),
                                  .keep_order = r->o->keep_order,
                                  .is_settled = is_settled,
                                  .tag_of = r->o->tag ? tag_of : NULL,
@@ -502,6 +515,7 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.worker = r->worker;
     c.spawner = r->spawner;
     c.exec = r->exec;
+    c.lines = r->lines;
     c.writer = r->writer;
     c.reader = r->reader;
     c.node = r->node;

@@ -51,6 +51,7 @@ struct dtx_rank_life {
     struct dtx_output_reader *reader;
     struct dtx_writer *packer; /* of outputs */
     struct dtx_exec *exec;
+    struct dtx_lines *lines; /* shown while their tasks run, or NULL */
     struct dtx_worker *worker;
     struct dtx_buf setup, teardown; /* the task file's, for nodes */
     struct dtx_noderun *node; /* NULL: no commands for nodes */

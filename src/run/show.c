@@ -18,26 +18,39 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "run/lines.h"
 #include "run/order.h"
 #include "run/outlet.h"
 #include "run/passing.h"
+#include "run/printer.h"
+#include "run/shown.h"
 #include "store/file.h"
 #include "store/output.h"
 
 #define PULL_BYTES (4u << 20) /* asked of other nodes and not yet shown */
 #define PULLS 256             /* outputs of which some was asked */
 #define JOIN_S 2              /* for the thread to end by itself */
-#define HOLD_BYTES (64u << 10) /* small outputs are written together */
 #define GATHER_NS (8 * DTX_MSEC_NS)
 #define TAG_BYTES (1u << 20) /* of tags made before they are needed */
 #define TAIL_BYTES 65536 /* of a joblog, looked at before it goes on */
-#define STOPPED 1 /* from write_piece: nothing more is to be written */
+
+/* What --line-buffer adds to an entry: it is lines of a task that still runs,
+ * or an output of which some has been shown. */
+struct live {
+    uint64_t skip[2]; /* bytes of each stream that are not to be shown */
+    uint64_t from;    /* far: the entry's lengths begin so far behind 'off' */
+    bool in_line[2];  /* goes on within a line */
+    bool lines;       /* 'text' is all there is, of the one stream that has a
+                         length */
+    char text[];
+};
 
 /* An output waiting to be shown: all that is kept of its task. */
 struct entry {
     struct entry *next;
     uint64_t off, out_len, err_len;
     char *tag; /* NULL: there is none yet */
+    struct live *live; /* or NULL */
     uint32_t task, rank, crc;
     bool far;
 };
@@ -62,6 +75,7 @@ struct dtx_show {
     struct pull *pull, *newest; /* in the order of the entries */
     struct entry *untagged; /* before it all have their tags */
     size_t tag_bytes;
+    struct entry *spent; /* lines that were written, to be told */
     bool awaited; /* somebody waits for all to be shown */
     bool asleep;  /* the thread waits for something to show */
     unsigned npulls;
@@ -73,142 +87,26 @@ struct dtx_show {
     /* the main thread's own */
     struct dtx_order early; /* entries before their turn */
     uint32_t next;          /* all tasks before it are settled */
+    struct dtx_shown *shown; /* of tasks that run; NULL: without lines */
     /* anybody's */
     atomic_bool stopping; /* set with the lock held */
-    atomic_bool mute[2];  /* stdout, stderr: cannot be written any more */
-    atomic_int error;
     /* the thread's own */
     struct dtx_output_reader *reader;
+    struct dtx_printer printer; /* mute and error are anybody's */
     struct dtx_buf line;
-    struct dtx_buf hold; /* output not written yet, for stream 'held' */
-    enum dtx_stream held;
-    const char *tag; /* of the output that is being written, or NULL */
-    bool in_line[2]; /* a line of it has begun and not ended */
     int joblog_fd;
 };
 
-static void write_log(void *show);
+/* ---- the joblog ---- */
 
-/* ---- writing ---- */
-
-/* 0, an errno, or -1 when the thread is to end and nobody reads. The joblog
- * does not wait for the others. */
+/* A line of the joblog: 0, an errno, or -1 when the thread is to end and nobody
+ * reads. It does not wait for the others. */
 static int write_all(struct dtx_show *s, int fd, const char *p, size_t len)
 {
-    struct dtx_outlet o = {&s->stopping, fd == s->joblog_fd ? NULL : write_log,
-                           s};
+    struct dtx_outlet o = {&s->stopping, NULL, NULL};
 
     return dtx_outlet_write(&o, fd, p, len);
 }
-
-static void remember(struct dtx_show *s, int e)
-{
-    int none = DTX_OK;
-
-    errno = e;
-    (void)atomic_compare_exchange_strong(&s->error, &none,
-                                         dtx_error_errno(NULL, "show"));
-}
-
-/* No more to this stream. Outputs stay in the run directory. */
-static void give_up(struct dtx_show *s, int i, int e)
-{
-    atomic_store(&s->mute[i], true);
-    if (dtx_outlet_reader_left(i ? STDERR_FILENO : STDOUT_FILENO, e))
-        return;
-    remember(s, e);
-    dtx_log(DTX_LOG_ERROR,
-            "cannot write to %s: %s; no further outputs are shown there: "
-            "'distributex output %s TASK' shows them",
-            i ? "stderr" : "stdout", strerror(e), s->c.run_dir);
-}
-
-/* The progress line shares the terminal: it is drawn again by the next tick. */
-static int wipe_line(struct dtx_show *s)
-{
-    static const char wipe[] = "\r\033[K";
-
-    if (!s->c.wipe || atomic_load(&s->mute[1]))
-        return 0;
-    return write_all(s, STDERR_FILENO, wipe, sizeof(wipe) - 1);
-}
-
-/* 0 or STOPPED. */
-static int write_now(struct dtx_show *s, enum dtx_stream stream,
-                     const void *data, size_t len)
-{
-    int i = stream == DTX_STDERR, e;
-
-    if (atomic_load(&s->mute[i]))
-        return 0;
-    e = wipe_line(s);
-    if (e == 0)
-        e = write_all(s, i ? STDERR_FILENO : STDOUT_FILENO, data, len);
-    if (e > 0)
-        give_up(s, i, e);
-    return e < 0 ? STOPPED : 0;
-}
-
-/* Write what has been held back. */
-static int flush(struct dtx_show *s)
-{
-    int rc = s->hold.len > 0 ? write_now(s, s->held, s->hold.data, s->hold.len)
-                             : 0;
-
-    dtx_buf_clear(&s->hold);
-    return rc;
-}
-
-static int put(struct dtx_show *s, enum dtx_stream stream, const void *data,
-               size_t len)
-{
-    int rc = 0;
-
-    if (s->held != stream || s->hold.len + len > HOLD_BYTES ||
-        !dtx_buf_reserve(&s->hold, len))
-        rc = flush(s);
-    s->held = stream;
-    if (rc != 0)
-        return rc;
-    if (len > HOLD_BYTES || !dtx_buf_reserve(&s->hold, len))
-        return write_now(s, stream, data, len);
-    dtx_buf_append(&s->hold, data, len);
-    return 0;
-}
-
-/* Each line with the tag before it. */
-static int put_tagged(struct dtx_show *s, enum dtx_stream stream,
-                      const char *data, size_t len)
-{
-    const size_t tag_len = strlen(s->tag);
-    bool *in_line = &s->in_line[stream == DTX_STDERR];
-    int rc = 0;
-
-    while (len > 0 && rc == 0) {
-        const char *end = memchr(data, '\n', len);
-        size_t n = end ? (size_t)(end - data) + 1 : len;
-
-        if (!*in_line)
-            rc = put(s, stream, s->tag, tag_len);
-        if (rc == 0)
-            rc = put(s, stream, data, n);
-        *in_line = !end;
-        data += n;
-        len -= n;
-    }
-    return rc;
-}
-
-static int write_piece(void *ctx, enum dtx_stream stream, const void *data,
-                       size_t len)
-{
-    struct dtx_show *s = ctx;
-
-    return s->tag ? put_tagged(s, stream, data, len)
-                  : put(s, stream, data, len);
-}
-
-/* ---- the joblog ---- */
 
 /* Write the lines that wait. Called without the lock; what cannot be written
  * is told once. */
@@ -228,7 +126,7 @@ static void write_log(void *show)
         e = write_all(s, s->joblog_fd, taken.data, taken.len);
     dtx_buf_clear(&s->line);
     if (e > 0) {
-        remember(s, e);
+        dtx_printer_note(&s->printer, e);
         dtx_log(DTX_LOG_ERROR, "joblog: cannot write %s: %s; no further lines",
                 s->c.joblog, strerror(e));
         (void)close(s->joblog_fd);
@@ -286,9 +184,9 @@ static int write_far(struct dtx_show *s, const struct entry *e, uint64_t at,
     int rc = 0;
 
     if (out > 0)
-        rc = write_piece(s, DTX_STDOUT, data, out);
+        rc = dtx_printer_write(&s->printer, DTX_STDOUT, data, out);
     if (rc == 0 && len > out)
-        rc = write_piece(s, DTX_STDERR, data + out, len - out);
+        rc = dtx_printer_write(&s->printer, DTX_STDERR, data + out, len - out);
     return rc;
 }
 
@@ -355,8 +253,14 @@ static void show_far(struct dtx_show *s, struct entry *e)
         return;
     if (written < total_of(e))
         say_lost(s, e, "cannot be shown: it could not be fetched");
-    else if (crc != e->crc)
+    else if (crc != e->crc && !e->live) /* the sum is over all of it */
         say_lost(s, e, "is damaged: its checksum is wrong");
+}
+
+/* Where the bytes of a far entry begin. */
+static uint64_t begin_of(const struct entry *e)
+{
+    return e->off + (e->live ? e->live->from : 0);
 }
 
 /* The entry to ask for next and its pull, NULL when there is none now. */
@@ -390,7 +294,7 @@ bool dtx_show_want(struct dtx_show *s, struct dtx_show_want *out)
         uint64_t left = total_of(p->e) - p->asked;
 
         out->rank = p->e->rank;
-        out->off = p->e->off + p->asked;
+        out->off = begin_of(p->e) + p->asked;
         out->len = left < DTX_SHOW_PIECE ? (uint32_t)left : DTX_SHOW_PIECE;
         p->asked += out->len;
         s->pulling += out->len;
@@ -407,7 +311,7 @@ static struct pull *awaiting(struct dtx_show *s, uint32_t rank, uint64_t off)
 {
     struct pull *p = s->pull;
 
-    while (p && (p->e->rank != rank || p->e->off + p->got != off ||
+    while (p && (p->e->rank != rank || begin_of(p->e) + p->got != off ||
                  p->asked == p->got))
         p = p->next;
     return p;
@@ -445,23 +349,31 @@ static void show_near(struct dtx_show *s, const struct entry *e)
     o.out_len = e->out_len;
     o.err_len = e->err_len;
     o.out_crc = e->crc;
-    if (dtx_output_each(s->reader, s->c.epoch, &o, write_piece, s, &err) < 0)
+    if (dtx_output_each(s->reader, s->c.epoch, &o, dtx_printer_write,
+                        &s->printer, &err) < 0)
         dtx_log(DTX_LOG_WARN, "output of task %llu cannot be shown: %s",
                 (unsigned long long)dtx_task_id(e->task), err.text);
+}
+
+static void show_lines(struct dtx_show *s, const struct entry *e)
+{
+    enum dtx_stream k = e->out_len > 0 ? DTX_STDOUT : DTX_STDERR;
+
+    (void)dtx_printer_write(&s->printer, k, e->live->text, total_of(e));
 }
 
 /* Would anybody see it? */
 static bool is_wanted(struct dtx_show *s, uint64_t out_len, uint64_t err_len)
 {
-    return s->c.output && ((out_len > 0 && !atomic_load(&s->mute[0])) ||
-                           (err_len > 0 && !atomic_load(&s->mute[1])));
+    return s->c.output && ((out_len > 0 && !atomic_load(&s->printer.mute[0])) ||
+                           (err_len > 0 && !atomic_load(&s->printer.mute[1])));
 }
 
 /* Write what is held back, with the lock. */
 static void release(struct dtx_show *s)
 {
     (void)pthread_mutex_unlock(&s->lock);
-    (void)flush(s);
+    (void)dtx_printer_flush(&s->printer);
     (void)pthread_mutex_lock(&s->lock);
     s->holding = false;
 }
@@ -485,12 +397,13 @@ static void take_tag(struct dtx_show *s, const struct entry *e)
         s->c.notify(s->c.ctx);
         (void)pthread_cond_wait(&s->cond, &s->lock);
     }
-    s->tag = e->tag ? e->tag : "";
-    s->in_line[0] = s->in_line[1] = false;
+    s->printer.tag = e->tag ? e->tag : "";
+    s->printer.in_line[0] = s->printer.in_line[1] = false;
 }
 
 static void free_entry(struct entry *e)
 {
+    free(e->live);
     free(e->tag);
     free(e);
 }
@@ -520,6 +433,23 @@ static bool give_back(struct dtx_show *s)
     return true;
 }
 
+/* Free it; of lines it is told first. With the lock held. */
+static void retire(struct dtx_show *s, struct entry *e)
+{
+    if (!e->live || !e->live->lines) {
+        free_entry(e);
+        return;
+    }
+    free(e->tag);
+    free(e->live);
+    e->tag = NULL;
+    e->live = NULL;
+    e->next = s->spent;
+    s->spent = e;
+    if (!e->next)
+        s->c.notify(s->c.ctx);
+}
+
 /* The first entry is done with. With the lock held. */
 static void drop_first(struct dtx_show *s)
 {
@@ -532,11 +462,23 @@ static void drop_first(struct dtx_show *s)
     let_pass(s, e->rank, e->off);
     if (e->tag && makes_tags_late(s))
         s->tag_bytes -= strlen(e->tag) + 1;
-    s->tag = NULL;
+    s->printer.tag = NULL;
     s->first = e->next;
     if (!s->first)
         s->last = &s->first;
-    free_entry(e);
+    retire(s, e);
+}
+
+/* Go on where what was shown of it before has ended. */
+static void take_live(struct dtx_show *s, const struct entry *e)
+{
+    const struct live *v = e->live;
+
+    memset(s->printer.skip, 0, sizeof(s->printer.skip));
+    if (!v)
+        return;
+    memcpy(s->printer.skip, v->skip, sizeof(s->printer.skip));
+    memcpy(s->printer.in_line, v->in_line, sizeof(s->printer.in_line));
 }
 
 /* Called and returns with the lock held. */
@@ -546,6 +488,7 @@ static void show_first(struct dtx_show *s)
 
     if (is_wanted(s, e->out_len, e->err_len)) {
         take_tag(s, e);
+        take_live(s, e);
         s->holding = true;
         if (e->far) {
             release(s); /* before there is something to wait for */
@@ -553,7 +496,10 @@ static void show_first(struct dtx_show *s)
             release(s);
         } else {
             (void)pthread_mutex_unlock(&s->lock);
-            show_near(s, e);
+            if (e->live && e->live->lines)
+                show_lines(s, e);
+            else
+                show_near(s, e);
             (void)pthread_mutex_lock(&s->lock);
         }
     } else if (s->pull && s->pull->e == e) {
@@ -614,7 +560,7 @@ static void *thread_main(void *arg)
         }
     }
     (void)pthread_mutex_unlock(&s->lock);
-    (void)flush(s);
+    (void)dtx_printer_flush(&s->printer);
     write_log(s);
     return NULL;
 }
@@ -685,12 +631,18 @@ static void free_show(struct dtx_show *s)
          e = dtx_order_take(&s->early, UINT64_MAX))
         free_entry(e);
     dtx_order_free(&s->early);
+    while (s->spent) {
+        e = s->spent;
+        s->spent = e->next;
+        free_entry(e);
+    }
+    dtx_shown_destroy(s->shown);
     dtx_passing_destroy(s->passing);
     if (s->joblog_fd >= 0)
         (void)close(s->joblog_fd);
     dtx_output_reader_destroy(s->reader);
     dtx_buf_free(&s->line);
-    dtx_buf_free(&s->hold);
+    dtx_buf_free(&s->printer.hold);
     dtx_buf_free(&s->log);
     (void)pthread_cond_destroy(&s->cond);
     (void)pthread_mutex_destroy(&s->lock);
@@ -732,13 +684,19 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
         return dtx_error_set(err, DTX_ENOMEM, "show: out of memory");
     s->c = *c;
     s->last = &s->first;
+    s->printer.outlet = (struct dtx_outlet){&s->stopping, write_log, s};
+    s->printer.run_dir = c->run_dir;
+    s->printer.wipe = c->wipe;
     init_sync(s);
     rc = open_joblog(s, err);
     if (rc == DTX_OK) {
         s->reader = dtx_output_reader_create(c->run_dir);
         if (c->passing > 0)
             s->passing = dtx_passing_create(c->passing);
-        if (!s->reader || (c->passing > 0 && !s->passing))
+        if (c->lines)
+            s->shown = dtx_shown_create();
+        if (!s->reader || (c->passing > 0 && !s->passing) ||
+            (c->lines && !s->shown))
             rc = dtx_error_set(err, DTX_ENOMEM, "show: out of memory");
     }
     if (rc == DTX_OK)
@@ -751,8 +709,40 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
     return DTX_OK;
 }
 
+/* Of a far output what was shown is not even fetched, as far as it stands at
+ * the beginning. */
+static void skip_far(struct entry *e)
+{
+    struct live *v = e->live;
+
+    v->from = v->skip[0];
+    e->out_len -= v->skip[0];
+    v->skip[0] = 0;
+    if (e->out_len > 0)
+        return;
+    v->from += v->skip[1];
+    e->err_len -= v->skip[1];
+    v->skip[1] = 0;
+}
+
+/* Some of it was shown already. False when out of memory. */
+static bool skip_shown(struct entry *e, const struct dtx_shown_so_far *f)
+{
+    if (f->bytes[0] == 0 && f->bytes[1] == 0)
+        return true;
+    e->live = calloc(1, sizeof(*e->live));
+    if (!e->live)
+        return false;
+    memcpy(e->live->skip, f->bytes, sizeof(f->bytes));
+    memcpy(e->live->in_line, f->in_line, sizeof(f->in_line));
+    if (e->far)
+        skip_far(e);
+    return true;
+}
+
 static struct entry *make_entry(const struct dtx_show *s,
-                                const struct dtx_outcome *o)
+                                const struct dtx_outcome *o,
+                                const struct dtx_shown_so_far *f)
 {
     struct entry *e = calloc(1, sizeof(*e));
 
@@ -765,7 +755,10 @@ static struct entry *make_entry(const struct dtx_show *s,
     e->out_len = o->out_len;
     e->err_len = o->err_len;
     e->far = !s->c.is_near(s->c.ctx, o->rank);
-    return e;
+    if (skip_shown(e, f))
+        return e;
+    free_entry(e);
+    return NULL;
 }
 
 /* False when out of memory. */
@@ -816,11 +809,28 @@ static void wake(struct dtx_show *s)
         (void)pthread_cond_signal(&s->cond);
 }
 
+/* What was shown of it while it ran, no more than there is. */
+static struct dtx_shown_so_far shown_of(struct dtx_show *s,
+                                        const struct dtx_outcome *o)
+{
+    struct dtx_shown_so_far f = {{0, 0}, {false, false}};
+
+    if (s->shown)
+        f = dtx_shown_end(s->shown, o->task, o->attempt);
+    if (f.bytes[0] > o->out_len)
+        f.bytes[0] = o->out_len;
+    if (f.bytes[1] > o->err_len)
+        f.bytes[1] = o->err_len;
+    return f;
+}
+
 int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
 {
-    bool wanted = is_wanted(s, o->out_len, o->err_len) &&
+    struct dtx_shown_so_far f = shown_of(s, o);
+    bool wanted = is_wanted(s, o->out_len - f.bytes[0],
+                            o->err_len - f.bytes[1]) &&
                   (final || !s->c.keep_order);
-    struct entry *e = wanted ? make_entry(s, o) : NULL;
+    struct entry *e = wanted ? make_entry(s, o, &f) : NULL;
     int rc;
 
     if (e && s->c.tag_of && s->c.live && !make_tag(s, e)) {
@@ -847,6 +857,64 @@ int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final)
     wake(s);
     (void)pthread_mutex_unlock(&s->lock);
     return rc;
+}
+
+/* NULL when out of memory. */
+static struct entry *make_lines(const struct dtx_show *s,
+                                const struct dtx_lines_piece *p)
+{
+    struct entry *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->live = calloc(1, sizeof(*e->live) + p->len);
+    e->task = p->task;
+    *(p->stream ? &e->err_len : &e->out_len) = p->len;
+    if (!e->live || (s->c.tag_of && s->c.live && !make_tag(s, e))) {
+        free_entry(e);
+        return NULL;
+    }
+    e->live->lines = true;
+    memcpy(e->live->text, p->data, p->len);
+    return e;
+}
+
+bool dtx_show_lines(struct dtx_show *s, uint32_t rank,
+                    const struct dtx_lines_piece *p)
+{
+    size_t out = p->stream ? 0 : p->len, err = p->len - out;
+    bool wanted = is_wanted(s, out, err), in_line;
+    struct entry *e = wanted ? make_lines(s, p) : NULL;
+
+    if ((wanted && !e) || !dtx_shown_take(s->shown, p, &in_line) || !wanted) {
+        if (e)
+            free_entry(e);
+        return false;
+    }
+    e->rank = rank;
+    e->live->in_line[p->stream] = in_line;
+    (void)pthread_mutex_lock(&s->lock);
+    append(s, e);
+    wake(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    return true;
+}
+
+bool dtx_show_spent(struct dtx_show *s, uint32_t *rank, uint64_t *bytes)
+{
+    struct entry *e;
+
+    (void)pthread_mutex_lock(&s->lock);
+    e = s->spent;
+    if (e)
+        s->spent = e->next;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!e)
+        return false;
+    *rank = e->rank;
+    *bytes = total_of(e);
+    free_entry(e);
+    return true;
 }
 
 /* Hand on what waits for tasks below 'limit'. */
@@ -902,7 +970,7 @@ bool dtx_show_idle(struct dtx_show *s)
 
 int dtx_show_error(struct dtx_show *s)
 {
-    return atomic_load(&s->error);
+    return atomic_load(&s->printer.error);
 }
 
 void dtx_show_stop(struct dtx_show *s)

@@ -14,6 +14,11 @@
  *     while (dtx_show_want(s, &w)) send a PULL to w.rank;
  *     on DATA: dtx_show_feed(s, off, data, len);
  *
+ * Lines of tasks that still run (--line-buffer) are shown among the outputs, in
+ * the order in which they were pushed; of the output that follows them only
+ * what was not shown yet. Their bytes are in memory until they are written:
+ * dtx_show_spent tells when, so that who sends them can bound them.
+ *
  * With keep_order outputs are shown in the order of the tasks, of each task
  * that of its final attempt.  What has come before its turn waits as an entry
  * of those 64 bytes.  Tasks that have nothing to show do not hold up others:
@@ -31,6 +36,7 @@
 
 struct dtx_buf;
 struct dtx_error;
+struct dtx_lines_piece;
 struct dtx_show;
 
 #define DTX_SHOW_PIECE (256u << 10) /* bytes pulled at once */
@@ -47,6 +53,7 @@ struct dtx_show_config {
                             before an output */
     const char *joblog;  /* path, or NULL */
     bool append;         /* to the joblog (a resumed job) */
+    bool lines;          /* dtx_show_lines will be called */
     bool keep_order;     /* show in the order of the tasks */
     /* keep_order: will nothing more be pushed for this task? False for one
      * that is not known yet. */
@@ -67,6 +74,14 @@ int dtx_show_start(const struct dtx_show_config *c, struct dtx_show **out,
                    struct dtx_error *err);
 /* Also counts as shown when nothing is to be printed. 0 or DTX_ENOMEM. */
 int dtx_show_push(struct dtx_show *s, const struct dtx_outcome *o, bool final);
+/* Lines of an attempt that has not been pushed, by 'rank'; never with
+ * keep_order. False: they need no room, and dtx_show_spent will not tell of
+ * them (they do not go on where the last ones ended, nobody reads this stream,
+ * or there is no memory: then they are shown with the output). */
+bool dtx_show_lines(struct dtx_show *s, uint32_t rank,
+                    const struct dtx_lines_piece *p);
+/* Lines of 'rank' have been written, so many bytes; false: none since. */
+bool dtx_show_spent(struct dtx_show *s, uint32_t *rank, uint64_t *bytes);
 /* keep_order: after all outcomes of a step of the master have been pushed, hand
  * on those whose turn has come. */
 void dtx_show_settle(struct dtx_show *s);

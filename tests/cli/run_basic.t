@@ -221,7 +221,7 @@ test_case "no task file, two, one that is not there, an empty one" '
 test_case "options that are not known or not built are refused" '
     echo "touch ran" >list
     expect_status 102 dtx 20 --no-such list
-    expect_status 102 dtx 20 --line-buffer list
+    expect_status 102 dtx 20 --tagstring x list
     expect_status 102 dtx 20 -j none list
     expect_status 102 dtx 20 --timeout never-ever list
     expect_status 102 dtx 20 --policy fancy list

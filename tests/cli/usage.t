@@ -37,7 +37,8 @@ test_case "task files" '
 test_case "options" '
     echo true >a
     refused "unknown option --retri; did you mean --retries?" run --retri 1 a
-    refused "unknown option --lb: it is not in this version" run --lb a
+    refused "unknown option --tagstring: it is not in this version" \
+        run --tagstring x a
     refused "--ranks: '\''0'\'' is not a whole number" run --ranks 0 a
     refused "--timeout: '\''80%'\'' is not valid" run --timeout 80% a
     refused "--header: '\''2'\'' is not" run --header 2 echo ::: a

@@ -159,8 +159,6 @@ static const struct row rows[] = {
      "unknown option --job; did you mean --jobs?"},
     {"--run_dir d t", NULL, NULL, NULL,
      "unknown option --run_dir; did you mean --run-dir?"},
-    {"--line-buffer t", NULL, NULL, NULL,
-     "unknown option --line-buffer: it is not in this version" SEE},
     {"--tagstring=d t", NULL, NULL, NULL,
      "unknown option --tagstring: it is not in this version" SEE},
     {"t", "DTX_MEMFREE=1G", NULL, NULL,

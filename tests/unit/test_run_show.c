@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "check_main.h"
+#include "run/lines.h"
 #include "store/output.h"
 #include "store_dir.h"
 
@@ -327,6 +328,162 @@ START_TEST(segments_go_when_shown)
     ck_assert_int_eq(dtx_scratch_size("passing/out/e3-r0.p0"), -1);
     ck_assert_int_gt(dtx_scratch_size("passing/out/e3-r0.p2"), 0);
     ck_assert_int_eq(dtx_scratch_size("out"), 9 + (long long)sizeof(text) - 1);
+}
+END_TEST
+
+/* ---- lines of tasks that run ---- */
+
+static struct dtx_show *start_lines(const char *dir, bool tagged)
+{
+    struct dtx_show_config c;
+    struct dtx_show *s = NULL;
+
+    memset(&c, 0, sizeof(c));
+    c.run_dir = dir;
+    c.epoch = EPOCH;
+    c.list = &list;
+    c.output = true;
+    c.lines = true;
+    c.tag_of = tagged ? tag_of : NULL;
+    c.host = host_of;
+    c.is_near = is_near;
+    c.notify = notify;
+    ck_assert_int_eq(dtx_show_start(&c, &s, NULL), 0);
+    return s;
+}
+
+static bool show_it(struct dtx_show *s, uint32_t rank, uint32_t task,
+                    int stream, uint64_t off, const char *text)
+{
+    struct dtx_lines_piece p = {task, 1, stream, off, text, strlen(text)};
+
+    return dtx_show_lines(s, rank, &p);
+}
+
+/* Tags are made as the loop does it. */
+static void await_shown(struct dtx_show *s)
+{
+    int i;
+
+    for (i = 0; i < PATIENCE_TURNS && !dtx_show_idle(s); i++) {
+        dtx_show_tend(s);
+        nap();
+    }
+    ck_assert_int_lt(i, PATIENCE_TURNS);
+}
+
+START_TEST(lines_then_the_rest)
+{
+    const char *dir = _i ? "tagged" : "untagged";
+    struct dtx_output *out = open_output(dir);
+    struct dtx_outcome o[2] = {packed(out, 1, "a\nb\nc", "e\nf\n"),
+                               packed(out, 2, "x\n", "y\n")};
+    struct dtx_show *s;
+    uint64_t bytes, sum = 0;
+    uint32_t rank;
+
+    turn_to_files("lines.out", "lines.err");
+    s = start_lines(dir, _i == 1);
+    ck_assert(show_it(s, 0, 1, 0, 0, "a\n"));
+    ck_assert(show_it(s, 0, 2, 0, 0, "x\n"));
+    ck_assert(show_it(s, 0, 1, 1, 0, "e\n"));
+    ck_assert(show_it(s, 0, 1, 0, 2, "b\n"));
+    ck_assert(!show_it(s, 0, 1, 0, 2, "b\n")); /* twice */
+    ck_assert(!show_it(s, 0, 1, 0, 6, "d\n")); /* a gap */
+    push(s, &o[0], true);
+    push(s, &o[1], true);
+    await_shown(s);
+    while (dtx_show_spent(s, &rank, &bytes))
+        sum += bytes;
+    dtx_show_stop(s);
+    turn_back();
+    ck_assert_uint_eq(sum, 8);
+    holds("lines.out", _i ? "t1:a\nt2:x\nt1:b\nt1:c" : "a\nx\nb\nc");
+    holds("lines.err", _i ? "t1:e\nt1:f\nt2:y\n" : "e\nf\ny\n");
+    dtx_output_close(out);
+}
+END_TEST
+
+/* A long line came in parts, and its file was emptied in another task: there
+ * all is shown. An attempt that failed does not count for the next. */
+START_TEST(lines_in_parts_and_in_vain)
+{
+    struct dtx_output *out = open_output("parts");
+    struct dtx_outcome o[3] = {packed(out, 1, "abcd\nz\n", ""),
+                               packed(out, 2, "new\n", ""),
+                               packed(out, 3, "again\n", "")};
+    struct dtx_lines_piece emptied = {2, 1, 0, 0, NULL, 0};
+    struct dtx_show *s;
+
+    turn_to_files("parts.out", "parts.err");
+    s = start_lines("parts", true);
+    ck_assert(show_it(s, 0, 1, 0, 0, "ab"));
+    ck_assert(show_it(s, 0, 1, 0, 2, "c"));
+    push(s, &o[0], true);
+    ck_assert(show_it(s, 0, 2, 0, 0, "old\n"));
+    ck_assert(!dtx_show_lines(s, 0, &emptied));
+    push(s, &o[1], true);
+    ck_assert(show_it(s, 0, 3, 0, 0, "again\n"));
+    o[2].attempt = 2;
+    push(s, &o[2], true);
+    await_shown(s);
+    dtx_show_stop(s);
+    turn_back();
+    holds("parts.out", "t1:abcd\nt1:z\nt2:old\nt2:new\nt3:again\nt3:again\n");
+    dtx_output_close(out);
+}
+END_TEST
+
+/* Of a far output only the rest is asked for. */
+START_TEST(lines_of_far_tasks)
+{
+    struct dtx_outcome o[2] = {far_one(1, 1, 100, 6, 4),
+                               far_one(1, 2, 200, 2, 4)};
+    struct dtx_show *s;
+    struct dtx_show_want w;
+
+    turn_to_files("farlines.out", "farlines.err");
+    s = start_lines(".", false);
+    o[0].attempt = o[1].attempt = 1;
+    ck_assert(show_it(s, 1, 1, 0, 0, "a\n"));
+    ck_assert(show_it(s, 1, 1, 1, 0, "e\n"));
+    ck_assert(show_it(s, 1, 2, 0, 0, "x\n"));
+    ck_assert(show_it(s, 1, 2, 1, 0, "y\n"));
+    push(s, &o[0], true);
+    push(s, &o[1], true);
+    ck_assert(dtx_show_want(s, &w));
+    ck_assert_uint_eq(w.off, 102);
+    ck_assert_uint_eq(w.len, 8);
+    dtx_show_feed(s, 1, 102, "b\nc\ne\nf\n", 8);
+    ck_assert(dtx_show_want(s, &w));
+    ck_assert_uint_eq(w.off, 204);
+    ck_assert_uint_eq(w.len, 2);
+    dtx_show_feed(s, 1, 204, "z\n", 2);
+    ck_assert(!dtx_show_want(s, &w));
+    await_shown(s);
+    dtx_show_stop(s);
+    turn_back();
+    holds("farlines.out", "a\nx\nb\nc\n");
+    holds("farlines.err", "e\ny\nf\nz\n");
+}
+END_TEST
+
+/* What is all shown asks for nothing, and what nobody wants needs no room. */
+START_TEST(lines_and_nothing_left)
+{
+    struct dtx_outcome o = far_one(1, 1, 100, 2, 0);
+    struct dtx_show *s = start_lines(".", false);
+    struct dtx_show_want w;
+
+    turn_to_files("all.out", "all.err");
+    o.attempt = 1;
+    ck_assert(show_it(s, 1, 1, 0, 0, "a\n"));
+    push(s, &o, true);
+    ck_assert(!dtx_show_want(s, &w));
+    await_shown(s);
+    dtx_show_stop(s);
+    turn_back();
+    holds("all.out", "a\n");
 }
 END_TEST
 
@@ -748,6 +905,10 @@ static Suite *build_suite(void)
     t = tcase_create("ordered");
     tcase_add_test(t, ordered_outputs_wait_for_their_turn);
     tcase_add_test(t, what_waits_is_freed);
+    tcase_add_loop_test(t, lines_then_the_rest, 0, 2);
+    tcase_add_test(t, lines_in_parts_and_in_vain);
+    tcase_add_test(t, lines_of_far_tasks);
+    tcase_add_test(t, lines_and_nothing_left);
     tcase_add_test(t, segments_go_when_shown);
     add_case(s, t);
     t = tcase_create("joblog");
