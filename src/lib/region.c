@@ -310,13 +310,25 @@ static void tell_load(struct run *r)
     send(r, 0, &m);
 }
 
-/* See what is to be said. */
+static void tell_cancel(struct run *r)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KCANCEL};
+
+    if (!atomic_load(&r->g->cancel) || r->cancel_sent)
+        return;
+    r->cancel_sent = true;
+    send(r, 0, &m);
+}
+
+/* See what is to be said. That a kernel has asked to stop goes before that
+ * nothing is left to do because of it. */
 static void look(struct run *r)
 {
     bool idle = dtx_crew_all_idle(&r->s->crew);
     bool holds = r->g->style->holds && r->g->style->holds(r->g);
     uint32_t count;
 
+    tell_cancel(r);
     tell_load(r);
     if (r->thief_slots)
         answer(r, idle);
@@ -324,12 +336,6 @@ static void look(struct run *r)
         ask(r, r->g->style->wants(r->g), true);
     else if (!r->want_sent && (count = r->g->style->wants(r->g)) > 0)
         ask(r, count, false);
-    if (atomic_load(&r->g->cancel) && !r->cancel_sent) {
-        struct dtx_msg m = {.kind = DTX_MSG_KCANCEL};
-
-        r->cancel_sent = true;
-        send(r, 0, &m);
-    }
 }
 
 static void pump(struct run *r, bool *left)
