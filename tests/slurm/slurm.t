@@ -80,6 +80,16 @@ where() {
     done >list
 }
 
+# long_case NAME COMMANDS: one whose end hangs on Slurm's own clocks, and that a
+# busy machine may miss.
+long_case() {
+    if [ -n "${TEST_LONG:-}" ]; then
+        test_case "$@"
+    else
+        skip_case "$1" "TEST_LONG=1 runs it"
+    fi
+}
+
 test_case "distributex.sbatch: a rank on each of four nodes" '
     where 24
     submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" list
@@ -185,7 +195,7 @@ END
     grep -q "8 tasks on 2 ranks, 2 nodes" log || fail "$(cat log)"
 '
 
-test_case "scancel in the middle: what has finished stands" '
+long_case "scancel in the middle: what has finished stands" '
     for i in $(seq 40); do
         echo "sleep 0.3; echo $i >>ended; echo o$i"
     done >list
@@ -207,16 +217,6 @@ again() {
     wait_for 30 '[ "$(state)" = PENDING ]' || fail "$(state) $(cat log)"
     slurm scontrol update "jobid=$id" StartTime=now || true
     wait_for 20 '[ "$(state)" != PENDING ]' || fail "$(state)"
-}
-
-# long_case NAME COMMANDS: one whose end hangs on Slurm's own clocks, and that a
-# busy machine may miss.
-long_case() {
-    if [ -n "${TEST_LONG:-}" ]; then
-        test_case "$@"
-    else
-        skip_case "$1" "TEST_LONG=1 runs it"
-    fi
 }
 
 # exactly N: each of N tasks has one recorded outcome.

@@ -114,7 +114,7 @@ START_TEST(test_held_captures)
             n++;
             continue;
         }
-        dtx_bell_wait(bell, seen, 100 * DTX_MSEC_NS);
+        dtx_bell_wait(bell, seen, DTX_SEC_NS);
         if (dtx_bell_seen(bell) == seen)
             break; /* it waits */
     }
