@@ -15,6 +15,7 @@
 #include "predict/predictor.h"
 #include "predict/score.h"
 #include "predict/sizes.h"
+#include "run/learn.h"
 #include "run/status.h"
 #include "store/rundir.h"
 #include "wire/experience.h"
@@ -29,31 +30,6 @@ struct replay {
 };
 
 /* ---- one outcome ---- */
-
-static int keep_outcome(struct replay *r, const struct dtx_told *t,
-                        const struct dtx_features *f)
-{
-    const struct dtx_outcome *o = t->outcome;
-    struct dtx_exp_outcome row;
-
-    memset(&row, 0, sizeof(row));
-    row.host = dtx_experience_host(r->keep, t->host, strlen(t->host));
-    if (row.host == UINT32_MAX)
-        return DTX_ENOMEM;
-    row.class_key = f->class_key;
-    row.program_key = f->program_key;
-    row.command = f->exact.lo;
-    row.start_ns = o->start_ns;
-    row.seconds = (float)((double)o->wall_ns / 1e9);
-    row.cpu_seconds = o->source == DTX_SOURCE_RUSAGE
-                          ? (float)((double)(o->utime_ns + o->stime_ns) / 1e9)
-                          : -1;
-    row.rss_kib = o->source == DTX_SOURCE_RUSAGE && o->maxrss_kib > 0
-                      ? (uint32_t)o->maxrss_kib
-                      : 0;
-    row.status = o->status;
-    return dtx_experience_outcome(r->keep, &row);
-}
 
 static int replay_one(void *ctx, const struct dtx_told *t)
 {
@@ -70,7 +46,7 @@ static int replay_one(void *ctx, const struct dtx_told *t)
     if (rc == DTX_OK && r->score && ok)
         rc = dtx_score_add(r->score, &f, &said, seconds);
     if (rc == DTX_OK && r->keep)
-        rc = keep_outcome(r, t, &f);
+        rc = dtx_learn_keep(r->keep, t->outcome, t->host, &f);
     if (rc == DTX_OK && r->sizes)
         rc = dtx_sizes_done(r->sizes, t->seq);
     if (rc != DTX_OK)

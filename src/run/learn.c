@@ -295,15 +295,13 @@ const float *dtx_learn_costs(const struct dtx_learn *l)
 
 /* ---- outcomes ---- */
 
-static int keep(struct dtx_learn *l, const struct dtx_outcome *o,
-                const char *host, const struct dtx_features *f)
+int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
+                   const char *host, const struct dtx_features *f)
 {
     struct dtx_exp_outcome row;
 
-    if (l->rows.noutcomes >= ROWS_MAX)
-        return DTX_OK;
     memset(&row, 0, sizeof(row));
-    row.host = dtx_experience_host(&l->rows, host, strlen(host));
+    row.host = dtx_experience_host(e, host, strlen(host));
     if (row.host == UINT32_MAX)
         return DTX_ENOMEM;
     row.class_key = f->class_key;
@@ -318,7 +316,14 @@ static int keep(struct dtx_learn *l, const struct dtx_outcome *o,
                       ? (uint32_t)o->maxrss_kib
                       : 0;
     row.status = o->status;
-    return dtx_experience_outcome(&l->rows, &row);
+    return dtx_experience_outcome(e, &row);
+}
+
+static int keep(struct dtx_learn *l, const struct dtx_outcome *o,
+                const char *host, const struct dtx_features *f)
+{
+    return l->rows.noutcomes < ROWS_MAX ? dtx_learn_keep(&l->rows, o, host, f)
+                                        : DTX_OK;
 }
 
 static void count(struct score *s, const struct dtx_prediction *said,

@@ -21,6 +21,8 @@
 
 struct dtx_buf;
 struct dtx_error;
+struct dtx_experience;
+struct dtx_features;
 struct dtx_job;
 struct dtx_learn;
 struct dtx_outcome;
@@ -54,6 +56,9 @@ const float *dtx_learn_costs(const struct dtx_learn *l);
 /* An attempt has ended on 'host'. */
 void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
                      const char *host);
+/* Add the row of an outcome on 'host' to 'e'. 0 or DTX_ENOMEM. */
+int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
+                   const char *host, const struct dtx_features *f);
 /* Now and then: checkpoints. */
 void dtx_learn_tick(struct dtx_learn *l);
 /* The job has come to its end: write the history; the summary's lines. */
