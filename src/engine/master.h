@@ -84,9 +84,10 @@ struct dtx_master_config {
                                long before it */
     int64_t depth_ns;       /* see dtx_sched_view; 0 = default */
     uint32_t slice;         /* items of a step, 0 = DTX_MASTER_SLICE */
-    int64_t lost_after_ns;  /* a rank of which nothing was heard for so long is
-                               lost; it is noticed within an eighth more. The
-                               same for all workers but rank 0's. 0 = never */
+    int64_t lost_after_ns;  /* the loss of a rank is noticed within this time,
+                               by its silence for nine tenths of it (pulse.h).
+                               The same for all workers but rank 0's. 0 =
+                               never */
     uint32_t crash_limit;   /* set a task aside, as failed, that may have been
                                running each time when so many ranks were lost;
                                0 = never */

@@ -2,7 +2,7 @@
 /* Ranks that are lost, and what becomes of their tasks.
  *
  * A rank is lost when the driver says so, when it sends what is no message, or
- * when nothing has been heard of it for 'lost_after_ns' (pulse.h).  Ranks that
+ * when nothing has been heard of it for too long (pulse.h).  Ranks that
  * are listened to stand in a list, the one that has been silent longest first,
  * so that only its head is looked at.  Rank 0 is the master's own process and
  * is not in it.
@@ -63,19 +63,13 @@ void dtx_master_loss_fini(struct dtx_master *m)
     free(m->losses);
 }
 
-/* The time between two looks: half a worker's beat. */
-static int64_t pause_ns(const struct dtx_master *m)
-{
-    return m->c.lost_after_ns / (2 * DTX_PULSE_BEATS) + 1;
-}
-
 void dtx_master_listen(struct dtx_master *m, uint32_t r)
 {
     if (!is_watched(m, r))
         return;
     enter_list(m, r);
     if (m->look_ns == NEVER)
-        m->look_ns = m->now_ns + pause_ns(m);
+        m->look_ns = m->now_ns + dtx_pulse_look(m->c.lost_after_ns);
 }
 
 void dtx_master_heard(struct dtx_master *m, uint32_t r)
@@ -93,7 +87,8 @@ void dtx_master_wake(struct dtx_master *m)
     if (m->c.lost_after_ns <= 0)
         return;
     if (!m->started)
-        dtx_pulse_init(&m->pulse, 2 * pause_ns(m), m->now_ns);
+        dtx_pulse_init(&m->pulse, 2 * dtx_pulse_look(m->c.lost_after_ns),
+                       m->now_ns);
     (void)dtx_pulse_tick(&m->pulse, m->now_ns);
 }
 
@@ -105,14 +100,16 @@ void dtx_master_look(struct dtx_master *m)
         uint32_t r = m->quietest;
         int64_t ns = m->pulse.awake_ns - m->rank[r].heard_ns;
 
-        if (ns <= m->c.lost_after_ns)
+        if (ns <= dtx_pulse_silence(m->c.lost_after_ns))
             break;
         m->items++;
         dtx_master_trace(m, "rank %u silent for %lld ms", r,
                          (long long)(ns / 1000000));
         dtx_master_expel(m, r, true);
     }
-    m->look_ns = m->quietest == NO_RANK ? NEVER : m->now_ns + pause_ns(m);
+    m->look_ns = m->quietest == NO_RANK
+                     ? NEVER
+                     : m->now_ns + dtx_pulse_look(m->c.lost_after_ns);
 }
 
 /* ---- what a lost rank had ---- */

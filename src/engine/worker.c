@@ -37,10 +37,12 @@ struct dtx_worker {
     struct dtx_worker_config c;
     char host[64];
     bool finished, deserted;
-    struct dtx_pulse pulse;
-    int64_t heard_ns;  /* of the master, in time awake */
-    int64_t beat_ns;   /* when to see about the master next */
-    bool heard, spoke; /* since the last time */
+    int64_t lease_ns;  /* sent then, and answered by the master since */
+    int64_t beat_ns;   /* when to ask it again */
+    int64_t wake_ns;   /* when to look at these next */
+    int64_t step_ns;   /* the last event's time */
+    int64_t doubt_ns;  /* in doubt, see 'note_gap': until then */
+    bool doubted;      /* since the last answer */
     enum dtx_stop stopping;
     bool held;         /* what was handed over need not have started */
     uint64_t received; /* tasks granted to us so far */
@@ -289,7 +291,6 @@ static void send_msg(struct dtx_worker *w, struct dtx_msg msg,
         return;
     }
     a->u.to = 0;
-    w->spoke = true;
     msg.epoch = w->c.epoch;
     msg.incarnation = w->c.incarnation;
     dtx_msg_encode(&w->out->bytes, &msg);
@@ -399,32 +400,71 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
     end_yield(w);
 }
 
-/* ---- events ---- */
+/* ---- the master's life ---- */
 
-static int64_t beat_of(const struct dtx_worker *w)
+/* The master waits longer for this rank than the lease lasts (pulse.h). */
+static int64_t lease_end(const struct dtx_worker *w)
 {
-    return w->c.lost_after_ns / DTX_PULSE_BEATS + 1;
+    return w->lease_ns + dtx_pulse_lease(w->c.lost_after_ns);
 }
 
-static void wake_for_beat(struct dtx_worker *w, int64_t now_ns)
+static void wake_for_lease(struct dtx_worker *w, int64_t now_ns)
 {
     struct dtx_action *a = dtx_actions_add(w->out, DTX_ACT_WAKE_AT);
+    int64_t end_ns = lease_end(w) + 1;
 
-    w->beat_ns = now_ns + beat_of(w);
-    w->heard = w->spoke = false;
+    if (end_ns <= now_ns)
+        end_ns = w->doubt_ns;
+    w->wake_ns = end_ns > now_ns && end_ns < w->beat_ns ? end_ns : w->beat_ns;
     if (a)
-        a->u.wake_at_ns = w->beat_ns;
+        a->u.wake_at_ns = w->wake_ns;
 }
+
+static void ask_master(struct dtx_worker *w, int64_t now_ns)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_PING};
+
+    msg.u.ping.sent_ns = now_ns;
+    send_msg(w, msg, NULL);
+    w->beat_ns = now_ns + dtx_pulse_beat(w->c.lost_after_ns);
+}
+
+static int on_answer(struct dtx_worker *w, int64_t sent_ns, int64_t now_ns)
+{
+    if (sent_ns > now_ns)
+        return DTX_EPROTO;
+    if (sent_ns > w->lease_ns)
+        w->lease_ns = sent_ns;
+    w->doubted = false;
+    return DTX_OK;
+}
+
+/* This side was stopped, with its machine perhaps, for as long as the master
+ * may have been as well: an answer may lie unread. A beat is the time to find
+ * it, once. */
+static void note_gap(struct dtx_worker *w, int64_t now_ns)
+{
+    int64_t beat_ns = dtx_pulse_beat(w->c.lost_after_ns);
+
+    if (now_ns - w->step_ns > 2 * beat_ns && !w->doubted) {
+        w->doubted = true;
+        w->doubt_ns = now_ns + beat_ns;
+    }
+    w->step_ns = now_ns;
+}
+
+/* ---- events ---- */
 
 static void on_start(struct dtx_worker *w, int64_t now_ns)
 {
     struct dtx_msg msg = {.kind = DTX_MSG_HELLO};
 
     if (w->c.lost_after_ns > 0) {
-        dtx_pulse_init(&w->pulse, beat_of(w), now_ns);
-        wake_for_beat(w, now_ns);
+        w->lease_ns = w->step_ns = now_ns;
+        w->beat_ns = now_ns + dtx_pulse_beat(w->c.lost_after_ns);
+        w->doubt_ns = INT64_MIN;
+        wake_for_lease(w, now_ns);
     }
-
     msg.u.hello.protocol = DTX_PROTOCOL;
     msg.u.hello.slots = w->c.slots;
     msg.u.hello.host = dtx_str_of(w->host);
@@ -526,8 +566,6 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
     if (msg.epoch != w->c.epoch || msg.incarnation != w->c.incarnation ||
         ev->u.frame.from != 0)
         return DTX_OK;
-    w->heard = true;
-    w->heard_ns = w->pulse.awake_ns;
     switch (msg.kind) {
     case DTX_MSG_GRANT:
         return on_grant(w, &msg);
@@ -547,7 +585,7 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
         on_deadline(w, &msg, ev->now_ns);
         return DTX_OK;
     case DTX_MSG_PING:
-        return DTX_OK;
+        return on_answer(w, msg.u.ping.sent_ns, ev->now_ns);
     case DTX_MSG_BYE:
         on_bye(w);
         return DTX_OK;
@@ -565,20 +603,19 @@ static void desert(struct dtx_worker *w)
     w->finished = w->deserted = true;
 }
 
-/* Who has spoken and been spoken to need not ask. */
 static void on_timer(struct dtx_worker *w, const struct dtx_event *ev)
 {
-    struct dtx_msg msg = {.kind = DTX_MSG_PING};
+    int64_t now_ns = ev->now_ns;
 
-    if (w->c.lost_after_ns <= 0 || ev->now_ns < w->beat_ns)
+    if (w->c.lost_after_ns <= 0 || now_ns < w->wake_ns)
         return;
-    if (!ev->more && w->pulse.awake_ns - w->heard_ns > w->c.lost_after_ns) {
+    if (!ev->more && now_ns > lease_end(w) && now_ns >= w->doubt_ns) {
         desert(w);
         return;
     }
-    if (!w->heard || !w->spoke)
-        send_msg(w, msg, NULL);
-    wake_for_beat(w, ev->now_ns);
+    if (now_ns >= w->beat_ns)
+        ask_master(w, now_ns);
+    wake_for_lease(w, now_ns);
 }
 
 static void on_ended(struct dtx_worker *w, const struct dtx_event *ev)
@@ -615,7 +652,7 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
     if (w->finished)
         return DTX_OK;
     if (w->c.lost_after_ns > 0 && ev->kind != DTX_EV_START)
-        (void)dtx_pulse_tick(&w->pulse, ev->now_ns);
+        note_gap(w, ev->now_ns);
     switch (ev->kind) {
     case DTX_EV_START:
         on_start(w, ev->now_ns);

@@ -276,7 +276,7 @@ static bool is_still(struct dtx_proc *p, int64_t now_ns)
         return false;
     } else if (atomic_load(&p->ring->busy) && !dtx_peer_stopped(&p->rank)) {
         p->looks = 0;
-    } else if (++p->looks > LOOKS) {
+    } else if (++p->looks >= LOOKS) {
         return true;
     }
     p->look_ns = now_ns + still_ns / LOOKS;

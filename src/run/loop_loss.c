@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "engine/master.h"
+#include "engine/pulse.h"
 #include "mpi/transport.h"
 #include "node/bell.h"
 #include "node/spawner.h"
@@ -69,7 +70,8 @@ void dtx_loop_expel(struct dtx_loop *l, const struct dtx_action *a)
     if (a->u.lost.silent)
         (void)snprintf(cause, sizeof(cause), "silent for %s",
                        dtx_format_duration(gone, sizeof(gone),
-                                           l->c.lost_after_ns));
+                                           dtx_pulse_silence(
+                                               l->c.lost_after_ns)));
     if (rank == l->c.rank || !l->c.watch) {
         dtx_loop_fail(l, DTX_EXIT_INTERNAL,
                       "the engine does not understand itself");

@@ -62,7 +62,7 @@ struct dtx_options {
     int term_signal;        /* --term-signal, default SIGTERM */
     struct dtx_when deadline; /* --deadline */
     bool requeue;           /* --requeue */
-    int64_t lost_after_ns;  /* --lost-after, default 10 s, 0 = never */
+    int64_t lost_after_ns;  /* --lost-after, default 5 s, 0 = never */
     uint32_t crash_limit;   /* --crash-limit, default 5, 0 = none */
     uint32_t relaunches;    /* --relaunch, default 5 */
     struct dtx_halt halt;   /* --halt now|soon,fail|success|done=N|N% */

@@ -108,10 +108,12 @@
       "resumes. Not when no task has ended since the last start, unless "      \
       "--term-signal says that tasks keep what they have done")                \
     X("lost-after", 0, DURATION, AT(lost_after_ns), "DUR", 0,                  \
-      DTX_OPTION_DAY, "10s",                                                   \
-      "a rank of which nothing was heard for this long counts as lost: its "   \
-      "tasks run elsewhere, and what it still runs is ended; a process that "  \
-      "dies is noticed without that. 0: never")                                \
+      DTX_OPTION_DAY, "5s",                                                    \
+      "a rank, host or link that hangs or is cut off counts as lost within "   \
+      "this time: nothing was heard for nine tenths of it. What it ran has "   \
+      "been ended there by then (after half of it where the rank stands "      \
+      "still, seven tenths where it hears nothing) and runs elsewhere. A "     \
+      "process that dies is noticed without that. 0: never")                   \
     X("crash-limit", 0, NUMBER, AT(crash_limit), "N", 0, 255, "5",             \
       "set a task aside, as failed, that was running each time when N ranks "  \
       "died; 0: never")                                                        \

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/master.h"
+#include "engine/pulse.h"
 #include "engine/worker.h"
 #include "mpi/transport.h"
 #include "node/clock.h"
@@ -68,7 +69,8 @@ static void guard_start(struct dtx_rank_life *r)
         return;
     dtx_marker_lost_path(&path, marker);
     if (path.failed ||
-        dtx_spawner_guard(r->spawner, path.data, r->o->lost_after_ns, true))
+        dtx_spawner_guard(r->spawner, path.data,
+                          dtx_pulse_still(r->o->lost_after_ns), true))
         dtx_log(DTX_LOG_WARN, "the death of this rank could go unseen");
     dtx_buf_free(&path);
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/master.h"
+#include "engine/pulse.h"
 #include "engine/worker.h"
 #include "mpi/transport.h"
 #include "node/clock.h"
@@ -485,8 +486,8 @@ static int make_watch(struct dtx_rank_life *r, struct dtx_error *err)
     r->watch = dtx_watch_create(&c);
     if (!r->watch || path.failed)
         rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    else if (dtx_spawner_guard(r->spawner, path.data, r->o->lost_after_ns,
-                               false))
+    else if (dtx_spawner_guard(r->spawner, path.data,
+                               dtx_pulse_still(r->o->lost_after_ns), false))
         rc = dtx_error_set(err, DTX_ELIMIT,
                            "the run directory's path is too long");
     dtx_buf_free(&path);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/pulse.h"
 #include "sim/sim_state.h"
 
 static const struct dtx_task_attr *attr(const struct dtx_sim *s, uint32_t task)
@@ -417,7 +418,7 @@ void dtx_sim_check_end(struct dtx_sim *s, const struct dtx_sim_run *r)
 
     if (after > 0 && r->rank > 0 && !k->hanged &&
         r->status != DTX_STATUS_KILLED &&
-        s->now_ns - k->told_ns > after + after / 2 + 10)
+        s->now_ns - k->told_ns > dtx_pulse_lease(after) + 10)
         dtx_sim_break(s, "rank %u goes on with task %u, cut off since %lld ns",
                       r->rank, r->task + 1,
                       (long long)(s->now_ns - k->told_ns));

@@ -2,6 +2,7 @@
 /* Deaths, hangs, crashes, and the part of a driver that notices them. */
 #include <stdlib.h>
 
+#include "engine/pulse.h"
 #include "sim/sim_state.h"
 
 static void die(struct dtx_sim_rank *r)
@@ -125,14 +126,18 @@ void dtx_sim_lose(struct dtx_sim *s, const struct dtx_sim_event *e)
 void dtx_sim_expelled(struct dtx_sim *s, uint32_t rank)
 {
     struct dtx_sim_rank *r = &s->rank[rank];
+    int64_t after = s->c.master.lost_after_ns;
 
     dtx_sim_say(s, "rank %u is expelled", rank);
     if (!r->believed || rank == 0)
         dtx_sim_break(s, "rank %u is expelled, which is not there", rank);
-    else if (s->now_ns - r->spoke_ns <= s->c.master.lost_after_ns)
+    else if (s->now_ns - r->spoke_ns <= dtx_pulse_silence(after))
         dtx_sim_break(s, "rank %u is expelled and has spoken", rank);
     else if (!r->faulted)
         dtx_sim_break(s, "rank %u is expelled and is well", rank);
+    else if (!r->hanged && r->running.head != DTX_SIM_NONE)
+        dtx_sim_break(s, "rank %u is expelled while its task %u runs", rank,
+                      s->run[r->running.head].task + 1);
     r->believed = false;
 }
 

@@ -12,7 +12,7 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 4u
+#define DTX_PROTOCOL 5u
 #define DTX_RECORDS 4u
 
 /* ---- items: the elements of lists inside messages and records ---- */
@@ -138,7 +138,8 @@
 #define DTX_MSG_FIELDS_BYE(F)
 #define DTX_MSG_FIELDS_LIMIT(F)                                                \
     F(i64, timeout_ns)
-#define DTX_MSG_FIELDS_PING(F)
+#define DTX_MSG_FIELDS_PING(F)                                                 \
+    F(i64, sent_ns) /* by the worker's clock; the master says it again */
 
 #define DTX_MSG_FIELDS_DEADLINE(F)                                             \
     F(i64, left_ns) /* so long from when this was sent */

@@ -111,6 +111,27 @@ held_bag() {
         "echo $n >>ended; echo o$n" >>list
 }
 
+# fence_bag N: N tasks that last until there is a file go.  A further attempt
+# notes in the file both that the earlier one still runs where it began.
+fence_bag() {
+    local i
+    cat >fenced <<-"END"
+	#!/bin/sh
+	n=$DTX_TASK_ID
+	read -r old state <"pid.$n" 2>/dev/null && [ -e "/proc/$old" ] &&
+	    ! grep -q ") Z" "/proc/$old/stat" && echo "$n: $old" >>both
+	echo $$ >"pid.$n"
+	echo "$n" >>began
+	i=0
+	while [ ! -e go ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+	echo "o$n"
+	END
+    chmod +x fenced
+    for i in $(seq "$1"); do
+        echo "./fenced $i"
+    done >list
+}
+
 # gone SECONDS: within that time no process of the job or its tasks is left.
 gone() {
     # shellcheck disable=SC2046

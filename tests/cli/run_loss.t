@@ -67,25 +67,51 @@ if [ -n "$recovery" ]; then
         gone 2
     '
 
-    test_case "a rank that hangs is lost, fenced and ended" '
+    test_case "a rank that hangs is lost, and its tasks end before they run again" '
         own_tmp
-        for i in $(seq 4); do
-            echo "echo $i >>began; [ -e go ] || sleep 60; echo $i >>ended"
-        done >list
-        begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 1s --run-dir d list
+        fence_bag 4
+        begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 2s --run-dir d list
         begun 4
         stopped=$(rank_pid 1)
         kill -STOP "$stopped"
-        touch go
+        begun_later=$(($(wc -l <began) + 1))
         wait_for 20 "[ ! -e /proc/$stopped ]"
-        for pid in $(marked); do # the two of rank 0 may end now
-            [ "$(cat "/proc/$pid/comm")" != sleep ] || kill "$pid"
+        for pid in $(cat pid.*); do # one slot of rank 0 is free for the others
+            [ ! -e "/proc/$pid" ] || { kill "$pid" && break; }
         done
-        ended 0
-        all_once 4
+        begun "$begun_later" # a second attempt, while there is no file go
+        touch go
+        ended_any
+        [ "$status" -eq 1 ] || fail "status $status: $(cat err)"
+        [ ! -e both ] || fail "ran twice at a time: $(cat both)"
         grep -Eq "rank 1 on .*(silent for|it stood still|signal 9)" err ||
             fail "$(cat err)"
         gone 2
+    '
+
+    test_case "what a rank says after it was given up is refused" '
+        own_tmp
+        fence_bag 4
+        begin "$DISTRIBUTEX" run --ranks 2 -j 4 --lost-after 2s --run-dir d list
+        begun 4
+        spawner=$(spawner_pid 1)
+        watcher=$(($(cut -d" " -f4 "/proc/$spawner/stat")))
+        all="$(rank_pid 1) $watcher $spawner"
+        kill -STOP $all # as if its machine was frozen, but for its tasks
+        wait_for 20 "grep -q silent err"
+        touch go
+        wait_for 20 "[ \$(wc -l <began) -eq 6 ]"
+        kill -CONT $all # it wakes up with two ends to tell
+        ended 0
+        "$JOURNAL_DUMP" d/journal | sort >records
+        # task, whether final, how, attempt, rank: each once, by rank 0
+        [ "$(grep -c "^task . final ok . 0 1$" records)" -eq 4 ] ||
+            fail "$(cat records)"
+        [ "$(grep -c "^task . final ok 2 0 1$" records)" -eq 2 ] ||
+            fail "$(cat records)"
+        [ "$(grep -c "^task . again lost 1 1 1$" records)" -eq 2 ]
+        [ "$(grep -c "^task" records)" -eq 6 ]
+        gone 4
     '
 
     test_case "the spawner of a rank dies: the rank leaves, the job goes on" '
@@ -101,29 +127,34 @@ if [ -n "$recovery" ]; then
         gone 2
     '
 
+    # Task 1 ends whatever rank runs it but rank 0, where it fails and is tried
+    # again; rank 0 is kept busy by another one until that is over.
     test_case "a task that ends its rank is set aside, and the others run" '
         own_tmp
-        # the number of the process above the spawner and its watcher
         cat >killer <<-"END"
 	#!/bin/sh
+	[ "$DTX_RANK" != 0 ] || exit 1
+	echo "$DTX_RANK" >>killed
+	# above the task are the spawner, its watcher and the rank
 	w=$(ps -o ppid= -p $PPID | tr -d " ")
-	r=$(ps -o ppid= -p $w | tr -d " ")
-	[ "$DTX_RANK" = 0 ] && exec sleep 3
-	kill -KILL $r
+	kill -KILL $(ps -o ppid= -p $w | tr -d " ")
 	sleep 60
-END
+	END
         chmod +x killer
         bag 40 4
-        sed -i "7s|.*|$PWD/killer|" list
-        begin "$DISTRIBUTEX" run --ranks 4 -j 4 --crash-limit 2 --run-dir d list
-        ended_any
-        [ "$status" -le 1 ] || fail "status $status: $(cat err)"
-        recorded | sort -n >finished
-        [ "$status" -eq 0 ] || seq 40 | grep -vx 7 | diff - finished
-        if [ "$status" -eq 1 ]; then
-            grep -q "failed     task 7 (line 7): set aside: it was running" \
-                err || fail "$(cat err)"
-        fi
+        sed -i "1s|.*|exec $PWD/killer|" list
+        sed -i "2,\$s|^|while [ \$DTX_RANK = 0 ] \&\& [ ! -e go ]; do sleep 0.1; done; |" list
+        begin "$DISTRIBUTEX" run --ranks 4 -j 4 --crash-limit 2 --retries 99 \
+            --run-dir d list
+        wait_for 30 "[ -e killed ] && [ \$(wc -l <killed) -ge 2 ] &&
+            [ \$(grep -c \" lost after\" err) -ge 2 ]"
+        touch go
+        ended 1
+        [ "$(wc -l <killed)" -eq 2 ] || fail "ran on $(cat killed)"
+        recorded | sort -n | diff - <(seq 2 40)
+        grep -q "failed     task 1 (line 1): set aside: it was running" err ||
+            fail "$(cat err)"
+        [ "$(grep -c "^lost       rank" err)" -eq 2 ] || fail "$(cat err)"
         gone 2
     '
 else

@@ -246,6 +246,48 @@ START_TEST(cut_off)
 }
 END_TEST
 
+/* When the master gave a rank up, by the transcript. */
+static int64_t lost_at(const struct scene *s)
+{
+    const char *line = strstr(s->text.data, " is expelled");
+
+    while (line && line > s->text.data && line[-1] != '\n')
+        line--;
+    return line ? strtoll(line, NULL, 10) * 1000 : 0;
+}
+
+/* With the defaults: whatever the moment, who is cut off for good is lost
+ * within 5 s, and who was cut off or stopped for 2 s is not. */
+START_TEST(five_seconds)
+{
+    static const enum dtx_sim_fault_kind kind[] = {DTX_SIM_CUT, DTX_SIM_CUT,
+                                                   DTX_SIM_HANG};
+
+    for (int i = 0; i < 3 * dtx_rounds(60); i++) {
+        struct scene *s = open_scene(3);
+        int64_t at = 3000 * MS + i * 37 * MS, lost_ns;
+
+        add_many(s, 3, 20000);
+        s->c.unnoticed = true;
+        s->c.delay_ns = 2 * MS;
+        s->c.delay_spread_ns = 40 * MS;
+        s->c.seed = (uint64_t)i;
+        s->c.master.lost_after_ns = 5000 * MS;
+        s->c.nfaults = 1;
+        s->fault[0] = (struct dtx_sim_fault){
+            .kind = kind[i % 3], .rank = 2, .at_ns = at,
+            .for_ns = i % 3 ? 2000 * MS : 60000 * MS};
+        play(s, NULL, 0);
+        ck_assert_uint_eq(s->r.stats.ok, 3);
+        ck_assert_uint_eq(s->r.stats.lost_ranks, i % 3 ? 0 : 1);
+        lost_ns = lost_at(s);
+        if (i % 3 == 0)
+            ck_assert_int_le(lost_ns - at, 5000 * MS);
+        free_scene(s);
+    }
+}
+END_TEST
+
 START_TEST(drain)
 {
     struct scene *s = open_scene(2);
@@ -476,6 +518,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, hang);
     tcase_add_test(tc, silence);
     tcase_add_test(tc, cut_off);
+    tcase_add_test(tc, five_seconds);
     tcase_add_test(tc, drain);
     tcase_add_test(tc, kill);
     tcase_add_test(tc, halt);

@@ -19,9 +19,11 @@ static void expect_wake(int64_t at_ms)
 /* Silence is a loss; any word counts, and rank 0 is not listened to. */
 START_TEST(silence)
 {
+    struct dtx_msg ping = {.kind = DTX_MSG_PING};
+
     add(3, 1, 0);
     config.nranks = 3;
-    config.lost_after_ns = 800 * DTX_MSEC_NS; /* it looks each 100 */
+    config.lost_after_ns = 2000 * DTX_MSEC_NS; /* it looks each 100 */
     begin();
     hello(0, 1, 1);
     expect_grant(0, 0, 1, 1);
@@ -32,18 +34,19 @@ START_TEST(silence)
     hello(2, 1, 1);
     expect_grant(2, 2, 1, 1);
     expect_none();
-    for (int64_t ms = 101; ms < 800; ms += 101) {
+    for (int64_t ms = 101; ms < 1800; ms += 101) {
         timer(ms);
         expect_wake(ms + 100);
         expect_none();
     }
-    hear_from(2, (struct dtx_msg){.kind = DTX_MSG_PING}, NULL);
-    (void)expect_send(2, DTX_MSG_PING);
+    ping.u.ping.sent_ns = 77;
+    hear_from(2, ping, NULL);
+    ck_assert_int_eq(expect_send(2, DTX_MSG_PING).u.ping.sent_ns, 77);
     expect_none();
-    timer(809);
+    timer(1818);
     ck_assert_uint_eq(next(DTX_ACT_LOST)->u.lost.rank, 1);
     expect_record(1, 1, false, true);
-    expect_wake(909);
+    expect_wake(1918);
     expect_none();
     ck_assert_uint_eq(stats().lost_ranks, 1);
     done(1, 1); /* it lives: it is told to end */
@@ -58,13 +61,13 @@ START_TEST(own_sleep_is_no_silence)
 {
     add(1, 1, 0);
     config.nranks = 2;
-    config.lost_after_ns = 800 * DTX_MSEC_NS;
+    config.lost_after_ns = 2000 * DTX_MSEC_NS;
     begin();
     hello(1, 1, 1);
-    for (int64_t ms = 60000; ms <= 60400; ms += 100)
+    for (int64_t ms = 60000; ms <= 61500; ms += 100)
         timer(ms);
     ck_assert_uint_eq(stats().lost_ranks, 0);
-    for (int64_t ms = 60500; ms <= 61000; ms += 100)
+    for (int64_t ms = 61600; ms <= 62200; ms += 100)
         timer(ms);
     ck_assert_uint_eq(stats().lost_ranks, 1);
 }
@@ -74,7 +77,7 @@ END_TEST
 START_TEST(silence_at_the_end)
 {
     config.nranks = 2;
-    config.lost_after_ns = 800 * DTX_MSEC_NS;
+    config.lost_after_ns = 2000 * DTX_MSEC_NS;
     begin();
     (void)next(DTX_ACT_FINISH);
     hello(0, 1, 1);
@@ -82,7 +85,7 @@ START_TEST(silence_at_the_end)
     hello(1, 1, 1);
     (void)expect_send(1, DTX_MSG_BYE);
     expect_wake(100);
-    for (int64_t ms = 100; ms <= 1000; ms += 100)
+    for (int64_t ms = 100; ms <= 2000; ms += 100)
         timer(ms);
     ck_assert(dtx_master_all_gone(m));
 }

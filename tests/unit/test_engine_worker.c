@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "check_main.h"
 #include "wire/wire.h"
 
@@ -17,10 +18,12 @@ enum { EPOCH = 4, LIFE = 3 };
 static struct dtx_worker *w;
 static struct dtx_actions out;
 static size_t seen; /* actions looked at since the last step */
+static int64_t now_ns;
 
 static int step(struct dtx_event ev)
 {
     seen = 0;
+    ev.now_ns = now_ns;
     return dtx_worker_step(w, &ev, &out);
 }
 
@@ -178,15 +181,22 @@ static void expect_yielded(const uint32_t *task, size_t n, uint32_t waiting)
 }
 
 /* Two slots and one ahead. */
-static void set_up(void)
+static void make(int64_t lost_after_ns)
 {
     struct dtx_worker_config c = {.rank = 5, .incarnation = LIFE,
                                   .epoch = EPOCH, .slots = 2, .ahead = 1,
-                                  .host = "node"};
+                                  .host = "node",
+                                  .lost_after_ns = lost_after_ns};
 
-    out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    now_ns = 0;
     w = dtx_worker_create(&c);
     ck_assert_ptr_nonnull(w);
+}
+
+static void set_up(void)
+{
+    out = (struct dtx_actions)DTX_ACTIONS_INIT;
+    make(0);
 }
 
 static void tear_down(void)
@@ -540,6 +550,100 @@ START_TEST(refuses_what_is_no_message)
 }
 END_TEST
 
+/* ---- the lease; --lost-after is 10 s: asks each 1 s, ends after 7 ---- */
+
+#define S DTX_SEC_NS
+
+static void expect_wake(int64_t at_s)
+{
+    ck_assert_int_eq(next(DTX_ACT_WAKE_AT)->u.wake_at_ns / S, at_s);
+}
+
+static void timer(int64_t at_s)
+{
+    now_ns = at_s * S + 10 * at_s; /* a beat is 1 ns more */
+    ck_assert_int_eq(step((struct dtx_event){.kind = DTX_EV_TIMER}), 0);
+}
+
+static void expect_ask(int64_t at_s)
+{
+    timer(at_s);
+    ck_assert_int_eq(expect_send(DTX_MSG_PING).u.ping.sent_ns / S, at_s);
+    expect_wake(at_s + 1);
+    expect_none();
+}
+
+static int answer(int64_t sent_s)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_PING};
+
+    m.u.ping.sent_ns = sent_s * S;
+    return hear(m, NULL, false);
+}
+
+/* One task runs. */
+static void begin_leased(void)
+{
+    dtx_worker_destroy(w);
+    make(10 * S);
+    ck_assert_int_eq(step((struct dtx_event){.kind = DTX_EV_START}), 0);
+    expect_wake(1);
+    (void)expect_send(DTX_MSG_HELLO);
+    ck_assert_int_eq(grant(7, 1, 1), 0);
+    expect_run(7);
+}
+
+static void expect_desertion(void)
+{
+    expect_ref(DTX_ACT_KILL, 7);
+    (void)next(DTX_ACT_FINISH);
+    expect_none();
+    ck_assert(dtx_worker_deserted(w));
+}
+
+/* It counts from when the question was sent, however late the answer came, and
+ * nothing else the master says prolongs it. */
+START_TEST(lease_counts_from_the_question)
+{
+    begin_leased();
+    for (int64_t s = 1; s <= 6; s++)
+        expect_ask(s);
+    ck_assert_int_eq(answer(2), 0); /* sent at 2 s, read at 6 s */
+    ck_assert_int_eq(answer(1), 0);
+    for (int64_t s = 7; s <= 8; s++)
+        expect_ask(s);
+    ck_assert_int_eq(grant(8, 1, 1), 0);
+    expect_run(8);
+    ended(8, true);
+    timer(9);
+    (void)next(DTX_ACT_KILL);
+    (void)next(DTX_ACT_FINISH);
+    ck_assert(dtx_worker_deserted(w));
+}
+END_TEST
+
+/* Stopped for longer than the lease: it asks and has a beat for the answer,
+ * but only once. */
+START_TEST(a_stopped_rank_asks_first)
+{
+    begin_leased();
+    expect_ask(1);
+    expect_ask(60);
+    ck_assert_int_eq(answer(60), 0);
+    expect_ask(61);
+    expect_ask(99);
+    timer(101); /* a gap again, and no answer since the last one */
+    expect_desertion();
+}
+END_TEST
+
+START_TEST(refuses_an_answer_from_the_future)
+{
+    begin_leased();
+    ck_assert_int_eq(answer(1), DTX_EPROTO);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("engine_worker");
@@ -564,6 +668,9 @@ static Suite *build_suite(void)
     tcase_add_test(tc, passes_a_stop_on);
     tcase_add_test(tc, ignores_others);
     tcase_add_test(tc, refuses_what_is_no_message);
+    tcase_add_test(tc, lease_counts_from_the_question);
+    tcase_add_test(tc, a_stopped_rank_asks_first);
+    tcase_add_test(tc, refuses_an_answer_from_the_future);
     suite_add_tcase(suite, tc);
     return suite;
 }
