@@ -375,7 +375,7 @@ static int on_done(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
             continue;
         }
         o.rank = from;
-        dtx_master_ended(m, &o);
+        dtx_master_told(m, &o);
     }
     if (rc < 0)
         return rc;
@@ -450,7 +450,7 @@ static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         if (msg->u.stopreq.mode != DTX_STOP_DRAIN &&
             msg->u.stopreq.mode != DTX_STOP_KILL)
             return DTX_EPROTO;
-        dtx_master_stop(m, (enum dtx_stop)msg->u.stopreq.mode);
+        dtx_master_asked(m, (enum dtx_stop)msg->u.stopreq.mode);
         return DTX_OK;
     case DTX_MSG_BYE:
         m->rank[from].left = m->finished;
@@ -498,7 +498,8 @@ static void on_frame(struct dtx_master *m, const struct dtx_event *ev)
 
 static bool all_over(const struct dtx_master *m)
 {
-    if (!m->started || m->pending_len > 0 || dtx_master_flow_busy(m))
+    if (!m->started || m->pending_len > 0 || m->doubt_len > 0 ||
+        dtx_master_flow_busy(m))
         return false;
     if (m->nalive == 0 && dtx_master_all_came(m))
         return true;
@@ -587,7 +588,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
             dtx_master_lose(m, &ev->u.lost);
         break;
     case DTX_EV_STOP:
-        dtx_master_stop(m, ev->u.stop);
+        dtx_master_asked(m, ev->u.stop);
         break;
     case DTX_EV_TIMER:
         m->armed_ns = NEVER;

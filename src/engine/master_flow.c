@@ -31,6 +31,7 @@ void dtx_master_flow_fini(struct dtx_master *m)
     free(m->pending);
     free(m->walk);
     free(m->retry);
+    free(m->doubt);
 }
 
 static bool has_successors(const struct dtx_master *m, uint32_t node)
@@ -188,9 +189,8 @@ void dtx_master_flow_start(struct dtx_master *m)
 
 /* ---- rings ---- */
 
-/* Make room for one more in a ring of 'cap' items of 'size' bytes. */
-static void *ring_room(void *ring, size_t *at, size_t len, size_t *cap,
-                       size_t size)
+void *dtx_master_ring(void *ring, size_t *at, size_t len, size_t *cap,
+                      size_t size)
 {
     size_t n = *cap ? *cap * 2 : 64, first;
     char *p;
@@ -214,9 +214,9 @@ static void *ring_room(void *ring, size_t *at, size_t len, size_t *cap,
 static void push_pending(struct dtx_master *m, const struct dtx_outcome *o,
                          bool final)
 {
-    struct dtx_pending *p = ring_room(m->pending, &m->pending_at,
-                                      m->pending_len, &m->pending_cap,
-                                      sizeof(*p));
+    struct dtx_pending *p = dtx_master_ring(
+        m->pending, &m->pending_at, m->pending_len, &m->pending_cap,
+        sizeof(*p));
 
     if (!p) {
         m->nomem = true;
@@ -230,8 +230,8 @@ static void push_pending(struct dtx_master *m, const struct dtx_outcome *o,
 
 static void push_retry(struct dtx_master *m, uint32_t task)
 {
-    struct dtx_retry *p = ring_room(m->retry, &m->retry_at, m->retry_len,
-                                    &m->retry_cap, sizeof(*p));
+    struct dtx_retry *p = dtx_master_ring(
+        m->retry, &m->retry_at, m->retry_len, &m->retry_cap, sizeof(*p));
 
     if (!p) {
         m->nomem = true;
@@ -347,7 +347,6 @@ void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o)
     uint32_t i = o->task;
     bool ok = o->status == DTX_STATUS_OK, again;
 
-    dtx_master_unlink(m, i);
     if (!dtx_status_finished((enum dtx_status)o->status)) {
         dtx_master_next_attempt(m, i);
         dtx_master_make_ready(m, i);
@@ -450,6 +449,7 @@ static void go_on_retrying(struct dtx_master *m)
 void dtx_master_flow(struct dtx_master *m)
 {
     dtx_master_take_back(m);
+    dtx_master_judge(m);
     dtx_master_unpark(m);
     dtx_master_return(m);
     go_on_walking(m);
@@ -465,7 +465,10 @@ bool dtx_master_flow_busy(const struct dtx_master *m)
 int64_t dtx_master_flow_due(const struct dtx_master *m)
 {
     int64_t pace = dtx_master_pace_due(m), late = dtx_master_late_due(m);
+    int64_t doubt = dtx_master_doubt_due(m);
 
+    if (doubt < late)
+        late = doubt;
     if (m->stopping)
         return late;
     if (late < pace)

@@ -128,9 +128,8 @@ static bool note_loss(struct dtx_master *m, uint32_t task)
     return m->c.crash_limit > 0 && m->losses[task] >= m->c.crash_limit;
 }
 
-/* A task that is no more in its rank's list goes back. */
-static void return_task(struct dtx_master *m, uint32_t task, uint32_t rank,
-                        bool begun)
+void dtx_master_lost_task(struct dtx_master *m, uint32_t task, uint32_t rank,
+                          bool begun)
 {
     struct dtx_outcome o = {.task = task, .attempt = m->attempt[task],
                             .rank = rank, .status = DTX_STATUS_LOST};
@@ -161,7 +160,7 @@ void dtx_master_take_back(struct dtx_master *m)
         if (l->task == DTX_NO_TASK)
             m->nlost--;
         m->st.granted--;
-        return_task(m, i, rank, begun);
+        dtx_master_lost_task(m, i, rank, begun);
     }
 }
 
@@ -204,7 +203,7 @@ static void take_back_told(struct dtx_master *m, const struct dtx_loss *l)
         if (!dtx_master_has_attempt(m, l->rank, task, l->ran[i].attempt))
             continue;
         dtx_master_unlink(m, task);
-        return_task(m, task, l->rank, true);
+        dtx_master_lost_task(m, task, l->rank, true);
     }
 }
 

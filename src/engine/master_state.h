@@ -96,12 +96,20 @@ struct dtx_retry {
     int64_t at_ns;
 };
 
+/* An outcome that may not be the task's own doing: master_doubt.c. */
+struct dtx_doubt {
+    struct dtx_outcome outcome;
+    uint32_t incarnation; /* of the rank that told it */
+    int64_t at_ns;        /* when it is believed */
+};
+
 struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
     struct dtx_policy_state policy_state;
     bool started, finished;
     enum dtx_stop stopping;
+    bool asked;       /* to stop, by somebody */
     bool halted;
     uint32_t budget;  /* items left in this step */
     int64_t armed_ns; /* the timer asked for, or NEVER */
@@ -164,6 +172,8 @@ struct dtx_master {
     size_t nwalks, cap_walks;
     struct dtx_retry *retry; /* a ring, by time since the pause is constant */
     size_t retry_at, retry_len, retry_cap;
+    struct dtx_doubt *doubt; /* a ring, likewise */
+    size_t doubt_at, doubt_len, doubt_cap;
     struct dtx_lost *lost; /* lists whose rank is gone */
     size_t nlost, cap_lost;
     uint8_t *losses;  /* per task, or NULL: ranks that died with it */
@@ -257,8 +267,13 @@ void dtx_master_send_limit(struct dtx_master *m, uint32_t r);
 int dtx_master_flow_init(struct dtx_master *m);
 void dtx_master_flow_fini(struct dtx_master *m);
 void dtx_master_flow_start(struct dtx_master *m);
-/* An attempt has ended: its outcome is believed. */
+/* An attempt has ended, and its task is in no rank's list any more: its outcome
+ * is believed. */
 void dtx_master_ended(struct dtx_master *m, const struct dtx_outcome *o);
+/* Make room for one more in a ring of 'cap' items of 'size' bytes, of which
+ * 'len' are used from 'at' on. The ring, moved perhaps, or NULL. */
+void *dtx_master_ring(void *ring, size_t *at, size_t len, size_t *cap,
+                      size_t size);
 void dtx_master_recorded(struct dtx_master *m, uint64_t number);
 /* A task whose state is BLOCKED begins, or is over already. */
 void dtx_master_start_task(struct dtx_master *m, uint32_t i,
@@ -277,6 +292,16 @@ void dtx_master_flow(struct dtx_master *m);
 bool dtx_master_flow_busy(const struct dtx_master *m);
 /* When the next retry is due, or the next start, or NEVER. */
 int64_t dtx_master_flow_due(const struct dtx_master *m);
+
+/* ---- master_doubt.c ---- */
+/* An attempt has ended, as its rank tells: believe it, now or later. */
+void dtx_master_told(struct dtx_master *m, const struct dtx_outcome *o);
+/* Somebody asks to stop: what ended by a signal just before was ended, too. */
+void dtx_master_asked(struct dtx_master *m, enum dtx_stop how);
+/* Go on judging those for which it is time. */
+void dtx_master_judge(struct dtx_master *m);
+/* When that is due next, or NEVER. */
+int64_t dtx_master_doubt_due(const struct dtx_master *m);
 
 /* ---- master_live.c ---- */
 /* Further tasks have come. */
@@ -308,6 +333,10 @@ void dtx_master_look(struct dtx_master *m);
 void dtx_master_part(struct dtx_master *m, uint32_t r);
 void dtx_master_lose(struct dtx_master *m, const struct dtx_loss *l);
 void dtx_master_expel(struct dtx_master *m, uint32_t r, bool silent);
+/* A task that is in no rank's list, granted or not, goes back, since that rank
+ * was lost; 'begun': it may have been running there. */
+void dtx_master_lost_task(struct dtx_master *m, uint32_t task, uint32_t rank,
+                          bool begun);
 /* Go on taking back what lost ranks had, in slices. */
 void dtx_master_take_back(struct dtx_master *m);
 

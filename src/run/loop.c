@@ -261,16 +261,11 @@ static void tell_trouble(struct dtx_loop *l)
     ask_to_stop(l, DTX_STOP_DRAIN);
 }
 
-/* A batch system that ends a job sends TERM, then KILL, to ranks and tasks
- * alike: a task that ended so while we were asked to stop has not failed.  Nor
- * has one that was killed when the spawner died. */
+/* What was killed when the spawner died has not failed. */
 static void judge_signal(struct dtx_loop *l, struct dtx_outcome *o)
 {
-    if (o->status != DTX_STATUS_SIGNALED)
-        return;
-    if (dtx_signals_asked() && (o->signal == SIGTERM || o->signal == SIGKILL))
-        o->status = DTX_STATUS_KILLED;
-    if (o->signal == SIGKILL && !dtx_spawner_alive(l->c.spawner))
+    if (o->status == DTX_STATUS_SIGNALED && o->signal == SIGKILL &&
+        !dtx_spawner_alive(l->c.spawner))
         o->status = DTX_STATUS_KILLED;
 }
 

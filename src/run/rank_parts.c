@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "engine/master.h"
 #include "engine/pulse.h"
 #include "engine/worker.h"
@@ -44,6 +45,12 @@
  * ends of short tasks can be heard of in groups.  What has not started can be
  * taken back at once, so nothing is lost by it. */
 #define AHEAD 8
+/* Between the end of a task by a signal and the news that the whole job is
+ * ended: slurmd signals the processes of a step one after the other, which takes
+ * milliseconds, and a rank on a busy machine may be some tenths of a second late
+ * to tell of it. mpirun, told to end, signals its ranks a second later. Twice
+ * that, then, for the latter to count as the same end. */
+#define DOUBT_NS (2 * DTX_SEC_NS)
 
 extern char **environ;
 
@@ -327,6 +334,7 @@ static struct dtx_master_config master_config(const struct dtx_rank_life *r)
     c.timeout_ns = r->o->timeout_ns;
     c.timeout_percent = r->o->timeout_percent;
     c.retry_pause_ns = r->o->retry_delay_ns;
+    c.doubt_ns = DOUBT_NS;
     c.delay_ns = r->o->delay_ns;
     c.grace_ns = r->o->grace_ns;
     c.leave_ns = DTX_DEADLINE_LEAVE_NS;

@@ -152,8 +152,17 @@ run_case() {
     return "$status"
 } 2>/dev/null
 
-# test_case NAME 'COMMANDS'
+# test_case NAME 'COMMANDS': with TEST_CASES=PATTERN only if the name matches
+# it, and with TEST_REPEAT=N so many times.
 test_case() {
+    local i
+    [[ $1 =~ ${TEST_CASES:-} ]] || return 0
+    for i in $(seq "${TEST_REPEAT:-1}"); do
+        one_case "$@"
+    done
+}
+
+one_case() {
     local status dir
     test_number=$((test_number + 1))
     dir=$test_root/$test_number
