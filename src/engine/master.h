@@ -105,10 +105,13 @@ struct dtx_master_config {
                                per task, or NULL; borrowed for creation; not
                                used when the list is live */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
-                               unknown), or NULL; borrowed for its life */
+                               unknown), or NULL; borrowed for creation, of a
+                               live list for its life; events COSTS bring
+                               others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
-    bool longest_first;     /* order ready tasks of one priority by cost_s */
+    bool longest_first;     /* order ready tasks of one priority by what they
+                               are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */
     void *trace_ctx;
 };

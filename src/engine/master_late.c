@@ -49,8 +49,8 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
 {
     int64_t timeout = timeout_of(m, task), expected;
 
-    if (m->c.cost_s && m->c.cost_s[task] >= 0)
-        expected = (int64_t)((double)m->c.cost_s[task] * 1e9);
+    if (m->cost_s && m->cost_s[task] >= 0)
+        expected = (int64_t)((double)m->cost_s[task] * 1e9);
     else if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
         expected = dtx_median_value(m->lengths);
     else
@@ -78,7 +78,9 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
         return true;
     expected = dtx_master_expected_ns(m, task);
     if (expected > 0 && k->used >= k->slots)
-        wait_ns = k->load_s / k->slots * 1e9;
+        wait_ns = (dtx_master_done_s(k) - dtx_master_now_s(m)) * 1e9;
+    if (wait_ns < 0)
+        wait_ns = 0;
     return (double)m->now_ns + wait_ns + (double)expected < (double)end;
 }
 

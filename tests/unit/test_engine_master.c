@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "check_main.h"
+#include <math.h>
+
 #include "master_fixture.h"
 #include "task/layout.h"
 
@@ -181,6 +183,44 @@ START_TEST(priorities_and_costs)
         done(0, order[i]);
         (void)next(DTX_ACT_RECORD);
     }
+}
+END_TEST
+
+/* Predictions that come while the job runs: those that wait change places. */
+START_TEST(costs_come_later)
+{
+    static const uint32_t task[] = {1, 3, 4, 0, 99};
+    static const float first[] = {2.0f, 7.0f, NAN, 9.0f, 1.0f};
+    static const float then[] = {8.0f, 1.0f, 3.0f, -1.0f, 1.0f};
+    struct dtx_event ev = {.kind = DTX_EV_COSTS};
+
+    add(6, 1, 0);
+    config.nranks = 1;
+    config.longest_first = true;
+    config.policy = "self";
+    begin();
+    hello(0, 1, 1);
+    expect_grant(0, 0, 1, 1);
+    ev.u.costs = (struct dtx_costs){task, first, 5};
+    step(ev);
+    expect_none();
+    done(0, 0);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 2, 1, 1); /* nothing is known of 2, 4 and 5 */
+    done(0, 2);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 4, 1, 1);
+    done(0, 4);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 5, 1, 1);
+    ev.u.costs.seconds = then;
+    step(ev);
+    done(0, 5);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 1, 1, 1); /* 8 s, then 1 s */
+    done(0, 1);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 3, 1, 1);
 }
 END_TEST
 
@@ -734,6 +774,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, killed_is_not_an_end);
     tcase_add_test(tc, earlier_sessions_count);
     tcase_add_test(tc, priorities_and_costs);
+    tcase_add_test(tc, costs_come_later);
     tcase_add_test(tc, nothing_to_do);
     tcase_add_test(tc, tasks_of_a_lost_rank_come_back);
     tcase_add_test(tc, incarnations);
