@@ -53,6 +53,7 @@ enum dtx_event_kind {
 struct dtx_costs {
     const uint32_t *task;
     const float *seconds; /* below 0 or NAN: nothing is known */
+    const float *need;    /* dtx_master_config.need_s; or NULL: the same */
     size_t n;
 };
 

@@ -203,6 +203,7 @@ void dtx_master_destroy(struct dtx_master *m)
     free(m->prev);
     free(m->est_s);
     free(m->cost_s);
+    free(m->need_s);
     free(m->start_s);
     free(m->attempt);
     free(m->fails);
@@ -424,6 +425,7 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
             continue;
         }
         dtx_master_unlink(m, ref.task);
+        k->given_s -= (double)m->est_s[ref.task];
         dtx_master_make_ready(m, ref.task);
         n++;
     }

@@ -67,6 +67,16 @@ struct dtx_halt {
                            known. 0 = never */
 };
 
+/* Which tasks are started before a deadline: those that are expected to end in
+ * time; that will in nineteen cases of twenty; that may in one of twenty; or
+ * any, as long as there is time. */
+enum dtx_late {
+    DTX_LATE_EXPECTED,
+    DTX_LATE_SAFE,
+    DTX_LATE_HOPEFUL,
+    DTX_LATE_START
+};
+
 struct dtx_master_config {
     uint32_t epoch;
     uint32_t nranks;        /* ranks of the MPI job, rank 0 included */
@@ -110,6 +120,10 @@ struct dtx_master_config {
                                others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
+    const float *need_s;    /* what a task is taken to need when a deadline is
+                               judged, as 'late' says, where it is predicted;
+                               like cost_s. NULL: the same */
+    enum dtx_late late;
     bool longest_first;     /* order ready tasks of one priority by what they
                                are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */

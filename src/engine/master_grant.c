@@ -644,7 +644,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
     if (v.weighed && v.ready > 0) {
         v.ready_s = dtx_master_ready_s(m);
         v.next_s = dtx_master_cost_s(m, dtx_heap_top(&m->ready));
-        v.busy_s = dtx_master_done_s(k) - dtx_master_now_s(m);
+        v.busy_s = dtx_master_wait_s(m, k);
     }
     return v;
 }

@@ -28,7 +28,13 @@ bool dtx_master_widen_costs(struct dtx_master *m, size_t cap)
 {
     if (!m->c.cost_s && !m->cost_s)
         return true;
-    return widen(&m->cost_s, cap) && widen(&m->start_s, cap);
+    return widen(&m->cost_s, cap) && widen(&m->need_s, cap) &&
+           widen(&m->start_s, cap);
+}
+
+static float claim(float seconds)
+{
+    return seconds >= 0 && isfinite(seconds) ? seconds : -1.0f;
 }
 
 void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
@@ -36,12 +42,12 @@ void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
     size_t i;
 
     for (i = from; m->cost_s && i < to; i++) {
-        m->cost_s[i] = m->c.cost_s && m->c.cost_s[i] >= 0 ? m->c.cost_s[i]
-                                                          : -1.0f;
+        m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
+        m->need_s[i] = m->c.need_s ? claim(m->c.need_s[i]) : m->cost_s[i];
         m->start_s[i] = -1.0f;
     }
     if (!m->c.live)
-        m->c.cost_s = NULL; /* borrowed for creation alone */
+        m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
 }
 
 static bool known(const struct dtx_master *m, uint32_t task)
@@ -97,24 +103,24 @@ uint32_t dtx_master_pop_ready(struct dtx_master *m)
 /* The first costs of a job that began without. */
 static bool begin_costs(struct dtx_master *m)
 {
-    if (!widen(&m->cost_s, m->cap_tasks) || !widen(&m->start_s, m->cap_tasks)) {
-        free(m->cost_s);
-        m->cost_s = NULL;
+    if (!widen(&m->need_s, m->cap_tasks) ||
+        !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
-    }
     dtx_master_set_costs(m, 0, m->ntasks);
     return true;
 }
 
 /* The others' order is not touched: a cost that is known moves its task alone,
  * and all had none before. */
-static void predict(struct dtx_master *m, uint32_t task, float seconds)
+static void predict(struct dtx_master *m, uint32_t task, float seconds,
+                    float need)
 {
     bool ready = dtx_heap_has(&m->ready, task);
 
+    m->need_s[task] = claim(need);
     if (ready)
         count_ready(m, task, false);
-    m->cost_s[task] = seconds >= 0 && isfinite(seconds) ? seconds : -1.0f;
+    m->cost_s[task] = claim(seconds);
     if (ready) {
         count_ready(m, task, true);
         dtx_heap_fix(&m->ready, task);
@@ -125,6 +131,7 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds)
 
 void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
 {
+    bool shorter = false;
     size_t i;
 
     if (!m->cost_s && !begin_costs(m)) {
@@ -132,11 +139,19 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
         return;
     }
     for (i = 0; i < c->n; i++) {
+        uint32_t task = c->task[i];
+        float need = c->need ? c->need[i] : c->seconds[i], before;
+
         m->items++;
-        if (c->task[i] < m->ntasks &&
-            m->owner[c->task[i]] == NO_RANK) /* none is reserved for it */
-            predict(m, c->task[i], c->seconds[i]);
+        if (task >= m->ntasks || m->owner[task] != NO_RANK)
+            continue; /* not one that waits, or a rank is reserved for it */
+        before = m->need_s[task];
+        predict(m, task, c->seconds[i], need);
+        shorter |= m->state[task] == DTX_TASK_READY &&
+                   m->need_s[task] < before;
     }
+    if (shorter)
+        dtx_master_look_again(m);
 }
 
 /* ---- what a rank has ---- */
@@ -149,6 +164,15 @@ double dtx_master_now_s(const struct dtx_master *m)
 double dtx_master_done_s(const struct dtx_rank *k)
 {
     return k->slots ? (k->load_s + k->begun_s) / k->slots : 0;
+}
+
+double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k)
+{
+    double s = dtx_master_done_s(k);
+
+    if (m->cost_s) /* else nothing is known of when they began */
+        s -= dtx_master_now_s(m);
+    return s > 0 ? s : 0;
 }
 
 void dtx_master_unload(struct dtx_rank *k)

@@ -147,6 +147,7 @@ struct dtx_master {
     uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
+    float *need_s;       /* with costs: config.need_s, below 0: not known */
     float *start_s;      /* with costs: taken to have started, seconds since
                             START; below 0: not */
     float *est_s;        /* of a granted one: what the grant assumed */
@@ -260,6 +261,8 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task);
 /* When a rank without a free slot is predicted to have done all it has, its
  * slots together: seconds since START. */
 double dtx_master_done_s(const struct dtx_rank *k);
+/* How long one more task would wait there, slots being full. */
+double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k);
 double dtx_master_now_s(const struct dtx_master *m);
 /* It has nothing any more. */
 void dtx_master_unload(struct dtx_rank *k);
@@ -276,6 +279,8 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task);
 bool dtx_master_too_late(const struct dtx_master *m, uint32_t task);
 /* Would it end in time on this rank, behind what that has already? */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task);
+/* Those that were put off are looked at once more. */
+void dtx_master_look_again(struct dtx_master *m);
 /* A ready task that is in no heap waits for better times. */
 void dtx_master_put_off(struct dtx_master *m, uint32_t task);
 /* Go on with looking at them once more. */
