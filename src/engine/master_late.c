@@ -13,9 +13,9 @@
  * what nineteen of twenty do not exceed, the hopeful by what one of twenty
  * does not.
  *
- * Where costs are predicted, a rank that would be at its queue beyond the end is
- * told to give it back as soon as that shows: when the deadline comes or moves,
- * and when tasks take longer than was said. */
+ * Where costs are predicted, a rank that would be at its queue beyond the end
+ * is told to give it back as soon as that shows: when the deadline comes or
+ * moves, and when tasks take longer than was said. */
 #include "base/units.h"
 #include "engine/master_state.h"
 

@@ -154,6 +154,13 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
         dtx_master_look_again(m);
 }
 
+double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task)
+{
+    if (!m->cost_s || task >= m->ntasks || !(m->start_s[task] >= 0))
+        return -1;
+    return dtx_master_now_s(m) - (double)m->start_s[task];
+}
+
 /* ---- what a rank has ---- */
 
 double dtx_master_now_s(const struct dtx_master *m)
