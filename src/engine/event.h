@@ -47,7 +47,16 @@ enum dtx_event_kind {
     DTX_EV_STOP,       /* both: somebody asks to stop */
     DTX_EV_TASKS,      /* master of a live list: further tasks have come */
     DTX_EV_CLOSED,     /* master of a live list: no more will come */
-    DTX_EV_DEADLINE    /* master: when the job is to be over, anew */
+    DTX_EV_DEADLINE,   /* master: when the job is to be over, anew */
+    DTX_EV_COSTS       /* master: what tasks are predicted to cost, anew */
+};
+
+/* Predictions for some tasks; of others they stay as they were. */
+struct dtx_costs {
+    const uint32_t *task;
+    const float *seconds; /* below 0 or NAN: nothing is known */
+    const float *need;    /* dtx_master_config.need_s; or NULL: the same */
+    size_t n;
 };
 
 /* Further tasks of a live list. A task waits for earlier ones alone. */
@@ -95,6 +104,7 @@ struct dtx_event {
         enum dtx_stop stop;
         struct dtx_arrival tasks; /* borrowed for the step */
         int64_t deadline_ns;      /* of the same clock as now_ns */
+        struct dtx_costs costs;   /* borrowed for the step */
     } u;
 };
 

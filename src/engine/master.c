@@ -70,7 +70,8 @@ static int make_room(struct dtx_master *m, size_t n)
         !widen(&m->prev, cap, sizeof(*m->prev)) ||
         !widen(&m->est_s, cap, sizeof(*m->est_s)) ||
         !widen(&m->attempt, cap, sizeof(*m->attempt)) ||
-        !widen(&m->fails, cap, sizeof(*m->fails)))
+        !widen(&m->fails, cap, sizeof(*m->fails)) ||
+        !dtx_master_widen_costs(m, cap))
         return DTX_ENOMEM;
     if (m->losses && !widen(&m->losses, cap, sizeof(*m->losses)))
         return DTX_ENOMEM;
@@ -94,14 +95,13 @@ int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
         m->fails[i] = 0;
         if (m->losses)
             m->losses[i] = 0;
-        m->est_s[i] = m->c.cost_s ? m->c.cost_s[i] : -1.0f;
-        if (!(m->est_s[i] >= 0))
-            m->est_s[i] = -1.0f;
+        m->est_s[i] = -1.0f;
         if (m->first) {
             m->first[i] = DTX_NO_TASK;
             m->blockers[i] = 0;
         }
     }
+    dtx_master_set_costs(m, m->ntasks, n);
     m->ntasks = (uint32_t)n;
     return DTX_OK;
 }
@@ -142,6 +142,7 @@ static int init(struct dtx_master *m)
         m->rank[r].thief = NO_RANK;
         m->rank[r].reserved = DTX_NO_TASK;
         m->rank[r].head = m->rank[r].tail = DTX_NO_TASK;
+        m->rank[r].next_up = DTX_NO_TASK;
     }
     dtx_master_loss_init(m);
     if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))
@@ -201,6 +202,9 @@ void dtx_master_destroy(struct dtx_master *m)
     free(m->next);
     free(m->prev);
     free(m->est_s);
+    free(m->cost_s);
+    free(m->need_s);
+    free(m->start_s);
     free(m->attempt);
     free(m->fails);
     free(m->rank);
@@ -297,6 +301,7 @@ static void join(struct dtx_master *m, uint32_t r, const struct dtx_msg *msg)
     k->alive = true;
     k->slots = msg->u.hello.slots;
     k->given = 0;
+    k->given_s = 0;
     if (n >= sizeof(k->host))
         n = sizeof(k->host) - 1;
     memcpy(k->host, msg->u.hello.host.data, n);
@@ -420,6 +425,7 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
             continue;
         }
         dtx_master_unlink(m, ref.task);
+        k->given_s -= (double)m->est_s[ref.task];
         dtx_master_make_ready(m, ref.task);
         n++;
     }
@@ -601,6 +607,9 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
         break;
     case DTX_EV_DEADLINE:
         dtx_master_set_deadline(m, ev->u.deadline_ns);
+        break;
+    case DTX_EV_COSTS:
+        dtx_master_predict(m, &ev->u.costs);
         break;
     case DTX_EV_TASK_ENDED:
     case DTX_EV_RECALLED:

@@ -67,6 +67,16 @@ struct dtx_halt {
                            known. 0 = never */
 };
 
+/* Which tasks are started before a deadline: those that are expected to end in
+ * time; that will in nineteen cases of twenty; that may in one of twenty; or
+ * any, as long as there is time. */
+enum dtx_late {
+    DTX_LATE_EXPECTED,
+    DTX_LATE_SAFE,
+    DTX_LATE_HOPEFUL,
+    DTX_LATE_START
+};
+
 struct dtx_master_config {
     uint32_t epoch;
     uint32_t nranks;        /* ranks of the MPI job, rank 0 included */
@@ -113,10 +123,17 @@ struct dtx_master_config {
                                per task, or NULL; borrowed for creation; not
                                used when the list is live */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
-                               unknown), or NULL; borrowed for its life */
+                               unknown), or NULL; borrowed for creation, of a
+                               live list for its life; events COSTS bring
+                               others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
-    bool longest_first;     /* order ready tasks of one priority by cost_s */
+    const float *need_s;    /* what a task is taken to need when a deadline is
+                               judged, as 'late' says, where it is predicted;
+                               like cost_s. NULL: the same */
+    enum dtx_late late;
+    bool longest_first;     /* order ready tasks of one priority by what they
+                               are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */
     void *trace_ctx;
 };
@@ -182,6 +199,9 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
 /* One that has not come (TASKS) counts as blocked. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
                                           uint32_t task);
+/* Seconds since a task may have started that a rank has, as the master believes;
+ * below 0: it waits there, or nobody has it, or no costs are predicted. */
+double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task);
 /* The failed task because of which a SKIPPED one was skipped. */
 uint32_t dtx_master_skip_cause(const struct dtx_master *m, uint32_t task);
 

@@ -30,9 +30,9 @@ static bool task_before(const void *ctx, uint32_t a, uint32_t b)
 
     if (pa != pb)
         return pa > pb;
-    if (m->c.longest_first && m->c.cost_s) {
+    if (m->c.longest_first && m->cost_s) {
         /* unknown costs may be long: they come first */
-        float ca = m->c.cost_s[a], cb = m->c.cost_s[b];
+        float ca = m->cost_s[a], cb = m->cost_s[b];
         bool ka = ca >= 0, kb = cb >= 0;
 
         if (ka != kb)
@@ -50,7 +50,17 @@ static bool low_before(const void *ctx, uint32_t a, uint32_t b)
     uint64_t la = m->policy->by_given ? ra->given : ra->used;
     uint64_t lb = m->policy->by_given ? rb->given : rb->used;
     uint64_t x = la * rb->slots, y = lb * ra->slots;
+    double sa = 0, sb = 0;
 
+    if (m->cost_s && m->policy->by_given) {
+        sa = ra->given_s / ra->slots;
+        sb = rb->given_s / rb->slots;
+    } else if (m->cost_s && ra->used >= ra->slots && rb->used >= rb->slots) {
+        sa = dtx_master_done_s(ra);
+        sb = dtx_master_done_s(rb);
+    }
+    if (sa < sb || sa > sb)
+        return sa < sb;
     return x != y ? x < y : a < b;
 }
 
@@ -58,7 +68,7 @@ static bool rich_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct dtx_master *m = ctx;
     const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    double x = ra->load_s * rb->slots, y = rb->load_s * ra->slots;
+    double x = dtx_master_done_s(ra), y = dtx_master_done_s(rb);
 
     if (x < y || x > y)
         return x > y;
@@ -115,6 +125,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     for (i = 0; i < m->ngroups; i++)
         dtx_heap_fini(&m->group[i].free);
     free(m->group);
+    free(m->touched);
 }
 
 bool dtx_master_all_came(const struct dtx_master *m)
@@ -234,70 +245,18 @@ void dtx_master_rank_left(struct dtx_master *m, uint32_t r)
 
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
 {
-    struct dtx_heap *h =
-        dtx_master_attr(m, task)->cpus > 1 ? &m->wide : &m->ready;
-
     m->state[task] = DTX_TASK_READY;
     m->owner[task] = NO_RANK;
-    if (!dtx_heap_push(h, task))
+    if (dtx_master_attr(m, task)->cpus == 1)
+        dtx_master_push_ready(m, task);
+    else if (!dtx_heap_push(&m->wide, task))
         m->nomem = true;
-}
-
-static double weight(const struct dtx_master *m, uint32_t task)
-{
-    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
 }
 
 /* Is it too early for another start? */
 static bool held_back(const struct dtx_master *m)
 {
     return m->c.delay_ns > 0 && m->now_ns < m->next_start_ns;
-}
-
-static void link_task(struct dtx_master *m, uint32_t r, uint32_t task)
-{
-    struct dtx_rank *k = &m->rank[r];
-    bool known = m->c.cost_s && m->c.cost_s[task] >= 0;
-
-    m->next_start_ns = m->now_ns + m->c.delay_ns;
-    m->state[task] = DTX_TASK_GRANTED;
-    m->owner[task] = r;
-    if (!known) /* what is assumed now is taken off again at the end */
-        m->est_s[task] =
-            m->mean_ns ? (float)((double)m->mean_ns / 1e9) : 1.0f;
-    m->prev[task] = DTX_NO_TASK;
-    m->next[task] = k->head;
-    if (k->head != DTX_NO_TASK)
-        m->prev[k->head] = task;
-    else
-        k->tail = task;
-    k->head = task;
-    k->count++;
-    k->given++;
-    k->waiting++;
-    k->used += dtx_master_attr(m, task)->cpus;
-    k->load_s += weight(m, task);
-    m->st.granted++;
-}
-
-void dtx_master_unlink(struct dtx_master *m, uint32_t task)
-{
-    struct dtx_rank *k = &m->rank[m->owner[task]];
-
-    if (m->prev[task] != DTX_NO_TASK)
-        m->next[m->prev[task]] = m->next[task];
-    else
-        k->head = m->next[task];
-    if (m->next[task] != DTX_NO_TASK)
-        m->prev[m->next[task]] = m->prev[task];
-    else
-        k->tail = m->prev[task];
-    k->count--;
-    k->used -= dtx_master_attr(m, task)->cpus;
-    k->load_s = k->count ? k->load_s - weight(m, task) : 0;
-    if (k->waiting > k->count)
-        k->waiting = k->count;
-    m->st.granted--;
 }
 
 /* ---- granting ---- */
@@ -360,40 +319,90 @@ static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
             return dtx_master_fits_in(m, r, task);
         if (!dtx_master_spend(m))
             return false;
-        (void)dtx_heap_pop(&m->ready);
+        (void)dtx_master_pop_ready(m);
         dtx_master_put_off(m, task);
     }
     return false;
 }
 
-/* Grant up to 'n' narrow tasks to a rank, as long as they come before the
- * first wide one ('until', or none). Returns how many. */
-static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
-                      uint32_t until)
+/* Send a rank what it has been granted and not been sent, the oldest first. */
+static void send_granted(struct dtx_master *m, uint32_t r)
 {
-    uint64_t done = 0;
+    struct dtx_rank *k = &m->rank[r];
+    uint32_t task = k->head, n = k->unsent, i;
     size_t begin;
 
-    if (!has_next(m, r, until) || !open_grant(m, r))
-        return 0;
+    k->unsent = 0;
+    if (n == 0 || !open_grant(m, r))
+        return;
     begin = m->out->bytes.len;
-    while (done < n && has_next(m, r, until) && dtx_master_spend(m)) {
-        uint32_t task = dtx_heap_top(&m->ready);
-
+    for (i = 1; i < n; i++)
+        task = m->next[task];
+    for (i = 0; i < n; i++, task = m->prev[task]) {
         if (m->out->bytes.len - begin > GRANT_BYTES) {
             dtx_master_sent(m);
             if (!open_grant(m, r))
-                return done;
+                return;
             begin = m->out->bytes.len;
         }
-        (void)dtx_heap_pop(&m->ready);
         put_work(m, task);
-        link_task(m, r, task);
-        done++;
     }
     dtx_master_sent(m);
     m->st.grants++;
-    dtx_master_trace(m, "grant %llu to rank %u", (unsigned long long)done, r);
+    dtx_master_trace(m, "grant %u to rank %u", n, r);
+}
+
+/* A rank's grants of this step are to go out together. */
+static void touch(struct dtx_master *m, uint32_t r)
+{
+    uint32_t *p = dtx_grow(m->touched, &m->cap_touched, m->ntouched + 1,
+                           sizeof(*p));
+
+    if (!p) {
+        m->nomem = true;
+        return;
+    }
+    m->touched = p;
+    p[m->ntouched++] = r;
+}
+
+static void send_touched(struct dtx_master *m)
+{
+    size_t i;
+
+    for (i = 0; i < m->ntouched; i++)
+        send_granted(m, m->touched[i]);
+    m->ntouched = 0;
+}
+
+/* Grant up to 'n' narrow tasks to a rank, and no more than 'most_s' predicted
+ * seconds if that is above 0 and one task is not longer, as long as they come
+ * before the first wide one ('until', or none). They are sent when the step
+ * has dealt out all it will. Returns how many. */
+static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
+                      double most_s, uint32_t until)
+{
+    bool new = m->rank[r].unsent == 0;
+    uint64_t done = 0;
+    double sum = 0;
+
+    while (done < n && has_next(m, r, until)) {
+        double cost = dtx_master_cost_s(m, dtx_heap_top(&m->ready));
+
+        if ((done > 0 && most_s > 0 && sum + cost > most_s) ||
+            !dtx_master_spend(m))
+            break;
+        sum += cost;
+        dtx_master_link(m, r, dtx_master_pop_ready(m));
+        m->rank[r].unsent++;
+        done++;
+    }
+    if (done == 0)
+        return 0;
+    if (m->cost_s && m->policy->by_given)
+        new ? touch(m, r) : (void)0;
+    else
+        send_granted(m, r);
     dtx_master_rank_changed(m, r);
     return done;
 }
@@ -401,10 +410,11 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
 static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     m->rank[r].reserved = DTX_NO_TASK;
+    send_granted(m, r);
     if (!open_grant(m, r))
         return;
     put_work(m, task);
-    link_task(m, r, task);
+    dtx_master_link(m, r, task);
     dtx_master_sent(m);
     m->st.grants++;
     dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
@@ -448,13 +458,12 @@ static void steal(struct dtx_master *m)
            dtx_master_spend(m)) {
         uint32_t thief = dtx_heap_top(&m->hungry);
         uint32_t victim = dtx_heap_top(&m->rich);
-        const struct dtx_rank *v = &m->rank[victim];
+        uint32_t n = dtx_master_loot(m, victim, thief,
+                                     spare(&m->rank[victim]));
 
         m->rank[thief].asking = true;
         dtx_master_rank_changed(m, thief);
-        send_yield(m, victim,
-                   dtx_policy_loot(spare(v), v->slots, m->rank[thief].slots),
-                   thief);
+        send_yield(m, victim, n, thief);
     }
 }
 
@@ -610,9 +619,8 @@ static uint64_t slots_expected(const struct dtx_master *m)
 static int64_t next_ns(const struct dtx_master *m)
 {
     uint32_t task = dtx_heap_top(&m->ready);
-    double s = m->c.cost_s && task != DTX_HEAP_NONE
-                   ? (double)m->c.cost_s[task]
-                   : -1;
+    double s = m->cost_s && task != DTX_HEAP_NONE ? (double)m->cost_s[task]
+                                                  : -1;
 
     if (!(s >= 0))
         return m->mean_ns;
@@ -622,8 +630,7 @@ static int64_t next_ns(const struct dtx_master *m)
 static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
 {
     const struct dtx_rank *k = &m->rank[r];
-
-    return (struct dtx_sched_view){
+    struct dtx_sched_view v = {
         .ready = m->ready.len,
         .nranks = m->nalive,
         .slots_all = slots_expected(m),
@@ -631,7 +638,15 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .used = k->used,
         .mean_ns = next_ns(m),
         .depth_ns = m->c.depth_ns,
+        .weighed = m->cost_s != NULL,
     };
+
+    if (v.weighed && v.ready > 0) {
+        v.ready_s = dtx_master_ready_s(m);
+        v.next_s = dtx_master_cost_s(m, dtx_heap_top(&m->ready));
+        v.busy_s = dtx_master_wait_s(m, k);
+    }
+    return v;
 }
 
 /* Offer narrow tasks to the first rank; false when it wants none. */
@@ -644,10 +659,10 @@ static bool offer(struct dtx_master *m, uint32_t until)
     if (r == DTX_HEAP_NONE)
         return false;
     if (m->c.delay_ns > 0)
-        return grant(m, r, 1, until) > 0;
+        return grant(m, r, 1, 0, until) > 0;
     v = view_of(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
-    return n > 0 && grant(m, r, n, until) > 0;
+    return n > 0 && grant(m, r, n, m->policy_state.most_s, until) > 0;
 }
 
 /* A rank may have had the room for its reserved task when it was too early for
@@ -696,6 +711,7 @@ void dtx_master_dispatch(struct dtx_master *m)
             !offer(m, wide_stuck ? DTX_NO_TASK : wide))
             break;
     }
+    send_touched(m);
     if (m->ready.len == 0)
         steal(m);
 }

@@ -5,11 +5,17 @@
  * stays ready, in a list of its own, and comes back when the deadline moves or
  * tasks turn out to be much shorter.
  *
- * How long a task is expected to take, best knowledge first: its predicted
- * cost; the median of what succeeded in this session, from three on; each cut
- * by its timeout; without them the timeout alone, unless it is longer than the
- * whole session and so says nothing. Otherwise nothing is known, and a task is
- * started as long as others may run. */
+ * How long a task is expected to take, best knowledge first: what is predicted
+ * of it; what succeeded in this session took, from three on; each cut by its
+ * timeout; without them the timeout alone, unless it is longer than the whole
+ * session and so says nothing. Otherwise nothing is known, and a task is
+ * started as long as others may run. "Expected" is the median; the safe go by
+ * what nineteen of twenty do not exceed, the hopeful by what one of twenty
+ * does not.
+ *
+ * Where costs are predicted, a rank that would be at its queue beyond the end
+ * is told to give it back as soon as that shows: when the deadline comes or
+ * moves, and when tasks take longer than was said. */
 #include "base/units.h"
 #include "engine/master_state.h"
 
@@ -28,6 +34,19 @@ static int64_t span_ns(const struct dtx_master *m)
     return dtx_master_end_ns(m) - m->begin_ns;
 }
 
+/* The quantile of durations that the policy goes by. */
+static double share_of(const struct dtx_master *m)
+{
+    return m->c.late == DTX_LATE_SAFE      ? 0.95
+           : m->c.late == DTX_LATE_HOPEFUL ? 0.05
+                                           : 0.5;
+}
+
+static int64_t lengths_ns(const struct dtx_master *m)
+{
+    return dtx_median_quantile(m->lengths, share_of(m));
+}
+
 static int64_t timeout_of(const struct dtx_master *m, uint32_t task)
 {
     int64_t own = dtx_master_attr(m, task)->timeout_ns;
@@ -38,8 +57,10 @@ static int64_t timeout_of(const struct dtx_master *m, uint32_t task)
 /* How long tasks take of which nothing else is known, 0 = unknown. */
 static int64_t usual_ns(const struct dtx_master *m)
 {
+    if (m->c.late == DTX_LATE_START)
+        return 0;
     if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
-        return dtx_median_value(m->lengths);
+        return lengths_ns(m);
     return m->c.timeout_ns > 0 && m->c.timeout_ns < span_ns(m)
                ? m->c.timeout_ns
                : 0;
@@ -49,10 +70,12 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
 {
     int64_t timeout = timeout_of(m, task), expected;
 
-    if (m->c.cost_s && m->c.cost_s[task] >= 0)
-        expected = (int64_t)((double)m->c.cost_s[task] * 1e9);
+    if (m->c.late == DTX_LATE_START)
+        return 0;
+    if (m->cost_s && m->need_s[task] >= 0)
+        expected = (int64_t)((double)m->need_s[task] * 1e9);
     else if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
-        expected = dtx_median_value(m->lengths);
+        expected = lengths_ns(m);
     else
         return timeout > 0 && timeout < span_ns(m) ? timeout : 0;
     return timeout > 0 && timeout < expected ? timeout : expected;
@@ -72,13 +95,17 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
 {
     const struct dtx_rank *k = &m->rank[r];
     int64_t end = dtx_master_end_ns(m), expected;
-    double wait_ns = 0;
+    double wait_ns = 0, done_ns = 0;
 
     if (end == NEVER)
         return true;
     expected = dtx_master_expected_ns(m, task);
-    if (expected > 0 && k->used >= k->slots)
-        wait_ns = k->load_s / k->slots * 1e9;
+    if (expected > 0 && k->used >= k->slots) {
+        wait_ns = dtx_master_wait_s(m, k) * 1e9;
+        done_ns = wait_ns + dtx_master_cost_s(m, task) / k->slots * 1e9;
+    }
+    if (m->cost_s && (double)m->now_ns + done_ns >= (double)end)
+        return false; /* it would be called back at once */
     return (double)m->now_ns + wait_ns + (double)expected < (double)end;
 }
 
@@ -94,8 +121,7 @@ void dtx_master_put_off(struct dtx_master *m, uint32_t task)
     m->st.late++;
 }
 
-/* What was put off is looked at once more. */
-static void begin_returning(struct dtx_master *m)
+void dtx_master_look_again(struct dtx_master *m)
 {
     if (m->late == DTX_NO_TASK)
         return;
@@ -134,7 +160,7 @@ void dtx_master_set_deadline(struct dtx_master *m, int64_t at_ns)
         return;
     }
     if (at_ns > m->deadline_ns)
-        begin_returning(m);
+        dtx_master_look_again(m);
     m->deadline_ns = at_ns;
     m->called_back = false;
     dtx_master_trace(m, "deadline in %lld ms",
@@ -151,7 +177,7 @@ void dtx_master_learn(struct dtx_master *m, int64_t wall_ns)
         return;
     dtx_median_add(m->lengths, wall_ns);
     if (m->late != DTX_NO_TASK && usual_ns(m) < m->late_usual_ns / 2)
-        begin_returning(m);
+        dtx_master_look_again(m);
 }
 
 /* When whatever has not started is to come back. */
@@ -173,6 +199,25 @@ int64_t dtx_master_late_due(const struct dtx_master *m)
     return back;
 }
 
+/* Ranks that are predicted to be at it for too long give back what they have
+ * not started: the one that would be last comes first. */
+static void relieve(struct dtx_master *m)
+{
+    double end_s = (double)(dtx_master_end_ns(m) - m->begin_ns) / 1e9 + 1e-3;
+
+    if (!m->cost_s || m->stopping || m->called_back ||
+        (m->c.late != DTX_LATE_EXPECTED && m->c.late != DTX_LATE_SAFE))
+        return;
+    while (m->rich.len > 0) {
+        uint32_t r = dtx_heap_top(&m->rich);
+
+        if (dtx_master_done_s(&m->rank[r]) <= end_s || !dtx_master_spend(m))
+            return;
+        dtx_master_trace(m, "rank %u would not be done in time", r);
+        dtx_master_call_back(m, r);
+    }
+}
+
 void dtx_master_heed_deadline(struct dtx_master *m)
 {
     uint32_t r;
@@ -185,6 +230,7 @@ void dtx_master_heed_deadline(struct dtx_master *m)
         dtx_master_stop(m, DTX_STOP_KILL);
         return;
     }
+    relieve(m);
     if (m->called_back || m->stopping || m->now_ns < call_back_ns(m))
         return;
     m->called_back = true;

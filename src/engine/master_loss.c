@@ -254,7 +254,7 @@ static void drop(struct dtx_master *m, uint32_t r, const struct dtx_loss *l)
     begin_to_take_back(m, r, l);
     k->head = k->tail = DTX_NO_TASK;
     k->count = k->used = k->waiting = 0;
-    k->load_s = 0;
+    dtx_master_unload(k);
 }
 
 void dtx_master_part(struct dtx_master *m, uint32_t r)

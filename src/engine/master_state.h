@@ -4,6 +4,7 @@
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
  * who works on what, master_flow.c carries what follows from an end: records,
  * successors, retries; master_live.c links tasks that come while the job runs;
+ * master_load.c counts in predicted seconds what is ready and what ranks have;
  * master_late.c knows the deadline; master_loss.c knows who is lost and takes
  * back what they had.
  */
@@ -46,6 +47,13 @@ struct dtx_rank {
     uint64_t count;     /* how many those are */
     uint64_t used;      /* slots they ask for */
     double load_s;      /* their estimated seconds times cpus */
+    /* when weighed (master_load.c): the oldest of them that is not taken to
+     * have started; slots of those that are, and the sum of when they did,
+     * times cpus; seconds given since it came */
+    uint32_t next_up;
+    uint64_t running;
+    double begun_s, given_s;
+    uint32_t unsent;    /* the newest so many have not been sent */
     uint64_t given;     /* tasks granted since it came */
     uint64_t waiting;   /* granted tasks that may not have started, as known */
     uint64_t ended, stolen_from, stolen_by;
@@ -146,7 +154,13 @@ struct dtx_master {
     uint32_t spare;
     uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
     uint32_t *next, *prev;
-    float *est_s;        /* predicted, or what the grant assumed */
+    float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
+    float *need_s;       /* with costs: config.need_s, below 0: not known */
+    float *start_s;      /* with costs: taken to have started, seconds since
+                            START; below 0: not */
+    float *est_s;        /* of a granted one: what the grant assumed */
+    double ready_s;      /* predicted seconds of those in 'ready' ... */
+    uint64_t ready_known; /* ... of which any are */
     uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
     struct dtx_heap ready, wide; /* of one slot, of several */
@@ -162,6 +176,8 @@ struct dtx_master {
     struct dtx_heap rich;   /* ranks one could steal from, slowest first */
     struct dtx_heap hungry; /* ranks with free slots, nothing under way */
     struct dtx_heap reserved; /* ranks with a reservation, by its task */
+    uint32_t *touched;        /* ranks with something unsent */
+    size_t ntouched, cap_touched;
     struct dtx_rank_group *group;
     size_t ngroups, cap_groups;
 
@@ -215,8 +231,6 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r);
 int dtx_master_rank_joined(struct dtx_master *m, uint32_t r);
 void dtx_master_rank_left(struct dtx_master *m, uint32_t r);
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
-/* The task leaves its rank's list and load; its state is the caller's. */
-void dtx_master_unlink(struct dtx_master *m, uint32_t task);
 /* Grant, reserve and steal as far as the policy and the budget go. */
 void dtx_master_dispatch(struct dtx_master *m);
 /* Have all ranks come, or been lost before? */
@@ -237,6 +251,35 @@ bool dtx_master_placeable(const struct dtx_master *m);
 /* Ask a rank for all that has not started. */
 void dtx_master_call_back(struct dtx_master *m, uint32_t r);
 
+/* ---- master_load.c ---- */
+/* Room for costs of tasks up to 'cap'; costs of those from 'from' up to 'to',
+ * as configured. */
+bool dtx_master_widen_costs(struct dtx_master *m, size_t cap);
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to);
+/* New predictions have come. */
+void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c);
+/* Into the heap of ready narrow tasks, and its top out of it again. */
+void dtx_master_push_ready(struct dtx_master *m, uint32_t task);
+uint32_t dtx_master_pop_ready(struct dtx_master *m);
+/* What a task is taken to cost, and all that are in that heap. */
+double dtx_master_cost_s(const struct dtx_master *m, uint32_t task);
+double dtx_master_ready_s(const struct dtx_master *m);
+/* The task is granted to the rank; it leaves its rank's list and load: its
+ * state is the caller's. */
+void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task);
+void dtx_master_unlink(struct dtx_master *m, uint32_t task);
+/* When a rank without a free slot is predicted to have done all it has, its
+ * slots together: seconds since START. */
+double dtx_master_done_s(const struct dtx_rank *k);
+/* How long one more task would wait there, slots being full. */
+double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k);
+double dtx_master_now_s(const struct dtx_master *m);
+/* It has nothing any more. */
+void dtx_master_unload(struct dtx_rank *k);
+/* How many of a victim's tasks, the newest first, bring a thief its share. */
+uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
+                         uint64_t waiting);
+
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */
 int64_t dtx_master_end_ns(const struct dtx_master *m);
@@ -246,6 +289,8 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task);
 bool dtx_master_too_late(const struct dtx_master *m, uint32_t task);
 /* Would it end in time on this rank, behind what that has already? */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task);
+/* Those that were put off are looked at once more. */
+void dtx_master_look_again(struct dtx_master *m);
 /* A ready task that is in no heap waits for better times. */
 void dtx_master_put_off(struct dtx_master *m, uint32_t task);
 /* Go on with looking at them once more. */

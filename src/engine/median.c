@@ -3,6 +3,7 @@
  * tasks. */
 #include "engine/median.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define SUB_BITS 5u /* 32 buckets for each power of two */
@@ -66,9 +67,15 @@ uint64_t dtx_median_count(const struct dtx_median *m)
 
 int64_t dtx_median_value(const struct dtx_median *m)
 {
-    uint64_t before = (m->count + 1) / 2 - (m->count > 0);
+    return dtx_median_quantile(m, 0.5);
+}
+
+int64_t dtx_median_quantile(const struct dtx_median *m, double share)
+{
+    uint64_t before = (uint64_t)ceil(share * (double)m->count);
     uint32_t at = 0, step;
 
+    before -= before > 0;
     if (m->count == 0)
         return 0;
     /* the last place with at most 'before' durations up to it */

@@ -24,5 +24,7 @@ uint64_t dtx_median_count(const struct dtx_median *m);
 /* Of an even number the lower of the two in the middle; 0 when there is
  * none. */
 int64_t dtx_median_value(const struct dtx_median *m);
+/* The duration that this share of them, 0 to 1, does not exceed. */
+int64_t dtx_median_quantile(const struct dtx_median *m, double share);
 
 #endif

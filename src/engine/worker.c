@@ -680,6 +680,7 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
     case DTX_EV_TASKS:
     case DTX_EV_CLOSED:
     case DTX_EV_DEADLINE:
+    case DTX_EV_COSTS:
         break;
     }
     if (!w->finished) {

@@ -18,11 +18,13 @@
 struct draws {
     const struct dtx_due *d;
     size_t n;           /* tasks drawn one by one */
-    double bulk;        /* predicted seconds of the others */
+    double bulk;        /* predicted seconds of the others, and the mean of */
+    double bulk_sigma;  /* their spread, weighed by these */
     double *at;         /* when each slot is free */
     struct dtx_heap heap;
     uint16_t *late;     /* draws in which a task ended too late */
     double span[DTX_DEADLINE_DRAWS];
+    double bulk_late[DTX_DEADLINE_DRAWS]; /* share of them */
     struct dtx_rng rng;
 };
 
@@ -59,8 +61,23 @@ static double draw(struct draws *r, const struct dtx_due_task *t, double all)
     return 0.1 * (double)t->elapsed;
 }
 
+/* The tasks that are not drawn one by one are work that fills the slots evenly
+ * behind the others; what is common to all moves it. Their share that ends too
+ * late, and when the last of them does. */
+static double play_bulk(const struct draws *r, double sum, double all,
+                        double *late)
+{
+    double bulk = r->bulk * exp(r->bulk_sigma * sqrt(r->d->common) * all);
+    double room = r->d->left_s * r->d->slots - sum;
+
+    *late = 0;
+    if (r->d->left_s >= 0 && bulk > room)
+        *late = room > 0 ? (bulk - room) / bulk : 1;
+    return (sum + bulk) / r->d->slots;
+}
+
 /* One makespan. */
-static double play(struct draws *r)
+static double play(struct draws *r, double *bulk_late)
 {
     double all = dtx_rng_normal(&r->rng), end = 0, sum = 0;
     size_t i;
@@ -81,7 +98,7 @@ static double play(struct draws *r)
     }
     for (k = 0; k < r->d->slots; k++)
         sum += r->at[k];
-    return fmax(end, (sum + r->bulk) / r->d->slots);
+    return fmax(end, play_bulk(r, sum, all, bulk_late));
 }
 
 static int by_size(const void *a, const void *b)
@@ -97,7 +114,7 @@ static void judge(struct draws *r, struct dtx_verdict *v)
     size_t k;
 
     for (i = 0; i < DTX_DEADLINE_DRAWS; i++) {
-        r->span[i] = play(r);
+        r->span[i] = play(r, &r->bulk_late[i]);
         over += r->d->left_s >= 0 && r->span[i] > r->d->left_s;
     }
     qsort(r->span, DTX_DEADLINE_DRAWS, sizeof(r->span[0]), by_size);
@@ -107,6 +124,27 @@ static void judge(struct draws *r, struct dtx_verdict *v)
     v->risk = (double)over / DTX_DEADLINE_DRAWS;
     for (k = 0; k < r->n; k++)
         v->at_risk += (uint32_t)r->late[k] * RISK_SHARE >= DTX_DEADLINE_DRAWS;
+    if (r->d->n == r->n)
+        return;
+    qsort(r->bulk_late, DTX_DEADLINE_DRAWS, sizeof(r->bulk_late[0]), by_size);
+    v->at_risk += (uint64_t)ceil(
+        r->bulk_late[DTX_DEADLINE_DRAWS - DTX_DEADLINE_DRAWS / RISK_SHARE] *
+        (double)(r->d->n - r->n));
+}
+
+/* The tasks that are not drawn one by one. */
+static void sum_bulk(struct draws *r)
+{
+    size_t i;
+
+    for (i = r->n; i < r->d->n; i++) {
+        const struct dtx_due_task *t = &r->d->task[i];
+
+        r->bulk += (double)t->seconds;
+        r->bulk_sigma += (double)t->seconds * sigma_of(t);
+    }
+    if (r->bulk > 0)
+        r->bulk_sigma /= r->bulk;
 }
 
 bool dtx_deadline_judge(const struct dtx_due *d, struct dtx_verdict *out)
@@ -126,9 +164,10 @@ bool dtx_deadline_judge(const struct dtx_due *d, struct dtx_verdict *out)
     }
     if (ok) {
         r->d = d;
-        r->n = d->n < DTX_DEADLINE_TASKS ? d->n : DTX_DEADLINE_TASKS;
-        for (i = r->n; i < d->n; i++)
-            r->bulk += (double)d->task[i].seconds;
+        r->n = d->most ? d->most : DTX_DEADLINE_TASKS;
+        if (r->n > d->n)
+            r->n = d->n;
+        sum_bulk(r);
         dtx_rng_seed(&r->rng, d->seed);
         r->at = calloc(d->slots, sizeof(*r->at));
         r->late = calloc(r->n, sizeof(*r->late));

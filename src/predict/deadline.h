@@ -34,6 +34,7 @@ struct dtx_due {
     double left_s; /* to the deadline; below 0: there is none */
     double common; /* share of the spread that is common to all, 0 to 1 */
     uint64_t seed;
+    size_t most;   /* tasks drawn one by one at most; 0: DTX_DEADLINE_TASKS */
 };
 
 struct dtx_verdict {

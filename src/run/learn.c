@@ -2,9 +2,7 @@
 /* Rank 0's learner; see learn.h.  It decides nothing about who runs what. */
 #include "run/learn.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +16,10 @@
 #include "engine/master.h"
 #include "node/clock.h"
 #include "predict/features.h"
-#include "predict/gain.h"
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "run/job.h"
+#include "run/learn_state.h"
 #include "task/outcome.h"
 #include "wire/experience.h"
 
@@ -30,35 +28,6 @@
 #define SIZES_SHARE 100                /* ... this part of the time gone */
 #define CHECKPOINT_NS (60 * DTX_SEC_NS)
 #define ROWS_MAX 1000000u              /* outcomes of a job that are kept */
-
-struct score {
-    uint64_t n, known, inside; /* known: before the job began */
-    double seconds, error;
-};
-
-struct dtx_learn {
-    const struct dtx_job *job;
-    char *dir;
-    struct dtx_predictor *p;   /* all that is known */
-    struct dtx_predictor *own; /* what this job has taught */
-    struct dtx_experience rows;
-    struct dtx_history_file file;
-    uint64_t before;           /* outcomes in the history */
-    size_t files;
-    float *cost;               /* of each task, or NULL */
-    bool any_cost;
-    float *took;               /* of each task, below 0: not known; or NULL */
-    struct score score;
-    int64_t begin_ns, sizes_ns; /* time spent on sizes */
-    int64_t checkpoint_ns;
-    uint64_t saved;            /* outcomes, when last written */
-    bool resumed;              /* its file has outcomes of earlier sessions */
-    bool broken;               /* out of memory: it learns no more */
-    bool writing;              /* a thread writes 'snapshot' */
-    pthread_t writer;
-    struct dtx_experience snapshot;
-    struct dtx_history_file snapshot_file;
-};
 
 static const struct dtx_archive *archive;
 
@@ -82,6 +51,12 @@ struct looking {
     int64_t before_ns; /* wall clock: files must be older; 0 = any */
 };
 
+bool dtx_learn_may_look(const struct dtx_learn *l)
+{
+    return l->sizes_ns <=
+           SIZES_NS + (dtx_clock_mono_ns() - l->begin_ns) / SIZES_SHARE;
+}
+
 static int64_t size_of(void *ctx, const char *name, size_t len)
 {
     struct looking *k = ctx;
@@ -90,8 +65,7 @@ static int64_t size_of(void *ctx, const char *name, size_t len)
     struct stat st;
     int n, rc;
 
-    if (k->l->sizes_ns >
-        SIZES_NS + (begun - k->l->begin_ns) / SIZES_SHARE)
+    if (!dtx_learn_may_look(k->l))
         return -1;
     if (name[0] == '/')
         n = snprintf(path, sizeof(path), "%.*s", (int)len, name);
@@ -109,7 +83,7 @@ static int64_t size_of(void *ctx, const char *name, size_t len)
     return st.st_size;
 }
 
-static void features_of(struct dtx_learn *l, uint32_t task, const char *host,
+void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *host,
                         int64_t before_ns, bool sizes, struct dtx_features *f)
 {
     const struct dtx_tasklist *list = &l->job->list;
@@ -185,10 +159,21 @@ static int load_all(struct dtx_learn *l, struct dtx_error *err)
 /* The last prediction of each class, for when there is no time to ask. */
 struct cached {
     uint64_t key;
-    float cost;
+    struct dtx_prediction said;
 };
 
 #define CACHED 1024u
+
+void dtx_learn_note(struct dtx_learn *l, uint32_t task,
+                    const struct dtx_prediction *said)
+{
+    bool known = said->basis >= DTX_BASIS_PROGRAM;
+
+    l->cost[task] = known ? (float)said->seconds : -1;
+    l->low[task] = known ? (float)said->low : -1;
+    l->high[task] = known ? (float)said->high : -1;
+    l->any_cost |= known;
+}
 
 static void predict_all(struct dtx_learn *l)
 {
@@ -198,23 +183,20 @@ static void predict_all(struct dtx_learn *l)
     bool late = false;
 
     for (i = 0; cache && i < n; i++) {
-        struct dtx_prediction said;
         struct dtx_features f;
         struct cached *c;
 
         if (l->job->prior && l->job->prior[i] != DTX_PRIOR_NONE)
             continue;
         late = late || (i % 64 == 0 && dtx_clock_mono_ns() > until);
-        features_of(l, i, NULL, 0, !late, &f);
+        dtx_learn_features(l, i, NULL, 0, !late, &f);
         c = &cache[f.class_key % CACHED];
         if (!late || c->key != f.class_key) {
-            (void)dtx_predictor_ask(l->p, &f, &said);
+            (void)dtx_predictor_ask(l->p, &f, &c->said);
             c->key = f.class_key;
-            c->cost = said.basis >= DTX_BASIS_PROGRAM ? (float)said.seconds
-                                                      : -1;
         }
-        l->cost[i] = c->cost;
-        l->any_cost |= c->cost >= 0;
+        dtx_learn_note(l, i, &c->said);
+        l->knew[i] = l->cost[i] >= 0;
     }
     free(cache);
 }
@@ -248,10 +230,18 @@ static bool make_arrays(struct dtx_learn *l)
     if (l->job->live)
         return true; /* tasks come and go: each is predicted when it ends */
     l->cost = malloc((n + 1) * sizeof(*l->cost));
+    l->low = malloc((n + 1) * sizeof(*l->low));
+    l->high = malloc((n + 1) * sizeof(*l->high));
     l->took = malloc((n + 1) * sizeof(*l->took));
-    for (i = 0; l->cost && l->took && i < n; i++)
-        l->cost[i] = l->took[i] = -1;
-    return l->cost && l->took;
+    l->began = calloc(n + 1, sizeof(*l->began));
+    l->knew = calloc(n + 1, sizeof(*l->knew));
+    if (!l->cost || !l->low || !l->high || !l->took || !l->began || !l->knew)
+        return false;
+    for (i = 0; i < n; i++)
+        l->cost[i] = l->low[i] = l->high[i] = l->took[i] = -1;
+    l->again.next = (uint32_t)n;
+    l->again.due = 1;
+    return true;
 }
 
 int dtx_learn_begin(const char *dir, const struct dtx_job *job,
@@ -293,6 +283,13 @@ const float *dtx_learn_costs(const struct dtx_learn *l)
     return l && l->any_cost ? l->cost : NULL;
 }
 
+void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
+                      const float **high)
+{
+    *low = l && l->any_cost ? l->low : NULL;
+    *high = l && l->any_cost ? l->high : NULL;
+}
+
 /* ---- outcomes ---- */
 
 int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
@@ -326,7 +323,7 @@ static int keep(struct dtx_learn *l, const struct dtx_outcome *o,
                                         : DTX_OK;
 }
 
-static void count(struct score *s, const struct dtx_prediction *said,
+static void count(struct dtx_learn_score *s, const struct dtx_prediction *said,
                   double seconds)
 {
     if (said->basis == DTX_BASIS_NONE)
@@ -347,7 +344,7 @@ void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
 
     if (l->broken || o->task >= l->job->list.ntasks)
         return;
-    features_of(l, o->task, host, o->start_ns, true, &f);
+    dtx_learn_features(l, o->task, host, o->start_ns, true, &f);
     if (dtx_predictor_replay(l->p, &f, seconds, !ok, &said) != DTX_OK ||
         keep(l, o, host, &f) != DTX_OK) {
         l->broken = true;
@@ -355,12 +352,16 @@ void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
                 "learned in this job");
         return;
     }
-    if (l->took)
+    l->learned++;
+    if (l->took) {
         l->took[o->task] = (float)seconds;
+        l->began[o->task] =
+            (float)((double)(o->start_ns - l->file.made_ns) / 1e9);
+    }
     if (!ok)
         return;
     count(&l->score, &said, seconds);
-    l->score.known += l->cost && l->cost[o->task] >= 0;
+    l->score.known += l->knew && l->knew[o->task];
 }
 
 /* ---- writing ---- */
@@ -422,76 +423,6 @@ void dtx_learn_tick(struct dtx_learn *l)
 
 /* ---- the end ---- */
 
-/* The tasks that ran, in their order: what they took, and the costs said. */
-static size_t gather(const struct dtx_learn *l, float *took, float *cost)
-{
-    size_t n = 0, i;
-
-    for (i = 0; i < l->job->list.ntasks; i++) {
-        if (l->took[i] < 0)
-            continue;
-        took[n] = l->took[i];
-        cost[n++] = l->cost[i];
-    }
-    return n;
-}
-
-static void tell_gain(const struct dtx_learn *l, uint32_t slots,
-                      struct dtx_buf *b)
-{
-    size_t all = l->job->list.ntasks;
-    float *took = malloc((all + 1) * sizeof(*took));
-    float *cost = malloc((all + 1) * sizeof(*cost));
-    double plain, ordered;
-    char one[32], two[32];
-    size_t n = took && cost ? gather(l, took, cost) : 0;
-
-    if (n > 0 && dtx_gain_makespan(took, NULL, n, slots, &plain) &&
-        dtx_gain_makespan(took, l->any_cost ? cost : took, n, slots,
-                          &ordered)) {
-        (void)dtx_format_duration(one, sizeof(one), (int64_t)(plain * 1e9));
-        (void)dtx_format_duration(two, sizeof(two), (int64_t)(ordered * 1e9));
-        if (!l->any_cost)
-            dtx_buf_printf(b, "           gained nothing this time; the "
-                           "longest first would take %s where the order of "
-                           "the list takes %s (simulated)\n", two, one);
-        else if (ordered < plain * 0.999)
-            dtx_buf_printf(b, "           gained %.1f %%: the longest first "
-                           "takes %s where the order of the list takes %s "
-                           "(simulated)\n", 100 * (1 - ordered / plain), two,
-                           one);
-        else
-            dtx_buf_printf(b, "           gained nothing: the longest first "
-                           "takes %s, the order of the list %s (simulated)\n",
-                           two, one);
-    }
-    free(took);
-    free(cost);
-}
-
-static void tell(const struct dtx_learn *l, uint32_t slots, struct dtx_buf *b)
-{
-    const struct score *s = &l->score;
-
-    if (s->n + l->rows.noutcomes == 0)
-        return;
-    dtx_buf_printf(b, "prediction %llu tasks known before, from %llu outcomes "
-                   "in the history", (unsigned long long)s->known,
-                   (unsigned long long)l->before);
-    if (s->n > 0 && s->seconds > 0)
-        dtx_buf_printf(b, "; as it learned, off by %.1f %%, %.0f %% in their "
-                       "interval", 100 * s->error / s->seconds,
-                       100 * (double)s->inside / (double)s->n);
-    dtx_buf_char(b, '\n');
-    if (l->job->live)
-        return;
-    if (l->job->graph.start || l->job->widest > 1)
-        dtx_buf_str(b, "           what the order gained is not told: tasks "
-                    "wait for others, or take several slots\n");
-    else if (slots > 0)
-        tell_gain(l, slots, b);
-}
-
 void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b)
 {
     struct dtx_error err;
@@ -500,7 +431,7 @@ void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b)
     if (!l)
         return;
     wait_for_writer(l);
-    tell(l, slots, b);
+    dtx_learn_tell(l, slots, b);
     if (l->rows.noutcomes == l->saved && !l->resumed)
         return;
     if (take_snapshot(l, false) != DTX_OK)
@@ -530,7 +461,11 @@ void dtx_learn_destroy(struct dtx_learn *l)
     dtx_predictor_destroy(l->p);
     dtx_predictor_destroy(l->own);
     free(l->cost);
+    free(l->low);
+    free(l->high);
+    free(l->knew);
     free(l->took);
+    free(l->began);
     free(l->dir);
     free(l);
 }

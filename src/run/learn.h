@@ -9,7 +9,8 @@
  * Predicting costs at most half a second at the start, and asking the sizes of
  * files half a second and a hundredth of the time that passes; what is not
  * asked then is predicted by class, without sizes.  A file that was written
- * after its task began says nothing about what the task found.
+ * after its task began says nothing about what the task found.  What waits is
+ * predicted anew as outcomes come in, with a hundredth of rank 0's time.
  */
 #ifndef DTX_RUN_LEARN_H
 #define DTX_RUN_LEARN_H
@@ -17,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/event.h"
+#include "engine/master.h"
 #include "store/history.h"
 
 struct dtx_buf;
@@ -53,6 +56,13 @@ int dtx_learn_begin(const char *dir, const struct dtx_job *job,
 /* Predicted seconds of each task, below 0 where nothing is known; NULL when
  * nothing is known of any. Valid until the end. */
 const float *dtx_learn_costs(const struct dtx_learn *l);
+/* Between what nine of ten lie, likewise. */
+void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
+                      const float **high);
+/* Now and then: predict what waits anew. True when there is something to tell
+ * the master, in 'out', valid until the next call. */
+bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
+                     enum dtx_late late, struct dtx_costs *out);
 /* An attempt has ended on 'host'. */
 void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
                      const char *host);

@@ -526,6 +526,12 @@ void dtx_loop_deadline(struct dtx_loop *l, int64_t mono_ns)
         dtx_inbox_add(&l->to_master, DTX_EV_DEADLINE)->u.deadline_ns = mono_ns;
 }
 
+void dtx_loop_costs(struct dtx_loop *l, const struct dtx_costs *c)
+{
+    if (l->c.master)
+        dtx_inbox_add(&l->to_master, DTX_EV_COSTS)->u.costs = *c;
+}
+
 int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
 {
     l->err = err;

@@ -69,6 +69,10 @@ int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err);
 /* Rank 0: the job is to be over at this time of the monotonic clock, anew.
  * Before the run as well. */
 void dtx_loop_deadline(struct dtx_loop *l, int64_t mono_ns);
+/* Rank 0: what tasks are predicted to cost, anew; borrowed until the loop has
+ * gone round. */
+struct dtx_costs;
+void dtx_loop_costs(struct dtx_loop *l, const struct dtx_costs *c);
 /* When this rank's outputs are on disk and executor and store have been taken
  * down: rank 0 waits until all ranks are there, the others answer PULLs until
  * rank 0 dismisses them. 0 or an exit status, as above. */

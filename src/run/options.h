@@ -61,6 +61,7 @@ struct dtx_options {
     int64_t grace_ns;       /* --term-grace, from TERM to KILL, default 5 s */
     int term_signal;        /* --term-signal, default SIGTERM */
     struct dtx_when deadline; /* --deadline */
+    enum dtx_late late;       /* --deadline-policy */
     bool requeue;           /* --requeue */
     int64_t lost_after_ns;  /* --lost-after, default 5 s, 0 = never */
     uint32_t crash_limit;   /* --crash-limit, default 5, 0 = none */

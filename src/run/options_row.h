@@ -30,6 +30,7 @@ enum dtx_option_kind {
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,
     DTX_OPTION_KEEP,
+    DTX_OPTION_LATE,   /* enum dtx_late */
     DTX_OPTION_WHEN,   /* struct dtx_when */
     DTX_OPTION_SIGNAL, /* int */
     DTX_OPTION_MODE, /* one of enum dtx_resume */

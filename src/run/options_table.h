@@ -98,10 +98,17 @@
     X("deadline", 0, WHEN, AT(deadline), "TIME", 0, 0, NULL,                   \
       "when the job is to be over: 2h30m from now, 2026-03-01T17:30, or none " \
       "(default: in a Slurm job that job's end). No task is started that is "  \
-      "expected to take longer than what is left, judged by the median run "   \
-      "time of tasks that succeeded in this session, or else by its timeout; " \
+      "expected to take longer than what is left: by its prediction "          \
+      "(--history), or the median run time of tasks that succeeded in this "   \
+      "session, or else its timeout; "                                         \
       "what still runs 10 s and --term-grace before is ended, and runs again " \
       "after --resume")                                                        \
+    X("deadline-policy", 0, LATE, AT(late), "WHICH", 0, 0, "expected",         \
+      "tasks that are not started before a deadline, and stay for --resume: "  \
+      "expected: those that would more likely than not be cut off; safe: "     \
+      "those that are not sure, nineteen times in twenty, to end in time; "    \
+      "hopeful: those that would be cut off nineteen times in twenty; start: " \
+      "none, for tasks that keep what they have done (--term-signal)")         \
     X("requeue", 0, FLAG, AT(requeue), NULL, 0, 0, NULL,                       \
       "when the time of a Slurm job is over with work left: queue the job "    \
       "again; it goes on by itself, since a job that is started again "        \

@@ -32,6 +32,11 @@ static const char *const keeps[] = {"all", "failed", "none"};
 
 #define NKEEPS (sizeof(keeps) / sizeof(keeps[0]))
 
+/* By enum dtx_late. */
+static const char *const lates[] = {"expected", "safe", "hopeful", "start"};
+
+#define NLATES (sizeof(lates) / sizeof(lates[0]))
+
 static const struct {
     const char *name;
     int number;
@@ -136,6 +141,8 @@ const char *dtx_option_word(const struct dtx_option *o, size_t i)
         return i < NBINDS ? binds[i] : NULL;
     case DTX_OPTION_KEEP:
         return i < NKEEPS ? keeps[i] : NULL;
+    case DTX_OPTION_LATE:
+        return i < NLATES ? lates[i] : NULL;
     case DTX_OPTION_SIGNAL:
         return i < NSIGNALS ? signals[i].name : NULL;
     case DTX_OPTION_HALT:
@@ -487,6 +494,22 @@ static int read_keep(const struct dtx_option *o, const char *label,
     return refuse_word(o, err, label, value, "all, failed or none");
 }
 
+static int read_late(const struct dtx_option *o, const char *label,
+                     const char *value, enum dtx_late *out,
+                     struct dtx_error *err)
+{
+    size_t i;
+
+    for (i = 0; i < NLATES; i++) {
+        if (strcmp(value, lates[i]) == 0) {
+            *out = (enum dtx_late)i;
+            return 0;
+        }
+    }
+    return refuse_word(o, err, label, value,
+                       "expected, safe, hopeful or start");
+}
+
 static int read_signal(const struct dtx_option *o, const char *label,
                        const char *value, int *out, struct dtx_error *err)
 {
@@ -569,6 +592,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_bind(o, label, value, at, err);
     case DTX_OPTION_KEEP:
         return read_keep(o, label, value, at, err);
+    case DTX_OPTION_LATE:
+        return read_late(o, label, value, at, err);
     case DTX_OPTION_WHEN:
         return read_when(label, value, at, err);
     case DTX_OPTION_SIGNAL:

@@ -23,6 +23,7 @@
 #include "node/spawner.h"
 #include "run/alloc.h"
 #include "run/exec.h"
+#include "run/forecast.h"
 #include "run/job.h"
 #include "run/learn.h"
 #include "run/lines.h"
@@ -131,6 +132,8 @@ void dtx_rank_deadline(struct dtx_rank_life *r, int wait_ms)
         left = wall == INT64_MAX ? INT64_MAX / 4
                                  : wall - dtx_clock_wall_ns();
         dtx_loop_deadline(r->loop, dtx_clock_mono_ns() + left);
+        if (r->forecast)
+            dtx_forecast_deadline(r->forecast, wall);
         dtx_rank_tell_deadline(wall == INT64_MAX ? INT64_MAX : left);
     }
 }
@@ -180,6 +183,9 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
         dtx_report_summary(r->report,
                            r->last_ns ? r->last_ns - r->begin_ns : 0, b);
         dtx_buf_append(b, told.data, told.len);
+        if (r->forecast)
+            dtx_forecast_score(r->forecast, dtx_clock_wall_ns(), s->left == 0,
+                               is_time_over(s), b);
         if (s->left > 0)
             dtx_buf_printf(b,
                            "resume     distributex run --resume --run-dir %s\n",
@@ -302,6 +308,8 @@ static int live(struct dtx_rank_life *r)
         dtx_rank_tell(r);
     if (r->me == 0)
         dtx_rank_deadline(r, DEADLINE_WAIT_MS);
+    if (r->forecast)
+        dtx_forecast_begin(r->forecast);
     r->begin_ns = dtx_clock_mono_ns();
     status = dtx_loop_run(r->loop, &err);
     if (status)
@@ -340,6 +348,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_lines_destroy(r->lines);
     dtx_worker_destroy(r->worker);
     dtx_report_destroy(r->report);
+    dtx_forecast_destroy(r->forecast);
     dtx_learn_destroy(r->learn);
     dtx_master_destroy(r->master);
     dtx_output_reader_destroy(r->reader);

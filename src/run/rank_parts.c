@@ -18,6 +18,7 @@
 #include "node/clock.h"
 #include "node/spawner.h"
 #include "run/exec.h"
+#include "run/forecast.h"
 #include "run/launcher.h"
 #include "run/learn.h"
 #include "run/lines.h"
@@ -279,6 +280,22 @@ static void heed_deadline(struct dtx_rank_life *r)
     dtx_rank_tell_late(r);
 }
 
+static void predict(struct dtx_rank_life *r)
+{
+    struct dtx_costs costs;
+
+    dtx_learn_tick(r->learn);
+    if (dtx_learn_again(r->learn, r->master, r->o->late, &costs))
+        dtx_loop_costs(r->loop, &costs);
+    if (r->forecast)
+        dtx_forecast_tick(r->forecast);
+}
+
+static const char *left_of(void *ctx)
+{
+    return dtx_forecast_line(((struct dtx_rank_life *)ctx)->forecast);
+}
+
 static enum dtx_stop tick(void *ctx)
 {
     struct dtx_rank_life *r = ctx;
@@ -293,7 +310,7 @@ static enum dtx_stop tick(void *ctx)
     dtx_rank_tell_stopping(r);
     heed_deadline(r);
     if (r->learn)
-        dtx_learn_tick(r->learn);
+        predict(r);
     return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
                                               : (enum dtx_stop)0;
 }
@@ -338,6 +355,7 @@ static struct dtx_master_config master_config(const struct dtx_rank_life *r)
     c.delay_ns = r->o->delay_ns;
     c.grace_ns = r->o->grace_ns;
     c.leave_ns = DTX_DEADLINE_LEAVE_NS;
+    c.late = r->o->late;
     c.halt = r->o->halt;
     c.lost_after_ns = r->transport ? r->o->lost_after_ns : 0;
     c.crash_limit = r->o->crash_limit;
@@ -351,6 +369,37 @@ static struct dtx_master_config master_config(const struct dtx_rank_life *r)
     return c;
 }
 
+/* What is known before of what the tasks will take. */
+static int begin_learning(struct dtx_rank_life *r, struct dtx_master_config *c,
+                          struct dtx_error *err)
+{
+    const float *low, *high;
+
+    if (dtx_learn_begin(r->o->history, &r->job, &r->learn, err))
+        return err->code;
+    dtx_learn_bounds(r->learn, &low, &high);
+    c->cost_s = dtx_learn_costs(r->learn);
+    c->need_s = c->late == DTX_LATE_SAFE      ? high
+                : c->late == DTX_LATE_HOPEFUL ? low
+                                              : NULL;
+    c->longest_first = r->learn != NULL;
+    return DTX_OK;
+}
+
+static int begin_forecast(struct dtx_rank_life *r, struct dtx_error *err)
+{
+    struct dtx_forecast_config c = {
+        .learn = r->learn, .master = r->master, .list = &r->job.list,
+        .nranks = r->size, .slots = (uint32_t)r->share.job_slots,
+        .kept_ns = r->o->grace_ns + DTX_DEADLINE_LEAVE_NS};
+
+    if (!r->learn || r->job.live)
+        return DTX_OK;
+    r->forecast = dtx_forecast_create(&c);
+    return r->forecast ? DTX_OK
+                       : dtx_error_set(err, DTX_ENOMEM, "out of memory");
+}
+
 static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_master_config c = master_config(r);
@@ -361,12 +410,10 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     if (r->o->launcher &&
         dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
         return err->code;
-    if (dtx_learn_begin(r->o->history, &r->job, &r->learn, err))
+    if (begin_learning(r, &c, err))
         return err->code;
-    c.cost_s = dtx_learn_costs(r->learn);
-    c.longest_first = c.cost_s != NULL;
     r->master = dtx_master_create(&c, err);
-    if (!r->master || start_writer(r, err))
+    if (!r->master || begin_forecast(r, err) || start_writer(r, err))
         return err->code;
     p = (struct dtx_report_config){
         .master = r->master,
@@ -380,6 +427,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
         .host = host_of,
         .unfit = is_unfit,
         .cause = cause_of,
+        .left = r->forecast ? left_of : NULL,
         .ctx = r};
     r->report = dtx_report_create(&p);
     if (!r->report)

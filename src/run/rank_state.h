@@ -19,6 +19,7 @@
 
 struct dtx_error;
 struct dtx_exec;
+struct dtx_forecast;
 struct dtx_learn;
 struct dtx_loop;
 struct dtx_master;
@@ -73,6 +74,7 @@ struct dtx_rank_life {
     struct dtx_master *master;
     struct dtx_report *report;
     struct dtx_learn *learn;   /* or NULL */
+    struct dtx_forecast *forecast; /* likewise */
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */
     bool marked;

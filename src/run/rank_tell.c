@@ -146,7 +146,7 @@ void dtx_rank_tell_deadline(int64_t left_ns)
 static void tell_policy(const struct dtx_rank_life *r)
 {
     const struct dtx_policy *policy = dtx_policy_find(r->o->policy, NULL);
-    struct dtx_policy_state state = {0, 0};
+    struct dtx_policy_state state = {0};
     struct dtx_sched_view v;
     struct dtx_buf b = DTX_BUF_INIT;
     uint32_t i;

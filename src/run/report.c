@@ -111,9 +111,12 @@ static void append_left(const struct dtx_report *r,
                         struct dtx_buf *b)
 {
     uint64_t todo = s->left;
+    const char *claim = r->c.left ? r->c.left(r->c.ctx) : NULL;
     char text[32];
 
-    if (r->ended == 0 || slots == 0 || s->open)
+    if (claim)
+        dtx_buf_printf(b, ", %s", claim);
+    if (claim || r->ended == 0 || slots == 0 || s->open)
         return;
     dtx_buf_printf(
         b, ", about %s left",

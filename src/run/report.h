@@ -32,6 +32,9 @@ struct dtx_report_config {
     bool (*unfit)(void *ctx, uint32_t rank); /* --node-setup failed there */
     /* How a rank was lost ("signal 9"), or NULL: it was not. May be NULL */
     const char *(*cause)(void *ctx, uint32_t rank);
+    /* When it will be done, for the progress line, or NULL: no claim. May be
+     * NULL */
+    const char *(*left)(void *ctx);
     void *ctx;
 };
 

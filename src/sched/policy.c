@@ -11,6 +11,8 @@
 
 /* A queue never holds more than this many tasks per slot. */
 #define MAX_DEPTH 64
+/* A guided chunk holds a slot's share of the seconds ready divided by this. */
+#define GUIDED_PARTS 1
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -23,16 +25,29 @@ static bool has_free(const struct dtx_sched_view *v)
     return v->used < v->slots;
 }
 
+/* Each slot's share of the seconds that are ready, 0 when they are not known;
+ * of a part, that of so many of its kind. */
+static double share_s(const struct dtx_sched_view *v, double parts)
+{
+    if (!v->weighed || v->slots_all == 0)
+        return 0;
+    return v->ready_s / ((double)v->slots_all * parts);
+}
+
 /* Static chunking: what is ready is cut once into as many parts as there are
  * slots, each its share of what the ones before it left; what becomes ready
  * later is cut the same way.  Kruskal and Weiss,
  * "Allocating independent subtasks on parallel processors", IEEE TSE 11(10),
- * 1985. */
+ * 1985.  When weighed, the parts are made task by task, each to the rank that
+ * has been given fewest seconds: Graham's list scheduling on what is predicted
+ * (SIAM J. Appl. Math. 17(2), 1969). */
 static uint64_t chunk_static(struct dtx_policy_state *s,
                              const struct dtx_sched_view *v)
 {
     uint64_t n;
 
+    if (v->weighed)
+        return 1;
     if (s->left == 0 || s->chunk == 0) {
         s->chunk = v->ready;
         s->left = v->slots_all;
@@ -50,7 +65,7 @@ static uint64_t chunk_static(struct dtx_policy_state *s,
 static uint64_t chunk_self(struct dtx_policy_state *s,
                            const struct dtx_sched_view *v)
 {
-    (void)s;
+    s->most_s = 0;
     return has_free(v) ? v->slots - v->used : 0;
 }
 
@@ -59,7 +74,7 @@ static uint64_t chunk_self(struct dtx_policy_state *s,
 static uint64_t chunk_guided(struct dtx_policy_state *s,
                              const struct dtx_sched_view *v)
 {
-    (void)s;
+    s->most_s = share_s(v, GUIDED_PARTS);
     return has_free(v) ? divide_up(v->ready, v->slots_all) : 0;
 }
 
@@ -72,9 +87,11 @@ static uint64_t chunk_factoring(struct dtx_policy_state *s,
         return 0;
     if (s->left == 0) {
         s->chunk = divide_up(v->ready, 2 * v->slots_all);
+        s->batch_s = share_s(v, 2);
         s->left = v->slots_all;
     }
     s->left--;
+    s->most_s = s->batch_s;
     return s->chunk;
 }
 
@@ -82,15 +99,22 @@ static uint64_t chunk_factoring(struct dtx_policy_state *s,
  * more than a factoring share of what is left, and the rest is made good by
  * steals.  The idea of stealing from the loaded by the idle: Blumofe and
  * Leiserson, "Scheduling multithreaded computations by work stealing", JACM
- * 46(5), 1999; the bound on a chunk: Flynn Hummel et al. 1992. */
+ * 46(5), 1999; the bound on a chunk: Flynn Hummel et al. 1992.  When weighed,
+ * that share is one of seconds too: a task that exceeds it may be the last to
+ * end, and goes to a free slot alone; and none waits where it would end later
+ * than all that is ready would, evenly divided. */
 static uint64_t chunk_steal(struct dtx_policy_state *s,
                             const struct dtx_sched_view *v)
 {
     uint64_t deep = 1, share, target;
 
-    (void)s;
+    s->most_s = 0;
     if (has_free(v)) /* nothing is queued ahead while any slot is free */
         return v->slots - v->used;
+    if (v->weighed &&
+        (v->next_s > share_s(v, 2) ||
+         v->busy_s + v->next_s > share_s(v, 1)))
+        return 0;
     if (v->mean_ns > 0)
         deep = divide_up((uint64_t)v->depth_ns, (uint64_t)v->mean_ns);
     if (deep > MAX_DEPTH)
@@ -102,6 +126,8 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
     /* refill when half of what was queued ahead is gone */
     if (v->used > v->slots + deep * v->slots / 2)
         return 0;
+    if (v->weighed)
+        s->most_s = (double)v->depth_ns / 1e9 * v->slots + v->next_s;
     return target > v->used ? target - v->used : 0;
 }
 
@@ -165,4 +191,12 @@ uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
     if (n == 0)
         n = 1;
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
+                         uint32_t thief_slots)
+{
+    return left_s > 0
+               ? left_s * thief_slots / ((double)victim_slots + thief_slots)
+               : 0;
 }

@@ -8,6 +8,11 @@
  * Of a live list, whose total nobody knows, what has come and is ready counts
  * as all there is: guided, factoring and static cut that window.
  *
+ * Where costs are predicted, a chunk is a policy's share of the seconds as well
+ * as of the tasks, whichever is less: with the longest first an equal number of
+ * tasks would give the first ranks all the long ones.  What is predicted can so
+ * make chunks smaller, never larger than they are without it.
+ *
  * The engine keeps the ranks in the order the policy asks for (least loaded
  * first, or least given first), offers to the first, and goes on until the
  * first one wants nothing.
@@ -32,6 +37,11 @@ struct dtx_sched_view {
     int64_t mean_ns;    /* mean duration of a task lately, 0 = unknown */
     int64_t depth_ns;   /* how much work a queue should hold per slot, so that
                            a round trip to the master is hidden */
+    bool weighed;       /* costs are predicted, and these are set: */
+    double ready_s;     /* seconds of what is ready, one slot each */
+    double next_s;      /* of the task that is granted next */
+    double busy_s;      /* until the rank has done what it has, its slots
+                           together; with a free slot it says nothing */
 };
 
 /* A policy's own memory; part of the engine's state. */
@@ -39,6 +49,10 @@ struct dtx_policy_state {
     uint64_t chunk; /* size of the chunks of the current batch; static: tasks
                        left in it */
     uint64_t left;  /* chunks left in it; static: slots left */
+    double batch_s; /* seconds of each of its chunks, when weighed */
+    double most_s;  /* of the chunk just answered: more seconds than these are
+                       not put into it, unless one task takes longer; 0: there
+                       is no such bound */
 };
 
 struct dtx_policy {
@@ -46,7 +60,7 @@ struct dtx_policy {
     const char *help;   /* one line */
     const char *source; /* the paper */
     bool by_given;      /* offer to the rank that was given least, not to the
-                           one that has least */
+                           one that has least; in seconds, when weighed */
     bool waits;         /* grant nothing before all ranks have come */
     bool steals;        /* take unstarted tasks back for ranks without work */
     /* How many tasks the rank gets now; 0: it has enough. May exceed what is
@@ -65,6 +79,10 @@ const struct dtx_policy *dtx_policy_find(const char *name,
 /* How many of a victim's 'waiting' unstarted tasks a thief asks for: its share
  * by slots of victim and thief together, rounded up, at least one. */
 uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
+                         uint32_t thief_slots);
+/* The same in seconds: what makes both end together, when all the victim has
+ * left takes 'left_s'. */
+double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
                          uint32_t thief_slots);
 
 #endif

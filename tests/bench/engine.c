@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/bench/engine.c - what the master costs, without any I/O
  *
- *     engine [-p POLICY] [-t TASKS] RANKS...
+ *     engine [-c] [-p POLICY] [-t TASKS] RANKS...
  *
  * For each number of ranks: one master, as many workers (the real ones) with
  * one slot each, an executor that is a virtual clock, frames and records that
- * take no time.  Only the time inside dtx_master_step is counted.  Prints, per
+ * take no time.  With -c costs are predicted.  Only the time inside dtx_master_step is counted.  Prints, per
  * task: nanoseconds, items and comparisons (dtx_master_stats.work), frames in
  * and out; and the most work that one step did for each frame it was given or
  * sent.
@@ -310,7 +310,19 @@ static void make_tasks(struct world *w)
     need(dtx_graph_seal(&w->graph, &cycle, &next) == 0, "no memory");
 }
 
-static void make_world(struct world *w, const char *policy)
+/* What they are predicted to cost; the caller frees it. */
+static float *make_costs(struct world *w)
+{
+    float *cost = malloc((w->ntasks + 1u) * sizeof(*cost));
+    uint32_t i;
+
+    need(cost != NULL, "no memory");
+    for (i = 0; i < w->ntasks; i++)
+        cost[i] = (float)(dtx_rng_exp(&w->rng, MEAN_NS) / 1e9);
+    return cost;
+}
+
+static void make_world(struct world *w, const char *policy, bool costs)
 {
     struct dtx_master_config c = {.epoch = 1,
                                   .nranks = w->nranks,
@@ -319,11 +331,17 @@ static void make_world(struct world *w, const char *policy)
     struct dtx_worker_config k = {
         .epoch = 1, .slots = 1, .ahead = AHEAD, .host = "node"};
     struct dtx_error err;
+    float *cost;
 
     make_tasks(w);
+    dtx_rng_seed(&w->rng, 2);
+    cost = costs ? make_costs(w) : NULL;
     c.list = &w->list;
     c.graph = &w->graph;
+    c.cost_s = cost;
+    c.longest_first = costs;
     w->master = dtx_master_create(&c, &err);
+    free(cost);
     need(w->master != NULL, w->master ? "" : err.text);
     w->place = calloc(w->nranks, sizeof(*w->place));
     need(w->place != NULL, "no memory");
@@ -350,7 +368,8 @@ static void free_world(struct world *w)
     dtx_tasklist_fini(&w->list);
 }
 
-static void measure(uint32_t nranks, uint32_t ntasks, const char *policy)
+static void measure(uint32_t nranks, uint32_t ntasks, const char *policy,
+                    bool costs)
 {
     struct world w = {.nranks = nranks,
                       .ntasks = ntasks ? ntasks : 10 * nranks,
@@ -364,7 +383,7 @@ static void measure(uint32_t nranks, uint32_t ntasks, const char *policy)
     if (!ntasks && w.ntasks < 200000)
         w.ntasks = 200000;
     n = w.ntasks;
-    make_world(&w, policy);
+    make_world(&w, policy, costs);
     step_master(&w, &ev);
     for (r = 0; r < nranks; r++)
         step_worker(&w, r, &ev);
@@ -395,10 +414,13 @@ int main(int argc, char **argv)
 {
     const char *policy = NULL;
     uint32_t tasks = 0;
+    bool costs = false;
     int c, i;
 
-    while ((c = getopt(argc, argv, "p:t:")) != -1) {
-        if (c == 'p')
+    while ((c = getopt(argc, argv, "cp:t:")) != -1) {
+        if (c == 'c')
+            costs = true;
+        else if (c == 'p')
             policy = optarg;
         else if (c == 't')
             tasks = count(optarg);
@@ -409,6 +431,6 @@ int main(int argc, char **argv)
                  "tasks", "ns/task", "work", "in", "out", "steals",
                  "step work");
     for (i = optind; i < argc; i++)
-        measure(count(argv[i]), tasks, policy);
+        measure(count(argv[i]), tasks, policy, costs);
     return fflush(stdout) == 0 ? 0 : 1;
 }

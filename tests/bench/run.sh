@@ -519,6 +519,9 @@ table
 printf '\nthe master, without I/O (per task; step work: per frame):\n'
 # shellcheck disable=SC2086
 "$bin/engine" $ranks || could_not "$bin/engine"
+printf 'with predicted costs:\n'
+# shellcheck disable=SC2086
+"$bin/engine" -c $ranks || could_not "$bin/engine -c"
 printf '\nparsing and expanding (%s of each):\n' "$nrecords"
 "$bin/expand" "$nrecords" || could_not "$bin/expand"
 

@@ -72,4 +72,44 @@ test_case "USR1 ends with the status that tells of time; TERM does not" '
     "$DISTRIBUTEX" help exit-status | grep -q "106 "
 '
 
+# verdict FILE: its verdict at the start
+verdict() {
+    grep -E "finishes [0-9:]+ to [0-9:]+ \(90 %\)" "$1"
+}
+export -f verdict
+
+test_case "with a history it says at the start whether it will be done, and is \
+held to it" '
+    for i in 1 2 3 4 5 6 7 8; do echo "sleep 0.4"; done >list
+    "$DISTRIBUTEX" run -j 2 --history h list 2>err
+    ! verdict err || fail "a claim out of nothing: $(cat err)"
+    "$DISTRIBUTEX" run -j 2 --history h --deadline 10m list 2>err
+    verdict err | grep -q "; the time ends .*, for tasks .*: 0 % risk of" ||
+        fail "$(cat err)"
+    grep -q "at the start it was to be done .* deadline was 0 %: it was met" err
+    # 1.6 s of work, and 1 s for it
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 2 --run-dir d \
+        --history h --deadline 12s --term-grace 1s list 2>err
+    verdict err | grep -q "warning: .* [1-9][0-9]* % risk of missing it, [1-9]" ||
+        fail "$(cat err)"
+    grep -q "(90 %): it was not; .* [1-9][0-9]* %: it was missed" err
+    grep -q "too little time is left" err
+'
+
+test_case "--deadline-policy says which tasks are started" '
+    for i in 1 2 3; do echo "sleep 3"; done >list
+    "$DISTRIBUTEX" run -j 3 --history h list 2>err
+    # there are 2 s for what takes 3
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 3 --history h \
+        --run-dir a --deadline 13s --term-grace 1s list 2>err
+    grep -q "^tasks  *3: 0 succeeded, 0 failed, 3 left" err || fail "$(cat err)"
+    ! grep -q "work  " err || fail "$(cat err)"
+    expect_status 106 timeout -k 5 50 "$DISTRIBUTEX" run -j 3 --history h \
+        --run-dir b --deadline 13s --term-grace 1s --deadline-policy start \
+        list 2>err
+    grep -q "what still runs is ended" err || fail "$(cat err)"
+    expect_status 102 "$DISTRIBUTEX" run --deadline-policy maybe list 2>err
+    grep -q "is not expected, safe, hopeful or start" err
+'
+
 test_done

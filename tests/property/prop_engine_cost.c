@@ -29,7 +29,7 @@
 #define PER_ITEM 2.0
 #define PER_ITEM_OF_STEP 4.0
 
-enum shape { BAG, PRIOS, LAYERS, WIDE, DEATHS, SKIPS };
+enum shape { BAG, PRIOS, LAYERS, WIDE, DEATHS, SKIPS, COSTS };
 
 struct job {
     const char *name;
@@ -60,6 +60,9 @@ static const struct job jobs[] = {
     {"deaths", DEATHS, "static", 100000, 64},
     {"skips", SKIPS, "steal", 10000, 64},
     {"skips", SKIPS, "steal", 1000000, 64},
+    {"costs", COSTS, "steal", 100000, 64},
+    {"costs", COSTS, "static", 100000, 1024},
+    {"costs", COSTS, "guided", 1000000, 64},
 };
 
 struct work {
@@ -67,6 +70,7 @@ struct work {
     struct dtx_graph graph;
     int64_t *duration_ns;
     uint8_t *failures;
+    float *cost_s;
     uint32_t *slots;
     struct dtx_sim_fault *fault;
     size_t nfaults;
@@ -127,10 +131,13 @@ static void make(struct work *w, const struct job *j)
     w->failures = calloc(j->ntasks, 1);
     w->slots = calloc(j->nranks, sizeof(*w->slots));
     w->fault = calloc(j->nranks, sizeof(*w->fault));
-    need(w->duration_ns && w->failures && w->slots && w->fault);
+    w->cost_s = calloc(j->ntasks, sizeof(*w->cost_s));
+    need(w->duration_ns && w->failures && w->slots && w->fault && w->cost_s);
     for (i = 0; i < j->ntasks; i++) {
         w->duration_ns[i] =
             (int64_t)(dtx_rng_lognormal(&rng, 2e7, 1.0));
+        w->cost_s[i] = (float)((double)w->duration_ns[i] / 1e9 *
+                               dtx_rng_lognormal(&rng, 1.0, 0.3));
         need(dtx_tasklist_add(&w->list, "true", 4, attr_of(w, j, i), i,
                               DTX_NO_TEXT) == 0);
     }
@@ -152,6 +159,7 @@ static void unmake(struct work *w)
     dtx_graph_fini(&w->graph);
     free(w->duration_ns);
     free(w->failures);
+    free(w->cost_s);
     free(w->slots);
     free(w->fault);
 }
@@ -194,6 +202,8 @@ static bool run(const struct job *j)
     c.master.policy = j->policy;
     c.master.list = &w.list;
     c.master.graph = &w.graph;
+    c.master.cost_s = j->shape == COSTS ? w.cost_s : NULL;
+    c.master.longest_first = j->shape == COSTS;
     c.duration_ns = w.duration_ns;
     c.failures = w.failures;
     c.slots = w.slots;

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "check_main.h"
+#include <math.h>
+
 #include "master_fixture.h"
 #include "task/layout.h"
 
@@ -181,6 +183,114 @@ START_TEST(priorities_and_costs)
         done(0, order[i]);
         (void)next(DTX_ACT_RECORD);
     }
+}
+END_TEST
+
+/* Predictions that come while the job runs: those that wait change places. */
+START_TEST(costs_come_later)
+{
+    static const uint32_t task[] = {1, 3, 4, 0, 99};
+    static const float first[] = {2.0f, 7.0f, NAN, 9.0f, 1.0f};
+    static const float then[] = {8.0f, 1.0f, 3.0f, -1.0f, 1.0f};
+    struct dtx_event ev = {.kind = DTX_EV_COSTS};
+
+    add(6, 1, 0);
+    config.nranks = 1;
+    config.longest_first = true;
+    config.policy = "self";
+    begin();
+    hello(0, 1, 1);
+    expect_grant(0, 0, 1, 1);
+    ev.u.costs = (struct dtx_costs){task, first, NULL, 5};
+    step(ev);
+    expect_none();
+    done(0, 0);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 2, 1, 1); /* nothing is known of 2, 4 and 5 */
+    done(0, 2);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 4, 1, 1);
+    done(0, 4);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 5, 1, 1);
+    ev.u.costs.seconds = then;
+    step(ev);
+    done(0, 5);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 1, 1, 1); /* 8 s, then 1 s */
+    done(0, 1);
+    (void)next(DTX_ACT_RECORD);
+    expect_grant(0, 3, 1, 1);
+}
+END_TEST
+
+/* Six tasks of 4 s are dealt to two ranks; then there are 10 s: two of each
+ * rank's three end in them. What is called back is not granted again. */
+START_TEST(deadline_after_the_grants)
+{
+    static const float cost[] = {4, 4, 4, 4, 4, 4};
+    struct dtx_event ev = {.kind = DTX_EV_DEADLINE};
+    struct dtx_msg msg = {.kind = DTX_MSG_YIELDED};
+    struct dtx_item_taskref ref = {4, 1};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    add(6, 1, 0);
+    config.nranks = 2;
+    config.policy = "static";
+    config.cost_s = cost;
+    config.longest_first = true;
+    begin();
+    hello(0, 1, 1);
+    hello(1, 1, 1);
+    (void)expect_send(0, DTX_MSG_GRANT);
+    (void)expect_send(1, DTX_MSG_GRANT);
+    ck_assert_uint_eq(stats().granted, 6);
+    ev.u.deadline_ns = 10 * (int64_t)1000000000;
+    step(ev);
+    (void)expect_send(0, DTX_MSG_DEADLINE);
+    (void)expect_send(1, DTX_MSG_DEADLINE);
+    ck_assert_uint_eq(expect_send(0, DTX_MSG_YIELD).u.yield.count, UINT32_MAX);
+    ck_assert_uint_eq(expect_send(1, DTX_MSG_YIELD).u.yield.count, UINT32_MAX);
+    msg.u.yielded.received = 3;
+    msg.u.yielded.waiting = 1; /* this one had been handed over */
+    dtx_item_taskref_encode(&b, &ref);
+    hear_from(0, msg, &b);
+    dtx_buf_free(&b);
+    expect_none(); /* the other two take 8 s */
+    ck_assert_uint_eq(stats().granted, 5);
+    ck_assert_uint_eq(stats().ready, 1);
+    now_ns = 4 * (int64_t)1000000000;
+    done(0, 0);
+    ck_assert_uint_eq(stats().granted, 4);
+    now_ns = 8 * (int64_t)1000000000;
+    done(0, 2);
+    ck_assert_uint_eq(stats().late, 1);
+}
+END_TEST
+
+/* Which tasks are started 10 s before the end: by the median, by what is sure,
+ * by what is possible, or any. */
+START_TEST(deadline_policies)
+{
+    static const float cost[] = {9, 11, 11, 30};
+    static const float safe[] = {12, 13, 14, 50};
+    static const float hopeful[] = {4, 5, 6, 20};
+    static const uint64_t late[] = {3, 4, 1, 0};
+    struct dtx_event ev = {.kind = DTX_EV_DEADLINE};
+
+    add(4, 1, 0);
+    config.nranks = 1;
+    config.cost_s = cost;
+    config.late = (enum dtx_late)_i;
+    config.need_s = _i == DTX_LATE_SAFE      ? safe
+                    : _i == DTX_LATE_HOPEFUL ? hopeful
+                                             : NULL;
+    begin();
+    ev.u.deadline_ns = 10 * (int64_t)1000000000;
+    step(ev);
+    hello(0, 4, 1);
+    ck_assert_uint_eq(stats().late, late[_i]);
+    ck_assert_uint_eq(stats().granted, 4 - late[_i]);
 }
 END_TEST
 
@@ -734,6 +844,9 @@ static Suite *build_suite(void)
     tcase_add_test(tc, killed_is_not_an_end);
     tcase_add_test(tc, earlier_sessions_count);
     tcase_add_test(tc, priorities_and_costs);
+    tcase_add_test(tc, costs_come_later);
+    tcase_add_test(tc, deadline_after_the_grants);
+    tcase_add_loop_test(tc, deadline_policies, 0, 4);
     tcase_add_test(tc, nothing_to_do);
     tcase_add_test(tc, tasks_of_a_lost_rank_come_back);
     tcase_add_test(tc, incarnations);

@@ -26,7 +26,7 @@ static void fill(struct dtx_due_task *t, size_t n, float seconds, float factor)
 static struct dtx_verdict judge(const struct dtx_due_task *t, size_t n,
                                 uint32_t slots, double left)
 {
-    struct dtx_due d = {t, n, slots, left, 0.3, 1};
+    struct dtx_due d = {t, n, slots, left, 0.3, 1, 0};
     struct dtx_verdict v;
 
     ck_assert(dtx_deadline_judge(&d, &v));
@@ -139,6 +139,24 @@ START_TEST(nothing_known_no_claim)
 }
 END_TEST
 
+/* What is not drawn one by one spreads as the rest does, and is at risk too. */
+START_TEST(few_draws_say_the_same)
+{
+    static struct dtx_due_task t[4000];
+    struct dtx_due d = {t, 4000, 8, 600, 0.3, 1, 0};
+    struct dtx_verdict all, few;
+
+    fill(t, 4000, 1, 2);
+    ck_assert(dtx_deadline_judge(&d, &all));
+    d.most = 200;
+    ck_assert(dtx_deadline_judge(&d, &few));
+    ck_assert_double_eq_tol(few.early / all.early, 1, 0.1);
+    ck_assert_double_eq_tol(few.late / all.late, 1, 0.1);
+    ck_assert_double_eq_tol(few.risk, all.risk, 0.12);
+    ck_assert_double_eq_tol((double)few.at_risk / (double)all.at_risk, 1, 0.2);
+}
+END_TEST
+
 /* A hundred thousand: answered, and the bulk counts. */
 START_TEST(many_tasks)
 {
@@ -164,6 +182,7 @@ int main(void)
     tcase_add_test(t, what_runs_has_less_to_go);
     tcase_add_test(t, nothing_known_no_claim);
     tcase_add_test(t, many_tasks);
+    tcase_add_test(t, few_draws_say_the_same);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

@@ -145,7 +145,7 @@ END_TEST
 START_TEST(odd_views)
 {
     const struct dtx_policy *p = row(_i);
-    struct dtx_policy_state state = {0, 0};
+    struct dtx_policy_state state = {0};
     struct dtx_sched_view v = {.ready = 1, .nranks = 1, .slots_all = 1,
                                .slots = 1};
     static const int64_t mean[] = {0, 1, INT64_MAX};
@@ -197,7 +197,7 @@ START_TEST(guided_as_published)
 {
     static const uint64_t expected[] = {25, 19, 14, 11, 8, 6, 5, 3, 3, 2, 1,
                                         1, 1, 1};
-    struct dtx_policy_state state = {0, 0};
+    struct dtx_policy_state state = {0};
     uint64_t left = 100;
     size_t i;
 
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(factoring_as_published)
 {
     static const uint64_t batch[] = {13, 6, 3, 2, 1, 1};
-    struct dtx_policy_state state = {0, 0};
+    struct dtx_policy_state state = {0};
     uint64_t left = 100, i, n;
 
     for (i = 0; left > 0; i++) {
@@ -262,7 +262,7 @@ END_TEST
 START_TEST(steal_fills_then_queues)
 {
     const struct dtx_policy *p = dtx_policy_find("steal", NULL);
-    struct dtx_policy_state state = {0, 0};
+    struct dtx_policy_state state = {0};
     struct dtx_sched_view v = {.ready = 10000, .nranks = 2, .slots_all = 8,
                                .slots = 4, .mean_ns = 1000000,
                                .depth_ns = 10000000};
@@ -306,6 +306,76 @@ START_TEST(loot)
 }
 END_TEST
 
+/* ---- where costs are predicted ---- */
+
+static struct dtx_sched_view weighed(uint64_t used)
+{
+    return (struct dtx_sched_view){.ready = 100, .nranks = 4, .slots_all = 4,
+                                   .slots = 1, .used = used,
+                                   .mean_ns = 1000000, .depth_ns = 20000000,
+                                   .weighed = true, .ready_s = 80,
+                                   .next_s = 5};
+}
+
+static bool about(double a, double b)
+{
+    return a > b * 0.999999 && a < b * 1.000001;
+}
+
+/* As many tasks as without, in no more seconds than the policy's share. */
+START_TEST(seconds_as_well_as_tasks)
+{
+    struct dtx_policy_state guided = {0}, factoring = {0}, self = {0};
+    struct dtx_sched_view v = weighed(0);
+    int i;
+
+    ck_assert_uint_eq(dtx_policy_find("guided", NULL)->chunk(&guided, &v), 25);
+    ck_assert(about(guided.most_s, 20));
+    for (i = 0; i < 4; i++) { /* a batch is cut once */
+        ck_assert_uint_eq(
+            dtx_policy_find("factoring", NULL)->chunk(&factoring, &v), 13);
+        ck_assert(about(factoring.most_s, 10));
+        v.ready_s -= 10;
+    }
+    (void)dtx_policy_find("factoring", NULL)->chunk(&factoring, &v);
+    ck_assert(about(factoring.most_s, 5));
+    ck_assert_uint_eq(dtx_policy_find("self", NULL)->chunk(&self, &v), 1);
+    ck_assert(!(self.most_s > 0));
+    ck_assert_uint_eq(dtx_policy_find("static", NULL)->chunk(&self, &v), 1);
+}
+END_TEST
+
+/* Ahead of a free slot steal queues no task that may be the last to end. */
+START_TEST(steal_queues_no_long_task)
+{
+    const struct dtx_policy *p = dtx_policy_find("steal", NULL);
+    struct dtx_policy_state state = {0};
+    struct dtx_sched_view v = weighed(1);
+
+    v.busy_s = 15; /* 15 + 5 is a slot's share */
+    ck_assert_uint_gt(p->chunk(&state, &v), 0);
+    ck_assert(about(state.most_s, 0.02 + 5));
+    v.busy_s = 15.1;
+    ck_assert_uint_eq(p->chunk(&state, &v), 0);
+    v.busy_s = 0;
+    v.next_s = 10;
+    ck_assert_uint_gt(p->chunk(&state, &v), 0);
+    v.next_s = 10.1;
+    ck_assert_uint_eq(p->chunk(&state, &v), 0);
+    v.used = 0; /* but a free slot takes it */
+    ck_assert_uint_eq(p->chunk(&state, &v), 1);
+    ck_assert(!(state.most_s > 0));
+}
+END_TEST
+
+START_TEST(loot_in_seconds)
+{
+    ck_assert(about(dtx_policy_loot_s(12, 1, 1), 6));
+    ck_assert(about(dtx_policy_loot_s(12, 1, 3), 9));
+    ck_assert(!(dtx_policy_loot_s(-1, 1, 3) > 0));
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("sched_policy");
@@ -322,6 +392,9 @@ static Suite *build_suite(void)
     tcase_add_test(tc, static_is_even);
     tcase_add_test(tc, steal_fills_then_queues);
     tcase_add_test(tc, loot);
+    tcase_add_test(tc, seconds_as_well_as_tasks);
+    tcase_add_test(tc, steal_queues_no_long_task);
+    tcase_add_test(tc, loot_in_seconds);
     suite_add_tcase(suite, tc);
     return suite;
 }

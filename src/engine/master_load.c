@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* What is ready and what ranks have, in predicted seconds.  It decides nothing:
+ * master_grant.c and the policy do, from these numbers.
+ *
+ * A rank's queue is told by when it will be done, its slots together: the sum
+ * of what its tasks cost and of when those that run have begun, divided by its
+ * slots.  That point of time does not move while it works, so heaps may be
+ * ordered by it.  Which tasks run is not told by the ranks: as many of the
+ * oldest as fit into the slots are taken to. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/master_state.h"
+
+/* ---- costs ---- */
+
+static bool widen(float **p, size_t cap)
+{
+    float *q = realloc(*p, (cap + 1) * sizeof(*q));
+
+    if (q)
+        *p = q;
+    return q != NULL;
+}
+
+bool dtx_master_widen_costs(struct dtx_master *m, size_t cap)
+{
+    if (!m->c.cost_s && !m->cost_s)
+        return true;
+    return widen(&m->cost_s, cap) && widen(&m->need_s, cap) &&
+           widen(&m->start_s, cap);
+}
+
+static float claim(float seconds)
+{
+    return seconds >= 0 && isfinite(seconds) ? seconds : -1.0f;
+}
+
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
+{
+    size_t i;
+
+    for (i = from; m->cost_s && i < to; i++) {
+        m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
+        m->need_s[i] = m->c.need_s ? claim(m->c.need_s[i]) : m->cost_s[i];
+        m->start_s[i] = -1.0f;
+    }
+    if (!m->c.live)
+        m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
+}
+
+static bool known(const struct dtx_master *m, uint32_t task)
+{
+    return m->cost_s && m->cost_s[task] >= 0;
+}
+
+/* What a task is taken to cost of which nothing is known: as those before, or
+ * as those that wait. */
+static double usual_s(const struct dtx_master *m)
+{
+    if (m->mean_ns)
+        return (double)m->mean_ns / 1e9;
+    return m->ready_known ? m->ready_s / (double)m->ready_known : 1.0;
+}
+
+double dtx_master_cost_s(const struct dtx_master *m, uint32_t task)
+{
+    return known(m, task) ? (double)m->cost_s[task] : usual_s(m);
+}
+
+double dtx_master_ready_s(const struct dtx_master *m)
+{
+    return m->ready_s + (double)(m->ready.len - m->ready_known) * usual_s(m);
+}
+
+static void count_ready(struct dtx_master *m, uint32_t task, bool in)
+{
+    if (!known(m, task))
+        return;
+    m->ready_known += in ? 1 : UINT64_MAX;
+    m->ready_s += in ? (double)m->cost_s[task] : -(double)m->cost_s[task];
+    if (m->ready_known == 0 || m->ready_s < 0)
+        m->ready_s = 0;
+}
+
+void dtx_master_push_ready(struct dtx_master *m, uint32_t task)
+{
+    if (!dtx_heap_push(&m->ready, task))
+        m->nomem = true;
+    else
+        count_ready(m, task, true);
+}
+
+uint32_t dtx_master_pop_ready(struct dtx_master *m)
+{
+    uint32_t task = dtx_heap_pop(&m->ready);
+
+    count_ready(m, task, false);
+    return task;
+}
+
+/* The first costs of a job that began without. */
+static bool begin_costs(struct dtx_master *m)
+{
+    if (!widen(&m->need_s, m->cap_tasks) ||
+        !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
+        return false;
+    dtx_master_set_costs(m, 0, m->ntasks);
+    return true;
+}
+
+/* The others' order is not touched: a cost that is known moves its task alone,
+ * and all had none before. */
+static void predict(struct dtx_master *m, uint32_t task, float seconds,
+                    float need)
+{
+    bool ready = dtx_heap_has(&m->ready, task);
+
+    m->need_s[task] = claim(need);
+    if (ready)
+        count_ready(m, task, false);
+    m->cost_s[task] = claim(seconds);
+    if (ready) {
+        count_ready(m, task, true);
+        dtx_heap_fix(&m->ready, task);
+    } else if (dtx_heap_has(&m->wide, task)) {
+        dtx_heap_fix(&m->wide, task);
+    }
+}
+
+void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
+{
+    bool shorter = false;
+    size_t i;
+
+    if (!m->cost_s && !begin_costs(m)) {
+        m->nomem = true;
+        return;
+    }
+    for (i = 0; i < c->n; i++) {
+        uint32_t task = c->task[i];
+        float need = c->need ? c->need[i] : c->seconds[i], before;
+
+        m->items++;
+        if (task >= m->ntasks || m->owner[task] != NO_RANK)
+            continue; /* not one that waits, or a rank is reserved for it */
+        before = m->need_s[task];
+        predict(m, task, c->seconds[i], need);
+        shorter |= m->state[task] == DTX_TASK_READY &&
+                   m->need_s[task] < before;
+    }
+    if (shorter)
+        dtx_master_look_again(m);
+}
+
+double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task)
+{
+    if (!m->cost_s || task >= m->ntasks || !(m->start_s[task] >= 0))
+        return -1;
+    return dtx_master_now_s(m) - (double)m->start_s[task];
+}
+
+/* ---- what a rank has ---- */
+
+double dtx_master_now_s(const struct dtx_master *m)
+{
+    return (double)(m->now_ns - m->begin_ns) / 1e9;
+}
+
+double dtx_master_done_s(const struct dtx_rank *k)
+{
+    return k->slots ? (k->load_s + k->begun_s) / k->slots : 0;
+}
+
+double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k)
+{
+    double s = dtx_master_done_s(k);
+
+    if (m->cost_s) /* else nothing is known of when they began */
+        s -= dtx_master_now_s(m);
+    return s > 0 ? s : 0;
+}
+
+void dtx_master_unload(struct dtx_rank *k)
+{
+    k->load_s = k->begun_s = 0;
+    k->running = 0;
+    k->next_up = DTX_NO_TASK;
+}
+
+/* The oldest tasks are taken to have started where there are slots. */
+static void start_next(struct dtx_master *m, struct dtx_rank *k)
+{
+    while (k->next_up != DTX_NO_TASK) {
+        uint32_t task = k->next_up, cpus = dtx_master_attr(m, task)->cpus;
+
+        if (k->running + cpus > k->slots)
+            return;
+        m->start_s[task] = (float)dtx_master_now_s(m);
+        k->begun_s += (double)m->start_s[task] * cpus;
+        k->running += cpus;
+        k->next_up = m->prev[task];
+    }
+}
+
+static void stop(struct dtx_master *m, struct dtx_rank *k, uint32_t task)
+{
+    uint32_t cpus = dtx_master_attr(m, task)->cpus;
+
+    if (k->next_up == task)
+        k->next_up = m->prev[task];
+    if (!(m->start_s[task] >= 0))
+        return;
+    k->begun_s -= (double)m->start_s[task] * cpus;
+    k->running -= cpus;
+    m->start_s[task] = -1.0f;
+}
+
+static double weight(const struct dtx_master *m, uint32_t task)
+{
+    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
+}
+
+void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    struct dtx_rank *k = &m->rank[r];
+
+    m->next_start_ns = m->now_ns + m->c.delay_ns;
+    m->state[task] = DTX_TASK_GRANTED;
+    m->owner[task] = r;
+    /* what is assumed now is taken off again at the end */
+    m->est_s[task] = (float)dtx_master_cost_s(m, task);
+    m->prev[task] = DTX_NO_TASK;
+    m->next[task] = k->head;
+    if (k->head != DTX_NO_TASK)
+        m->prev[k->head] = task;
+    else
+        k->tail = task;
+    k->head = task;
+    k->count++;
+    k->given++;
+    k->waiting++;
+    k->used += dtx_master_attr(m, task)->cpus;
+    k->load_s += weight(m, task);
+    k->given_s += weight(m, task);
+    m->st.granted++;
+    if (!m->cost_s)
+        return;
+    if (k->next_up == DTX_NO_TASK)
+        k->next_up = task;
+    start_next(m, k);
+}
+
+void dtx_master_unlink(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_rank *k = &m->rank[m->owner[task]];
+
+    if (m->cost_s)
+        stop(m, k, task);
+    if (m->prev[task] != DTX_NO_TASK)
+        m->next[m->prev[task]] = m->next[task];
+    else
+        k->head = m->next[task];
+    if (m->next[task] != DTX_NO_TASK)
+        m->prev[m->next[task]] = m->prev[task];
+    else
+        k->tail = m->prev[task];
+    k->count--;
+    k->used -= dtx_master_attr(m, task)->cpus;
+    if (k->count > 0)
+        k->load_s -= weight(m, task);
+    else
+        dtx_master_unload(k);
+    if (k->waiting > k->count)
+        k->waiting = k->count;
+    m->st.granted--;
+    if (m->cost_s)
+        start_next(m, k);
+}
+
+uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
+                         uint64_t waiting)
+{
+    const struct dtx_rank *v = &m->rank[victim];
+    uint32_t slots = m->rank[thief].slots, task = v->head, n = 0;
+    double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
+    double want = dtx_policy_loot_s(left, v->slots, slots), sum = 0;
+
+    if (!m->cost_s)
+        return dtx_policy_loot(waiting, v->slots, slots);
+    for (; n < waiting && task != DTX_NO_TASK; task = m->next[task]) {
+        double cost = (double)m->est_s[task];
+
+        m->items++;
+        if (n > 0 && sum + cost / 2 > want)
+            break;
+        sum += cost;
+        n++;
+    }
+    return n > 0 ? n : 1;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* run/learn_state.h - what the files of run/learn.h share
+ *
+ * Private to run/learn*.c.  learn.c begins, learns and writes; learn_again.c
+ * predicts what waits anew; learn_tell.c says at the end what it was worth.
+ */
+#ifndef DTX_RUN_LEARN_STATE_H
+#define DTX_RUN_LEARN_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "run/learn.h"
+#include "store/history.h"
+#include "wire/experience.h"
+
+struct dtx_buf;
+struct dtx_features;
+struct dtx_prediction;
+struct dtx_predictor;
+
+#define DTX_LEARN_AGAIN 1024u /* tasks told of at once */
+
+struct dtx_learn_score {
+    uint64_t n, known, inside; /* known: before the job began */
+    double seconds, error;
+};
+
+/* A pass over the tasks that wait. */
+struct dtx_learn_again {
+    uint32_t next;  /* task to look at; the number of tasks: between passes */
+    uint64_t due;   /* outcomes at which the next pass begins */
+    uint64_t passes, changed;
+    uint32_t task[DTX_LEARN_AGAIN];
+    float seconds[DTX_LEARN_AGAIN], need[DTX_LEARN_AGAIN];
+};
+
+struct dtx_learn {
+    const struct dtx_job *job;
+    char *dir;
+    struct dtx_predictor *p;   /* all that is known */
+    struct dtx_predictor *own; /* what this job has taught */
+    struct dtx_experience rows;
+    struct dtx_history_file file;
+    uint64_t before;           /* outcomes in the history */
+    size_t files;
+    float *cost;               /* of each task, or NULL; last said before it */
+    float *low, *high;         /* ran; nine times of ten it lies between */
+    bool *knew;                /* it was when the job began */
+    bool any_cost;
+    float *began;              /* seconds since the job began, likewise */
+    float *took;               /* of each task, below 0: not known; or NULL */
+    struct dtx_learn_score score;
+    int64_t begin_ns, sizes_ns; /* time spent on sizes */
+    int64_t checkpoint_ns;
+    uint64_t saved;            /* outcomes, when last written */
+    bool resumed;              /* its file has outcomes of earlier sessions */
+    bool broken;               /* out of memory: it learns no more */
+    uint64_t learned;          /* outcomes in this session */
+    struct dtx_learn_again again;
+    bool writing;              /* a thread writes 'snapshot' */
+    pthread_t writer;
+    struct dtx_experience snapshot;
+    struct dtx_history_file snapshot_file;
+};
+
+/* ---- learn.c ---- */
+
+/* What is known of a task; 'before_ns': files written later count as unknown;
+ * 'sizes': ask for those of its files. */
+void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *host,
+                        int64_t before_ns, bool sizes, struct dtx_features *f);
+/* Note what is said of a task. */
+void dtx_learn_note(struct dtx_learn *l, uint32_t task,
+                    const struct dtx_prediction *said);
+/* May file sizes still be asked for? */
+bool dtx_learn_may_look(const struct dtx_learn *l);
+
+/* ---- learn_tell.c ---- */
+
+void dtx_learn_tell(const struct dtx_learn *l, uint32_t slots,
+                    struct dtx_buf *b);
+
+#endif
