@@ -61,6 +61,10 @@ struct dtx_page;
       "or with --history. 'runfile' writes run.h5 into a run directory, "      \
       "with everything its journal tells, as a job with --history does at "    \
       "its end")                                                     \
+    X(topo, "[--json]",                                                        \
+      "show the machine as a run sees it here: cores, caches, NUMA nodes, "    \
+      "memory and its limit, GPUs, switches; what is missing, and how to "     \
+      "get it")                                                                \
     X(help, "[TOPIC]", "explain a command, an option or a topic")              \
     X(completion, "bash | zsh", "print the completion script of a shell")      \
     X(version, "[-v]", "print the version; with -v those of the libraries")
@@ -183,6 +187,7 @@ struct dtx_page;
     X(history, "open", 0, NULL,                                                \
       "prune: remove the files of jobs that have not ended, if they were "     \
       "killed")                                                                \
+    X(topo, "json", 0, NULL, "print JSON")                                     \
     X(version, "verbose", 'v', NULL, "name the libraries as well")
 
 #define DTX_CMD_DECLARE(name, args, help)                                      \

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "node/cores_hwloc.h"
 
 struct lists {
     size_t cap_cores, cap_pus;
@@ -79,7 +80,8 @@ static hwloc_bitmap_t usable_set(hwloc_topology_t t, bool real)
     return set;
 }
 
-static int list_all(struct dtx_cores *c, hwloc_topology_t t)
+int dtx_hwloc_list(struct dtx_cores *c, hwloc_topology_t t, dtx_core_f *each,
+                   void *ctx)
 {
     struct lists l = {0, 0};
     hwloc_obj_type_t kind = HWLOC_OBJ_CORE;
@@ -94,39 +96,61 @@ static int list_all(struct dtx_cores *c, hwloc_topology_t t)
     if (hwloc_get_nbobjs_by_type(t, kind) <= 0)
         kind = HWLOC_OBJ_PU; /* some virtual machines show no cores */
     while (rc == DTX_OK && (o = hwloc_get_next_obj_by_type(t, kind, o))) {
+        uint32_t before = c->ncores;
+
         c->machine_cores++;
         rc = list_core(c, &l, o, usable);
+        if (rc == DTX_OK && each && c->ncores > before)
+            rc = each(ctx, t, o);
     }
     hwloc_bitmap_free(usable);
     return rc;
 }
 
 /* Depths that order the cores are kept; the rest only costs time. */
-static bool set_filters(hwloc_topology_t t)
+static bool keep_cores(hwloc_topology_t t)
 {
     return hwloc_topology_set_io_types_filter(
                t, HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
-           hwloc_topology_set_type_filter(t, HWLOC_OBJ_MISC,
+           hwloc_topology_set_type_filter(t, HWLOC_OBJ_L1CACHE,
+                                          HWLOC_TYPE_FILTER_KEEP_NONE) == 0;
+}
+
+/* Devices as the kernel lists them; the vendors' libraries are not started. */
+static bool keep_devices(hwloc_topology_t t)
+{
+    static const char *const slow[] = {"cuda", "opencl", "nvml", "rsmi",
+                                       "levelzero", "gl"};
+    size_t i;
+
+    for (i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)
+        (void)hwloc_topology_set_components(
+            t, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, slow[i]);
+    return hwloc_topology_set_io_types_filter(
+               t, HWLOC_TYPE_FILTER_KEEP_IMPORTANT) == 0;
+}
+
+static bool set_filters(hwloc_topology_t t, bool all)
+{
+    return hwloc_topology_set_type_filter(t, HWLOC_OBJ_MISC,
                                           HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
            hwloc_topology_set_icache_types_filter(
                t, HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
-           hwloc_topology_set_type_filter(t, HWLOC_OBJ_L1CACHE,
-                                          HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
+           (all ? keep_devices(t) : keep_cores(t)) &&
            hwloc_topology_set_flags(
                t, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) == 0;
 }
 
-static int detect_hwloc(struct dtx_cores *c)
+hwloc_topology_t dtx_hwloc_load(bool all)
 {
     hwloc_topology_t t;
-    int rc = DTX_ESYS;
 
     if (hwloc_topology_init(&t) != 0)
-        return DTX_ENOMEM;
-    if (set_filters(t) && hwloc_topology_load(t) == 0)
-        rc = list_all(c, t);
+        return NULL;
+    if (set_filters(t, all) && hwloc_topology_load(t) == 0)
+        return t;
     hwloc_topology_destroy(t);
-    return rc;
+    return NULL;
 }
 
 /* The affinity mask as it is. */
@@ -156,15 +180,24 @@ static int detect_mask(struct dtx_cores *c)
 
 int dtx_cores_detect(struct dtx_cores *out, struct dtx_error *err)
 {
-    int rc;
+    hwloc_topology_t t = dtx_hwloc_load(false);
+    int rc = t ? DTX_OK : DTX_ESYS;
 
     memset(out, 0, sizeof(*out));
-    rc = detect_hwloc(out);
+    if (t) {
+        rc = dtx_hwloc_list(out, t, NULL, NULL);
+        hwloc_topology_destroy(t);
+    }
     if (rc == DTX_OK && out->ncores > 0)
         return DTX_OK;
     dtx_cores_free(out);
-    if (rc != DTX_ENOMEM)
-        rc = detect_mask(out);
+    return dtx_cores_of_mask(out, err);
+}
+
+int dtx_cores_of_mask(struct dtx_cores *out, struct dtx_error *err)
+{
+    int rc = detect_mask(out);
+
     if (rc == DTX_OK && out->ncores > 0)
         return DTX_OK;
     dtx_cores_free(out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* node/cores.h - which cores this process may use, near ones side by side
  *
- * The only file beside its .c that knows hwloc.  Cores are listed in hwloc's
+ * Beside node/topo the only one that knows hwloc.  Cores are listed in hwloc's
  * logical order, so that neighbours in the list share caches and memory.
  * With HWLOC_XMLFILE or HWLOC_SYNTHETIC the machine is a picture: cores are
  * listed from it, 'real' is false and nobody must bind to them.

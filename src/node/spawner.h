@@ -39,11 +39,11 @@
 
 struct dtx_bell;
 struct dtx_error;
+struct dtx_locus;
 struct dtx_spawner;
 
 /* One slot: the processing units (OS indices) its tasks are bound to.
- * npus 0: not bound. Slots near each other in the array are near each other
- * in the machine. */
+ * npus 0: not bound. */
 struct dtx_slot_cpus {
     const uint32_t *pus;
     uint32_t npus;
@@ -53,6 +53,9 @@ struct dtx_spawner_config {
     uint32_t nslots;
     uint32_t first_slot; /* number of slot 0 on the node, from 1 */
     const struct dtx_slot_cpus *slots; /* nslots rows, or NULL: never bind */
+    const struct dtx_locus *places; /* nslots rows: where each slot is, so that
+                                       wide tasks get near ones
+                                       (task/placement.h); NULL: not known */
     bool bind_single;    /* bind tasks of one slot too, not only wider ones */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */

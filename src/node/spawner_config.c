@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "task/machine.h"
 
-/* The bytes: this, nslots numbers of units, the units, then the strings. */
+/* The bytes: this, nslots numbers of units, the units, nslots places (each
+ * only where there are any), then the strings. */
 struct packed {
     struct dtx_spawner_config c; /* its pointers mean nothing */
     size_t nenv;
@@ -55,6 +57,8 @@ void dtx_config_encode(struct dtx_buf *b, const struct dtx_spawner_config *c,
         p.npus += c->slots[i].npus;
     dtx_buf_append(b, &p, sizeof(p));
     append_slots(b, c);
+    if (c->places)
+        dtx_buf_append(b, c->places, c->nslots * sizeof(*c->places));
     append_string(b, c->shell);
     append_string(b, c->cwd);
     append_string(b, c->run_dir);
@@ -114,6 +118,16 @@ static const char *take_slots(struct unpacked *u, const struct packed *p)
     return (const char *)pu;
 }
 
+/* The same for places, which need no pointing. */
+static const char *take_places(struct unpacked *u, const struct packed *p,
+                               const char *at)
+{
+    if (!p->c.places)
+        return at;
+    u->c.places = (const struct dtx_locus *)(const void *)at;
+    return at + p->c.nslots * sizeof(*u->c.places);
+}
+
 struct dtx_spawner_config *dtx_config_decode(const void *data, size_t len)
 {
     struct packed p;
@@ -127,7 +141,7 @@ struct dtx_spawner_config *dtx_config_decode(const void *data, size_t len)
         return NULL;
     memcpy(u->bytes, (const char *)data + sizeof(p), len - sizeof(p));
     u->c = p.c;
-    at = take_slots(u, &p);
+    at = take_places(u, &p, take_slots(u, &p));
     u->c.shell = take_string(&at);
     u->c.cwd = take_string(&at);
     u->c.run_dir = take_string(&at);

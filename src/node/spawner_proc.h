@@ -62,6 +62,7 @@ struct dtx_proc {
     uint32_t *free_run;
     uint32_t *ended;      /* places whose leader has been reaped just now */
     uint32_t *slot_run;   /* who has the slot, or DTX_NO_RUN */
+    uint8_t *chosen;      /* room for a choice of slots */
     uint32_t nfree_runs, nfree_slots, nruns;
     unsigned long *mask;  /* room for an affinity mask */
     size_t mask_size;

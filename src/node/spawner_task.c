@@ -18,6 +18,7 @@
 #include "node/spawner_config.h"
 #include "node/spawner_proc.h"
 #include "node/spawner_ring.h"
+#include "task/placement.h"
 #include "task/task.h"
 
 #define LONG_BITS (sizeof(long) * CHAR_BIT)
@@ -62,7 +63,9 @@ static bool make_tables(struct dtx_proc *p)
     p->free_run = calloc(n, sizeof(*p->free_run));
     p->ended = calloc(n, sizeof(*p->ended));
     p->slot_run = calloc(n, sizeof(*p->slot_run));
-    if (!p->run || !p->leader || !p->free_run || !p->ended || !p->slot_run)
+    p->chosen = calloc(n, sizeof(*p->chosen));
+    if (!p->run || !p->leader || !p->free_run || !p->ended || !p->slot_run ||
+        !p->chosen)
         return false;
     for (i = 0; i < n; i++) {
         p->free_run[i] = n - 1 - i;
@@ -92,30 +95,24 @@ static bool configure(struct dtx_proc *p, const struct dtx_record *r)
 
 /* ---- slots ---- */
 
-/* The lowest run of 'k' free slots side by side, or nslots. */
-static uint32_t find_adjacent(const struct dtx_proc *p, uint32_t k)
+static bool is_free(void *ctx, uint32_t slot)
 {
-    uint32_t n = p->config->nslots, length = 0, i;
-
-    for (i = 0; i < n; i++) {
-        length = p->slot_run[i] == DTX_NO_RUN ? length + 1 : 0;
-        if (length == k)
-            return i + 1 - k;
-    }
-    return n;
+    return ((struct dtx_proc *)ctx)->slot_run[slot] == DTX_NO_RUN;
 }
 
 /* Give 'k' free slots to run number 'run', near ones if there are; returns the
- * first. */
+ * first. Most tasks want one: the lowest. */
 static uint32_t take_slots(struct dtx_proc *p, uint32_t run, uint32_t k)
 {
-    uint32_t n = p->config->nslots, first = n, i = find_adjacent(p, k);
+    uint32_t n = p->config->nslots, first = n, i;
+    bool wide = k > 1;
 
-    if (i == n)
-        i = 0;
+    if (wide)
+        (void)dtx_placement_slots(p->config->places, n, is_free, p, k,
+                                  p->chosen);
     p->nfree_slots -= k;
-    for (; k > 0 && i < n; i++) {
-        if (p->slot_run[i] != DTX_NO_RUN)
+    for (i = 0; k > 0 && i < n; i++) {
+        if (!is_free(p, i) || (wide && !p->chosen[i]))
             continue;
         p->slot_run[i] = run;
         if (first == n)

@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "task/machine.h"
+#include "wire/locality.h"
 
 #define SLOT_FILES 8    /* open files a slot may need */
 #define SPARE_FILES 512
@@ -72,6 +75,47 @@ bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b)
 {
     return a->boot == b->boot &&
            strncmp(a->host, b->host, sizeof(a->host)) == 0;
+}
+
+void dtx_card_place(struct dtx_card *c, const struct dtx_machine *m)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    dtx_locality_encode(&b, m, sizeof(c->place));
+    c->place_len = 0;
+    if (!b.failed && b.len > 0) {
+        memcpy(c->place, b.data, b.len);
+        c->place_len = (uint32_t)b.len;
+    }
+    dtx_buf_free(&b);
+}
+
+void dtx_card_machine(const struct dtx_card *c, struct dtx_machine *out)
+{
+    if (c->place_len > sizeof(c->place) ||
+        dtx_locality_decode(c->place, c->place_len, out) != DTX_OK)
+        dtx_machine_init(out);
+}
+
+uint32_t dtx_card_distance(const struct dtx_card *a, uint32_t i,
+                           const struct dtx_card *b, uint32_t j)
+{
+    struct dtx_machine ma, mb;
+    uint32_t d;
+
+    dtx_card_machine(a, &ma);
+    dtx_card_machine(b, &mb);
+    if (dtx_card_same_node(a, b)) {
+        struct dtx_locus x = dtx_machine_core(&ma, i),
+                         y = dtx_machine_core(&mb, j);
+
+        d = dtx_locus_distance(&x, &y);
+    } else {
+        d = dtx_path_distance(ma.path, mb.path);
+    }
+    dtx_machine_free(&ma);
+    dtx_machine_free(&mb);
+    return d;
 }
 
 static bool same_cores(const struct dtx_card *a, const struct dtx_card *b)

@@ -15,9 +15,11 @@
 #include "node/cores.h"
 
 struct dtx_error;
+struct dtx_machine;
 
 #define DTX_CARD_PUS 4096 /* processing units a card can name */
 #define DTX_CARD_DIR 1024
+#define DTX_CARD_PLACE 1024
 #define DTX_JOBS_MOST 1024 /* slots of a node under -j 0 */
 
 /* --jobs: slots per node; all zero is one for each core. */
@@ -49,6 +51,8 @@ struct dtx_card {
     char host[64];
     char run_dir[DTX_CARD_DIR]; /* rank 0 */
     uint8_t pus[DTX_CARD_PUS / 8]; /* bit per OS index it may use */
+    uint32_t place_len;
+    uint8_t place[DTX_CARD_PLACE]; /* wire/locality.h */
 };
 
 /* The part of a node's cores that is a rank's. */
@@ -66,6 +70,15 @@ struct dtx_share {
 /* Describe this process. */
 void dtx_card_fill(struct dtx_card *c, const struct dtx_cores *cores,
                    const struct dtx_bell *bell);
+/* Where it is; a machine too strange for the room there is stays unknown. */
+void dtx_card_place(struct dtx_card *c, const struct dtx_machine *m);
+/* What a rank's card says of its place, to be freed; an empty machine where
+ * that is nothing. */
+void dtx_card_machine(const struct dtx_card *c, struct dtx_machine *out);
+/* How far the i-th usable core of 'a' is from the j-th of 'b': see enum
+ * dtx_distance and dtx_path_distance. */
+uint32_t dtx_card_distance(const struct dtx_card *a, uint32_t i,
+                           const struct dtx_card *b, uint32_t j);
 bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b);
 /* Pure: rank 'me's share; never fewer than one slot a rank. Costs a sort of
  * the cards. 0 or DTX_ENOMEM. */

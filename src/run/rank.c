@@ -21,6 +21,7 @@
 #include "mpi/transport.h"
 #include "node/clock.h"
 #include "node/spawner.h"
+#include "node/topo.h"
 #include "run/alloc.h"
 #include "run/exec.h"
 #include "run/forecast.h"
@@ -102,7 +103,7 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
         if (dtx_where_check(where, (int)r->size, &err))
             return dtx_rank_complain(&err, DTX_EXIT_MPI);
     }
-    rc = dtx_cores_detect(&r->cores, &err);
+    rc = dtx_topo_detect(&r->cores, &r->machine, &err);
     return rc ? dtx_rank_complain(&err, DTX_EXIT_INTERNAL) : 0;
 }
 
@@ -355,6 +356,7 @@ static void take_down(struct dtx_rank_life *r)
     if (r->job_open)
         (void)dtx_job_close(&r->job, NULL, NULL);
     dtx_cores_free(&r->cores);
+    dtx_machine_free(&r->machine);
     free(r->cards);
     dtx_signals_remove();
     dtx_bell_destroy(r->bell);

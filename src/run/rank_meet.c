@@ -160,6 +160,7 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         return DTX_EXIT_INTERNAL;
     }
     dtx_card_fill(card, &r->cores, r->bell);
+    dtx_card_place(card, &r->machine);
     if (r->me == 0) {
         open_job(r, command_line, card);
         say_open();

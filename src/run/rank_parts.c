@@ -76,9 +76,26 @@ static struct dtx_slot_cpus *slot_cpus(const struct dtx_rank_life *r)
     return slots;
 }
 
+/* Where each slot is; NULL: slots have no cores of their own. Also on a drawn
+ * machine, where nobody is bound. */
+static struct dtx_locus *slot_places(const struct dtx_rank_life *r)
+{
+    const struct dtx_share *s = &r->share;
+    struct dtx_locus *at;
+    uint32_t i;
+
+    if (s->nslots > s->ncores)
+        return NULL;
+    at = calloc(s->nslots, sizeof(*at));
+    for (i = 0; at && i < s->nslots; i++)
+        at[i] = dtx_machine_core(&r->machine, s->first_core + i);
+    return at;
+}
+
 static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_slot_cpus *slots = slot_cpus(r);
+    struct dtx_locus *places = slot_places(r);
     char cwd[4096];
     struct dtx_spawner_config c;
     int rc;
@@ -89,6 +106,7 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.nslots = r->share.nslots;
     c.first_slot = r->share.first_slot;
     c.slots = slots;
+    c.places = places;
     c.bind_single = r->o->bind == DTX_BIND_CORE;
     c.rank = r->me;
     c.shell = r->o->shell;
@@ -102,6 +120,7 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.env = environ;
     rc = dtx_spawner_configure(r->spawner, &c, err);
     free(slots);
+    free(places);
     return rc;
 }
 

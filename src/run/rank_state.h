@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "engine/event.h"
 #include "node/cores.h"
+#include "task/machine.h"
 #include "run/deadline.h"
 #include "run/job.h"
 #include "run/place.h"
@@ -43,6 +44,7 @@ struct dtx_rank_life {
     struct dtx_spawner *spawner;
     struct dtx_transport *transport; /* NULL: one process */
     struct dtx_cores cores;
+    struct dtx_machine machine;
     struct dtx_card *cards;
     struct dtx_share share;
     const char *run_dir;

@@ -79,6 +79,40 @@ static void warn_of_idle_cores(const struct dtx_rank_life *r,
             (unsigned long long)r->share.job_cores);
 }
 
+/* One line for each node: what it is, and how far from rank 0's. */
+static void tell_nodes(const struct dtx_rank_life *r)
+{
+    uint32_t i, k;
+
+    for (i = 0; i < r->size; i++) {
+        const struct dtx_card *c = &r->cards[i];
+        struct dtx_machine m;
+
+        for (k = 0; k < i && !dtx_card_same_node(&r->cards[k], c);)
+            k++;
+        if (k < i || i >= FEW)
+            continue;
+        dtx_card_machine(c, &m);
+        dtx_log(DTX_LOG_DEBUG,
+                "node %s: %u cores in %zu NUMA nodes, %lld MiB of memory for "
+                "tasks, %zu GPUs, switches %s; distance %u from rank 0",
+                c->host, m.cores, m.nnumas,
+                (long long)(dtx_machine_memory(&m) >> 20), m.ngpus,
+                m.path[0] ? m.path : "not known",
+                dtx_card_distance(&r->cards[0], 0, c, 0));
+        dtx_machine_free(&m);
+    }
+}
+
+static void warn_of_picture(const struct dtx_rank_life *r)
+{
+    if (!r->machine.real && r->o->bind != DTX_BIND_NONE)
+        dtx_log(DTX_LOG_WARN,
+                "tasks are placed on the machine that %s draws, but not bound "
+                "to cores",
+                getenv("HWLOC_XMLFILE") ? "HWLOC_XMLFILE" : "HWLOC_SYNTHETIC");
+}
+
 void dtx_rank_greet(const struct dtx_rank_life *r)
 {
     char count[32] = "tasks as they come";
@@ -120,6 +154,7 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 "a node",
                 (unsigned long long)r->share.job_slots, (int)r->o->jobs.n);
     warn_of_idle_cores(r, &alloc);
+    warn_of_picture(r);
 }
 
 void dtx_rank_tell_deadline(int64_t left_ns)
@@ -203,6 +238,7 @@ void dtx_rank_tell(const struct dtx_rank_life *r)
 
     if (r->me == 0) {
         tell_policy(r);
+        tell_nodes(r);
         dtx_log(DTX_LOG_DEBUG, "session %u; journal %s/journal", r->epoch,
                 r->run_dir);
     }

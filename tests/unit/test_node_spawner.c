@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "check_main.h"
 #include "spawner_fixture.h"
+#include "task/machine.h"
 
 static void write_script(const char *name, const char *text)
 {
@@ -441,6 +442,34 @@ START_TEST(test_recall_of_wide)
 }
 END_TEST
 
+/* Two caches of three slots: with slot 1 taken, three are near only behind. */
+START_TEST(test_near_slots)
+{
+    struct dtx_spawner_config c = make_config(6);
+    struct dtx_locus at[6];
+    uint32_t i, one, two, wide;
+    struct ended e;
+
+    for (i = 0; i < 6; i++)
+        at[i] = (struct dtx_locus){i, i / 3, 0, 0};
+    c.places = at;
+    start_with(&c);
+    one = run("true; sleep 100");
+    ck_assert(nothing_comes(50 * DTX_MSEC_NS));
+    wide = run_wide("true", 3);
+    e = next_ended();
+    ck_assert_uint_eq(e.r.outcome.task, wide);
+    ck_assert_uint_eq(e.r.outcome.slot, 4);
+    two = run_wide("true", 5);
+    e = next_ended();
+    ck_assert_uint_eq(e.r.outcome.task, two);
+    ck_assert_uint_eq(e.r.outcome.slot, 2);
+    dtx_spawner_kill(spawner, one, 1);
+    ck_assert_uint_eq(next_ended().r.outcome.task, one);
+    stop();
+}
+END_TEST
+
 START_TEST(test_binding)
 {
     struct dtx_spawner_config c = make_config(2);
@@ -632,6 +661,7 @@ int main(void)
     tcase_add_test(t, test_wide_tasks);
     tcase_add_test(t, test_recall_of_wide);
     tcase_add_loop_test(t, test_binding, 0, 2);
+    tcase_add_test(t, test_near_slots);
     tcase_add_test(t, test_refusals);
     tcase_add_test(t, test_no_place_for_outputs);
     tcase_add_loop_test(t, test_full_queue, 0, 2);

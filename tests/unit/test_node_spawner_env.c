@@ -11,6 +11,7 @@
 #include "check_main.h"
 #include "node/spawner_config.h"
 #include "node/spawner_env.h"
+#include "task/machine.h"
 
 static const struct {
     const char *entry;
@@ -203,10 +204,13 @@ START_TEST(test_config_round_trip)
 {
     static const uint32_t a[] = {4, 5}, b[] = {9};
     const struct dtx_slot_cpus slots[] = {{a, 2}, {NULL, 0}, {b, 1}};
+    static const struct dtx_locus at[] = {{1, 0, 0, 0}, {2, 0, 0, 0},
+                                          {7, 1, 0, 0}};
     struct dtx_spawner_config c = make_config(), *d;
     struct dtx_buf buf = DTX_BUF_INIT;
 
-    c.slots = _i ? slots : NULL;
+    c.slots = _i % 2 ? slots : NULL;
+    c.places = _i / 2 ? at : NULL;
     c.bind_single = true;
     dtx_config_encode(&buf, &c, "/var/tmp");
     ck_assert(!buf.failed);
@@ -224,7 +228,10 @@ START_TEST(test_config_round_trip)
     ck_assert_str_eq(d->env[0], "PATH=/opt/bin:/bin");
     ck_assert_str_eq(d->env[3], "DTX_SLOT=9");
     ck_assert_ptr_null(d->env[4]);
-    ck_assert_int_eq(d->slots != NULL, _i);
+    ck_assert_int_eq(d->slots != NULL, _i % 2);
+    ck_assert_int_eq(d->places != NULL, _i / 2);
+    if (d->places)
+        ck_assert_mem_eq(d->places, at, sizeof(at));
     if (d->slots) {
         ck_assert_uint_eq(d->slots[0].npus, 2);
         ck_assert_uint_eq(d->slots[0].pus[1], 5);
@@ -311,7 +318,7 @@ int main(void)
     tcase_add_loop_test(t, test_settings, 0, 2);
     tcase_add_test(t, test_user_threads_and_deadline);
     tcase_add_test(t, test_slurm);
-    tcase_add_loop_test(t, test_config_round_trip, 0, 2);
+    tcase_add_loop_test(t, test_config_round_trip, 0, 4);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check_main.h"
+#include "task/machine.h"
 
 #define MAX_RANKS 16
 
@@ -195,6 +196,44 @@ START_TEST(this_process_has_a_card)
 }
 END_TEST
 
+/* Two nodes of one leaf switch, one of another; on each two caches. */
+START_TEST(test_distance)
+{
+    static const struct rank ranks[] = {
+        {0, 0, 4}, {0, 0, 4}, {1, 0, 4}, {2, 0, 4}};
+    static const struct {
+        uint32_t a, i, b, j, want;
+    } c[] = {{0, 0, 1, 0, DTX_NEAR_CORE},  {0, 0, 1, 1, DTX_NEAR_CACHE},
+             {0, 0, 1, 2, DTX_NEAR_NUMA},  {0, 0, 2, 0, DTX_NEAR_SWITCH},
+             {0, 3, 3, 1, DTX_NEAR_SWITCH + 1},
+             {3, 1, 3, 3, DTX_NEAR_NUMA}};
+    struct dtx_machine m;
+    uint32_t r, i;
+
+    deal(ranks, 4);
+    for (r = 0; r < 4; r++) {
+        dtx_machine_init(&m);
+        (void)snprintf(m.path, sizeof(m.path), "s0.s%u", 1 + ranks[r].node / 2);
+        for (i = 0; i < 4; i++) {
+            struct dtx_locus at = {i, i / 2, 0, 0};
+
+            ck_assert(dtx_machine_add_core(&m, &at));
+        }
+        dtx_card_place(&card[r], &m);
+        dtx_machine_free(&m);
+    }
+    for (i = 0; i < (uint32_t)DTX_COUNT(c); i++) {
+        ck_assert_uint_eq(dtx_card_distance(&card[c[i].a], c[i].i,
+                                            &card[c[i].b], c[i].j), c[i].want);
+        ck_assert_uint_eq(dtx_card_distance(&card[c[i].b], c[i].j,
+                                            &card[c[i].a], c[i].i), c[i].want);
+    }
+    card[2].place_len = DTX_CARD_PLACE + 1; /* not known: as any other node */
+    ck_assert_uint_eq(dtx_card_distance(&card[0], 0, &card[2], 0),
+                      DTX_NEAR_SWITCH);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("run/place");
@@ -206,6 +245,7 @@ static Suite *build_suite(void)
     t = tcase_create("cards");
     tcase_add_test(t, a_node_is_a_host_and_a_boot);
     tcase_add_test(t, this_process_has_a_card);
+    tcase_add_test(t, test_distance);
     suite_add_tcase(s, t);
     return s;
 }
