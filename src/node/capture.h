@@ -68,6 +68,8 @@ int32_t dtx_captures_take(struct dtx_captures *s);
 /* The task has ended: where its output is. */
 void dtx_captures_measure(struct dtx_captures *s, int32_t i,
                           struct dtx_capture_range *r);
+/* Is its file system full, so that what was written last may be missing? */
+bool dtx_capture_cut(const struct dtx_captures *s, int32_t i);
 /* Somebody may still write into these files: use other ones next time. */
 void dtx_captures_retire(struct dtx_captures *s, int32_t i);
 /* Held until the rank releases it ... */

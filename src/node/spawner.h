@@ -102,8 +102,8 @@ struct dtx_spawn_result {
                                    out_crc are not */
     int32_t capture; /* >= 0: holds the output, to be released; -1: no output */
     int error;       /* 0, or DTX_ENOSPC, ...: there was no place for its
-                        output in dtx_spawner_dir(), so it was not started and
-                        its status is KILLED */
+                        output in dtx_spawner_dir(), so it was not started, or
+                        its output may be cut; its status is KILLED */
 };
 
 /* Fork it. Call from a process with one thread. The bell is borrowed for the

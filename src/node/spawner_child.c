@@ -59,17 +59,19 @@ static void forget_program(struct dtx_program *p)
 
 /* ---- in the child ---- */
 
-_Noreturn static void child_fail(int code, const char *what, const char *why)
+_Noreturn static void child_fail(int code, const char *whose, const char *what,
+                                 const char *why)
 {
-    struct iovec v[5] = {
+    struct iovec v[6] = {
         {(void *)(uintptr_t) "distributex: ", 13},
+        {(void *)(uintptr_t)whose, strlen(whose)},
         {(void *)(uintptr_t)what, strnlen(what, 1000)},
         {(void *)(uintptr_t) ": ", 2},
         {(void *)(uintptr_t)why, strlen(why)},
         {(void *)(uintptr_t) "\n", 1},
     };
 
-    (void)writev(STDERR_FILENO, v, 5); /* the exit code tells as well */
+    (void)writev(STDERR_FILENO, v, 6); /* the exit code tells as well */
     _exit(code);
 }
 
@@ -80,9 +82,9 @@ _Noreturn static void child_fail_exec(const struct start *s, const char *path,
     bool missing = e == ENOENT || e == ENOTDIR || e == ENAMETOOLONG;
 
     if (e == ENOENT && path && access(path, F_OK) == 0)
-        child_fail(EXIT_NOT_EXECUTABLE, s->name,
+        child_fail(EXIT_NOT_EXECUTABLE, "", s->name,
                    "its interpreter or loader was not found");
-    child_fail(missing ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, s->name,
+    child_fail(missing ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "", s->name,
                strerror(e));
 }
 
@@ -134,7 +136,8 @@ static int child_search(const struct start *s)
 static void child_enter(const char *dir)
 {
     if (dir && chdir(dir) != 0)
-        child_fail(EXIT_NOT_EXECUTABLE, dir, strerror(errno));
+        child_fail(EXIT_NOT_EXECUTABLE, "the working directory ", dir,
+                   strerror(errno));
 }
 
 static void child_redirect(int from, int to)

@@ -218,6 +218,17 @@ static void fill_output(struct dtx_proc *p, const struct dtx_run *r,
     dtx_captures_hold(&p->captures, r->capture);
 }
 
+/* Output that has filled the place where it gathers may be cut: whatever the
+ * task made of that, it is not taken to be finished. */
+static void check_output(struct dtx_proc *p, struct dtx_ring_result *x)
+{
+    if (x->r.capture < 0 || x->r.error ||
+        !dtx_capture_cut(&p->captures, x->r.capture))
+        return;
+    x->r.error = DTX_ENOSPC;
+    x->r.outcome.status = DTX_STATUS_KILLED;
+}
+
 /* Hand the result over and give up what the run had. */
 static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
 {
@@ -239,6 +250,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     if (used)
         fill_usage(o, &r->usage);
     fill_output(p, r, x);
+    check_output(p, x);
     if (r->act_ns)
         p->ntimed--;
     free_slots(p, run);

@@ -600,6 +600,28 @@ int dtx_job_open(const struct dtx_options *o, uint32_t ranks,
     return open_job(&rest, ranks, command_line, waiting, ctx, job, err);
 }
 
+/* A joblog and a list were given to go on with, and the latest run directory
+ * knows nothing of that list: whoever asked did not mean it. */
+static int refuse_another(const struct dtx_options *o,
+                          const struct dtx_job *job, struct dtx_error *err)
+{
+    size_t i, n = job->list.ntasks;
+
+    if (!o->joblog || o->run_dir || o->form == DTX_FORM_NONE || job->live)
+        return DTX_OK;
+    for (i = 0; i < n; i++) {
+        if (job->known[i].at > 0)
+            return DTX_OK;
+    }
+    return dtx_error_set(err, DTX_EINVAL,
+                         "the latest run directory, %s, knows no task of %s: "
+                         "name the one meant with --run-dir; with a new one "
+                         "the joblog %s tells what has finished",
+                         job->run_dir, o->task_file ? o->task_file
+                                                    : "these arguments",
+                         o->joblog);
+}
+
 static int open_job(const struct dtx_options *o, uint32_t ranks,
                     const char *command_line,
                     void (*waiting)(void *ctx, const char *text), void *ctx,
@@ -627,6 +649,8 @@ static int open_job(const struct dtx_options *o, uint32_t ranks,
     if (rc == DTX_OK && job->resumed) {
         dtx_output_sweep(job->run_dir); /* what a killed session has left */
         rc = dtx_resume_read(job, o->resume, &new_list, err);
+        if (rc == DTX_OK)
+            rc = refuse_another(o, job, err);
     }
     if (rc == DTX_OK && !job->layout && lay_out(o, job, err))
         return DTX_EXIT_USAGE;

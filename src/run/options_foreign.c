@@ -110,10 +110,10 @@ bool dtx_option_is_later(const char *name, size_t len)
     X("gnu tollef plain", "",                                                  \
       "leave it out: DTX_CONFIG=/dev/null sets the configuration file "        \
       "aside")                                                                 \
-    X("ungroup", "u", "a task's output is shown in one piece")                 \
+    X("ungroup", "u", "--line-buffer shows lines while their task runs")       \
     X("latest-line ll", "",                                                    \
-      "a task's output is shown in one piece; --bar shows how far the "        \
-      "job is")                                                                \
+      "--line-buffer shows all lines while their task runs; --bar shows how "  \
+      "far the job is")                                                        \
     X("group", "g",                                                            \
       "a task's output is shown in one piece as it is: leave it out")          \
     X("no-keep-order nok", "",                                                 \

@@ -113,17 +113,25 @@ static int check_directory(struct dtx_rank_life *r)
     return rc;
 }
 
+static const char *list_name(const struct dtx_rank_life *r)
+{
+    if (r->o->form == DTX_FORM_TASKFILE)
+        return r->o->task_file;
+    return r->job.from ? r->job.from : "arguments";
+}
+
 static int check_width(const struct dtx_rank_life *r)
 {
     if (r->cards[0].widest <= r->share.most_slots)
         return 0;
     if (r->me == 0)
         dtx_log(DTX_LOG_ERROR,
-                "task %llu (line %u) asks for cpus=%u and no rank has more "
+                "%s:%u: task %llu asks for cpus=%u and no rank has more "
                 "than %u slots: start fewer ranks with more cores each, such "
                 "as mpirun --map-by node --bind-to none, or give --jobs",
-                (unsigned long long)dtx_task_id(r->job.widest_task),
+                list_name(r),
                 r->job.list.task[r->job.widest_task].line,
+                (unsigned long long)dtx_task_id(r->job.widest_task),
                 r->cards[0].widest, r->share.most_slots);
     return DTX_EXIT_TASKFILE;
 }

@@ -9,19 +9,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "node/bell.h"
 
+#define SAME_NS (100 * DTX_MSEC_NS)
+
 static struct dtx_bell *_Atomic g_bell;
+static _Atomic int64_t g_interrupt_ns;
 static atomic_uint g_count, g_interrupts, g_kills, g_overs, g_terms;
+
+/* What comes within that of the last one is the same Ctrl-C, passed on by
+ * somebody in between ("timeout --foreground"), who had it as well. */
+static bool is_another(void)
+{
+    struct timespec t = {0, 0};
+    int64_t now, last;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    now = (int64_t)t.tv_sec * DTX_SEC_NS + t.tv_nsec;
+    last = atomic_exchange(&g_interrupt_ns, now);
+    return last == 0 || now - last > SAME_NS;
+}
 
 static void handle(int sig)
 {
     struct dtx_bell *bell = atomic_load(&g_bell);
     int keep = errno;
 
-    if (sig == SIGINT)
+    if (sig == SIGINT && is_another())
         (void)atomic_fetch_add(&g_interrupts, 1);
     if (sig == SIGUSR1 && atomic_load(&g_count) == 0)
         (void)atomic_fetch_add(&g_overs, 1);

@@ -16,10 +16,13 @@
 #include "base/units.h"
 #include "node/clock.h"
 
+#define WIPE "\r\033[K"
+
 static struct {
     pthread_mutex_t lock; /* over the rest */
     struct dtx_buf waiting;
     size_t said;            /* bytes of it that have been written */
+    bool stands;             /* a line of progress, on the terminal */
     unsigned long long lost; /* messages there was no room for */
 } g_voice = {.lock = PTHREAD_MUTEX_INITIALIZER, .waiting = DTX_BUF_INIT};
 
@@ -111,6 +114,9 @@ void dtx_voice_say(const char *text, size_t len)
     (void)pthread_mutex_lock(&g_voice.lock);
     if (g_voice.lost == 0 || flush_now(0)) {
         tell_lost();
+        if (g_voice.stands)
+            add(WIPE, sizeof(WIPE) - 1);
+        g_voice.stands = false;
         add(text, len);
         (void)flush_now(0);
     } else {
@@ -124,9 +130,11 @@ bool dtx_voice_try(const char *text, size_t len)
     bool read = true;
 
     (void)pthread_mutex_lock(&g_voice.lock);
-    if (flush_now(0) && has_room(0))
+    if (flush_now(0) && has_room(0)) {
+        g_voice.stands = true;
         read = write(STDERR_FILENO, text, len) >= 0 || errno == EINTR ||
                errno == EAGAIN;
+    }
     (void)pthread_mutex_unlock(&g_voice.lock);
     return read;
 }

@@ -138,6 +138,34 @@ static bool has_entry(const char *dir, const char *name)
     return has;
 }
 
+/* A directory of other things is nobody's run directory: one of ours, whose
+ * session died before it had a journal, holds nothing else. */
+static int refuse_foreign(const char *dir, struct dtx_error *err)
+{
+    static const char *const ours[] = {"out", LOST_DIR, STOP_FILE};
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    size_t i;
+    int rc = 0;
+
+    if (!d)
+        return dtx_error_errno(err, "cannot read the run directory %s", dir);
+    while (rc == 0 && (e = readdir(d)) != NULL) {
+        bool own = e->d_name[0] == '.' ||
+                   strncmp(e->d_name, DTX_LEASE_FILE,
+                           sizeof(DTX_LEASE_FILE) - 1) == 0;
+
+        for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+            own |= strcmp(e->d_name, ours[i]) == 0;
+        if (!own)
+            rc = dtx_error_set(err, DTX_EEXIST,
+                               "%s holds %s and no job: name a run directory "
+                               "that is new or empty", dir, e->d_name);
+    }
+    (void)closedir(d);
+    return rc;
+}
+
 int dtx_rundir_make(const char *name, struct dtx_buf *path,
                     enum dtx_rundir_found *found, struct dtx_error *err)
 {
@@ -169,6 +197,8 @@ int dtx_rundir_make(const char *name, struct dtx_buf *path,
     }
     if (rc == 0 && has_entry(dir, JOURNAL_FILE))
         *found = DTX_RUNDIR_JOB;
+    if (rc == 0 && *found == DTX_RUNDIR_THERE)
+        rc = refuse_foreign(dir, err);
     return rc;
 }
 

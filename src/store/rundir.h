@@ -43,7 +43,8 @@ enum dtx_rundir_found {
     DTX_RUNDIR_JOB    /* it holds a journal */
 };
 /* Make (parents not included; may be there) the directory 'name', return its
- * absolute path in 'path' and what was found in '*found'. */
+ * absolute path in 'path' and what was found in '*found'. DTX_EEXIST when it
+ * holds other things and no job. */
 int dtx_rundir_make(const char *name, struct dtx_buf *path,
                     enum dtx_rundir_found *found, struct dtx_error *err);
 /* Find the directory meant by 'name' (NULL: the link distributex-latest in the

@@ -180,4 +180,22 @@ else
     '
 fi
 
+# Where a small file system can be mounted, seen by nobody else.
+small="mkdir -p m && mount -t tmpfs -o size=100k none m"
+if unshare -m sh -c "cd \"$PWD\" && $small" 2>/dev/null; then
+    export small
+    test_case "an output that may be cut by a full --tmp-dir is no success" '
+        for i in 1 2 3; do echo "seq 1 100000 2>/dev/null; :"; done >list
+        expect_status 107 timeout -k 5 50 unshare -m sh -c "
+            $small && exec \"$DISTRIBUTEX\" run -j 1 --run-dir d \
+                --tmp-dir m list" >out 2>err
+        grep -q "outputs of tasks cannot gather in .*--tmp-dir names" err
+        expect_status 0 timeout -k 5 50 "$DISTRIBUTEX" run --run-dir d \
+            --resume >out
+        [ "$(wc -l <out)" -eq 300000 ]
+    '
+else
+    skip_case "a full --tmp-dir" "no file system can be mounted here"
+fi
+
 test_done

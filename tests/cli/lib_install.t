@@ -10,13 +10,10 @@ prefix=$test_root/prefix
 # Under a test's make nothing of its own flags is wanted.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 "$MAKE" -C "$builddir" prefix="$prefix" install-libLTLIBRARIES \
-    install-includeHEADERS install-pkgconfigDATA >"$test_root/install.log" 2>&1
+    install-includeHEADERS install-pkgconfigDATA move-pc \
+    >"$test_root/install.log" 2>&1
 installed=$?
 export prefix
-if [ -f "$prefix/lib/pkgconfig/distributex.pc" ]; then
-    sed "s|^prefix=.*|prefix=$prefix|" "$builddir/distributex.pc" \
-        >"$prefix/lib/pkgconfig/distributex.pc"
-fi
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export LD_LIBRARY_PATH=$prefix/lib
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"

@@ -329,6 +329,17 @@ test_case "closed stdin, stdout and stderr" '
     [ ! -s out ]
 '
 
+test_case "a directory of other things is no run directory" '
+    mkdir mine
+    echo x >mine/data
+    echo true >list
+    expect_status 104 dtx 20 --run-dir mine list 2>err
+    grep -q "mine holds data and no job: name a run directory that is new" err
+    [ "$(ls -A mine)" = data ]
+    rm mine/data
+    dtx 20 --run-dir mine list
+'
+
 test_case "a full stdout does not end the job" '
     [ -e /dev/full ] || exit 0
     ids 10 >list

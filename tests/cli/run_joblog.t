@@ -124,6 +124,20 @@ test_case "a bad line is an error before anything ran" '
     [ -z "$(ls -d distributex-* 2>/dev/null)" ]
 '
 
+test_case "the latest run directory of another job is not taken over" '
+    "$DISTRIBUTEX" run -q echo ::: other
+    tasks
+    recorded_log
+    cp log before
+    expect_status 104 timeout -k 5 50 "$DISTRIBUTEX" run -q --resume \
+        --joblog log list 2>err
+    grep -q "knows no task of list: name the one meant with --run-dir" err
+    cmp log before
+    expect_status 1 timeout -k 5 50 "$DISTRIBUTEX" run -q --resume \
+        --run-dir new --joblog log list
+    ran 4 5
+'
+
 if [ -n "$no_mpi" ]; then
     skip_case "under mpirun" "$no_mpi"
 else

@@ -132,6 +132,24 @@ START_TEST(set_aside)
 }
 END_TEST
 
+/* When it was lost is told from the start, whatever the clock said then. */
+START_TEST(when_it_was_lost)
+{
+    struct dtx_rank_stats k;
+
+    add(1, 1, 0);
+    config.nranks = 2;
+    now_ns = 5000 * DTX_SEC_NS;
+    begin();
+    hello(1, 1, 1);
+    expect_grant(1, 0, 1, 1);
+    now_ns += 3 * DTX_SEC_NS;
+    lost_with(1, 0, 1);
+    dtx_master_rank_stats(m, 1, &k);
+    ck_assert_int_eq(k.lost_ns, 3 * DTX_SEC_NS);
+}
+END_TEST
+
 /* Losses of earlier sessions count as well. */
 START_TEST(set_aside_at_once)
 {
@@ -160,6 +178,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, own_sleep_is_no_silence);
     tcase_add_test(tc, silence_at_the_end);
     tcase_add_test(tc, set_aside);
+    tcase_add_test(tc, when_it_was_lost);
     tcase_add_test(tc, set_aside_at_once);
     suite_add_tcase(suite, tc);
     return suite;

@@ -161,7 +161,8 @@ START_TEST(test_directories)
     e = next_ended();
     ck_assert_int_eq(e.r.outcome.exit_code, 126);
     ck_assert_str_eq(e.err,
-                     "distributex: no/such/dir: No such file or directory\n");
+                     "distributex: the working directory no/such/dir: No such "
+                     "file or directory\n");
     stop();
 }
 END_TEST
@@ -176,7 +177,8 @@ START_TEST(test_missing_base_directory)
     e = run_one("true");
     ck_assert_int_eq(e.r.outcome.exit_code, 126);
     ck_assert_str_eq(e.err,
-                     "distributex: /no/such/base: No such file or directory\n");
+                     "distributex: the working directory /no/such/base: No such "
+                     "file or directory\n");
     stop();
 }
 END_TEST
