@@ -247,7 +247,7 @@ static void drop(struct dtx_master *m, uint32_t r, const struct dtx_loss *l)
     k->fenced = false;
     m->st.lost_ranks += l != NULL;
     k->took_back = k->count;
-    k->lost_ns = m->now_ns - m->start_ns;
+    k->lost_ns = m->now_ns - m->begin_ns;
     m->nalive--;
     m->slots_alive -= k->slots;
     if (is_watched(m, r))

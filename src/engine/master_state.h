@@ -178,7 +178,6 @@ struct dtx_master {
     size_t nlost, cap_lost;
     uint8_t *losses;  /* per task, or NULL: ranks that died with it */
     struct dtx_pulse pulse;
-    int64_t start_ns;
     int64_t look_ns;  /* look for silent ranks then, or NEVER */
     uint32_t quietest, loudest; /* ends of the list of those listened to */
 
