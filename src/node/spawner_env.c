@@ -36,6 +36,8 @@ static const char *const foreign_name[] = {
     "SLURM_JOB_NODELIST",
     "SLURM_NODELIST",
     "SLURM_NTASKS_PER_NODE",
+    "SLURM_NO_KILL",
+    "SLURM_OVERLAP",
 };
 
 /* A task in a Slurm job sees a job like its own: one node, one process, its

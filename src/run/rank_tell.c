@@ -15,6 +15,7 @@
 #include "run/alloc.h"
 #include "run/options.h"
 #include "run/rank_state.h"
+#include "run/supervise.h"
 #include "sched/policy.h"
 
 #define FEW 8 /* ranks and cores that are told one by one */
@@ -48,12 +49,21 @@ static void tell_alloc(const struct dtx_alloc *a)
     dtx_buf_free(&b);
 }
 
+/* Was this launched for what others have left? Nodes may be lost, then. */
+static bool is_relaunch(void)
+{
+    const char *epoch = getenv(DTX_GO_ON_ENV);
+
+    return epoch && strcmp(epoch, "0") != 0;
+}
+
 /* Much of what was reserved stays idle. Slurm may count two threads a core. */
 static bool warn_of_alloc(const struct dtx_rank_life *r,
                           const struct dtx_alloc *a)
 {
-    if (!a->inside || (r->share.nodes >= a->nodes &&
-                       r->share.job_slots * 2 >= a->cpus))
+    if (!a->inside || is_relaunch() ||
+        (r->share.nodes >= a->nodes &&
+         r->share.job_slots * 2 >= a->cpus))
         return false;
     dtx_log(DTX_LOG_WARN,
             "using %llu of %llu cores, %u of %u nodes of the Slurm job: in its "

@@ -113,8 +113,10 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
 
 /* mpirun reads nodes from Slurm and starts its daemons there with srun: one
  * rank on each, or --ranks of them evenly; daemons that may use all the cores
- * of the job and see this environment, whatever sbatch was told of it. What the
- * user has set for Open MPI stays. */
+ * of the job and see this environment, whatever sbatch was told of it. Slurm is
+ * to leave them when one of their nodes is lost, and not to let those of a later
+ * launch wait until it is sure of that. What the user has set for Open MPI
+ * stays. */
 static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
 {
     if (!a->inside)
@@ -122,7 +124,9 @@ static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
     return setenv("OMPI_MCA_rmaps_base_mapping_policy",
                   one_a_node ? "ppr:1:node" : "node", 0) == 0 &&
            setenv("SLURM_EXPORT_ENV", "ALL", 1) == 0 &&
-           setenv("SLURM_CPU_BIND", "none", 0) == 0;
+           setenv("SLURM_CPU_BIND", "none", 0) == 0 &&
+           setenv("SLURM_NO_KILL", "set", 0) == 0 &&
+           setenv("SLURM_OVERLAP", "1", 0) == 0;
 }
 
 /* A stream is gone once it has been read. */
@@ -168,6 +172,9 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     memset(&s, 0, sizeof(s));
     s.ranks = o->ranks;
     s.hostfile = o->hostfile;
+    s.nodes = s.hostfile || !getenv("SLURM_JOB_ID")
+                  ? NULL
+                  : getenv("SLURM_JOB_NODELIST");
     s.mpirun = o->mpirun;
     s.ft = dtx_transport_ft();
     s.run_dir = run_dir;

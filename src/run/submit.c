@@ -108,6 +108,8 @@ int dtx_submit_script(const struct dtx_submit *s, struct dtx_buf *out,
     put(out, "partition", s->partition);
     put(out, "account", s->account);
     put(out, "qos", s->qos);
+    dtx_buf_str(out, "# A node that is lost does not end the job.\n"
+                     "#SBATCH --no-kill\n");
     if (s->once)
         dtx_buf_str(out, "#SBATCH --no-requeue\n");
     else

@@ -59,6 +59,7 @@ struct job {
     bool came_up;           /* all ranks have met, in any launch */
     bool lost;              /* rank 0 is */
     int64_t started;
+    uint32_t ranks;    /* of this launch */
     uint32_t launches; /* before this one */
     uint32_t failures; /* of those, in a row */
     unsigned ints;
@@ -470,14 +471,17 @@ static int launch(const struct dtx_supervise *s, struct job *j,
                   struct dtx_error *err)
 {
     struct dtx_argv cmd = {NULL, 0, 0, false}, env = cmd;
+    struct dtx_supervise now = *s;
     int in_fd = -1, rc = DTX_OK;
+
+    now.ranks = j->ranks;
 
     if (!s->pass_stdin) {
         in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (in_fd < 0)
             return dtx_error_errno(err, "/dev/null");
     }
-    dtx_supervise_command(s, hostfile, &cmd);
+    dtx_supervise_command(&now, hostfile, &cmd);
     dtx_supervise_env(j->marker.path, j->launches ? j->first_epoch : 0, &env);
     if (cmd.failed || env.failed)
         rc = dtx_error_set(err, DTX_ENOMEM, "supervisor: out of memory");
@@ -537,7 +541,7 @@ static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
      * it: once more */
     return status == DTX_EXIT_LOST ||
            (status == DTX_EXIT_MPI && rc != DTX_OK && j->launches == 0 &&
-            (s->hostfile || j->timed_out));
+            (s->hostfile || s->nodes || j->timed_out));
 }
 
 /* The state of a launch, before it. */
@@ -585,10 +589,10 @@ static bool get_ready(const struct dtx_supervise *s, struct job *j,
     if (!pause_for(j, sig, pause))
         return false;
     lay_ghost(j, sig);
-    if (s->hostfile &&
-        !dtx_supervise_hosts(s, j->marker.run_dir, hostfile)) {
+    if ((s->hostfile || s->nodes) &&
+        !dtx_supervise_hosts(s, j->marker.run_dir, hostfile, &j->ranks)) {
         dtx_log(DTX_LOG_WARN, "supervisor: no host of %s answers",
-                s->hostfile);
+                s->hostfile ? s->hostfile : "the Slurm job");
         return get_ready(s, j, sig, hostfile);
     }
     return !j->draining;
@@ -633,7 +637,8 @@ int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
     struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
                     .silent_ns = s->lost_after_ns,
-                    .start_ns = s->start_ns};
+                    .start_ns = s->start_ns,
+                    .ranks = s->ranks};
     struct dtx_rundir_owner o;
     struct signals sig;
     int rc;

@@ -42,6 +42,8 @@ struct dtx_error;
 struct dtx_supervise {
     uint32_t ranks;
     const char *hostfile; /* NULL: this machine, or the allocation */
+    const char *nodes;    /* of the Slurm job, as it lists them, without a
+                             hostfile; else NULL */
     const char *mpirun;   /* NULL: $MPIRUN, else "mpirun" */
     const char *run_dir;  /* absolute, is there already */
     char **argv;          /* program and arguments of each rank, then NULL */

@@ -19,6 +19,7 @@
 #include "node/clock.h"
 #include "run/supervise.h"
 #include "run/supervise_words.h"
+#include "task/nodelist.h"
 
 #define ANSWER_NS (10 * DTX_SEC_NS)
 #define STEP_NS (20 * DTX_MSEC_NS)
@@ -73,16 +74,30 @@ static bool read_hosts(const char *path, struct hosts *h)
     return good;
 }
 
+static int add_node(void *hosts, const char *name)
+{
+    char line[DTX_NODE_NAME_MAX + 2];
+    int len = snprintf(line, sizeof(line), "%s\n", name);
+
+    return add_line(hosts, line, (size_t)len) ? 0 : -1;
+}
+
+/* With 'mpirun' NULL the way to it is srun's. What the job asked for its own
+ * processes is not for this one. */
 static void ask(const char *mpirun, struct host *h)
 {
-    char *const words[] = {(char *)(uintptr_t)mpirun,
-                           (char *)(uintptr_t) "--host",
-                           h->name,
-                           (char *)(uintptr_t) "-n",
-                           (char *)(uintptr_t) "1",
-                           (char *)(uintptr_t) "--oversubscribe",
-                           (char *)(uintptr_t) "true",
-                           NULL};
+#define WORD(text) (char *)(uintptr_t)(text)
+    char *const by_mpirun[] = {WORD(mpirun), WORD("--host"), h->name,
+                               WORD("-n"), WORD("1"),
+                               WORD("--oversubscribe"), WORD("true"), NULL};
+    char *const by_srun[] = {
+        WORD("srun"),       WORD("--overlap"),      WORD("--nodes=1"),
+        WORD("--ntasks=1"), WORD("--mpi=none"),     WORD("--mem=0"),
+        WORD("--gres=none"), WORD("--cpus-per-task=1"),
+        WORD("--ntasks-per-node=1"), WORD("--nodelist"),
+        h->name,            WORD("true"),           NULL};
+#undef WORD
+    char *const *words = mpirun ? by_mpirun : by_srun;
     sigset_t none;
     int null;
 
@@ -98,7 +113,7 @@ static void ask(const char *mpirun, struct host *h)
     if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 &&
         dup2(null, 2) == 2 && sigemptyset(&none) == 0 &&
         sigprocmask(SIG_SETMASK, &none, NULL) == 0)
-        (void)execvp(mpirun, words);
+        (void)execvp(words[0], words);
     _exit(127);
 }
 
@@ -157,15 +172,17 @@ static bool write_hosts(const struct hosts *h, const char *path)
 }
 
 bool dtx_supervise_hosts(const struct dtx_supervise *s, const char *run_dir,
-                         struct dtx_buf *path)
+                         struct dtx_buf *path, uint32_t *ranks)
 {
     struct hosts h = {NULL, 0, 0};
     size_t alive = 0;
-    bool good = read_hosts(s->hostfile, &h);
+    bool good = s->hostfile ? read_hosts(s->hostfile, &h)
+                            : dtx_nodelist_each(s->nodes, add_node, &h) == 0;
 
+    *ranks = s->ranks;
     dtx_buf_clear(path);
     for (size_t i = 0; good && i < h.n; i += AT_ONCE)
-        ask_some(dtx_supervise_mpirun(s), h.v + i,
+        ask_some(s->hostfile ? dtx_supervise_mpirun(s) : NULL, h.v + i,
                  h.n - i < AT_ONCE ? h.n - i : AT_ONCE);
     for (size_t i = 0; i < h.n; i++)
         alive += h.v[i].answers;
@@ -173,6 +190,8 @@ bool dtx_supervise_hosts(const struct dtx_supervise *s, const char *run_dir,
         dtx_buf_printf(path, "%s/.hosts", run_dir);
         if (path->failed || !write_hosts(&h, path->data))
             dtx_buf_clear(path);
+        else if (!s->hostfile && s->ranks % h.n == 0)
+            *ranks = s->ranks / (uint32_t)h.n * (uint32_t)alive;
     }
     for (size_t i = 0; i < h.n; i++)
         free(h.v[i].line);

@@ -45,6 +45,8 @@ test_case "the script of --dry-run, whole" '
 #SBATCH --partition=short
 #SBATCH --account=me
 #SBATCH --qos=high
+# A node that is lost does not end the job.
+#SBATCH --no-kill
 # Started again, it goes on in the same log.
 #SBATCH --requeue
 #SBATCH --open-mode=append

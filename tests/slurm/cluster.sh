@@ -135,7 +135,8 @@ END
 # cluster_node NODE: start its slurmd, also after cluster_kill.
 cluster_node() {
     mkdir -p "$cluster/spool/$1"
-    "$on" "$1" slurmd -f "$cluster/slurm.conf" -N "$1" \
+    # nobody's process, should a case of a test start it
+    env -u TEST_MARK "$on" "$1" slurmd -f "$cluster/slurm.conf" -N "$1" \
         >"$cluster/log/start" 2>&1 && return
     cluster_why="slurmd: $(tail -n1 "$cluster/log/start")"
     return 1

@@ -39,7 +39,7 @@ fi
 
 # slurm COMMAND...: as from a login node.
 slurm() {
-    timeout -k 5 60 "$on" n0 "$@"
+    timeout -k 5 "${slurm_seconds:-60}" "$on" n0 "$@"
 }
 
 # submit OPTION... SCRIPT [ARGUMENT...]: its number is in $id.
@@ -387,23 +387,78 @@ test_case "submit: written, sent, watched" '
     grep -q "sbatch (status 1): .*invalid partition" err || fail "$(cat err)"
 '
 
-# The relaunch on the nodes that are left is asked for by name, until it is
-# everywhere.
-if [ "${TEST_SLURM_NODE_LOSS:-no}" = yes ]; then
-    test_case "a node is killed in the middle" '
-        for i in $(seq 60); do
-            echo "sleep 0.4; echo $i >>ran"
-        done >list
-        script job <<END
-exec distributex run list
-END
-        submit --nodes=4 --exclusive --no-kill --time=5 job
-        wait_for 20 "test -s ran"
-        cluster_kill n3
-        ended_with 0 55
-        exactly 60
-        cluster_node n3
-    '
-fi
+# back NODE: that was killed is in service again.
+back() {
+    cluster_node "$1"
+    wait_for 30 '[ "$(slurm sinfo -h -p debug -n '"$1"' -o %t)" = idle ]' ||
+        fail "$(slurm sinfo)"
+}
+
+# busy FOR...: a list of so many tasks of 0.4 s, which say that they ran.
+busy() {
+    local i
+    for i in $(seq "$1"); do
+        echo "sleep 0.4; echo $i >>ran"
+    done >list
+}
+
+test_case "a node is killed in the middle: the others go on" '
+    busy 60
+    submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" \
+        --lost-after 2s list
+    wait_for 20 "test -s ran"
+    cluster_kill n3
+    ended_with 0
+    grep -q "rank 2 on n3 lost after" log || fail "$(cat log)"
+    ! grep -q "launching the rest" log || fail "$(cat log)"
+    exactly 60
+    back n3
+'
+
+long_case "the same, and Slurm takes the node out of the job meanwhile" '
+    busy 500
+    submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" list
+    wait_for 20 "test -s ran"
+    cluster_kill n3
+    ended_with 0 90
+    grep -q "rank 2 on n3 lost after" log || fail "$(cat log)"
+    grep -q "Removing failed node n3 from JobId=$id" \
+        "$cluster/log/slurmctld.log" || fail "$(cat log)"
+    exactly 500
+    back n3
+'
+
+test_case "a node and mpirun are killed: launched again on the other nodes" '
+    busy 80
+    submit --nodes=4 --time=5 "$srcdir/slurm/distributex.sbatch" list
+    wait_for 20 "test -s ran"
+    cluster_kill n3
+    for pid in $(marked); do
+        [ "$(cat "/proc/$pid/comm")" != mpirun ] || kill -KILL "$pid"
+    done
+    ended_with 0 60
+    grep -q "host n3 does not answer: going on without it" log ||
+        fail "$(cat log)"
+    grep -q "80 tasks on 3 ranks, 3 nodes, 6 slots" log || fail "$(cat log)"
+    ! grep -q "warning: using" log || fail "$(cat log)"
+    exactly 80
+    back n3
+'
+
+# The supervisor is in the shell of salloc, on another node.
+long_case "the node of rank 0 is killed: launched again on the others" '
+    busy 80
+    (slurm_seconds=100 slurm salloc --nodes=4 --exclusive --no-kill distributex run \
+        --run-dir d list >out 2>log; echo $? >status) &
+    wait_for 20 "test -s ran"
+    cluster_kill n1
+    wait_for 80 "test -s status" || fail "$(cat log)"
+    [ "$(cat status)" -eq 0 ] || fail "$(cat status log)"
+    grep -q "host n1 does not answer: going on without it" log ||
+        fail "$(cat log)"
+    [ "$(recorded | sort -u | wc -l)" -eq 80 ] || fail "$(recorded)"
+    [ "$(recorded | wc -l)" -eq 80 ] || fail "$(recorded)"
+    back n1
+'
 
 test_done

@@ -56,6 +56,21 @@ START_TEST(silence)
 }
 END_TEST
 
+START_TEST(when_it_was)
+{
+    struct dtx_rank_stats k;
+
+    add(1, 1, 0);
+    now_ns = 5 * DTX_MSEC_NS;
+    begin();
+    hello(1, 1, 1);
+    now_ns = 12 * DTX_MSEC_NS;
+    lost(1);
+    dtx_master_rank_stats(m, 1, &k);
+    ck_assert_int_eq(k.lost_ns, 7 * DTX_MSEC_NS);
+}
+END_TEST
+
 /* A master that was stopped for a minute has not listened meanwhile. */
 START_TEST(own_sleep_is_no_silence)
 {
@@ -175,6 +190,7 @@ static Suite *build_suite(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, silence);
+    tcase_add_test(tc, when_it_was);
     tcase_add_test(tc, own_sleep_is_no_silence);
     tcase_add_test(tc, silence_at_the_end);
     tcase_add_test(tc, set_aside);

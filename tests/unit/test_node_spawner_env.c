@@ -40,6 +40,8 @@ static const struct {
     {"MPI_HOME=/opt/mpi", false},
     {"OMP_NUM_THREADS=4", false},
     {"SLURM_JOB_ID=12", false},
+    {"SLURM_NO_KILL=set", true},
+    {"SLURM_OVERLAP=1", true},
     {"PATH=/bin", false},
     {"XOMPI_A=1", false},
     {"NOVALUE", false},
