@@ -6,8 +6,10 @@
 # own, with a host name, an address on one bridge and its own /dev/shm; they
 # share the file system and the process numbers.  hosts_up N makes them and the
 # files hostfile and on; on HOST COMMAND... runs something there, as ssh would.
-# hosts_case is test_case, and removes them whatever came of it.
+# hosts_case is test_case, and removes them whatever came of it.  hosts_up N US
+# has frames take US microseconds from host to host.
 
+: "${SLOW_SWITCH:=$builddir/tests/cli/slow_switch}"
 hosts_prefix=dtx$$h
 no_hosts=$no_mpi
 
@@ -29,11 +31,34 @@ hosts_check() {
     fi
 }
 
-hosts_up() {
-    local i h sw=${hosts_prefix}s
+# Why links cannot have a latency here, or nothing.
+hosts_no_latency() {
+    [ -c /dev/net/tun ] || echo "no /dev/net/tun here"
+}
+
+# A bridge, and a cable to each host.
+hosts_bridge() {
+    local i sw=${hosts_prefix}s
     ip netns add "$sw"
     ip -n "$sw" link add br0 type bridge
     ip -n "$sw" link set br0 up
+    for i in $(seq "$1"); do
+        ip link add e0 netns "$hosts_prefix$i" type veth peer name "p$i" \
+            netns "$sw"
+        ip -n "$sw" link set "p$i" master br0 up
+    done
+}
+
+# hosts_slow_switch N US: a switch that takes its time; it ends with the case.
+hosts_slow_switch() {
+    # shellcheck disable=SC2046
+    "$SLOW_SWITCH" "$2" $(seq -f "$hosts_prefix%g" "$1") >switch 2>&1 &
+    wait_for 10 "grep -q ready switch" || fail "$(cat switch)"
+}
+
+# hosts_up N [US]
+hosts_up() {
+    local i h
     echo "127.0.0.1 localhost" >etc-hosts
     : >hostfile
     for i in $(seq "$1"); do
@@ -41,8 +66,14 @@ hosts_up() {
         echo "10.77.0.$i $h" >>etc-hosts
         echo "$h slots=2" >>hostfile
         ip netns add "$h"
-        ip link add e0 netns "$h" type veth peer name "p$i" netns "$sw"
-        ip -n "$sw" link set "p$i" master br0 up
+    done
+    if [ "${2:-0}" -gt 0 ]; then
+        hosts_slow_switch "$1" "$2"
+    else
+        hosts_bridge "$1"
+    fi
+    for i in $(seq "$1"); do
+        h=$hosts_prefix$i
         ip -n "$h" addr add "10.77.0.$i/24" dev e0
         ip -n "$h" link set e0 up
         ip -n "$h" link set lo up

@@ -111,25 +111,36 @@ held_bag() {
         "echo $n >>ended; echo o$n" >>list
 }
 
-# fence_bag N: N tasks that last until there is a file go.  A further attempt
-# notes in the file both that the earlier one still runs where it began.
+# fence_bag N: N tasks that last until there is a file go, or go.1 for the first.
+# A further attempt notes in the file both that the earlier one still runs.
 fence_bag() {
     local i
     cat >fenced <<-"END"
 	#!/bin/sh
 	n=$DTX_TASK_ID
-	read -r old state <"pid.$n" 2>/dev/null && [ -e "/proc/$old" ] &&
+	read -r old rank <"at.$n" 2>/dev/null && [ -e "/proc/$old" ] &&
 	    ! grep -q ") Z" "/proc/$old/stat" && echo "$n: $old" >>both
-	echo $$ >"pid.$n"
+	echo "$$ $DTX_RANK" >"at.$n"
 	echo "$n" >>began
 	i=0
-	while [ ! -e go ] && [ $i -lt 600 ]; do sleep 0.1; i=$((i + 1)); done
+	while [ ! -e go ] && [ ! -e "go.$n" ] && [ $i -lt 600 ]; do
+	    sleep 0.1
+	    i=$((i + 1))
+	done
 	echo "o$n"
 	END
     chmod +x fenced
     for i in $(seq "$1"); do
         echo "./fenced $i"
     done >list
+}
+
+# let_go RANKS: end those that run on ranks of these numbers ([01]).
+let_go() {
+    local file
+    for file in $(grep -l " $1\$" at.*); do
+        touch "go${file#at}"
+    done
 }
 
 # gone SECONDS: within that time no process of the job or its tasks is left.

@@ -31,8 +31,8 @@ trap 'hosts_down; end_test' EXIT
 # go OPTION...: begin the job, from the first host.
 go() {
     begin ./on "${hosts_prefix}1" cd "$PWD" "&&" "$DISTRIBUTEX" run \
-        --hostfile hostfile --ranks 6 -j 2 --lost-after 2s --run-dir d \
-        "$@" list
+        --hostfile hostfile --ranks 6 -j 2 --lost-after "${lost_after:-2s}" \
+        --run-dir d "$@" list
 }
 
 begun() {
@@ -56,9 +56,11 @@ survive() {
     all_once 150
 }
 
-hosts_case "three hosts: all outputs, and steals between them" '
+# work_together [US]: on three hosts, with such a latency: all outputs, and
+# steals between the hosts.
+work_together() {
     own_tmp
-    hosts_up 3
+    hosts_up 3 "${1:-0}"
     # after many short ones the first host becomes slow: it has too much then
     for i in $(seq 300); do
         [ "$i" -le 200 ] || printf "[ \$DTX_RANK -ge 2 ] || sleep 0.3; "
@@ -70,7 +72,30 @@ hosts_case "three hosts: all outputs, and steals between them" '
     all_once 300
     grep -q "^balance .* [1-9][0-9]* steals moved" err || fail "$(cat err)"
     [ "$(grep -c "^rank [0-9] *${hosts_prefix}[123]," err)" -eq 6 ]
-'
+}
+
+# is_slow US: to the next host and back takes twice that.
+is_slow() {
+    local ns
+    ns=$(./on "${hosts_prefix}1" 'a=$(date +%s%N)
+        bash -c ": >/dev/tcp/10.77.0.2/9" 2>/dev/null
+        echo $(($(date +%s%N) - a))')
+    [ "$ns" -ge $((2 * $1 * 1000)) ] || fail "an answer after $ns ns"
+}
+
+hosts_case "three hosts: all outputs, and steals between them" work_together
+
+for us in 200 2000; do
+    export us
+    if [ -n "$(hosts_no_latency)" ]; then
+        skip_case "with $us us from host to host" "$(hosts_no_latency)"
+    else
+        hosts_case "likewise with $us us from host to host" '
+            work_together $us
+            is_slow $us
+        '
+    fi
+done
 
 hosts_case "a killed rank on another host" '
     own_tmp
@@ -91,11 +116,31 @@ hosts_case "a killed daemon" '
     survive "kill -KILL \$(host_pids 3 orted)"
 '
 
-hosts_case "a cut link: the host goes, and its tasks" '
+# Four tasks a host; those of the first two are let go when the third is cut off,
+# so that its tasks begin anew there as soon as they are granted.
+hosts_case "a cut link is noticed within 5 s, and its tasks end before" '
     own_tmp
-    survive "cut_host 3; wait_for 20 \"[ -z \\\"\\\$(host_pids 3 sleep)\\\" ]\""
+    slow=2000
+    [ -z "$(hosts_no_latency)" ] || slow=0
+    hosts_up 3 $slow
+    fence_bag 12
+    lost_after=5s
+    go -j 4
+    begun 12
+    cut_at=$(date +%s%N)
+    cut_host 3
+    let_go "[0-3]"
+    begun 16
+    ms=$((($(date +%s%N) - cut_at) / 1000000))
+    echo "a cut link: its tasks began elsewhere after $ms ms" >"$test_root/told"
+    touch go
+    ended 0
+    all_once 12
+    [ ! -e both ] || fail "ran twice at a time: $(cat both)"
     grep -q "on ${hosts_prefix}3 lost after" err || fail "$(cat err)"
+    [ "$ms" -lt 15000 ] || fail "after $ms ms"
 '
+sed "s/^/# /" "$test_root/told"
 
 hosts_case "a killed host" '
     own_tmp
