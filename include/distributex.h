@@ -21,6 +21,14 @@
  * on a struct dtx_call are called by the kernel that was given it, while it
  * runs.  Kernels run on several threads at once and must not call MPI.
  *
+ * Losses: a rank that dies does not end the others where the launcher leaves
+ * them alive (mpirun --enable-recovery).  In loops and submitted tasks what it
+ * had is run again, done or not, on the others, and the result is that of each
+ * iteration counted once; the session goes on without it.  Kernels may
+ * therefore run again for an index, a task's outcome and a delivered result
+ * still come once.  A tree, tasks that spawn others, and the loss of rank 0 end
+ * with DTX_ELOST on every rank, and the session with it.
+ *
  * Memory: what is passed by pointer stays the caller's and must stay there
  * until the call returns, unless a function says otherwise.
  */
@@ -67,7 +75,9 @@ DTX_PUBLIC int dtx_init(const char *options);
 DTX_PUBLIC int dtx_init_handle(const void *comm, size_t size,
                                const char *options);
 /* End: collective. Finalises MPI if dtx_init initialised it. Objects that are
- * left are destroyed. */
+ * left are destroyed. DTX_ELOST: a rank was lost in this session, and MPI was
+ * not finalised, since that would wait for the dead: end the process without
+ * any further call of MPI. */
 DTX_PUBLIC int dtx_finalize(void);
 
 /* -1 outside a session. */
@@ -138,7 +148,8 @@ DTX_PUBLIC int dtx_call_spawn(struct dtx_call *call, const char *kernel,
 /* Run the kernel for begin .. end-1, each exactly once, somewhere. Collective.
  * 'args' (the same bytes on all ranks; NULL when 0) are shown to the kernel.
  * DTX_EKERNEL: some iterations failed, the others were run. DTX_EMISMATCH: the
- * ranks do not make the same call. DTX_ENOENT: no such kernel. */
+ * ranks do not make the same call. DTX_ENOENT: no such kernel. DTX_ELOST: rank
+ * 0 is lost. */
 DTX_PUBLIC int dtx_for(const char *kernel, uint64_t begin, uint64_t end,
                        const void *args, size_t args_bytes);
 
@@ -197,7 +208,8 @@ DTX_PUBLIC int dtx_work_schedule(struct dtx_work *w, const char *schedule);
 DTX_PUBLIC int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
                             const void *args, size_t args_bytes);
 /* Visit the tree below 'root' (node_bytes bytes, the same on all ranks). A node
- * whose visit failed has no children; the call returns DTX_EKERNEL then. */
+ * whose visit failed has no children; the call returns DTX_EKERNEL then.
+ * DTX_ELOST: a rank was lost, and with it a part of the tree. */
 DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
                              const void *args, size_t args_bytes);
 
@@ -229,7 +241,8 @@ typedef void (*dtx_ended_f)(void *ctx, uint64_t task, int code, const void *out,
 DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
                                void *ctx);
 /* Run what rank 0 has submitted, and what that spawns, until all has ended.
- * Collective. DTX_EKERNEL: some failed. */
+ * Collective. DTX_EKERNEL: some failed. DTX_ELOST: a rank was lost after tasks
+ * had spawned others, or rank 0. */
 DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
 /* Master-driven programs: rank 0 submits and runs, again and again; the other
  * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between

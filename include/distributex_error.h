@@ -38,7 +38,8 @@ extern "C" {
     X(ESTATE, -17, "called in the wrong state")                                \
     X(EKERNEL, -18, "a kernel reported failure")                               \
     X(EMISMATCH, -19, "the ranks do not agree")                                \
-    X(ECANCEL, -20, "cancelled")
+    X(ECANCEL, -20, "cancelled")                                               \
+    X(ELOST, -21, "a rank is lost")
 
 enum dtx_err {
     DTX_OK = 0,

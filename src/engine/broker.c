@@ -23,6 +23,8 @@ struct peer {
     uint32_t thief;    /* on whose behalf it is asked, or NOBODY */
     uint32_t next;     /* in the queue of parked thieves, or NOBODY */
     bool parked;
+    bool lost;
+    uint32_t banked;   /* the last round of which its part has come */
     uint64_t sent;     /* grants */
     uint64_t asked_at; /* number of the last KYIELD sent to it */
     int64_t finish_ns; /* predicted; FAR_NS: unknown */
@@ -33,12 +35,13 @@ struct dtx_broker {
     struct peer *peer;
     struct dtx_heap victims; /* who may be asked; ends last first */
     uint32_t park_head, park_tail;
-    uint32_t idle, asked, entered;
+    uint32_t alive, idle, asked, complete; /* ranks */
+    uint32_t round;    /* KOVERs sent in this region */
     uint64_t asks;
     bool over;
+    int code;          /* of the last KOVER */
     int64_t now_ns;
     struct dtx_broker_region g;
-    struct dtx_broker_stats st;
     struct dtx_actions *out;
 };
 
@@ -62,7 +65,7 @@ struct dtx_broker *dtx_broker_create(const struct dtx_broker_config *c)
 
     if (!b)
         return NULL;
-    b->n = c->nranks;
+    b->n = b->alive = c->nranks;
     b->over = true;
     b->peer = calloc(c->nranks, sizeof(*b->peer));
     dtx_heap_init(&b->victims, ends_later, b);
@@ -92,6 +95,7 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g)
         ;
     for (r = 0; r < b->n; r++) {
         struct peer fresh = {.slots = b->peer[r].slots,
+                             .lost = b->peer[r].lost,
                              .thief = NOBODY,
                              .next = NOBODY,
                              .finish_ns = FAR_NS};
@@ -99,7 +103,7 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g)
         b->peer[r] = fresh;
     }
     b->park_head = b->park_tail = NOBODY;
-    b->idle = b->asked = b->entered = 0;
+    b->idle = b->asked = b->complete = b->round = 0;
     b->over = false;
     b->g = *g;
 }
@@ -109,9 +113,29 @@ bool dtx_broker_over(const struct dtx_broker *b)
     return b->over;
 }
 
-const struct dtx_broker_stats *dtx_broker_stats(const struct dtx_broker *b)
+void dtx_broker_bank(struct dtx_broker *b, uint32_t rank, uint32_t round)
 {
-    return &b->st;
+    struct peer *p = &b->peer[rank];
+
+    if (p->banked == round || p->lost)
+        return;
+    p->banked = round;
+    b->complete += round == b->round;
+}
+
+bool dtx_broker_complete(const struct dtx_broker *b)
+{
+    return b->over && b->complete == b->alive;
+}
+
+uint32_t dtx_broker_round(const struct dtx_broker *b)
+{
+    return b->round;
+}
+
+bool dtx_broker_is_lost(const struct dtx_broker *b, uint32_t rank)
+{
+    return b->peer[rank].lost;
 }
 
 static void send(struct dtx_broker *b, uint32_t to, struct dtx_msg *m)
@@ -134,16 +158,21 @@ static void end_region(struct dtx_broker *b, int code, const char *text)
     if (b->over)
         return;
     b->over = true;
+    b->code = code;
+    b->round++;
+    b->complete = 0;
     m.u.kover.code = code;
     m.u.kover.text = dtx_str_of(text);
-    for (r = 0; r < b->n; r++)
-        send(b, r, &m);
+    for (r = 0; r < b->n; r++) {
+        if (!b->peer[r].lost)
+            send(b, r, &m);
+    }
     (void)dtx_actions_add(b->out, DTX_ACT_FINISH);
 }
 
 static bool may_be_asked(const struct peer *p)
 {
-    return p->entered && !p->wanting && !p->idle && !p->dry &&
+    return p->entered && !p->lost && !p->wanting && !p->idle && !p->dry &&
            p->thief == NOBODY;
 }
 
@@ -194,7 +223,7 @@ static void serve(struct dtx_broker *b)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KYIELD};
 
-    while (b->park_head != NOBODY &&
+    while (!b->over && b->park_head != NOBODY &&
            dtx_heap_top(&b->victims) != DTX_HEAP_NONE) {
         uint32_t thief = unpark(b), v;
 
@@ -204,7 +233,6 @@ static void serve(struct dtx_broker *b)
         b->peer[v].thief = thief;
         b->peer[v].asked_at = ++b->asks;
         b->asked++;
-        b->st.yields++;
         m.u.kyield.slots = b->peer[thief].slots;
         send(b, v, &m);
     }
@@ -218,7 +246,9 @@ static void set_idle(struct dtx_broker *b, uint32_t r, bool idle)
     p->idle = idle;
 }
 
-static void grant(struct dtx_broker *b, uint32_t to, struct dtx_str work)
+/* 'work' goes from one's hands ('from': a rank or the source) to 'to'. */
+static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
+                  struct dtx_str work)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KGRANT};
     struct peer *p = &b->peer[to];
@@ -228,9 +258,12 @@ static void grant(struct dtx_broker *b, uint32_t to, struct dtx_str work)
     p->dry = false;
     p->finish_ns = FAR_NS; /* it will say */
     set_idle(b, to, false);
-    b->st.grants++;
+    b->over = false;
+    if (b->g.moved && !b->g.moved(b->g.ctx, from, to, work))
+        return false;
     m.u.kgrant.work = work;
     send(b, to, &m);
+    return place(b, to);
 }
 
 static int on_enter(struct dtx_broker *b, uint32_t from,
@@ -242,7 +275,6 @@ static int on_enter(struct dtx_broker *b, uint32_t from,
     if (b->peer[from].entered)
         return DTX_EPROTO;
     b->peer[from].entered = true;
-    b->entered++;
     kernels = m->u.enter.kernels.len == strlen(b->g.kernels) &&
               memcmp(m->u.enter.kernels.data, b->g.kernels,
                      m->u.enter.kernels.len) == 0;
@@ -265,28 +297,25 @@ static int on_enter(struct dtx_broker *b, uint32_t from,
     return DTX_OK;
 }
 
-/* From the source, when there is one; true when it had any. */
-static bool draw(struct dtx_broker *b, uint32_t r, const struct dtx_msg *m)
+/* From the source, when there is one. */
+static bool draw(struct dtx_broker *b, uint32_t r, uint32_t count,
+                 const struct dtx_broker_news *news)
 {
-    struct dtx_broker_news news = {m->u.kwant.done, m->u.kwant.busy_ns};
     struct dtx_buf work = DTX_BUF_INIT;
-    uint32_t count = m->u.kwant.count ? m->u.kwant.count : 1;
-    bool any;
+    bool ok;
 
-    if (!b->g.source)
-        return false;
-    b->g.source(b->g.source_ctx, r, count, &news, &work);
-    any = work.len > 0;
-    if (any)
-        grant(b, r, (struct dtx_str){work.data, work.len});
-    b->out->failed |= work.failed;
+    b->g.source(b->g.ctx, r, count ? count : 1, news, &work);
+    ok = !work.failed &&
+         (work.len == 0 || grant(b, DTX_BROKER_SOURCE, r,
+                                 (struct dtx_str){work.data, work.len}));
     dtx_buf_free(&work);
-    return any;
+    return ok;
 }
 
 static int on_want(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
 {
     struct peer *p = &b->peer[from];
+    struct dtx_broker_news news = {m->u.kwant.done, m->u.kwant.busy_ns};
 
     if (m->u.kwant.received > p->sent)
         return DTX_EPROTO;
@@ -294,12 +323,11 @@ static int on_want(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
         return DTX_OK; /* a grant has crossed it: the rank will ask again */
     if (m->u.kwant.idle)
         set_idle(b, from, true);
-    if (draw(b, from, m))
-        return DTX_OK;
     p->wanting = true;
     p->finish_ns = b->now_ns;
-    if (!b->g.source)
-        park(b, from);
+    if (b->g.source)
+        return draw(b, from, m->u.kwant.count, &news) ? DTX_OK : DTX_ENOMEM;
+    park(b, from);
     return DTX_OK;
 }
 
@@ -334,13 +362,80 @@ static int on_yielded(struct dtx_broker *b, uint32_t from,
     p->finish_ns = left < 0 || left > FAR_NS - b->now_ns ? FAR_NS
                                                          : b->now_ns + left;
     p->dry = left == 0 || m->u.kyielded.work.len == 0;
-    if (m->u.kyielded.work.len > 0) {
-        grant(b, thief, m->u.kyielded.work);
-        return place(b, thief) ? DTX_OK : DTX_ENOMEM;
-    }
-    b->st.refused++;
+    if (m->u.kyielded.work.len > 0)
+        return grant(b, from, b->peer[thief].lost ? 0 : thief,
+                     m->u.kyielded.work)
+                   ? DTX_OK
+                   : DTX_ENOMEM;
     if (b->peer[thief].wanting)
         park(b, thief);
+    return DTX_OK;
+}
+
+/* --- losses --------------------------------------------------------------- */
+
+/* It takes part no more. */
+static void bury(struct dtx_broker *b, uint32_t r)
+{
+    struct peer *p = &b->peer[r];
+
+    if (!p->lost) {
+        p->lost = true;
+        b->alive--;
+        b->complete -= b->over && p->banked == b->round;
+    }
+    set_idle(b, r, false);
+    p->wanting = false;
+    dtx_heap_remove(&b->victims, r);
+    if (p->thief == NOBODY)
+        return;
+    b->asked--;
+    if (b->peer[p->thief].wanting)
+        park(b, p->thief);
+    p->thief = NOBODY;
+}
+
+/* What it had goes to rank 0, or back to the source. */
+static int regain(struct dtx_broker *b, uint32_t r)
+{
+    static const struct dtx_broker_news none = {0, 0};
+    struct dtx_buf work = DTX_BUF_INIT;
+    int rc = b->g.lost ? b->g.lost(b->g.ctx, r, &work) : DTX_ELOST;
+    uint32_t i;
+
+    if (rc == DTX_OK && work.failed)
+        rc = DTX_ENOMEM;
+    if (rc == DTX_OK && work.len > 0 &&
+        !grant(b, r, 0, (struct dtx_str){work.data, work.len}))
+        rc = DTX_ENOMEM;
+    dtx_buf_free(&work);
+    for (i = 0; b->g.source && i < b->n && rc == DTX_OK; i++) {
+        if (b->peer[i].wanting && !draw(b, i, 1, &none))
+            rc = DTX_ENOMEM;
+    }
+    return rc;
+}
+
+static int on_lost(struct dtx_broker *b, uint32_t r)
+{
+    bool settled = b->over && (b->code != DTX_OK ||
+                               b->peer[r].banked == b->round);
+    struct dtx_buf t = DTX_BUF_INIT;
+    int rc;
+
+    bury(b, r);
+    if (settled)
+        return DTX_OK;
+    rc = regain(b, r);
+    if (rc != DTX_ELOST) {
+        serve(b);
+        return rc;
+    }
+    dtx_buf_printf(&t, "rank %u is gone, and nobody knows what it had: a tree, "
+                       "or tasks that spawn others, cannot be resumed", r);
+    b->over = false; /* once more, with a code */
+    end_region(b, DTX_ELOST, t.failed ? "" : t.data);
+    dtx_buf_free(&t);
     return DTX_OK;
 }
 
@@ -374,7 +469,7 @@ static int on_frame(struct dtx_broker *b, const struct dtx_event *ev)
 
     if (from >= b->n || dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &m))
         return DTX_EPROTO;
-    if (b->over || m.epoch != b->g.number)
+    if (b->over || m.epoch != b->g.number || b->peer[from].lost)
         return DTX_OK;
     rc = on_message(b, from, &m);
     if (rc == DTX_OK && !place(b, from))
@@ -394,13 +489,9 @@ int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
     if (ev->kind == DTX_EV_FRAME) {
         rc = on_frame(b, ev);
     } else if (ev->kind == DTX_EV_RANK_LOST) {
-        struct dtx_buf t = DTX_BUF_INIT;
-
-        dtx_buf_printf(&t, "rank %u is lost", ev->u.lost.rank);
-        end_region(b, DTX_EMPI, t.failed ? "" : t.data);
-        dtx_buf_free(&t);
+        rc = on_lost(b, ev->u.lost.rank);
     }
-    if (!b->over && b->idle == b->n && b->asked == 0)
+    if (!b->over && b->idle == b->alive && b->asked == 0)
         end_region(b, DTX_OK, "");
     if (out->failed)
         rc = DTX_ENOMEM;

@@ -17,6 +17,11 @@
  *    one counter a rank suffices, since all messages have one end here.)
  *  - Where a schedule cuts the loop into chunks, the broker is given a source
  *    of them, and asks no rank for any.
+ *  - The region's end has rounds: after KOVER every rank hands in its part, and
+ *    when a rank is lost whose part has not come, what it had is granted to
+ *    rank 0, which opens the region once more (engine/member.h). Whoever keeps
+ *    the books of work (engine/owners.h, engine/ledger.h) is told of all that
+ *    moves, and asked what a lost rank had.
  *
  * Same contract as engine/event.h: event in, actions out (SEND; FINISH when a
  * region is over, after its KOVERs), no clock, no chance.  A step costs the
@@ -50,32 +55,45 @@ typedef void (*dtx_broker_source_f)(void *ctx, uint32_t rank, uint32_t count,
                                     const struct dtx_broker_news *news,
                                     struct dtx_buf *work);
 
+#define DTX_BROKER_SOURCE UINT32_MAX /* in the place of a rank */
+
+/* Work has gone out of one's hands into another's. False: out of memory. */
+typedef bool (*dtx_broker_moved_f)(void *ctx, uint32_t from, uint32_t to,
+                                   struct dtx_str work);
+/* 'rank' is lost: append what it had and has not handed in to 'work', or put
+ * it back into the source. 0 or negative; DTX_ELOST: nobody can tell. */
+typedef int (*dtx_broker_lost_f)(void *ctx, uint32_t rank,
+                                 struct dtx_buf *work);
+
 struct dtx_broker_region {
     uint32_t number;     /* goes up from region to region */
     uint64_t digest;     /* what all ranks must agree about ... */
     const char *call;    /* ... as text; borrowed while the region lasts */
     const char *kernels; /* names, each with a newline; borrowed likewise */
     dtx_broker_source_f source; /* NULL: work is with the ranks */
-    void *source_ctx;
-};
-
-struct dtx_broker_stats {
-    uint64_t yields;  /* asked */
-    uint64_t grants;  /* that moved work */
-    uint64_t refused; /* yields answered with nothing */
+    dtx_broker_moved_f moved;   /* NULL: nobody wants to know */
+    dtx_broker_lost_f lost;     /* NULL: a loss ends the region */
+    void *ctx;                  /* of these three */
 };
 
 /* NULL when out of memory. */
 struct dtx_broker *dtx_broker_create(const struct dtx_broker_config *c);
 void dtx_broker_destroy(struct dtx_broker *b); /* NULL is allowed */
-/* A region begins. The one before must be over. */
+/* A region begins. The one before must be over. Ranks that are lost stay so. */
 void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g);
 /* Events: FRAME (of the kinds a rank sends, but KPART and KRESULT) and
- * RANK_LOST (the region ends with an error). 0; DTX_ENOMEM; DTX_EPROTO for a
- * frame that is not the protocol's. Frames of other regions are dropped. */
+ * RANK_LOST (also of one that was lost before the region began). 0;
+ * DTX_ENOMEM; DTX_EPROTO for a frame that is not the protocol's. Frames of
+ * other regions, and of lost ranks, are dropped. */
 int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
                     struct dtx_actions *out);
 bool dtx_broker_over(const struct dtx_broker *b);
-const struct dtx_broker_stats *dtx_broker_stats(const struct dtx_broker *b);
+/* The part of 'rank' of this round has come. */
+void dtx_broker_bank(struct dtx_broker *b, uint32_t rank, uint32_t round);
+/* It is over, and the parts of all that live are there. */
+bool dtx_broker_complete(const struct dtx_broker *b);
+/* KOVERs of this region so far. */
+uint32_t dtx_broker_round(const struct dtx_broker *b);
+bool dtx_broker_is_lost(const struct dtx_broker *b, uint32_t rank);
 
 #endif

@@ -8,8 +8,8 @@
 #include "base/hash.h"
 #include "engine/broker.h"
 #include "engine/event.h"
+#include "engine/ledger.h"
 #include "lib/session.h"
-#include "lib/tasks.h"
 #include "sched/loop.h"
 
 #define LONGEST_NAME 255u
@@ -123,6 +123,10 @@ int dtx_finalize(void)
     rc = dtx_net_close(&s->net);
     current = NULL;
     free_session(s);
+    if (rc == DTX_ELOST)
+        return dtx_error_set(&last, rc,
+                             "dtx_finalize: a rank was lost, and so MPI is not "
+                             "finalised: end without any further call of it");
     return rc < 0 ? dtx_error_set(&last, rc,
                                   "dtx_finalize: the ranks did not come "
                                   "together")

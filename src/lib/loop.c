@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/broker.h"
+#include "engine/owners.h"
 #include "lane/range.h"
 #include "lib/results.h"
 #include "lib/session.h"
@@ -44,6 +45,8 @@ struct loop {
     struct dtx_segment *seg;  /* at .. n-1 */
     size_t at, n, cap;
     struct dtx_loop_plan *plan; /* rank 0, when a schedule cuts */
+    struct dtx_spans back;    /* rank 0: lost by others, for who draws */
+    struct dtx_owners owners; /* rank 0; the communicating thread's */
     bool whole;               /* a schedule cuts, here or on rank 0 */
     uint64_t news_done;
     int64_t news_ns;
@@ -108,11 +111,31 @@ static bool refill(struct loop *l)
     return true;
 }
 
+/* Of what lost ranks had: as in factoring, half in as many chunks as there are
+ * slots. */
+static bool draw_back(const struct dtx_region *g, struct loop *l,
+                      struct dtx_segment *out)
+{
+    uint64_t most = dtx_spans_sum(&l->back) / (2 * g->session->slots_all) + 1;
+    struct dtx_span s = l->back.list[0];
+
+    if (s.end - s.first > most)
+        s.end = s.first + most;
+    if (!dtx_spans_cut(&l->back, s.first, s.end - s.first))
+        return false;
+    *out = (struct dtx_segment){(uint32_t)s.first, (uint32_t)(s.end - s.first),
+                                0};
+    return true;
+}
+
 /* Rank 0's slots cut their chunks themselves. */
-static bool draw_one(struct loop *l, uint32_t rank, struct dtx_segment *out)
+static bool draw_one(const struct dtx_region *g, struct loop *l, uint32_t rank,
+                     struct dtx_segment *out)
 {
     uint64_t first = 0, count;
 
+    if (l->back.n > 0)
+        return draw_back(g, l, out);
     if (!l->plan)
         return false;
     count = dtx_loop_plan_next(l->plan, rank, &first);
@@ -151,7 +174,7 @@ static bool take_whole(struct dtx_region *g, struct loop *l,
     bool got;
 
     (void)pthread_mutex_lock(&c->lock);
-    got = next_segment(l, out) || draw_one(l, g->session->net.rank, out);
+    got = next_segment(l, out) || draw_one(g, l, g->session->net.rank, out);
     (void)pthread_mutex_unlock(&c->lock);
     return got;
 }
@@ -356,22 +379,30 @@ static bool step(void *region, unsigned slot)
 
 /* --- the communicating thread's ------------------------------------------- */
 
-static int deal(struct dtx_region *g, struct loop *l)
+/* A rank's part of the loop at its start; '*seg' is the caller's to free. */
+static bool deal_of(const struct dtx_region *g, uint32_t rank,
+                    struct dtx_segment **seg, size_t *count)
 {
     const struct dtx_work *w = g->work;
     const struct dtx_net *n = &g->session->net;
     const struct dtx_profile *p = NULL;
-    struct dtx_segment *seg = NULL;
-    size_t count = 0, i;
-    bool ok;
 
     if (w->profile && w->profile_begin == g->begin &&
         w->profile_end == g->end)
         p = w->profile;
-    if (!dtx_profile_deal(p, l->total, n->size, n->slots, n->rank, &seg,
-                          &count))
-        return DTX_ENOMEM;
-    for (i = 0, ok = true; i < count && ok; i++)
+    *seg = NULL;
+    *count = 0;
+    return dtx_profile_deal(p, loop_of(g)->total, n->size, n->slots, rank, seg,
+                            count);
+}
+
+static int deal(struct dtx_region *g, struct loop *l)
+{
+    struct dtx_segment *seg;
+    size_t count, i;
+    bool ok = deal_of(g, g->session->net.rank, &seg, &count);
+
+    for (i = 0; i < count && ok; i++)
         ok = add_segment(l, seg[i].first, seg[i].count, seg[i].ns);
     free(seg);
     return ok ? DTX_OK : DTX_ENOMEM;
@@ -459,6 +490,8 @@ static void end(struct dtx_region *g)
     if (!l)
         return;
     dtx_loop_plan_destroy(l->plan);
+    dtx_spans_free(&l->back);
+    dtx_owners_free(&l->owners);
     free(l->seg);
     free(l);
 }
@@ -625,9 +658,74 @@ void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
     (void)pthread_mutex_lock(&c->lock);
     if (n->done > 0 && rank != g->session->net.rank)
         dtx_loop_plan_learn(l->plan, rank, n->done, (double)n->busy_ns);
-    while (count-- > 0 && draw_one(l, rank, &s))
+    while (count-- > 0 && draw_one(g, l, rank, &s))
         put_segment(work, s.first, s.count, 0);
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* --- rank 0's books ------------------------------------------------------- */
+
+static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
+                  struct dtx_str work)
+{
+    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    uint32_t round = dtx_broker_round(g->session->broker);
+    bool ok = true;
+
+    while (ok && !dtx_cursor_done(&c)) {
+        uint64_t first = dtx_get_u32(&c), count = dtx_get_u32(&c);
+
+        (void)dtx_get_u64(&c);
+        if (c.bad || first + count > loop_of(g)->total)
+            return true; /* who takes it will say so */
+        ok = dtx_owners_move(&loop_of(g)->owners, round, from, to, first,
+                             count);
+    }
+    return ok;
+}
+
+static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)
+{
+    return rank == g->session->net.rank ||
+           dtx_owners_bank(&loop_of(g)->owners, round, rank);
+}
+
+/* What rank 'r' has now, as the books say. */
+static bool find_lost(const struct dtx_region *g, uint32_t r,
+                      struct dtx_spans *has)
+{
+    const struct loop *l = loop_of(g);
+    struct dtx_segment *seg = NULL;
+    size_t count = 0, i;
+    bool ok = l->whole || deal_of(g, r, &seg, &count);
+
+    for (i = 0; i < count && ok; i++)
+        ok = dtx_spans_add(has, seg[i].first, seg[i].count);
+    free(seg);
+    return ok && dtx_owners_of(&l->owners, r, has);
+}
+
+/* It goes to rank 0; or, where chunks are drawn, back to be drawn again. */
+static int lost(struct dtx_region *g, uint32_t rank, struct dtx_buf *work)
+{
+    struct loop *l = loop_of(g);
+    struct dtx_crew *c = &g->session->crew;
+    struct dtx_spans has = DTX_SPANS_INIT;
+    bool ok = find_lost(g, rank, &has);
+    size_t i;
+
+    (void)pthread_mutex_lock(&c->lock);
+    for (i = 0; i < has.n && ok; i++) {
+        uint64_t first = has.list[i].first, count = has.list[i].end - first;
+
+        if (l->whole)
+            ok = dtx_spans_add(&l->back, first, count);
+        else
+            put_segment(work, (uint32_t)first, (uint32_t)count, 0);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    dtx_spans_free(&has);
+    return ok ? DTX_OK : DTX_ENOMEM;
 }
 
 struct dtx_profile *dtx_loop_profile(struct dtx_region *g)
@@ -638,8 +736,12 @@ struct dtx_profile *dtx_loop_profile(struct dtx_region *g)
     if (!p)
         return NULL;
     dtx_profile_init(p, loop_of(g)->total);
-    for (i = 0; i < g->session->crew.n; i++)
-        dtx_profile_merge(p, ((struct own *)g->call[i].own)->profile);
+    for (i = 0; i < g->session->crew.n; i++) {
+        struct own *o = g->call[i].own;
+
+        dtx_profile_merge(p, o->profile);
+        dtx_profile_init(o->profile, p->total);
+    }
     return p;
 }
 
@@ -653,4 +755,7 @@ const struct dtx_style dtx_style_loop = {
     .news = news,
     .drop = drop,
     .end = end,
+    .moved = moved,
+    .bank = bank,
+    .lost = lost,
 };

@@ -8,11 +8,15 @@
 
 #include "base/error.h"
 #include "node/bell.h"
+#include "node/clock.h"
 #include "node/cores.h"
 #include "run/place.h"
+#include "wire/wire.h"
 
 #define LONGEST_NAP_NS INT64_C(50000000)
 #define BUSY_NAP_NS INT64_C(20000) /* while a message is on its way */
+#define WATCH_NS INT64_C(20000000) /* between two looks who lives */
+#define CLOSE_LOST_NS INT64_C(2000000000)
 #define CLOSE_GRACE_NS INT64_C(30000000000)
 
 /* What each rank tells of itself: a card, and its weight. */
@@ -61,6 +65,9 @@ static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
             rc = choose_pus(n, cores, &s);
         if (r == n->rank)
             continue;
+        if ((n->rank == 0 || r == 0) &&
+            dtx_card_same_node(&card[r], &card[n->rank]))
+            dtx_peer_watch(&n->watched[r], card[r].bell.pid, false);
         if (o->bells && dtx_card_same_node(&card[r], &card[n->rank]))
             n->peer[r] = dtx_bell_open(&card[r].bell);
         n->far |= !n->peer[r];
@@ -104,13 +111,31 @@ static void free_parts(struct dtx_net *n)
 
     for (r = 0; n->peer && r < n->size; r++)
         dtx_bell_destroy(n->peer[r]);
+    for (r = 0; n->watched && r < n->size; r++)
+        dtx_peer_forget(&n->watched[r]);
     dtx_bell_destroy(n->bell);
     dtx_buf_free(&n->self);
     free(n->peer);
+    free(n->watched);
+    free(n->lost);
     free(n->slots);
     free(n->weight);
     free(n->pu);
     memset(n, 0, sizeof(*n));
+}
+
+static bool make_parts(struct dtx_net *n)
+{
+    uint32_t r;
+
+    n->peer = calloc(n->size, sizeof(struct dtx_bell *));
+    n->slots = calloc(n->size, sizeof(*n->slots));
+    n->weight = calloc(n->size, sizeof(*n->weight));
+    n->lost = calloc(n->size, sizeof(*n->lost));
+    n->watched = calloc(n->size, sizeof(*n->watched));
+    for (r = 0; n->watched && r < n->size; r++)
+        n->watched[r] = (struct dtx_peer)DTX_PEER_NONE;
+    return n->peer && n->slots && n->weight && n->lost && n->watched;
 }
 
 int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
@@ -126,13 +151,10 @@ int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
     n->rank = (uint32_t)dtx_transport_rank(n->transport);
     n->size = (uint32_t)dtx_transport_size(n->transport);
     n->nap_ns = o->nap_ns;
-    n->peer = calloc(n->size, sizeof(struct dtx_bell *));
-    n->slots = calloc(n->size, sizeof(*n->slots));
-    n->weight = calloc(n->size, sizeof(*n->weight));
     n->bell = dtx_bell_create(err);
     if (!n->bell)
         rc = DTX_ESYS;
-    else if (!n->peer || !n->slots || !n->weight)
+    else if (!make_parts(n))
         rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
     else
         rc = meet(n, o, weight, err);
@@ -143,12 +165,125 @@ int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
     return rc;
 }
 
+static bool any_lost(const struct dtx_net *n)
+{
+    uint32_t r;
+
+    for (r = 0; r < n->size; r++) {
+        if (n->lost[r])
+            return true;
+    }
+    return false;
+}
+
+/* BYE, with 1 as its epoch when a rank is lost. */
+static void say_bye(struct dtx_net *n, uint32_t to)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_BYE, .epoch = any_lost(n)};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    dtx_msg_encode(&b, &m);
+    if (!b.failed)
+        (void)dtx_net_send(n, to, DTX_CHANNEL_FRAMES, b.data, b.len);
+    dtx_buf_free(&b);
+}
+
+/* One more BYE: true, and whether its rank knows of a loss; other frames are
+ * thrown away. */
+static bool hear_bye(struct dtx_net *n, bool *lost)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    enum dtx_channel c;
+    struct dtx_msg m;
+    bool bye = false;
+    int from = 0;
+
+    while (!bye && dtx_net_recv(n, &c, &from, &b) > 0) {
+        bye = !dtx_msg_decode(b.data, b.len, &m) && m.kind == DTX_MSG_BYE &&
+              !n->lost[from];
+        if (bye)
+            *lost = m.epoch != 0;
+        dtx_buf_clear(&b);
+    }
+    dtx_buf_free(&b);
+    return bye;
+}
+
+static uint32_t count_others(const struct dtx_net *n)
+{
+    uint32_t r, count = 0;
+
+    for (r = 1; r < n->size; r++)
+        count += !n->lost[r];
+    return n->rank == 0 ? count : 1;
+}
+
+/* Come together once more, so that all know alike whether a rank is lost: a
+ * barrier with a dead one never ends. */
+static bool part(struct dtx_net *n)
+{
+    int64_t until = dtx_clock_mono_ns() + CLOSE_GRACE_NS;
+    bool lost = false;
+    uint32_t heard = 0, r;
+    int dead;
+
+    if (n->rank != 0 && !n->lost[0])
+        say_bye(n, 0);
+    while (heard < count_others(n) && !n->lost[0] &&
+           dtx_clock_mono_ns() < until) {
+        uint32_t seen = dtx_net_seen(n);
+
+        if (hear_bye(n, &lost))
+            heard++;
+        else
+            dtx_net_wait(n, seen, WATCH_NS);
+        dead = dtx_net_died(n);
+        if (dead >= 0)
+            dtx_net_lose(n, (uint32_t)dead);
+    }
+    for (r = 1; n->rank == 0 && r < n->size; r++)
+        say_bye(n, r);
+    return n->rank == 0 ? any_lost(n) : lost || n->lost[0];
+}
+
 int dtx_net_close(struct dtx_net *n)
 {
-    bool down = dtx_transport_close(n->transport, true, CLOSE_GRACE_NS);
+    bool lost = n->size > 1 && part(n), down;
 
+    down = dtx_transport_close(n->transport, !lost,
+                               lost ? CLOSE_LOST_NS : CLOSE_GRACE_NS);
     free_parts(n);
-    return down ? DTX_OK : DTX_EMPI;
+    return lost ? DTX_ELOST : down ? DTX_OK : DTX_EMPI;
+}
+
+int dtx_net_died(struct dtx_net *n)
+{
+    int64_t now = dtx_clock_mono_ns();
+    uint32_t r, end = n->rank == 0 ? n->size : 1;
+    int rank;
+
+    if (n->size == 1 || now - n->watched_at < WATCH_NS)
+        return -1;
+    for (r = 0; r < end; r++) {
+        if (!n->lost[r] && n->watched[r].pid &&
+            dtx_peer_died(&n->watched[r]))
+            return (int)r;
+    }
+    rank = dtx_transport_died(n->transport);
+    if (rank >= 0)
+        return rank;
+    n->watched_at = now;
+    return -1;
+}
+
+void dtx_net_lose(struct dtx_net *n, uint32_t rank)
+{
+    if (rank >= n->size || n->lost[rank])
+        return;
+    n->lost[rank] = true;
+    dtx_transport_lose(n->transport, (int)rank);
+    dtx_bell_destroy(n->peer[rank]);
+    n->peer[rank] = NULL;
 }
 
 int dtx_net_send(struct dtx_net *n, uint32_t to, enum dtx_channel c,

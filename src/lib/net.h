@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "mpi/transport.h"
+#include "node/peer.h"
 
 struct dtx_bell;
 struct dtx_error;
@@ -30,6 +31,9 @@ struct dtx_net {
     struct dtx_transport *transport;
     struct dtx_bell *bell;
     struct dtx_bell **peer; /* bells of other ranks, NULL where there is none */
+    struct dtx_peer *watched; /* rank 0: those of its node; others: rank 0 */
+    int64_t watched_at;     /* when they were last looked at */
+    bool *lost;             /* ranks that are dead */
     uint32_t rank, size;
     uint32_t *slots;        /* of each rank */
     double *weight;         /* of each rank's slots */
@@ -44,8 +48,15 @@ struct dtx_net {
 /* Collective. On failure nothing is left open. */
 int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
                  double weight, struct dtx_error *err);
-/* Collective. */
+/* Collective among those that live. Where one is lost MPI is not finalised:
+ * DTX_ELOST. */
 int dtx_net_close(struct dtx_net *n);
+/* One more rank that has died, or -1: rank 0 sees those of its node die, the
+ * others rank 0; of ranks elsewhere an MPI with ULFM tells. Costs a clock
+ * reading as a rule. */
+int dtx_net_died(struct dtx_net *n);
+/* Talk no more to a rank. */
+void dtx_net_lose(struct dtx_net *n, uint32_t rank);
 int dtx_net_send(struct dtx_net *n, uint32_t to, enum dtx_channel c,
                  const void *frame, size_t len);
 /* As dtx_transport_recv. */

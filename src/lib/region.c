@@ -1,44 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* One call that all ranks make together, from its ENTER to its KVALUE: what the
  * communicating thread does meanwhile.  It asks for work when the style says
- * that little is left, answers those who ask here, drives the broker on rank 0,
- * and gathers the parts of the result in the end.  It never looks into
- * work. */
+ * that little is left, answers those who ask here, and hands in this rank's
+ * part of the result.  It never looks into work; rank 0's office is in
+ * region_lead.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "engine/broker.h"
+#include "lib/region.h"
 #include "lib/results.h"
-#include "lib/session.h"
 #include "node/clock.h"
 
 #define LOOK_NS INT64_C(50000000)    /* sleep no longer */
 #define FULL_NS INT64_C(50000)       /* while results cannot be sent */
 #define LOAD_LEAST_NS INT64_C(2000000)
 
-/* How far the region is, on this rank. */
-struct run {
-    struct dtx_region *g;
-    struct dtx_session *s;
-    struct dtx_buf frame, out;
-    uint64_t received;    /* grants */
-    bool want_sent, idle_sent, cancel_sent;
-    uint32_t thief_slots; /* somebody waits for a share; 0: nobody */
-    int64_t load_at;      /* when to say KLOAD */
-    bool over;
-    int code;             /* of the region */
-    struct dtx_buf text;
-    /* the result */
-    char *values;         /* merged, on rank 0; the result in the end */
-    struct dtx_failures failures;
-    uint64_t done, parts, results_due;
-    struct dtx_profile *profile;
-    bool valued;
-    int rc;               /* of what is done here */
-};
-
-static void send(struct run *r, uint32_t to, struct dtx_msg *m)
+void dtx_run_send(struct dtx_run *r, uint32_t to, struct dtx_msg *m)
 {
     int rc;
 
@@ -52,95 +30,13 @@ static void send(struct run *r, uint32_t to, struct dtx_msg *m)
         r->rc = rc;
 }
 
-/* --- rank 0: the broker and the gathering --------------------------------- */
-
-static void step_broker(struct run *r, uint32_t from)
-{
-    struct dtx_event ev = {.kind = DTX_EV_FRAME,
-                           .now_ns = dtx_clock_mono_ns()};
-    struct dtx_actions *out = r->s->actions;
-    size_t i;
-    int rc;
-
-    ev.u.frame.from = from;
-    ev.u.frame.data = r->frame.data;
-    ev.u.frame.len = r->frame.len;
-    rc = dtx_broker_step(r->s->broker, &ev, out);
-    for (i = 0; i < out->count && rc == DTX_OK; i++) {
-        const struct dtx_action *a = &out->list[i];
-
-        if (a->kind == DTX_ACT_SEND)
-            rc = dtx_net_send(&r->s->net, a->u.to, DTX_CHANNEL_FRAMES,
-                              dtx_action_bytes(out, a), a->len);
-    }
-    if (rc < 0 && r->rc == DTX_OK)
-        r->rc = rc;
-}
-
-/* The value of a frame, copied to where it is aligned. */
-static char *aligned_copy(struct dtx_str s)
-{
-    char *p = malloc(s.len ? s.len : 1);
-
-    if (p && s.len)
-        memcpy(p, s.data, s.len);
-    return p;
-}
-
-static int add_part(struct run *r, const struct dtx_msg *m)
-{
-    const struct dtx_work *w = r->g->work;
-    char *part;
-
-    if (m->u.kpart.value.len != w->value_bytes)
-        return DTX_EPROTO;
-    part = aligned_copy(m->u.kpart.value);
-    if (!part)
-        return DTX_ENOMEM;
-    dtx_reduce_merge(w, r->values, part);
-    free(part);
-    dtx_failures_add(&r->failures, m->u.kpart.first, m->u.kpart.failed,
-                     m->u.kpart.code);
-    r->done += m->u.kpart.done;
-    r->results_due += m->u.kpart.results;
-    r->parts++;
-    if (r->profile && !dtx_profile_decode(r->profile, m->u.kpart.profile))
-        return DTX_EPROTO;
-    return DTX_OK;
-}
-
-static bool all_there(const struct run *r)
-{
-    return r->parts == r->s->net.size &&
-           (!r->g->results ||
-            dtx_results_taken(r->g->results) >= r->results_due);
-}
-
-static void send_value(struct run *r)
-{
-    struct dtx_msg m = {.kind = DTX_MSG_KVALUE};
-    struct dtx_buf profile = DTX_BUF_INIT;
-    uint32_t to;
-
-    m.u.kvalue.done = r->done;
-    m.u.kvalue.failed = r->failures.count;
-    m.u.kvalue.first = r->failures.first;
-    m.u.kvalue.code = r->failures.code;
-    m.u.kvalue.value = (struct dtx_str){r->values, r->g->work->value_bytes};
-    m.u.kvalue.last = r->g->last;
-    if (r->profile)
-        dtx_profile_encode(&profile, r->profile);
-    m.u.kvalue.profile = (struct dtx_str){profile.data, profile.len};
-    for (to = 1; to < r->s->net.size; to++)
-        send(r, to, &m);
-    dtx_buf_free(&profile);
-    r->valued = true;
-}
-
 /* --- any rank ------------------------------------------------------------- */
 
-static int on_value(struct run *r, const struct dtx_msg *m)
+static int on_value(struct dtx_run *r, const struct dtx_msg *m)
 {
+    struct dtx_cursor lost = dtx_cursor_over(m->u.kvalue.lost.data,
+                                             m->u.kvalue.lost.len);
+
     if (m->u.kvalue.value.len != r->g->work->value_bytes)
         return DTX_EPROTO;
     if (r->g->work->value_bytes)
@@ -152,97 +48,107 @@ static int on_value(struct run *r, const struct dtx_msg *m)
     r->failures.code = m->u.kvalue.code;
     if (r->profile && !dtx_profile_decode(r->profile, m->u.kvalue.profile))
         return DTX_EPROTO;
+    while (!dtx_cursor_done(&lost)) {
+        uint32_t rank = dtx_get_u32(&lost);
+
+        if (lost.bad || rank == 0 || rank >= r->s->net.size)
+            return DTX_EPROTO;
+        dtx_session_bury(r->s, rank);
+    }
     r->valued = true;
     return DTX_OK;
 }
 
-static int on_grant(struct run *r, const struct dtx_msg *m)
+/* Slots begin, or begin again. */
+static void begin_work(struct dtx_run *r)
+{
+    dtx_crew_assign(&r->s->crew, r->g->style->step, r->g, r->g->stock);
+    r->g->stock = 0;
+    r->working = true;
+}
+
+static int take(struct dtx_run *r, const struct dtx_msg *m)
 {
     int rc = r->g->style->take(r->g, m->u.kgrant.work);
 
-    r->received++;
-    r->want_sent = r->idle_sent = false;
-    if (rc == DTX_OK)
+    if (rc == DTX_OK && !r->working)
+        begin_work(r);
+    else if (rc == DTX_OK)
         dtx_crew_publish(&r->s->crew);
     return rc;
 }
 
-static void set_order(struct run *r, uint32_t slots)
+/* Somebody waits for a share, or nobody. */
+static void set_orders(struct dtx_run *r, bool waits)
 {
     struct dtx_crew *c = &r->s->crew;
 
-    r->thief_slots = slots;
     (void)pthread_mutex_lock(&c->lock);
-    c->orders = slots ? 1 : 0;
+    c->orders = waits;
     dtx_crew_weigh(c);
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-static void on_over(struct run *r, const struct dtx_msg *m)
+static void stop(struct dtx_run *r)
 {
-    r->over = true;
-    r->code = m->u.kover.code;
-    dtx_buf_append(&r->text, m->u.kover.text.data, m->u.kover.text.len);
-    if (r->thief_slots)
-        set_order(r, 0);
-    if (r->code != DTX_OK) {
+    set_orders(r, false);
+    if (r->member.code != DTX_OK) {
         atomic_store(&r->g->dropped, true);
         r->g->style->drop(r->g);
     }
 }
 
-static int on_frame(struct run *r, uint32_t from)
+static int on_frame(struct dtx_run *r, uint32_t from)
 {
     struct dtx_msg m;
+    int what;
 
     if (dtx_msg_decode(r->frame.data, r->frame.len, &m))
         return DTX_EPROTO;
-    if (m.epoch != r->g->number)
+    if (m.epoch != r->g->number || r->s->net.lost[from])
         return DTX_OK;
-    switch (m.kind) {
-    case DTX_MSG_KYIELD:
-        if (!r->over)
-            set_order(r, m.u.kyield.slots ? m.u.kyield.slots : 1);
+    what = dtx_member_hear(&r->member, &m, r->frame.data, r->frame.len);
+    switch (what) {
+    case DTX_MEMBER_NOTHING:
         return DTX_OK;
-    case DTX_MSG_KGRANT:
-        return on_grant(r, &m);
-    case DTX_MSG_KOVER:
-        on_over(r, &m);
+    case DTX_MEMBER_TAKE:
+        return take(r, &m);
+    case DTX_MEMBER_SHARE:
+        set_orders(r, true);
         return DTX_OK;
-    case DTX_MSG_KVALUE:
-        return on_value(r, &m);
-    case DTX_MSG_KPART:
-        return r->s->net.rank == 0 ? add_part(r, &m) : DTX_EPROTO;
-    case DTX_MSG_KENDED:
-        return r->s->net.rank == 0 && r->g->style->hear
-                   ? r->g->style->hear(r->g, m.u.kended.ended)
-                   : DTX_EPROTO;
-    case DTX_MSG_KRESULT:
-        if (r->s->net.rank != 0 || !r->g->results)
-            return DTX_EPROTO;
-        return dtx_results_take(r->g->results, m.u.kresult.first,
-                                m.u.kresult.count, m.u.kresult.bytes)
-                   ? DTX_OK
-                   : DTX_EPROTO;
+    case DTX_MEMBER_STOP:
+        stop(r);
+        return DTX_OK;
+    case DTX_MEMBER_OTHER:
+        if (m.kind == DTX_MSG_KVALUE)
+            return on_value(r, &m);
+        return r->s->net.rank == 0 ? dtx_lead_hear(r, from, &m)
+                                   : DTX_EPROTO;
     default:
-        if (r->s->net.rank != 0)
-            return DTX_EPROTO;
-        step_broker(r, from);
-        return DTX_OK;
+        return what;
     }
 }
 
+/* A frame that was held back, or one of the network's; 0: none. */
+static int next_frame(struct dtx_run *r, int *from)
+{
+    enum dtx_channel c;
+
+    dtx_buf_clear(&r->frame);
+    *from = 0;
+    if (dtx_member_next(&r->member, &r->frame))
+        return r->frame.failed ? DTX_ENOMEM : 1;
+    return dtx_net_recv(&r->s->net, &c, from, &r->frame);
+}
+
 /* True when something came. */
-static bool receive(struct run *r)
+static bool receive(struct dtx_run *r)
 {
     bool any = false;
 
     for (;;) {
-        enum dtx_channel c;
-        int from = 0, rc;
+        int from = 0, rc = next_frame(r, &from);
 
-        dtx_buf_clear(&r->frame);
-        rc = dtx_net_recv(&r->s->net, &c, &from, &r->frame);
         if (rc == 0)
             return any;
         any = true;
@@ -255,74 +161,84 @@ static bool receive(struct run *r)
     }
 }
 
-static void ask(struct run *r, uint32_t count, bool idle)
+/* See who has died. */
+static void watch(struct dtx_run *r)
 {
-    struct dtx_msg m = {.kind = DTX_MSG_KWANT};
+    int rank;
 
-    m.u.kwant.received = r->received;
-    m.u.kwant.count = count;
-    m.u.kwant.idle = idle;
+    while (r->rc == DTX_OK && (rank = dtx_net_died(&r->s->net)) >= 0) {
+        dtx_net_lose(&r->s->net, (uint32_t)rank);
+        if (r->s->net.rank == 0)
+            dtx_lead_lose(r, (uint32_t)rank);
+        else if (rank == 0)
+            r->rc = DTX_ELOST;
+    }
+}
+
+static void ask(struct dtx_run *r, uint32_t count, bool idle)
+{
+    struct dtx_msg m;
+
+    dtx_member_want(&r->member, count, idle, &m);
     if (r->g->style->news)
         r->g->style->news(r->g, &m.u.kwant.done, &m.u.kwant.busy_ns);
-    send(r, 0, &m);
-    r->want_sent = true;
-    r->idle_sent |= idle;
+    dtx_run_send(r, 0, &m);
 }
 
 /* Answer who waits for a share of this rank's work, if that can be done now. */
-static void answer(struct run *r, bool idle)
+static void answer(struct dtx_run *r, bool idle)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KYIELDED};
     struct dtx_buf work = DTX_BUF_INIT;
     int64_t left = 0;
 
-    if (!r->g->style->give(r->g, r->thief_slots, &work, &left) && !idle)
+    if (!r->g->style->give(r->g, r->member.thief_slots, &work,
+                               &left) && !idle)
         return;
     m.u.kyielded.left_ns = left;
     m.u.kyielded.work = (struct dtx_str){work.data, work.len};
     if (work.failed)
         r->rc = DTX_ENOMEM;
-    send(r, 0, &m);
+    dtx_run_send(r, 0, &m);
     dtx_buf_free(&work);
-    set_order(r, 0);
+    dtx_member_shared(&r->member);
+    set_orders(r, false);
 }
 
-static void tell_load(struct run *r)
+static void tell_load(struct dtx_run *r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KLOAD};
     int64_t now = dtx_clock_mono_ns(), left;
 
     if (r->g->style->fresh && r->g->style->fresh(r->g)) {
-        m.u.kload.received = r->received;
-        m.u.kload.left_ns = -1;
-        r->want_sent = r->idle_sent = false;
-        send(r, 0, &m);
+        dtx_member_fresh(&r->member, &m);
+        dtx_run_send(r, 0, &m);
         return;
     }
     if (r->s->net.size <= 2 || now < r->load_at)
         return;
     left = r->g->style->left_ns(r->g);
     r->load_at = now + (left / 4 > LOAD_LEAST_NS ? left / 4 : LOAD_LEAST_NS);
-    if (left < 0 || r->want_sent)
+    if (left < 0 || r->member.want_sent)
         return;
-    m.u.kload.received = r->received;
+    m.u.kload.received = r->member.received;
     m.u.kload.left_ns = left;
-    send(r, 0, &m);
+    dtx_run_send(r, 0, &m);
 }
 
-static void tell_cancel(struct run *r)
+static void tell_cancel(struct dtx_run *r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KCANCEL};
 
     if (!atomic_load(&r->g->cancel) || r->cancel_sent)
         return;
     r->cancel_sent = true;
-    send(r, 0, &m);
+    dtx_run_send(r, 0, &m);
 }
 
 /* See what is to be said. That a kernel has asked to stop goes before that
  * nothing is left to do because of it. */
-static void look(struct run *r)
+static void look(struct dtx_run *r)
 {
     bool idle = dtx_crew_all_idle(&r->s->crew);
     bool holds = r->g->style->holds && r->g->style->holds(r->g);
@@ -330,15 +246,15 @@ static void look(struct run *r)
 
     tell_cancel(r);
     tell_load(r);
-    if (r->thief_slots)
+    if (r->member.thief_slots)
         answer(r, idle);
-    if (idle && !holds && !r->idle_sent)
+    if (idle && !holds && !r->member.idle_sent)
         ask(r, r->g->style->wants(r->g), true);
-    else if (!r->want_sent && (count = r->g->style->wants(r->g)) > 0)
+    else if (!r->member.want_sent && (count = r->g->style->wants(r->g)) > 0)
         ask(r, count, false);
 }
 
-static void pump(struct run *r, bool *left)
+static void pump(struct dtx_run *r, bool *left)
 {
     int rc;
 
@@ -352,15 +268,16 @@ static void pump(struct run *r, bool *left)
 }
 
 /* Hear, compute (when there are no threads), and sleep if that was all. */
-static void turn(struct run *r)
+static void turn(struct dtx_run *r)
 {
     uint32_t seen = dtx_net_seen(&r->s->net);
     bool left = false, worked = receive(r);
 
     pump(r, &left);
+    watch(r);
     if (r->rc < 0)
         return;
-    if (!r->over)
+    if (!r->member.over)
         look(r);
     if (r->s->crew.inlined)
         worked |= dtx_crew_work(&r->s->crew);
@@ -370,7 +287,7 @@ static void turn(struct run *r)
 
 /* --- beginning and end ---------------------------------------------------- */
 
-static void enter(struct run *r)
+static void enter(struct dtx_run *r)
 {
     struct dtx_region *g = r->g;
     struct dtx_msg m = {.kind = DTX_MSG_ENTER};
@@ -383,23 +300,13 @@ static void enter(struct run *r)
     m.u.enter.call = (struct dtx_str){g->text.data, g->text.len};
     m.u.enter.kernels =
         (struct dtx_str){r->s->names.data, r->s->names.len};
-    if (r->s->broker) {
-        struct dtx_broker_region b = {.number = g->number,
-                                      .digest = m.u.enter.digest,
-                                      .call = g->text.data,
-                                      .kernels = r->s->names.data};
-
-        if (g->style == &dtx_style_loop && dtx_loop_has_plan(g)) {
-            b.source = dtx_loop_draw;
-            b.source_ctx = g;
-        }
-        dtx_broker_begin(r->s->broker, &b);
-    }
-    send(r, 0, &m);
+    if (r->s->broker && dtx_lead_begin(r, m.u.enter.digest) < 0)
+        r->rc = DTX_ENOMEM;
+    dtx_run_send(r, 0, &m);
 }
 
-/* What the slots have, together. */
-static void send_part(struct run *r)
+/* What the slots have since the last part, together. */
+static void send_part(struct dtx_run *r)
 {
     struct dtx_region *g = r->g;
     struct dtx_msg m = {.kind = DTX_MSG_KPART};
@@ -417,8 +324,10 @@ static void send_part(struct run *r)
                          c->failures.code);
         m.u.kpart.done += c->done;
         g->work->stats.busy += (double)c->busy_ns * 1e-9;
+        c->busy_ns = 0;
     }
-    g->work->stats.here = m.u.kpart.done;
+    g->work->stats.here += m.u.kpart.done;
+    m.u.kpart.round = dtx_member_hand_in(&r->member);
     m.u.kpart.failed = f.count;
     m.u.kpart.first = f.first;
     m.u.kpart.code = f.code;
@@ -428,13 +337,20 @@ static void send_part(struct run *r)
     if (r->profile && (profile = dtx_loop_profile(g)))
         dtx_profile_encode(&bytes, profile);
     m.u.kpart.profile = (struct dtx_str){bytes.data, bytes.len};
-    send(r, 0, &m);
+    dtx_run_send(r, 0, &m);
     free(profile);
     dtx_buf_free(&bytes);
+    for (i = 0; i < r->s->crew.n; i++) {
+        struct dtx_call *c = &g->call[i];
+
+        dtx_reduce_begin(g->work, c->values);
+        c->done = 0;
+        memset(&c->failures, 0, sizeof(c->failures));
+    }
 }
 
 /* The slots have come to rest, whatever has happened. */
-static void stop_slots(struct run *r)
+static void stop_slots(struct dtx_run *r)
 {
     struct dtx_crew *c = &r->s->crew;
 
@@ -450,10 +366,11 @@ static void stop_slots(struct run *r)
             dtx_net_wait(&r->s->net, seen, FULL_NS);
     }
     dtx_crew_assign(c, NULL, NULL, 0);
+    r->working = false;
 }
 
 /* The slots have come to rest, and their results are on their way. */
-static void settle(struct run *r)
+static void settle(struct dtx_run *r)
 {
     bool left = true;
 
@@ -468,15 +385,31 @@ static void settle(struct run *r)
     }
 }
 
-static void finish(struct run *r)
+/* Hand in this round's part, and wait for the value, or for more work, or for
+ * the next round. */
+static void finish_round(struct dtx_run *r)
 {
+    const struct dtx_member *m = &r->member;
+
     send_part(r);
-    while (r->rc == DTX_OK && !r->valued) {
-        if (r->s->net.rank == 0 && all_there(r))
-            send_value(r);
-        else
+    while (r->rc == DTX_OK && !r->valued && m->over && !dtx_member_owes(m)) {
+        if (r->s->net.rank != 0 || !dtx_lead_conclude(r))
             turn(r);
     }
+}
+
+static void run_rounds(struct dtx_run *r)
+{
+    begin_work(r);
+    while (r->rc == DTX_OK && !r->valued) {
+        while (!r->member.over && r->rc == DTX_OK)
+            turn(r);
+        settle(r);
+        stop_slots(r);
+        if (r->rc == DTX_OK)
+            finish_round(r);
+    }
+    stop_slots(r);
     if (r->rc == DTX_OK && r->g->results && r->s->net.rank == 0)
         dtx_results_finish(r->g->results);
 }
@@ -507,7 +440,7 @@ static int make_slots(struct dtx_region *g)
     return DTX_OK;
 }
 
-static int prepare(struct run *r)
+static int prepare(struct dtx_run *r)
 {
     struct dtx_region *g = r->g;
     struct dtx_work *w = g->work;
@@ -526,7 +459,7 @@ static int prepare(struct run *r)
 }
 
 /* Keep what the parts cost for the next time. */
-static void remember(struct run *r)
+static void remember(struct dtx_run *r)
 {
     struct dtx_work *w = r->g->work;
 
@@ -537,16 +470,19 @@ static void remember(struct run *r)
     r->profile = NULL;
 }
 
-static int conclude(struct run *r, struct dtx_error *err)
+static int conclude(struct dtx_run *r, struct dtx_error *err)
 {
     struct dtx_region *g = r->g;
 
+    int code = r->member.code;
+
     if (r->rc < 0)
         return dtx_error_set(err, r->rc, "%s: %s", g->text.data,
-                             dtx_strerror(r->rc));
-    if (r->code != DTX_OK)
-        return dtx_error_set(err, r->code, "%s: %s", dtx_strerror(r->code),
-                             r->text.failed ? "" : r->text.data);
+                             r->rc == DTX_ELOST ? "rank 0 is lost"
+                                                : dtx_strerror(r->rc));
+    if (code != DTX_OK)
+        return dtx_error_set(err, code, "%s: %s", dtx_strerror(code),
+                             r->member.text.len ? r->member.text.data : "");
     dtx_reduce_store(g->work, r->values);
     if (r->profile)
         remember(r);
@@ -562,7 +498,7 @@ static int conclude(struct run *r, struct dtx_error *err)
     return DTX_OK;
 }
 
-static void clean_up(struct run *r)
+static void clean_up(struct dtx_run *r)
 {
     struct dtx_region *g = r->g;
 
@@ -575,17 +511,19 @@ static void clean_up(struct run *r)
     free(r->profile);
     dtx_buf_free(&r->frame);
     dtx_buf_free(&r->out);
-    dtx_buf_free(&r->text);
+    dtx_member_fini(&r->member);
+    dtx_lead_end(r);
 }
 
 int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
 {
-    struct run r = {.g = g, .s = g->session};
+    struct dtx_run r = {.g = g, .s = g->session};
     struct dtx_work *w = g->work;
     int64_t start = dtx_clock_mono_ns();
     int rc;
 
     g->number = ++g->session->regions;
+    dtx_member_begin(&r.member, g->number);
     memset(&w->stats, 0, sizeof(w->stats));
     rc = prepare(&r);
     if (rc == DTX_OK)
@@ -597,20 +535,15 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     r.rc = rc;
     if (rc == DTX_OK) {
         enter(&r);
-        dtx_crew_assign(&g->session->crew, g->style->step, g, g->stock);
-        while (!r.over && r.rc == DTX_OK)
-            turn(&r);
-        settle(&r);
-        stop_slots(&r);
-        if (r.rc == DTX_OK)
-            finish(&r);
+        run_rounds(&r);
     }
     rc = conclude(&r, err);
-    g->session->broken |= r.rc < 0;
+    /* what is lost of a tree is lost: nobody can go on from there */
+    g->session->broken |= r.rc < 0 || r.member.code == DTX_ELOST;
     w->stats.done = r.done;
     w->stats.failed = r.failures.count;
     w->stats.first = r.failures.first;
-    w->stats.received = r.received;
+    w->stats.received = r.member.received;
     clean_up(&r);
     w->stats.seconds = (double)(dtx_clock_mono_ns() - start) * 1e-9;
     return rc;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spans.h"
 #include "lib/session.h"
 
 #define FULL_BYTES 65536u
@@ -29,7 +30,9 @@ struct dtx_results {
     struct parcel *head, **tail;
     size_t waiting;        /* bytes in the queue */
     bool discard;
-    uint64_t sent, taken;
+    uint64_t sent;
+    struct dtx_spans seen; /* rank 0, where results are delivered: which were:
+                              a lost rank's iterations are run again */
     struct parcel *early;  /* ordered: by 'first', rising */
     uint64_t turn;         /* ordered: whose turn it is */
 };
@@ -75,6 +78,7 @@ void dtx_results_destroy(struct dtx_results *r)
         free(r->open[i]);
     free_list(r->head);
     free_list(r->early);
+    dtx_spans_free(&r->seen);
     (void)pthread_cond_destroy(&r->room);
     (void)pthread_mutex_destroy(&r->lock);
     free(r->open);
@@ -217,11 +221,6 @@ uint64_t dtx_results_sent(const struct dtx_results *r)
     return r->sent;
 }
 
-uint64_t dtx_results_taken(const struct dtx_results *r)
-{
-    return r->taken;
-}
-
 static void deliver(struct dtx_results *r, uint64_t first, uint64_t count,
                     const char *data)
 {
@@ -260,25 +259,41 @@ static void deliver_early(struct dtx_results *r, bool gaps)
     }
 }
 
+/* Deliver results that have not been before, now or when it is their turn. */
+static bool take_new(struct dtx_results *r, uint64_t first, uint64_t count,
+                     struct dtx_str bytes)
+{
+    if (r->g->work->ordered && first != r->turn)
+        return keep(r, first, count, bytes);
+    deliver(r, first, count, bytes.data);
+    if (r->g->work->ordered)
+        deliver_early(r, false);
+    return true;
+}
+
 bool dtx_results_take(struct dtx_results *r, uint64_t first, uint64_t count,
                       struct dtx_str bytes)
 {
     struct dtx_work *w = r->g->work;
+    uint64_t at, n, end = first + count;
 
     if (first < r->g->begin || first > r->g->end ||
         count > r->g->end - first || bytes.len != count * r->bytes)
         return false;
-    r->taken += count;
     if (w->gather) {
         memcpy((char *)w->results + (first - r->g->begin) * r->bytes,
                bytes.data, bytes.len);
         return true;
     }
-    if (w->ordered && first != r->turn)
-        return keep(r, first, count, bytes);
-    deliver(r, first, count, bytes.data);
-    if (w->ordered)
-        deliver_early(r, false);
+    for (at = first; at < end; at += n) {
+        struct dtx_str part = {bytes.data + (at - first) * r->bytes, 0};
+
+        if (dtx_spans_at(&r->seen, at, end, &n))
+            continue;
+        part.len = n * r->bytes;
+        if (!dtx_spans_add(&r->seen, at, n) || !take_new(r, at, n, part))
+            return false;
+    }
     return true;
 }
 

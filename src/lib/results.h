@@ -37,11 +37,10 @@ int dtx_results_pump(struct dtx_results *r, bool *left);
 void dtx_results_discard(struct dtx_results *r);
 /* Results that this rank has passed on. */
 uint64_t dtx_results_sent(const struct dtx_results *r);
-/* Rank 0: some have come. False: they are not of this loop. */
+/* Rank 0: some have come; those that have come before are passed over. False:
+ * they are not of this loop, or memory is short. */
 bool dtx_results_take(struct dtx_results *r, uint64_t first, uint64_t count,
                       struct dtx_str bytes);
-/* Rank 0: so many have come, its own included. */
-uint64_t dtx_results_taken(const struct dtx_results *r);
 /* Rank 0, at the end: deliver what still waits for its turn behind a gap. */
 void dtx_results_finish(struct dtx_results *r);
 

@@ -114,8 +114,16 @@ struct dtx_style {
      * pass on outcomes. */
     bool (*holds)(struct dtx_region *g);
     bool (*fresh)(struct dtx_region *g);
-    int (*hear)(struct dtx_region *g, struct dtx_str ended);
+    int (*hear)(struct dtx_region *g, uint32_t from, struct dtx_str ended);
     int (*pump)(struct dtx_region *g, bool *left);
+    /* Rank 0's books, for when a rank is lost; all NULL: a loss is the end.
+     * Work has moved; a part of a round has come (both false when out of
+     * memory); what a lost rank had is to be done again: appended to 'work', or
+     * put back (0 or negative; DTX_ELOST: nobody knows what it had). */
+    bool (*moved)(struct dtx_region *g, uint32_t from, uint32_t to,
+                  struct dtx_str work);
+    bool (*bank)(struct dtx_region *g, uint32_t rank, uint32_t round);
+    int (*lost)(struct dtx_region *g, uint32_t rank, struct dtx_buf *work);
 };
 
 struct dtx_region {
@@ -133,6 +141,8 @@ struct dtx_region {
     void *own;           /* the style's */
     unsigned stock;      /* shares there are at the start, for dtx_crew */
     struct dtx_buf text; /* the call, for people */
+    uint64_t gone_done;  /* tasks that ended on ranks that are lost, ... */
+    struct dtx_failures gone; /* ... and those of them that failed */
     bool last;           /* rank 0: those who serve may go; others: so it is */
     _Atomic bool dropped; /* nothing more is to be begun */
     _Atomic bool cancel; /* a kernel asks for it */
@@ -195,7 +205,8 @@ int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
 bool dtx_loop_has_plan(const struct dtx_region *g);
 void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
                    const struct dtx_broker_news *news, struct dtx_buf *work);
-/* The measured profile of this rank's part, of all slots; NULL: none. */
+/* The profile that was measured on this rank, of all slots, since it was last
+ * asked for; NULL: none. */
 struct dtx_profile *dtx_loop_profile(struct dtx_region *g);
 
 /* lib/reduce.c */

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/ledger.h"
 #include "lane/deque.h"
 #include "lib/session.h"
-#include "lib/tasks.h"
 #include "node/clock.h"
 
 #define BATCH_NS 30000
@@ -21,13 +21,18 @@
 #define SHARE_TASKS 65536u
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
 
-enum ended { ENDED_SUBMITTED, ENDED_SPAWNED };
+enum ended {
+    ENDED_SUBMITTED,
+    ENDED_SPAWNED,
+    ENDED_PARENT /* submitted, and has spawned some */
+};
 
 struct own {
     struct dtx_deque deque;
     struct dtx_task_item *taken; /* from the queue */
     const struct dtx_task_item *now;
     struct dtx_buf ended, output;
+    bool parent;     /* 'now' has spawned some */
     unsigned at_once;
     unsigned victim; /* whose deque is looked at first */
 };
@@ -69,10 +74,12 @@ static void pass_on(struct dtx_region *g, struct own *o)
 }
 
 static void put_ended(struct dtx_buf *b, const struct dtx_task_item *t,
-                      int code, const struct dtx_buf *out)
+                      bool parent, int code, const struct dtx_buf *out)
 {
     dtx_put_u64(b, t->id);
-    dtx_put_u8(b, t->spawned ? ENDED_SPAWNED : ENDED_SUBMITTED);
+    dtx_put_u8(b, t->spawned ? ENDED_SPAWNED
+                  : parent   ? ENDED_PARENT
+                             : ENDED_SUBMITTED);
     dtx_put_i32(b, code);
     dtx_put_str(b, (struct dtx_str){out ? out->data : NULL,
                                     out ? out->len : 0});
@@ -86,6 +93,7 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
     int code;
 
     o->now = t;
+    o->parent = false;
     o->output.len = 0;
     code = k->task(c, t->data, t->bytes);
     o->now = NULL;
@@ -97,7 +105,7 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
     if (o->ended.len + o->output.len > ENDED_BYTES)
         pass_on(g, o);
     if (!t->spawned || code != 0 || o->output.len)
-        put_ended(&o->ended, t, code, &o->output);
+        put_ended(&o->ended, t, o->parent, code, &o->output);
     free(t);
 }
 
@@ -239,6 +247,7 @@ int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
         free(t);
         return DTX_ENOMEM;
     }
+    o->parent = true;
     if (dtx_crew_hungry(crew))
         dtx_crew_publish(crew);
     say_fresh(c->region);
@@ -278,7 +287,7 @@ static int fill(struct dtx_region *g)
     }
     atomic_store(&t->queued, t->queue.count);
     while ((i = dtx_ledger_skipped(l))) {
-        put_ended(&t->ended, i, DTX_ECANCEL, NULL);
+        put_ended(&t->ended, i, false, DTX_ECANCEL, NULL);
         free(i);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -310,7 +319,10 @@ static int begin(struct dtx_region *g)
         if (!dtx_deque_init(&o->deque))
             return DTX_ENOMEM;
     }
-    return g->session->net.rank == 0 ? fill(g) : DTX_OK;
+    if (g->session->net.rank != 0)
+        return DTX_OK;
+    dtx_ledger_keep(g->work->ledger, g->work->nred > 0);
+    return fill(g);
 }
 
 static void free_own(struct own *o)
@@ -372,6 +384,17 @@ static int take(struct dtx_region *g, struct dtx_str work)
     return rc;
 }
 
+/* It goes to another rank, as bytes: rank 0 keeps it, in case that is lost. */
+static void hand_over(struct dtx_region *g, struct dtx_task_item *t,
+                      struct dtx_buf *out)
+{
+    dtx_task_item_encode(out, t);
+    if (g->session->net.rank == 0)
+        dtx_ledger_lend(g->work->ledger, t);
+    else
+        free(t);
+}
+
 static size_t share_of(size_t count, uint32_t slots, unsigned own)
 {
     size_t n = (count * slots + (slots + own) / 2) / (slots + own);
@@ -380,7 +403,8 @@ static size_t share_of(size_t count, uint32_t slots, unsigned own)
 }
 
 /* The oldest that a slot's tasks have spawned: the largest, as a rule. */
-static void give_spawned(struct own *o, size_t n, struct dtx_buf *out)
+static void give_spawned(struct dtx_region *g, struct own *o, size_t n,
+                         struct dtx_buf *out)
 {
     while (n-- > 0 && out->len < SHARE_BYTES) {
         bool lost;
@@ -389,8 +413,7 @@ static void give_spawned(struct own *o, size_t n, struct dtx_buf *out)
         if (!t && !lost)
             return;
         if (t)
-            dtx_task_item_encode(out, t);
-        free(t);
+            hand_over(g, t, out);
     }
 }
 
@@ -407,8 +430,7 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     while (n-- > 0 && out->len < SHARE_BYTES) {
         struct dtx_task_item *item = dtx_task_queue_pop(&t->queue);
 
-        dtx_task_item_encode(out, item);
-        free(item);
+        hand_over(g, item, out);
     }
     *left_ns = t->queue.count > 0 ? -1 : 0;
     atomic_store(&t->queued, t->queue.count);
@@ -416,7 +438,7 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     for (i = 0; i < c->n && out->len == 0; i++) {
         struct own *o = g->call[i].own;
 
-        give_spawned(o, share_of(dtx_deque_size(&o->deque), slots, c->n),
+        give_spawned(g, o, share_of(dtx_deque_size(&o->deque), slots, c->n),
                      out);
     }
     if (out->len > 0)
@@ -454,23 +476,47 @@ static bool fresh(struct dtx_region *g)
     return atomic_exchange(&tasks_of(g)->fresh, false);
 }
 
+/* One outcome. False when it is of no task that runs. */
+static int hear_one(struct dtx_region *g, uint32_t from, uint64_t id,
+                    uint8_t kind, int code, struct dtx_str out)
+{
+    struct dtx_work *w = g->work;
+
+    if (kind != ENDED_SUBMITTED && from != 0)
+        dtx_ledger_spawned(w->ledger);
+    if (kind != ENDED_SPAWNED) {
+        switch (dtx_ledger_end(w->ledger, id, code)) {
+        case DTX_LEDGER_FIRST:
+            break;
+        case DTX_LEDGER_AGAIN:
+            return DTX_OK; /* the program has heard of it before */
+        case DTX_LEDGER_NOMEM:
+            return DTX_ENOMEM;
+        case DTX_LEDGER_UNKNOWN:
+            return DTX_EPROTO;
+        }
+    }
+    if (w->ended)
+        w->ended(w->ended_ctx, id, code, out.data, out.len);
+    return DTX_OK;
+}
+
 /* Outcomes that have come to rank 0. */
-static int hear(struct dtx_region *g, struct dtx_str ended)
+static int hear(struct dtx_region *g, uint32_t from, struct dtx_str ended)
 {
     struct dtx_cursor c = dtx_cursor_over(ended.data, ended.len);
-    struct dtx_work *w = g->work;
 
     while (!dtx_cursor_done(&c)) {
         uint64_t id = dtx_get_u64(&c);
         uint8_t kind = dtx_get_u8(&c);
-        int code = dtx_get_i32(&c);
+        int code = dtx_get_i32(&c), rc;
         struct dtx_str out = dtx_get_str(&c);
 
-        if (c.bad || (kind == ENDED_SUBMITTED &&
-                      !dtx_ledger_end(w->ledger, id, code == 0)))
+        if (c.bad)
             return DTX_EPROTO;
-        if (w->ended)
-            w->ended(w->ended_ctx, id, code, out.data, out.len);
+        rc = hear_one(g, from, id, kind, code, out);
+        if (rc < 0)
+            return rc;
     }
     return fill(g);
 }
@@ -495,7 +541,7 @@ static int pump(struct dtx_region *g, bool *left)
     if (t->passing.len == 0)
         return DTX_OK;
     if (g->session->net.rank == 0)
-        return hear(g, (struct dtx_str){t->passing.data, t->passing.len});
+        return hear(g, 0, (struct dtx_str){t->passing.data, t->passing.len});
     m.u.kended.ended = (struct dtx_str){t->passing.data, t->passing.len};
     dtx_msg_encode(&b, &m);
     rc = b.failed ? DTX_ENOMEM
@@ -503,6 +549,33 @@ static int pump(struct dtx_region *g, bool *left)
                                  b.data, b.len);
     dtx_buf_free(&b);
     return rc;
+}
+
+/* --- rank 0's books ------------------------------------------------------- */
+
+static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
+                  struct dtx_str work)
+{
+    (void)from;
+    (void)dtx_ledger_moved(g->work->ledger, to, work); /* who takes it checks */
+    return true;
+}
+
+static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)
+{
+    (void)round; /* what it ended in a later one it tells after its part */
+    return rank == 0 || dtx_ledger_bank(g->work->ledger, rank);
+}
+
+static int lost(struct dtx_region *g, uint32_t rank, struct dtx_buf *work)
+{
+    struct dtx_ledger_gone gone;
+
+    if (!dtx_ledger_lost(g->work->ledger, rank, work, &gone))
+        return work->failed ? DTX_ENOMEM : DTX_ELOST;
+    g->gone_done += gone.done;
+    dtx_failures_add(&g->gone, gone.first, gone.failed, gone.code);
+    return DTX_OK;
 }
 
 const struct dtx_style dtx_style_task = {
@@ -518,4 +591,7 @@ const struct dtx_style dtx_style_task = {
     .fresh = fresh,
     .hear = hear,
     .pump = pump,
+    .moved = moved,
+    .bank = bank,
+    .lost = lost,
 };

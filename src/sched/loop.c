@@ -158,6 +158,8 @@ static double size_af(struct dtx_loop_plan *p, uint32_t rank)
     for (i = 0; i < p->c.nranks; i++) {
         const struct speed *s = &p->speed[i];
 
+        if (p->slots[i] == 0)
+            continue; /* it takes no part */
         if (s->chunks < 2 || s->mean_ns <= 0) { /* first chunks, to learn */
             double first = ceil((double)p->c.total / (10 * p->p));
 
@@ -303,11 +305,6 @@ void dtx_loop_plan_destroy(struct dtx_loop_plan *p)
     free(p->speed);
     free(p->slots);
     free(p);
-}
-
-uint64_t dtx_loop_plan_left(const struct dtx_loop_plan *p)
-{
-    return p->left;
 }
 
 uint64_t dtx_loop_plan_next(struct dtx_loop_plan *p, uint32_t rank,

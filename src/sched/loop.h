@@ -22,7 +22,7 @@ struct dtx_loop_case {
     uint64_t total;        /* iterations */
     uint64_t least;        /* no chunk is smaller, but the last; 0 = 1 */
     uint32_t nranks;
-    const uint32_t *slots; /* of each rank, >= 1; copied */
+    const uint32_t *slots; /* of each rank; 0: takes no part; copied */
     const double *weight;  /* speed of a slot of each rank, any unit; NULL: all
                               alike; copied */
     double overhead_ns;    /* FSC: h, the cost of taking a chunk */
@@ -55,7 +55,6 @@ void dtx_loop_plan_destroy(struct dtx_loop_plan *p); /* NULL is allowed */
  * where it begins. */
 uint64_t dtx_loop_plan_next(struct dtx_loop_plan *p, uint32_t rank,
                             uint64_t *begin);
-uint64_t dtx_loop_plan_left(const struct dtx_loop_plan *p);
 /* A slot of 'rank' took 'ns' for a chunk of 'count' iterations. */
 void dtx_loop_plan_learn(struct dtx_loop_plan *p, uint32_t rank, uint64_t count,
                          double ns);

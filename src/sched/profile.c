@@ -17,6 +17,7 @@ struct run {
 struct deal {
     uint32_t nranks, me;
     const uint32_t *slots;
+    uint32_t last; /* of the ranks that have slots */
     uint64_t *load; /* ns given to each rank so far */
     struct dtx_segment *seg;
     size_t nseg, cap;
@@ -184,6 +185,14 @@ static uint64_t lacks(const struct deal *d, uint32_t r, uint64_t each)
     return part > d->load[r] ? part - d->load[r] : 0;
 }
 
+/* The one behind 'r' that has slots; not for the last. */
+static uint32_t next_alive(const struct deal *d, uint32_t r)
+{
+    for (r++; d->slots[r] == 0; r++)
+        ;
+    return r;
+}
+
 /* A contiguous piece for each rank, cut where the cost says. */
 static void give_pieces(struct deal *d, const struct dtx_profile *p,
                         const struct run *run, uint64_t slots)
@@ -201,9 +210,10 @@ static void give_pieces(struct deal *d, const struct dtx_profile *p,
         uint32_t stop = start_of(p, b + 1), n = stop - at;
         uint64_t unit = p->ns[b] / (stop - start_of(p, b));
 
-        if (r + 1 < d->nranks && unit * n > want) {
+        if (r < d->last && unit * n > want) {
             n = (uint32_t)(want / unit);
-            give(d, r++, at, n, unit);
+            give(d, r, at, n, unit);
+            r = next_alive(d, r);
             want = lacks(d, r, sum);
         } else {
             give(d, r, at, n, unit);
@@ -220,7 +230,8 @@ static uint32_t least_loaded(const struct deal *d)
     uint32_t r, best = 0;
 
     for (r = 1; r < d->nranks; r++) {
-        if (d->load[r] / d->slots[r] < d->load[best] / d->slots[best])
+        if (d->slots[r] > 0 &&
+            d->load[r] / d->slots[r] < d->load[best] / d->slots[best])
             best = r;
     }
     return best;
@@ -264,8 +275,11 @@ bool dtx_profile_deal(const struct dtx_profile *p, uint32_t total,
     uint64_t all = 0;
     uint32_t r;
 
-    for (r = 0; r < nranks; r++)
+    for (r = 0; r < nranks; r++) {
         all += slots[r];
+        if (slots[r] > 0)
+            d.last = r;
+    }
     d.load = calloc(nranks, sizeof(*d.load));
     if (!d.load)
         return false;

@@ -44,7 +44,8 @@ bool dtx_profile_decode(struct dtx_profile *p, struct dtx_str bytes);
 /* Rank 'me's part of all grains: a list, to be worked off in its order. '*out'
  * is the caller's to free. 'p' may be NULL or empty: then one piece in
  * proportion to the slots. The parts of all ranks together are all grains, each
- * once. False when out of memory. */
+ * once; a rank without slots (never rank 0) has none. False when out of
+ * memory. */
 bool dtx_profile_deal(const struct dtx_profile *p, uint32_t total,
                       uint32_t nranks, const uint32_t *slots, uint32_t me,
                       struct dtx_segment **out, size_t *count);

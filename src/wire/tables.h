@@ -170,11 +170,13 @@
     F(i32, code) /* 0, or why it ends early */                                 \
     F(str, text)
 #define DTX_MSG_FIELDS_KPART(F)                                                \
+    F(u32, round)   /* KOVERs heard in this region; all below are of what was  \
+                       done since the last KPART */                            \
     F(u64, done)    /* iterations, nodes or tasks */                           \
     F(u64, failed)  /* of them */                                              \
     F(u64, first)   /* the first that failed */                                \
     F(i32, code)    /* what its kernel returned */                             \
-    F(u64, results) /* in KRESULTs of this rank */                             \
+    F(u64, results) /* in KRESULTs of this rank, in the whole region */        \
     F(str, value)   /* reduced */                                              \
     F(str, profile) /* what parts of the range cost */
 #define DTX_MSG_FIELDS_KVALUE(F)                                               \
@@ -184,7 +186,8 @@
     F(i32, code)                                                               \
     F(u8, last)   /* 1: those who serve may go */                              \
     F(str, value)                                                              \
-    F(str, profile)
+    F(str, profile)                                                            \
+    F(str, lost)  /* u32 each: ranks that are dead */
 #define DTX_MSG_FIELDS_KENDED(F)                                               \
     F(str, ended)
 #define DTX_MSG_FIELDS_KRESULT(F)                                              \

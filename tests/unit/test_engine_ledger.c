@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/unit/test_lib_tasks.c - the ledger of submitted tasks, and queues */
-#include "lib/tasks.h"
+/* tests/unit/test_engine_ledger.c - the ledger of submitted tasks, and queues */
+#include "engine/ledger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +114,7 @@ START_TEST(each_ends_once_in_order)
             ck_assert_int_eq(state[t->id], 0);
             state[t->id] = 3;
             over++;
-            ck_assert(dtx_ledger_end(l, t->id, false));
+            ck_assert(dtx_ledger_end(l, t->id, 1));
             free(t);
         }
         t = dtx_ledger_ready(l);
@@ -125,8 +125,8 @@ START_TEST(each_ends_once_in_order)
             ck_assert_int_eq(state[after[t->id - 1][k]], 1);
         state[t->id] = dtx_rng_below(&rng, 20) ? 1 : 2;
         over++;
-        ck_assert(dtx_ledger_end(l, t->id, state[t->id] == 1));
-        ck_assert(!dtx_ledger_end(l, t->id, true));
+        ck_assert(dtx_ledger_end(l, t->id, state[t->id] != 1));
+        ck_assert(!dtx_ledger_end(l, t->id, 0));
         free(t);
     }
     ck_assert_uint_eq(dtx_ledger_open(l), 0);
@@ -144,7 +144,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("lib/tasks");
+    Suite *s = suite_create("engine/ledger");
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, a_task_travels);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/tasks.h - tasks that were submitted: who waits for whom, and queues
+/* engine/ledger.h - tasks that were submitted: who waits for whom, and queues
  *
  * The ledger is rank 0's: it knows every submitted task from its submission to
  * its end, and what waits for it.  Queues hold tasks that may run; each rank
- * has one.  Only the communicating thread works on a ledger; queues are guarded
- * by their owner.
+ * has one.  One thread works on a ledger; queues are guarded by their owner.
+ *
+ * A task that goes to another rank is lent: the ledger keeps its bytes, so that
+ * it can be given out again when that rank is lost.
  */
-#ifndef DTX_LIB_TASKS_H
-#define DTX_LIB_TASKS_H
+#ifndef DTX_ENGINE_LEDGER_H
+#define DTX_ENGINE_LEDGER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +36,8 @@ struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
 void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t);
 /* NULL when the bytes are wrong or memory is short ('c->bad' tells). */
 struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c);
+/* Pass over one: whose it is. */
+uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned);
 
 /* First what has the highest priority, of those the dearest, of those the
  * oldest. */
@@ -59,11 +63,38 @@ int64_t dtx_ledger_add(struct dtx_ledger *l, struct dtx_task_item *t,
  * waited for has failed. */
 struct dtx_task_item *dtx_ledger_ready(struct dtx_ledger *l);
 struct dtx_task_item *dtx_ledger_skipped(struct dtx_ledger *l);
-/* It has ended; those that wait for it become ready, or are skipped. False when
- * there is no such task running. */
-bool dtx_ledger_end(struct dtx_ledger *l, uint64_t id, bool ok);
+/* It has ended; those that wait for it become ready, or are skipped. */
+enum dtx_ledger_ended {
+    DTX_LEDGER_UNKNOWN, /* there is no such task running */
+    DTX_LEDGER_FIRST,
+    DTX_LEDGER_AGAIN,   /* it had ended before, on a rank that is lost */
+    DTX_LEDGER_NOMEM
+};
+enum dtx_ledger_ended dtx_ledger_end(struct dtx_ledger *l, uint64_t id,
+                                     int code); /* 0: it has succeeded */
 /* Tasks that have not ended. */
 uint64_t dtx_ledger_open(const struct dtx_ledger *l);
+/* 't' has been made bytes, for another rank: it is the ledger's now. */
+void dtx_ledger_lend(struct dtx_ledger *l, struct dtx_task_item *t);
+/* These bytes have gone to rank 'to'. False when they are no tasks. */
+bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work);
+/* A task of another rank has spawned some: a loss cannot be made good now. */
+void dtx_ledger_spawned(struct dtx_ledger *l);
+/* From now on what has ended on a rank is to be done again when it is lost,
+ * unless the rank was banked since: it has more to hand in than outcomes. */
+void dtx_ledger_keep(struct dtx_ledger *l, bool keep);
+/* 'rank' has handed in what it did. False: out of memory. */
+bool dtx_ledger_bank(struct dtx_ledger *l, uint32_t rank);
+/* What has ended on a lost rank, and is not done again. */
+struct dtx_ledger_gone {
+    uint64_t done, failed, first; /* the first of those that failed ... */
+    int code;                     /* ... and its code */
+};
+/* 'rank' is lost: what is to be done again, appended to 'work', from now on
+ * with rank 0. False when tasks have spawned others elsewhere than on rank 0:
+ * nobody knows what was lost. */
+bool dtx_ledger_lost(struct dtx_ledger *l, uint32_t rank, struct dtx_buf *work,
+                     struct dtx_ledger_gone *gone);
 /* All have ended: forget them; numbers go on. */
 void dtx_ledger_forget(struct dtx_ledger *l);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The ledger and the queues of submitted tasks; see tasks.h.  It decides what
+/* The ledger and the queues of submitted tasks; see ledger.h.  It decides what
  * may run and in which order, never where. */
-#include "lib/tasks.h"
+#include "engine/ledger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +62,18 @@ struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
     t->priority = priority;
     memcpy(&t->cost, &bits, sizeof(bits));
     return t;
+}
+
+uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned)
+{
+    uint64_t id = dtx_get_u64(c);
+
+    *spawned = dtx_get_u8(c) != 0;
+    (void)dtx_get_u32(c);
+    (void)dtx_get_i32(c);
+    (void)dtx_get_u64(c);
+    (void)dtx_get_str(c);
+    return id;
 }
 
 /* --- queues --------------------------------------------------------------- */
@@ -180,10 +192,15 @@ struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q)
 /* --- the ledger ----------------------------------------------------------- */
 
 struct entry {
-    struct dtx_task_item *task; /* while it waits */
+    struct dtx_task_item *task; /* while it waits, or is lent */
     uint32_t waits;             /* for so many */
     uint32_t edge;              /* the first of those that wait for it */
-    bool ended, failed, doomed;
+    uint32_t where;             /* lent: the rank */
+    int code;                   /* ended: 0, or how it failed */
+    bool ended, doomed;
+    bool lent;
+    bool again;                 /* has ended, and is done once more */
+    uint64_t end;               /* its end was the n-th */
 };
 
 struct edge {
@@ -196,7 +213,10 @@ struct dtx_ledger {
     size_t n, cap;
     struct edge *edge;
     size_t nedges, edges_cap;
-    uint64_t open;
+    uint64_t open, ends;
+    bool spawned, keep;
+    uint64_t *banked;   /* by rank: how many ends there were then */
+    size_t nbanked, banked_cap;
     struct dtx_task_queue ready;
     struct dtx_task_item *skipped;
 };
@@ -222,6 +242,7 @@ void dtx_ledger_destroy(struct dtx_ledger *l)
     free_list(l->skipped);
     free(l->entry);
     free(l->edge);
+    free(l->banked);
     free(l);
 }
 
@@ -295,7 +316,7 @@ int64_t dtx_ledger_add(struct dtx_ledger *l, struct dtx_task_item *t,
         struct entry *p = &l->entry[after[i] - l->base - 1];
 
         if (p->ended) {
-            e->doomed |= p->failed;
+            e->doomed |= p->code != 0;
             continue;
         }
         l->edge[l->nedges] = (struct edge){(uint32_t)l->n, p->edge};
@@ -323,32 +344,159 @@ struct dtx_task_item *dtx_ledger_skipped(struct dtx_ledger *l)
     return t;
 }
 
-bool dtx_ledger_end(struct dtx_ledger *l, uint64_t id, bool ok)
+/* The bytes of a lent one are not needed any more. */
+static void forget_bytes(struct entry *e)
+{
+    free(e->task);
+    e->task = NULL;
+    e->lent = false;
+}
+
+enum dtx_ledger_ended dtx_ledger_end(struct dtx_ledger *l, uint64_t id,
+                                     int code)
 {
     struct entry *e;
     uint32_t i;
 
     if (!is_known(l, id))
-        return false;
+        return DTX_LEDGER_UNKNOWN;
     e = &l->entry[id - l->base - 1];
-    if (e->ended || e->task)
-        return false;
-    e->ended = true;
-    e->failed = !ok;
+    if ((e->ended && !e->again) || (e->task && !e->lent))
+        return DTX_LEDGER_UNKNOWN;
     l->open--;
+    e->end = ++l->ends;
+    if (e->lent && !l->keep)
+        forget_bytes(e);
+    if (e->again) {
+        e->again = false;
+        return DTX_LEDGER_AGAIN;
+    }
+    e->ended = true;
+    e->code = code;
     for (i = e->edge; i != NONE; i = l->edge[i].next) {
         struct entry *s = &l->entry[l->edge[i].to];
 
-        s->doomed |= !ok;
+        s->doomed |= code != 0;
         if (--s->waits == 0 && !release(l, s))
-            return false;
+            return DTX_LEDGER_NOMEM;
     }
+    return DTX_LEDGER_FIRST;
+}
+
+/* --- losses --------------------------------------------------------------- */
+
+void dtx_ledger_lend(struct dtx_ledger *l, struct dtx_task_item *t)
+{
+    struct entry *e;
+
+    if (t->spawned || !is_known(l, t->id)) {
+        l->spawned = true;
+        free(t);
+        return;
+    }
+    e = &l->entry[t->id - l->base - 1];
+    free(e->task); /* NULL, but for bytes that went to and fro */
+    e->task = t;
+    e->lent = true;
+    e->where = NONE;
+}
+
+bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work)
+{
+    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+
+    while (!dtx_cursor_done(&c) && !c.bad) {
+        bool spawned;
+        uint64_t id = dtx_task_item_peek(&c, &spawned);
+        struct entry *e;
+
+        l->spawned |= spawned;
+        if (c.bad || spawned || !is_known(l, id))
+            continue;
+        e = &l->entry[id - l->base - 1];
+        e->where = to;
+        if (to == 0 && e->lent)
+            forget_bytes(e);
+    }
+    return !c.bad;
+}
+
+void dtx_ledger_spawned(struct dtx_ledger *l)
+{
+    l->spawned = true;
+}
+
+void dtx_ledger_keep(struct dtx_ledger *l, bool keep)
+{
+    l->keep = keep;
+}
+
+bool dtx_ledger_bank(struct dtx_ledger *l, uint32_t rank)
+{
+    uint64_t *b = dtx_grow(l->banked, &l->banked_cap, (size_t)rank + 1,
+                           sizeof(*b));
+
+    if (!b)
+        return false;
+    l->banked = b;
+    while (l->nbanked <= rank)
+        b[l->nbanked++] = 0;
+    b[rank] = l->ends;
     return true;
+}
+
+static void count_gone(struct dtx_ledger_gone *g, const struct entry *e,
+                       uint64_t id)
+{
+    g->done++;
+    if (e->code == 0)
+        return;
+    if (g->failed++ == 0) {
+        g->first = id;
+        g->code = e->code;
+    }
+}
+
+bool dtx_ledger_lost(struct dtx_ledger *l, uint32_t rank, struct dtx_buf *work,
+                     struct dtx_ledger_gone *gone)
+{
+    uint64_t banked = rank < l->nbanked ? l->banked[rank] : 0;
+    size_t i;
+
+    memset(gone, 0, sizeof(*gone));
+    if (l->spawned)
+        return false;
+    for (i = 0; i < l->n; i++) {
+        struct entry *e = &l->entry[i];
+        bool done = e->ended && !e->again;
+
+        if (e->where != rank || (done && e->end <= banked))
+            continue;
+        if (!e->lent) {
+            if (done)
+                count_gone(gone, e, l->base + i + 1);
+            e->where = 0; /* counted */
+            continue;
+        }
+        dtx_task_item_encode(work, e->task);
+        forget_bytes(e);
+        e->where = 0;
+        e->again = e->ended;
+        l->open += done;
+    }
+    return !work->failed;
 }
 
 void dtx_ledger_forget(struct dtx_ledger *l)
 {
+    size_t i;
+
+    for (i = 0; i < l->n; i++)
+        free(l->entry[i].task);
     l->base += l->n;
     l->n = 0;
     l->nedges = 0;
+    l->nbanked = 0;
+    l->ends = 0;
+    l->spawned = false;
 }
