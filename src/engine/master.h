@@ -191,8 +191,9 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
 /* One that has not come (TASKS) counts as blocked. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,
                                           uint32_t task);
-/* Seconds since a task may have started that a rank has, as the master believes;
- * below 0: it waits there, or nobody has it, or no costs are predicted. */
+/* Seconds since a task may have started that a rank has, as the master
+ * believes; below 0: it waits there, or nobody has it, or no costs are
+ * predicted. */
 double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task);
 /* The failed task because of which a SKIPPED one was skipped. */
 uint32_t dtx_master_skip_cause(const struct dtx_master *m, uint32_t task);
