@@ -13,6 +13,7 @@
 #define DRIFT 0.15f
 #define RECENT 5u
 #define RELEVANT 0.1f  /* share of variance from which a number matters */
+#define PROVEN 4       /* outcomes after which an expert's error counts */
 #define CREDIBLE 2.0    /* times the error of the best expert */
 #define FIRST_TRAIN 6u /* outcomes */
 #define PAUSE_MAX 4096u
@@ -191,14 +192,35 @@ static double doubt_of(const struct dtx_model *m, double beyond)
     return reaching > CREDIBLE * best + 0.01 ? 1 : 1 + fmin(8 * beyond, 5);
 }
 
+/* What the same command took is off by the noise alone, which is a part of what
+ * any other expert is off by: until it has been tried it is credited with less
+ * than the best one's error, as a multiple of MEDIAN's. */
+static double repeat_prior(const struct dtx_model *m)
+{
+    double best = HUGE_VAL, median = dtx_mix_error(&m->mix, DTX_EXPERT_MEDIAN);
+    uint32_t i;
+
+    for (i = 0; i < DTX_EXPERTS; i++) {
+        if (i != DTX_EXPERT_REPEAT && (double)m->mix.count[i] > PROVEN)
+            best = fmin(best, dtx_mix_error(&m->mix, i));
+    }
+    return median > 0 && best < median
+               ? prior[DTX_EXPERT_REPEAT] * best / median
+               : prior[DTX_EXPERT_REPEAT];
+}
+
 static double mixed(struct dtx_model *m, const struct dtx_says *says)
 {
     double doubt[DTX_EXPERTS], d = doubt_of(m, says->beyond);
+    double credit[DTX_EXPERTS];
     uint32_t i;
 
-    for (i = 0; i < DTX_EXPERTS; i++)
+    for (i = 0; i < DTX_EXPERTS; i++) {
         doubt[i] = can_reach(i) ? 1 : d;
-    return dtx_mix_value(&m->mix, says->say, prior, doubt, DTX_EXPERT_MEDIAN,
+        credit[i] = prior[i];
+    }
+    credit[DTX_EXPERT_REPEAT] = repeat_prior(m);
+    return dtx_mix_value(&m->mix, says->say, credit, doubt, DTX_EXPERT_MEDIAN,
                          DTX_EXPERTS);
 }
 

@@ -18,8 +18,9 @@
 
 #define EVERY_NS (10 * DTX_SEC_NS)
 #define SHARE 200       /* of the time that passes, for this */
-#define AT_START 2000u  /* tasks drawn one by one */
-#define LIVE 300u
+#define MOST 300u       /* tasks drawn one by one */
+#define SHORT_S 5.0     /* of a job that takes less, and has no deadline, */
+                        /* nothing is said */
 #define COMMON 0.3      /* of the spread: an error of one is one of others */
 #define RISK_SOME 0.05  /* worth a word; and a warning: */
 #define RISK_MUCH 0.5
@@ -203,16 +204,29 @@ static void put_in_order(struct dtx_due_task *t, size_t n, size_t most)
     free(count);
 }
 
-static bool judge(struct dtx_forecast *f, size_t most, int64_t now_ns,
+/* Is it worth a word? */
+static bool matters(const struct dtx_forecast *f, size_t n, uint32_t slots)
+{
+    double sum = 0;
+    size_t i;
+
+    if (f->deadline_ns != INT64_MAX || f->first.any)
+        return true;
+    for (i = 0; i < n; i++)
+        sum += (double)f->task[i].seconds;
+    return sum > SHORT_S * slots;
+}
+
+static bool judge(struct dtx_forecast *f, int64_t now_ns,
                   struct dtx_verdict *v)
 {
     struct dtx_due d = {.slots = slots_of(f), .left_s = -1, .common = COMMON,
-                        .seed = 1, .most = most};
+                        .seed = 1, .most = MOST};
 
     memset(v, 0, sizeof(*v));
-    if (!gather(f, &d.n) || d.slots == 0)
+    if (!gather(f, &d.n) || d.slots == 0 || !matters(f, d.n, d.slots))
         return false;
-    put_in_order(f->task, d.n, most);
+    put_in_order(f->task, d.n, MOST);
     d.task = f->task;
     if (f->deadline_ns != INT64_MAX)
         d.left_s = fmax(
@@ -247,7 +261,7 @@ void dtx_forecast_begin(struct dtx_forecast *f)
     struct dtx_verdict v;
 
     f->due_ns = dtx_clock_mono_ns() + EVERY_NS;
-    if (!judge(f, AT_START, now, &v))
+    if (!judge(f, now, &v))
         return;
     tell(f, &v, now);
     put_line(f, &v, now);
@@ -263,7 +277,7 @@ void dtx_forecast_tick(struct dtx_forecast *f)
 
     if (begin < f->due_ns)
         return;
-    if (judge(f, LIVE, now, &v)) {
+    if (judge(f, now, &v)) {
         put_line(f, &v, now);
         if (class_of(f, &v) != f->risk_class)
             tell(f, &v, now);

@@ -31,6 +31,13 @@ test_case "the second run starts the longest first" '
     "$DISTRIBUTEX" history score a/run.h5 | grep -q "  7 .*sleep #"
 '
 
+test_case "what waits is predicted anew while the job runs" '
+    for i in 1 2 3 4 5 6 7 8 9; do echo "sleep 0.1$i"; done >list
+    "$DISTRIBUTEX" run --history h -j1 list 2>err
+    grep -q " [1-9][0-9]* predictions were changed while their tasks" err ||
+        fail "$(cat err)"
+'
+
 test_case "over ranks as well" '
     list >list
     DTX_HISTORY=$PWD/h "$DISTRIBUTEX" run --ranks 2 --run-dir a list 2>err

@@ -166,6 +166,34 @@ START_TEST(it_backs_off)
 }
 END_TEST
 
+/* What the same command took before is believed from the first time on, also
+ * where a law fits all the others well and says something else. */
+START_TEST(the_same_command_takes_as_long)
+{
+    struct dtx_predictor *p = dtx_predictor_create(0);
+    struct dtx_prediction said;
+    struct dtx_rng r;
+    int i;
+
+    dtx_rng_seed(&r, 5);
+    for (i = 0; i < 200; i++) {
+        double n = 1000 + 40 * i, t = 2e-5 * pow(n, 1.5);
+        struct dtx_features f;
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "work %d", (int)n);
+        f = of(text);
+        t *= exp(0.02 * dtx_rng_normal(&r)) * (i == 100 ? 3 : 1);
+        ck_assert_int_eq(dtx_predictor_replay(p, &f, t, false, &said), 0);
+        if (i != 100)
+            continue;
+        ck_assert(dtx_predictor_ask(p, &f, &said));
+        ck_assert_double_eq_tol(said.seconds / t, 1, 0.15);
+    }
+    dtx_predictor_destroy(p);
+}
+END_TEST
+
 START_TEST(few_outcomes_make_a_wide_interval)
 {
     struct dtx_predictor *p = dtx_predictor_create(1 << 22);
@@ -326,6 +354,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, law_row, 0, DTX_COUNT(laws));
     tcase_add_test(t, it_backs_off);
+    tcase_add_test(t, the_same_command_takes_as_long);
     tcase_add_test(t, few_outcomes_make_a_wide_interval);
     tcase_add_test(t, what_was_cut_is_at_least_that_long);
     tcase_add_test(t, intervals_cover_what_they_say);
