@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "cli/recorded.h"
+#include "cli/words.h"
 #include "node/clock.h"
 #include "run/status.h"
 #include "sched/policy.h"
@@ -23,9 +24,6 @@
 #define MAX_SWEEP 200
 #define MAX_POLICIES 16
 #define NOT_GIVEN (-1)
-/* Of recorded times, which hold the starting and ending of the process: from
- * one task's end to the next one's start in its slot. */
-#define SPAWN_RECORDED_NS INT64_C(100000)
 
 struct request {
     const char *workload, *from;
@@ -63,44 +61,11 @@ struct row {
     set_f set;
 };
 
-/* One number of a list "1,2,4-8" at '*p', up to a comma or the end. */
-static int add_range(struct request *q, const char **p)
-{
-    char *end;
-    unsigned long lo, hi;
-
-    if (**p < '0' || **p > '9')
-        return DTX_EPARSE;
-    lo = hi = strtoul(*p, &end, 10);
-    if (*end == '-') {
-        if (end[1] < '0' || end[1] > '9')
-            return DTX_EPARSE;
-        hi = strtoul(end + 1, &end, 10);
-    }
-    if ((*end != ',' && *end != '\0') || lo < 1 || hi < lo || hi > 1000000 ||
-        hi - lo >= MAX_SWEEP || q->nnodes + (hi - lo) >= MAX_SWEEP)
-        return DTX_EPARSE;
-    for (; lo <= hi; lo++)
-        q->nodes[q->nnodes++] = (uint32_t)lo;
-    *p = end;
-    return DTX_OK;
-}
-
 static int set_nodes(struct request *q, const char *value,
                      struct dtx_error *err)
 {
-    const char *p = value;
-    int rc;
-
-    q->nnodes = 0;
-    while ((rc = add_range(q, &p)) == DTX_OK && *p == ',')
-        p++;
-    if (rc != DTX_OK)
-        return dtx_error_set(err, DTX_EINVAL,
-                             "--nodes '%.60s' must be numbers from 1 to "
-                             "1000000, at most %d of them, as in 1,2,4-8",
-                             value, MAX_SWEEP);
-    return DTX_OK;
+    return dtx_cli_numbers("--nodes", value, q->nodes, MAX_SWEEP, &q->nnodes,
+                           err);
 }
 
 static int add_policy(struct request *q, const char *name, size_t len,
@@ -419,7 +384,8 @@ static int load(struct request *q, struct dtx_error *err)
 
     dtx_machine_preset(&usual);
     if (q->c.machine.spawn_ns == NOT_GIVEN)
-        q->c.machine.spawn_ns = q->from ? SPAWN_RECORDED_NS : usual.spawn_ns;
+        q->c.machine.spawn_ns = q->from ? DTX_SPAWN_RECORDED_NS
+                                         : usual.spawn_ns;
     if (rc != DTX_OK)
         return dtx_error_set(err, rc, "out of memory");
     if (q->from) {
