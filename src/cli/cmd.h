@@ -128,9 +128,12 @@ struct dtx_page;
     X(simulate, "order", 0, "file|lpt|predicted",                              \
       "ready tasks start as they come, longest first, or longest first as "    \
       "far as predicted (default: file)")                                      \
+    X(simulate, "history", 0, "DIR",                                           \
+      "--from with --order predicted: predictions are those of the real "      \
+      "predictor with this history; which should not hold the very run")       \
     X(simulate, "prediction-error", 0, "SIGMA",                                \
-      "predictions are off by a lognormal factor of this sigma (default: "     \
-      "0.3)")                                                                  \
+      "without --history: predictions are off by a lognormal factor of this "  \
+      "sigma (default: 0.3)")                                                  \
     X(simulate, "seed", 0, "N", "what is drawn follows from it (default: 1)")  \
     X(simulate, "latency", 0, "DUR",                                           \
       "the way of a message from node to node (default: 2us)")                 \
@@ -180,8 +183,8 @@ struct dtx_page;
       "start nothing after this time; what is left is told")                   \
     X(simulate, "json", 0, NULL,                                               \
       "print makespan, lower_bound, ideal_makespan, efficiency, steals, "      \
-      "messages, master_busy, events and seconds as JSON; of several runs a "  \
-      "list, with nodes and policy")                                           \
+      "messages, master_busy, events, seconds and memory (bytes, the most of " \
+      "this process) as JSON; of several runs a list, with nodes and policy")  \
     X(predict, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                      \
     X(predict, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                         \
     X(predict, "json", 0, NULL, "print JSON")                                  \
