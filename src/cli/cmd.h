@@ -49,6 +49,12 @@ struct dtx_page;
       "say what each task of TASKFILE will take, with an interval that nine "  \
       "of ten outcomes lie in, for each class of tasks and in all, from what " \
       "the history tells")                                                     \
+    X(plan, "[options] [options of run] TASKFILE",                             \
+      "say how long TASKFILE (or a template, or an array: all that "           \
+      "'distributex run' takes) will run on how many nodes, what that costs, " \
+      "which time to ask for and how many nodes to take, and why: from what "  \
+      "the history tells of its tasks, and the simulator. Runs nothing. "      \
+      "'distributex submit --plan' asks Slurm for just that")                  \
     X(history,                                                                 \
       "list|show [CLASS]|import LOG...|merge|prune|score LOG|runfile RUNDIR "  \
       "[--history DIR] [--sizes FILE] [--json]",                               \
@@ -99,6 +105,10 @@ struct dtx_page;
       "given several times")                                                   \
     X(submit, "no-requeue", 0, NULL,                                           \
       "end when the time is over; 'distributex run --resume' goes on")         \
+    X(submit, "plan", 0, NULL,                                                 \
+      "nodes and time, where not given, as 'distributex plan' recommends "     \
+      "them (99 % sure) for nodes of --cpus-per-node cores, else of as many "  \
+      "as this machine has")                                                   \
     X(submit, "dry-run", 0, NULL, "print the script and send nothing")         \
     X(output, "stdout", 0, NULL, "print only what it wrote to stdout")         \
     X(output, "stderr", 0, NULL, "print only what it wrote to stderr")         \
@@ -122,9 +132,12 @@ struct dtx_page;
     X(simulate, "order", 0, "file|lpt|predicted",                              \
       "ready tasks start as they come, longest first, or longest first as "    \
       "far as predicted (default: file)")                                      \
+    X(simulate, "history", 0, "DIR",                                           \
+      "--from with --order predicted: predictions are those of the real "      \
+      "predictor with this history; which should not hold the very run")       \
     X(simulate, "prediction-error", 0, "SIGMA",                                \
-      "predictions are off by a lognormal factor of this sigma (default: "     \
-      "0.3)")                                                                  \
+      "without --history: predictions are off by a lognormal factor of this "  \
+      "sigma (default: 0.3)")                                                  \
     X(simulate, "seed", 0, "N", "what is drawn follows from it (default: 1)")  \
     X(simulate, "latency", 0, "DUR",                                           \
       "the way of a message from node to node (default: 2us)")                 \
@@ -174,11 +187,34 @@ struct dtx_page;
       "start nothing after this time; what is left is told")                   \
     X(simulate, "json", 0, NULL,                                               \
       "print makespan, lower_bound, ideal_makespan, efficiency, steals, "      \
-      "messages, master_busy, events and seconds as JSON; of several runs a "  \
-      "list, with nodes and policy")                                           \
+      "messages, master_busy, events, seconds and memory (bytes, the most of " \
+      "this process) as JSON; of several runs a list, with nodes and policy")  \
     X(predict, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                      \
     X(predict, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                         \
     X(predict, "json", 0, NULL, "print JSON")                                  \
+    X(plan, "nodes", 0, "LIST",                                                \
+      "how many nodes to look at: a number, or several as in 1,2,4-8 "         \
+      "(default: 1, 2, 3, 4, 6, 8, 12 ... while more of them help)")           \
+    X(plan, "slots", 0, "N",                                                   \
+      "slots of each node (default: what -j says, else as many as this "       \
+      "machine has cores)")                                                    \
+    X(plan, "within", 0, "TIME",                                               \
+      "recommend the fewest nodes that end within TIME, nine times of ten "    \
+      "(default: those with the most speedup for each core-hour)")             \
+    X(plan, "confidence", 0, "90|99",                                          \
+      "how sure, in per cent, the time of --sbatch is to be enough "           \
+      "(default: 99)")                                                         \
+    X(plan, "draws", 0, "N",                                                   \
+      "draw what tasks take so many times, from 20 to 10000 (default: 200)")   \
+    X(plan, "seed", 0, "N", "what is drawn follows from it (default: 1)")      \
+    X(plan, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                         \
+    X(plan, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                            \
+    X(plan, "json", 0, NULL,                                                   \
+      "print tasks, slots, draws, plans (of each number of nodes makespan, "   \
+      "low, high, walltime_90, walltime_99, core_hours, efficiency, limit) "   \
+      "and recommended (nodes, reason) as JSON; times are seconds")            \
+    X(plan, "sbatch", 0, NULL,                                                 \
+      "print the batch script of the recommended plan for Slurm")              \
     X(history, "history", 0, "DIR", DTX_CMD_HISTORY_HELP)                      \
     X(history, "sizes", 0, "FILE", DTX_CMD_SIZES_HELP)                         \
     X(history, "json", 0, NULL, "list, show, score: print JSON")               \

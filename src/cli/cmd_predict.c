@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -38,21 +37,9 @@ struct predicting {
     struct sum *sum;
     size_t nsums, cap_sums;
     struct sum total;
+    double common; /* half of all intervals */
     struct dtx_keymap index;
 };
-
-static int64_t size_on_disk(void *ctx, const char *name, size_t len)
-{
-    char path[4096];
-    struct stat st;
-
-    (void)ctx;
-    if (len >= sizeof(path))
-        return -1;
-    memcpy(path, name, len);
-    path[len] = '\0';
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
-}
 
 /* ---- sums ---- */
 
@@ -97,34 +84,35 @@ static int sum_of(struct predicting *d, const struct dtx_features *f,
     return p[d->nsums++].name ? DTX_OK : DTX_ENOMEM;
 }
 
+static int take_one(void *ctx, uint32_t i, const struct dtx_features *f,
+                    const struct dtx_prediction *said)
+{
+    struct predicting *d = ctx;
+    int rc = sum_of(d, f, &d->class[i]);
+
+    if (rc != DTX_OK)
+        return rc;
+    d->said[i] = *said;
+    add(&d->sum[d->class[i]], said);
+    add(&d->total, said);
+    d->common += (said->high - said->low) / 2;
+    return DTX_OK;
+}
+
 static int predict_all(struct predicting *d)
 {
-    struct dtx_features f;
-    double common = 0;
     uint32_t i;
-    int rc = DTX_OK;
+    int rc;
 
     d->said = calloc(d->list.ntasks + 1, sizeof(*d->said));
     d->class = calloc(d->list.ntasks + 1, sizeof(*d->class));
     if (!d->said || !d->class)
         return DTX_ENOMEM;
-    for (i = 0; rc == DTX_OK && i < d->list.ntasks; i++) {
-        const struct dtx_task *t = &d->list.task[i];
-
-        dtx_features_of(dtx_tasklist_text(&d->list, t), t->len, NULL,
-                        d->sizes ? dtx_sizes_of : size_on_disk, d->sizes, &f);
-        (void)dtx_predictor_ask(d->p, &f, &d->said[i]);
-        rc = sum_of(d, &f, &d->class[i]);
-        if (rc == DTX_OK) {
-            add(&d->sum[d->class[i]], &d->said[i]);
-            add(&d->total, &d->said[i]);
-            common += (d->said[i].high - d->said[i].low) / 2;
-        }
-    }
+    rc = dtx_cli_predict_each(d->p, d->sizes, &d->list, take_one, d);
     for (i = 0; rc == DTX_OK && i < d->nsums; i++)
         bound(&d->sum[i], sqrt(d->sum[i].variance *
                                (double)(d->sum[i].n - d->sum[i].unknown)));
-    bound(&d->total, common);
+    bound(&d->total, d->common);
     return rc;
 }
 

@@ -13,8 +13,11 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/history.h"
 #include "cli/recorded.h"
+#include "cli/words.h"
 #include "node/clock.h"
+#include "predict/predictor.h"
 #include "run/status.h"
 #include "sched/policy.h"
 #include "sim/scenario.h"
@@ -23,12 +26,9 @@
 #define MAX_SWEEP 200
 #define MAX_POLICIES 16
 #define NOT_GIVEN (-1)
-/* Of recorded times, which hold the starting and ending of the process: from
- * one task's end to the next one's start in its slot. */
-#define SPAWN_RECORDED_NS INT64_C(100000)
 
 struct request {
-    const char *workload, *from;
+    const char *workload, *from, *history;
     struct dtx_recorded recorded;
     bool json;
     struct dtx_scenario c;
@@ -37,6 +37,8 @@ struct request {
     const char *policy[MAX_POLICIES];
     size_t npolicies;
     struct dtx_scenario_job job;
+    float *predicted_s; /* of --history: of each task, below 0: not known */
+    uint64_t known;     /* of how many there is a prediction */
 };
 
 /* What one run brought. */
@@ -63,44 +65,11 @@ struct row {
     set_f set;
 };
 
-/* One number of a list "1,2,4-8" at '*p', up to a comma or the end. */
-static int add_range(struct request *q, const char **p)
-{
-    char *end;
-    unsigned long lo, hi;
-
-    if (**p < '0' || **p > '9')
-        return DTX_EPARSE;
-    lo = hi = strtoul(*p, &end, 10);
-    if (*end == '-') {
-        if (end[1] < '0' || end[1] > '9')
-            return DTX_EPARSE;
-        hi = strtoul(end + 1, &end, 10);
-    }
-    if ((*end != ',' && *end != '\0') || lo < 1 || hi < lo || hi > 1000000 ||
-        hi - lo >= MAX_SWEEP || q->nnodes + (hi - lo) >= MAX_SWEEP)
-        return DTX_EPARSE;
-    for (; lo <= hi; lo++)
-        q->nodes[q->nnodes++] = (uint32_t)lo;
-    *p = end;
-    return DTX_OK;
-}
-
 static int set_nodes(struct request *q, const char *value,
                      struct dtx_error *err)
 {
-    const char *p = value;
-    int rc;
-
-    q->nnodes = 0;
-    while ((rc = add_range(q, &p)) == DTX_OK && *p == ',')
-        p++;
-    if (rc != DTX_OK)
-        return dtx_error_set(err, DTX_EINVAL,
-                             "--nodes '%.60s' must be numbers from 1 to "
-                             "1000000, at most %d of them, as in 1,2,4-8",
-                             value, MAX_SWEEP);
-    return DTX_OK;
+    return dtx_cli_numbers("--nodes", value, q->nodes, MAX_SWEEP, &q->nnodes,
+                           err);
 }
 
 static int add_policy(struct request *q, const char *name, size_t len,
@@ -247,6 +216,7 @@ static const struct row rows[] = {
     {"ranks-per-node", COUNT, AT(c.machine.ranks_per_node), 1, 65535, NULL},
     {"policy", OWN, 0, 0, 0, set_policy},
     {"order", OWN, 0, 0, 0, set_order},
+    {"history", WORD, AT(history), 0, 0, NULL},
     {"prediction-error", NUMBER, AT(c.error_sigma), 0, 3, NULL},
     {"seed", OWN, 0, 0, 0, set_seed},
     {"latency", TIME, AT(c.machine.far_ns), 0, 60, NULL},
@@ -389,6 +359,10 @@ static int read_words(struct request *q, int argc, char **argv)
             status = dtx_cmd_usage("simulate: unexpected '%.60s'; the tasks "
                                    "come from --workload or --from", argv[i]);
     }
+    if (status == 0 && q->history &&
+        (!q->from || q->c.order != DTX_ORDER_PREDICTED))
+        return dtx_cmd_usage("simulate: --history predicts the tasks of --from "
+                             "for --order predicted; give both");
     if (status == 0 && !q->workload == !q->from)
         return dtx_cmd_usage("simulate: %s --workload "
                              "lognormal:mean=10s,tasks=1000, or --from RUNDIR",
@@ -411,6 +385,46 @@ static void preset(struct request *q)
 
 /* ---- running ---- */
 
+static int take_prediction(void *ctx, uint32_t i, const struct dtx_features *f,
+                           const struct dtx_prediction *said)
+{
+    struct request *q = ctx;
+
+    (void)f;
+    q->predicted_s[i] = -1;
+    if (said->basis == DTX_BASIS_NONE)
+        return DTX_OK;
+    q->predicted_s[i] = (float)said->seconds;
+    q->known++;
+    return DTX_OK;
+}
+
+/* --history: what the predictor says of the tasks, as the real run would have
+ * it. */
+static int predict(struct request *q, struct dtx_error *err)
+{
+    struct dtx_predictor *p = dtx_predictor_create(0);
+    struct dtx_buf dir = DTX_BUF_INIT;
+    bool none = false;
+    int rc = dtx_cli_history_named(q->history, &dir, &none, err);
+
+    q->predicted_s = calloc(q->job.list.ntasks + 1, sizeof(float));
+    if (rc == DTX_OK && (!p || !q->predicted_s))
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    if (rc == DTX_OK && !none)
+        rc = dtx_cli_history_load(dir.data, p, err);
+    if (rc == DTX_OK)
+        rc = dtx_cli_predict_each(p, NULL, &q->job.list, take_prediction, q);
+    if (rc == DTX_OK && q->known == 0)
+        rc = dtx_error_set(err, DTX_ENOENT, "the history in %.200s knows "
+                           "nothing: 'distributex history import' a joblog or "
+                           "a run directory", dir.data);
+    q->c.predicted_s = q->predicted_s;
+    dtx_buf_free(&dir);
+    dtx_predictor_destroy(p);
+    return rc;
+}
+
 static int load(struct request *q, struct dtx_error *err)
 {
     struct dtx_workload w;
@@ -419,14 +433,15 @@ static int load(struct request *q, struct dtx_error *err)
 
     dtx_machine_preset(&usual);
     if (q->c.machine.spawn_ns == NOT_GIVEN)
-        q->c.machine.spawn_ns = q->from ? SPAWN_RECORDED_NS : usual.spawn_ns;
+        q->c.machine.spawn_ns = q->from ? DTX_SPAWN_RECORDED_NS
+                                         : usual.spawn_ns;
     if (rc != DTX_OK)
         return dtx_error_set(err, rc, "out of memory");
     if (q->from) {
         rc = dtx_recorded_load(q->from, &q->job, &q->recorded, err);
         if (q->c.retries == 0)
             q->c.retries = q->recorded.attempts;
-        return rc;
+        return rc == DTX_OK && q->history ? predict(q, err) : rc;
     }
     rc = dtx_workload_parse(q->workload, &w, err);
     (void)(rc ? dtx_error_prefix(err, "simulate: ") : 0);
@@ -473,6 +488,14 @@ static uint64_t messages(const struct result *r)
     return r->sim.stats.frames_in + r->sim.stats.frames_out;
 }
 
+/* The most that this process has had, in bytes; 0: not known. */
+static int64_t memory(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_SELF, &u) == 0 ? (int64_t)u.ru_maxrss * 1024 : 0;
+}
+
 static void put_json(struct dtx_buf *b, const struct result *r, bool named)
 {
     dtx_buf_char(b, '{');
@@ -488,10 +511,10 @@ static void put_json(struct dtx_buf *b, const struct result *r, bool named)
     dtx_buf_printf(b,
                    "\"steals\": %" PRIu64 ", \"messages\": %" PRIu64 ", "
                    "\"master_busy\": %.6f, \"events\": %" PRIu64 ", "
-                   "\"seconds\": %.6f}",
+                   "\"seconds\": %.6f, \"memory\": %" PRId64 "}",
                    r->sim.stats.steals, messages(r),
                    share(r->sim.master_ns, r->sim.makespan_ns), r->sim.events,
-                   r->seconds);
+                   r->seconds, memory());
 }
 
 static void put_table_row(struct dtx_buf *b, const struct request *q,
@@ -533,15 +556,13 @@ static void put_losses(struct dtx_buf *b, const struct dtx_master_stats *s)
 
 static void put_effort(struct dtx_buf *b, const struct result *r)
 {
-    struct rusage u;
     char size[40];
 
     dtx_buf_printf(b, "simulated  %" PRIu64 " events in %.2f s",
                    r->sim.events, r->seconds);
-    if (getrusage(RUSAGE_SELF, &u) == 0)
+    if (memory() > 0)
         dtx_buf_printf(b, "; %s of memory",
-                       dtx_format_size(size, sizeof(size),
-                                       (int64_t)u.ru_maxrss * 1024));
+                       dtx_format_size(size, sizeof(size), memory()));
     dtx_buf_char(b, '\n');
 }
 
@@ -556,6 +577,9 @@ static void put_text(struct dtx_buf *b, const struct request *q,
     if (q->recorded.unknown > 0)
         dtx_buf_printf(b, "           %" PRIu64 " have no recorded time: taken "
                        "to be the median\n", q->recorded.unknown);
+    if (q->predicted_s)
+        dtx_buf_printf(b, "           %" PRIu64 " predicted from the history\n",
+                       q->known);
     if (q->recorded.makespan_ns > 0)
         dtx_buf_printf(b, "recorded   %s\n",
                        dtx_format_duration(span, sizeof(span),
@@ -649,5 +673,6 @@ int dtx_cmd_simulate(int argc, char **argv)
     else
         status = run_all(&q, &err);
     dtx_scenario_job_fini(&q.job);
+    free(q.predicted_s);
     return status;
 }

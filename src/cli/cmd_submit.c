@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/foretell.h"
+#include "cli/run_words.h"
 #include "run/options.h"
 #include "run/source.h"
 #include "run/status.h"
@@ -26,15 +27,10 @@
 
 struct request {
     struct dtx_submit s;
-    bool dry_run, help;
+    bool dry_run, help, plan;
     int next; /* word of argv to look at */
+    char self[4096]; /* this program */
 };
-
-static const char *from_environ(void *ctx, const char *name)
-{
-    (void)ctx;
-    return getenv(name);
-}
 
 /* The row that a word means, and the value behind '=' or the letter, if any.
  * NULL: none of submit's. */
@@ -126,6 +122,7 @@ static int take_option(struct request *r, const struct dtx_cmd_option *o,
         if (value)
             return dtx_cmd_usage("submit: --%s takes no value", o->name);
         r->dry_run |= strcmp(o->name, "dry-run") == 0;
+        r->plan |= strcmp(o->name, "plan") == 0;
         r->s.once |= strcmp(o->name, "no-requeue") == 0;
         return 0;
     }
@@ -167,34 +164,6 @@ static int read_words(struct request *r, int argc, char **argv, char **words)
     while (r->next < argc)
         words[r->s.nwords++] = argv[r->next++];
     return 0;
-}
-
-/* Would "run" take these words? */
-static int check_run(const struct request *r, struct dtx_options *o)
-{
-    struct dtx_buf name = DTX_BUF_INIT, config = DTX_BUF_INIT,
-                   text = DTX_BUF_INIT;
-    struct dtx_options_input in = {.argc = (int)r->s.nwords,
-                                   .argv = r->s.words,
-                                   .get = from_environ};
-    struct dtx_error err = {0, ""};
-    enum dtx_options_end end = DTX_OPTIONS_BAD;
-
-    if (dtx_options_config(from_environ, NULL, &name, &config, &err) ==
-        DTX_OK) {
-        in.config = config.data;
-        in.config_len = config.len;
-        in.config_name = name.data;
-        end = dtx_options_parse(&in, o, &text, &err);
-    }
-    dtx_buf_free(&name);
-    dtx_buf_free(&config);
-    dtx_buf_free(&text);
-    if (end == DTX_OPTIONS_GO)
-        return 0;
-    if (end == DTX_OPTIONS_DONE)
-        return dtx_cmd_usage("submit: " FORM);
-    return dtx_cmd_usage("submit: %s", err.text);
 }
 
 /* Is the list one that can be run, by a job that reads it later? */
@@ -250,23 +219,51 @@ static int send(const struct dtx_options *o, const struct dtx_buf *script)
     return dtx_cmd_print(&b);
 }
 
+/* --plan: what was not given, as recommended. */
+static int fill_plan(struct request *r, const struct dtx_options *o)
+{
+    struct dtx_foretell f = {.cores = r->s.cpus, .seed = 1};
+    struct dtx_buf reason = DTX_BUF_INIT;
+    struct dtx_error err = {0, ""};
+    const struct dtx_plan_row *best;
+    int status;
+
+    f.nnodes = r->s.nodes > 0;
+    f.nodes[0] = r->s.nodes;
+    status = dtx_foretell(&f, o, &err);
+    if (status)
+        return dtx_cmd_fail(status, &err);
+    best = &f.plan.row[f.plan.best];
+    r->s.nodes = best->nodes;
+    if (r->s.time_ns == 0)
+        r->s.time_ns = dtx_plan_walltime_ns(best->sure99_s);
+    dtx_plan_reason(&f.config, &f.plan, &reason);
+    dtx_buf_char(&reason, '\0');
+    (void)fprintf(stderr, "distributex: plan: %u node%s for %lld minutes: %s\n",
+                  best->nodes, best->nodes == 1 ? "" : "s",
+                  (long long)(r->s.time_ns / (60 * DTX_SEC_NS)),
+                  reason.failed ? "" : reason.data);
+    dtx_buf_free(&reason);
+    dtx_foretell_fini(&f);
+    return 0;
+}
+
 static int submit(struct request *r)
 {
     struct dtx_buf script = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
     struct dtx_options o;
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    int status;
+    int status = dtx_cli_self(r->self, sizeof(r->self));
 
-    if (n <= 0)
-        return DTX_EXIT_INTERNAL;
-    self[n] = '\0';
-    r->s.program = self;
-    status = check_run(r, &o);
+    r->s.program = r->self;
+    if (!status)
+        status = dtx_cli_run_words("submit", FORM, r->s.words, r->s.nwords,
+                                   &o);
     if (status)
         return status;
     status = check_tasks(&o);
+    if (!status && r->plan)
+        status = fill_plan(r, &o);
     if (!status && dtx_submit_script(&r->s, &script, &err))
         status = dtx_cmd_usage("submit: %s", err.text);
     if (!status && r->dry_run) {

@@ -5,20 +5,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "cli/told.h"
+#include "predict/features.h"
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "predict/sizes.h"
+#include "task/task.h"
 #include "wire/experience.h"
 
 int dtx_cli_history_dir(const struct dtx_cli_words *w, struct dtx_buf *dir,
                         bool *none, struct dtx_error *err)
 {
-    const char *given = dtx_cli_option(w, "history");
+    return dtx_cli_history_named(dtx_cli_option(w, "history"), dir, none, err);
+}
+
+int dtx_cli_history_named(const char *given, struct dtx_buf *dir, bool *none,
+                          struct dtx_error *err)
+{
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 
     if (!given)
@@ -94,6 +102,39 @@ struct dtx_sizes *dtx_cli_sizes(const struct dtx_cli_words *w, int *rc,
     }
     dtx_buf_free(&b);
     return s;
+}
+
+static int64_t size_on_disk(void *ctx, const char *name, size_t len)
+{
+    char path[4096];
+    struct stat st;
+
+    (void)ctx;
+    if (len >= sizeof(path))
+        return -1;
+    memcpy(path, name, len);
+    path[len] = '\0';
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
+}
+
+int dtx_cli_predict_each(struct dtx_predictor *p, struct dtx_sizes *sizes,
+                         const struct dtx_tasklist *list, dtx_cli_said_f fn,
+                         void *ctx)
+{
+    struct dtx_features f;
+    struct dtx_prediction said;
+    uint32_t i;
+    int rc = DTX_OK;
+
+    for (i = 0; rc == DTX_OK && i < list->ntasks; i++) {
+        const struct dtx_task *t = &list->task[i];
+
+        dtx_features_of(dtx_tasklist_text(list, t), t->len, NULL,
+                        sizes ? dtx_sizes_of : size_on_disk, sizes, &f);
+        (void)dtx_predictor_ask(p, &f, &said);
+        rc = fn(ctx, i, &f, &said);
+    }
+    return rc;
 }
 
 long long dtx_cli_now_ns(void)

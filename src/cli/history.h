@@ -8,17 +8,24 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cli/words.h"
 #include "store/history.h"
 
 struct dtx_buf;
 struct dtx_error;
+struct dtx_features;
+struct dtx_prediction;
 struct dtx_predictor;
 struct dtx_sizes;
+struct dtx_tasklist;
 
-/* The directory: --history, else $DTX_HISTORY, else the user's own. "none" is
- * that: '*none'. */
+/* The directory: 'given' where it is not NULL, else $DTX_HISTORY, else the
+ * user's own. "none" is that: '*none'. */
+int dtx_cli_history_named(const char *given, struct dtx_buf *dir, bool *none,
+                          struct dtx_error *err);
+/* The same of --history. */
 int dtx_cli_history_dir(const struct dtx_cli_words *w, struct dtx_buf *dir,
                         bool *none, struct dtx_error *err);
 /* Warnings go to stderr. */
@@ -29,6 +36,14 @@ int dtx_cli_history_load(const char *dir, struct dtx_predictor *p,
 /* The file of --sizes, or NULL where it was not given: then '*rc' is 0. */
 struct dtx_sizes *dtx_cli_sizes(const struct dtx_cli_words *w, int *rc,
                                 struct dtx_error *err);
+/* Predict each task of a list, in order: fn(ctx, ...) returns 0 to go on. The
+ * sizes of files are those of 'sizes', or NULL: of the files themselves. */
+typedef int (*dtx_cli_said_f)(void *ctx, uint32_t task,
+                              const struct dtx_features *f,
+                              const struct dtx_prediction *said);
+int dtx_cli_predict_each(struct dtx_predictor *p, struct dtx_sizes *sizes,
+                         const struct dtx_tasklist *list, dtx_cli_said_f fn,
+                         void *ctx);
 /* Make one file of all of a directory but those of jobs that have not ended;
  * '*files' is how many there were. */
 int dtx_cli_history_merge(const char *dir, size_t *files,

@@ -11,8 +11,7 @@
 #include "run/status.h"
 
 /* Commands that are promised but not built. */
-static const char *const later[] = {"plan", "report",
-                                    "simulate", "status", "top", "topo"};
+static const char *const later[] = {"report", "status", "top", "topo"};
 
 static int refuse(const char *word)
 {

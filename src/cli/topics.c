@@ -251,8 +251,8 @@ static void write_simulation(struct dtx_page *p)
                                            "rank 0's process did the master's "
                                            "work: near 100 % it is the limit");
     dtx_page_para(p, "In JSON (--json) times are seconds and shares are parts "
-                     "of 1; events and seconds tell what the simulation itself "
-                     "took.");
+                     "of 1; events, seconds and memory (bytes) tell what the "
+                     "simulation itself took.");
 }
 
 static void write_examples(struct dtx_page *p)

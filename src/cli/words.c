@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/cmd.h"
+#include "run/options_row.h"
 
 static const struct dtx_cmd_option *find(const char *command, const char *name,
                                          size_t len)
@@ -98,6 +100,66 @@ int dtx_cli_words(const char *command, int argc, char **argv, int first,
     return rc;
 }
 
+static bool is_own(const char *command, const char *word)
+{
+    return strncmp(word, "--", 2) == 0 &&
+           find(command, word + 2, strcspn(word + 2, "=")) != NULL;
+}
+
+/* Does the value of this option of "run" stand in the next word? */
+static bool goes_on(const char *word)
+{
+    const struct dtx_option *o;
+
+    if (word[1] == '-') {
+        o = dtx_option_named(word + 2, strlen(word + 2));
+        return o && dtx_option_takes_value(o);
+    }
+    for (word++; *word; word++) {
+        o = dtx_option_lettered(*word);
+        if (!o)
+            return false;
+        if (dtx_option_takes_value(o))
+            return word[1] == '\0';
+    }
+    return false;
+}
+
+int dtx_cli_words_run(const char *command, int argc, char **argv, int first,
+                      struct dtx_cli_words *out, bool *done)
+{
+    int i, rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    *done = false;
+    out->word = calloc((size_t)argc + 1, sizeof(*out->word));
+    if (!out->word)
+        return dtx_cmd_usage("%s: out of memory", command);
+    for (i = first; i < argc && rc == 0 && !*done; i++) {
+        if (argv[i][0] != '-' || strlen(argv[i]) < 2 ||
+            strcmp(argv[i], "--") == 0)
+            break;
+        if (dtx_cmd_asks_help(argv[i])) {
+            *done = true;
+            rc = dtx_cmd_print_usage(command);
+        } else if (is_own(command, argv[i])) {
+            rc = take(command, argc, argv, &i, out);
+        } else {
+            out->word[out->nwords++] = argv[i];
+            if (goes_on(argv[i]) && i + 1 < argc)
+                out->word[out->nwords++] = argv[++i];
+        }
+    }
+    for (; i < argc && rc == 0 && !*done; i++)
+        out->word[out->nwords++] = argv[i];
+    if (rc != 0 || *done) {
+        free(out->word);
+        out->word = NULL;
+        *done = true;
+    }
+    return rc;
+}
+
 const char *dtx_cli_option(const struct dtx_cli_words *w, const char *name)
 {
     size_t i;
@@ -107,4 +169,43 @@ const char *dtx_cli_option(const struct dtx_cli_words *w, const char *name)
             return w->value[i] ? w->value[i] : "";
     }
     return NULL;
+}
+
+/* One number or range at '*p', up to a comma or the end. */
+static bool add_range(const char **p, uint32_t *out, size_t max, size_t *n)
+{
+    char *end;
+    unsigned long lo, hi;
+
+    if (**p < '0' || **p > '9')
+        return false;
+    lo = hi = strtoul(*p, &end, 10);
+    if (*end == '-') {
+        if (end[1] < '0' || end[1] > '9')
+            return false;
+        hi = strtoul(end + 1, &end, 10);
+    }
+    if ((*end != ',' && *end != '\0') || lo < 1 || hi < lo || hi > 1000000 ||
+        hi - lo >= max || *n + (hi - lo) >= max)
+        return false;
+    for (; lo <= hi; lo++)
+        out[(*n)++] = (uint32_t)lo;
+    *p = end;
+    return true;
+}
+
+int dtx_cli_numbers(const char *name, const char *value, uint32_t *out,
+                    size_t max, size_t *n, struct dtx_error *err)
+{
+    const char *p = value;
+    bool ok;
+
+    *n = 0;
+    while ((ok = add_range(&p, out, max, n)) && *p == ',')
+        p++;
+    if (ok)
+        return DTX_OK;
+    return dtx_error_set(err, DTX_EINVAL, "%s '%.60s' must be numbers from 1 "
+                         "to 1000000, at most %zu of them, as in 1,2,4-8",
+                         name, value, max);
 }

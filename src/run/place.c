@@ -205,9 +205,8 @@ static void count_cores(const struct dtx_card **sorted, uint32_t n,
     }
 }
 
-/* The slots of a node; 0: one for each core. */
-static uint32_t node_slots(const struct dtx_jobs *jobs, uint32_t cores,
-                           uint32_t tasks)
+uint32_t dtx_jobs_slots(const struct dtx_jobs *jobs, uint32_t cores,
+                        uint32_t tasks)
 {
     double share = jobs->percent * cores / 100.0;
     int64_t n = 0;
@@ -236,7 +235,7 @@ static void share_alone(const struct dtx_card *card, struct seat node,
                         struct seat core, const struct dtx_jobs *jobs,
                         uint32_t tasks, struct dtx_share *s)
 {
-    uint32_t slots = node_slots(jobs, node.cores, tasks);
+    uint32_t slots = dtx_jobs_slots(jobs, node.cores, tasks);
 
     s->node_ranks = node.of;
     s->ncores = part(card->ncores, core.index, core.of);

@@ -35,6 +35,11 @@ struct dtx_jobs {
     double percent;
 };
 
+/* The slots of a node of so many cores; 0: one for each core. 'tasks' in the
+ * job, 0 = not known. */
+uint32_t dtx_jobs_slots(const struct dtx_jobs *jobs, uint32_t cores,
+                        uint32_t tasks);
+
 /* Plain bytes: all ranks run the same program on like machines. */
 struct dtx_card {
     int32_t status;     /* rank 0: exit status when the job cannot start */

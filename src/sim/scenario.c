@@ -214,7 +214,9 @@ static void set_ranks(struct setting *t)
 static void set_tasks(struct setting *t)
 {
     const struct dtx_scenario *c = t->c;
-    double sigma = c->order == DTX_ORDER_PREDICTED ? c->error_sigma : 0;
+    bool given = c->order == DTX_ORDER_PREDICTED && c->predicted_s != NULL;
+    double sigma = c->order == DTX_ORDER_PREDICTED && !given ? c->error_sigma
+                                                             : 0;
     struct dtx_rng noise, error;
     uint32_t i;
 
@@ -227,10 +229,10 @@ static void set_tasks(struct setting *t)
         if (c->machine.noise_sigma > 0)
             ns *= dtx_rng_lognormal(&noise, 1, c->machine.noise_sigma);
         t->duration_ns[i] = llround(ns);
+        if (sigma > 0)
+            s *= exp(sigma * dtx_rng_normal(&error));
         if (t->cost_s)
-            t->cost_s[i] =
-                (float)(sigma > 0 ? s * exp(sigma * dtx_rng_normal(&error))
-                                  : s);
+            t->cost_s[i] = given ? c->predicted_s[i] : (float)s;
     }
 }
 

@@ -56,6 +56,11 @@ struct dtx_machine {
     int64_t node_mtbf_ns;    /* 0 and its node do not: that ends the job */
 };
 
+/* machine.spawn_ns where durations are as recorded, and so hold the starting
+ * and ending of the process: from one task's end to the next one's start in its
+ * slot. */
+#define DTX_SPAWN_RECORDED_NS INT64_C(100000)
+
 /* One node, one rank, one slot, and costs as measured; see scenario.c. */
 void dtx_machine_preset(struct dtx_machine *m);
 /* cost.task_ns as measured: the master's heaps and tables are larger than its
@@ -74,7 +79,9 @@ struct dtx_scenario {
     struct dtx_machine machine;
     const char *policy; /* NULL = default */
     enum dtx_scenario_order order;
-    double error_sigma; /* of the logarithm of predicted over real */
+    const float *predicted_s; /* PREDICTED: of each task, below 0 where nothing
+                                 is known; NULL: the real ones with an error */
+    double error_sigma; /* then: of the logarithm of predicted over real */
     double fail_share;  /* of attempts that fail, beside job->failures */
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */

@@ -21,7 +21,7 @@ test_case "an object with exactly the promised fields" '
     test "$(wc -l <out)" -eq 1
     grep -o "\"[a-z_]*\":" out | tr -d "\":" | paste -s -d" " >fields
     echo makespan lower_bound ideal_makespan efficiency steals messages \
-        master_busy events seconds >wanted
+        master_busy events seconds memory >wanted
     cmp fields wanted
     grep -qx "{.*}" out
     # ten rounds of ten seconds, and what it takes beside
@@ -33,6 +33,7 @@ test_case "an object with exactly the promised fields" '
     holds "$(value out messages) >= 100"
     holds "$(value out master_busy) > 0 && $(value out master_busy) < 0.01"
     holds "$(value out events) > 300"
+    holds "$(value out memory) > 1e6 && $(value out memory) < 1e9"
 '
 
 test_case "a seed is a run, byte for byte" '
@@ -164,6 +165,31 @@ END
     grep -q "^job  *5 tasks" out
 '
 
+test_case "in the order that the real predictor says" '
+    # lengths by an argument: shortest first, the longest at the end
+    awk "BEGIN { for (i = 1; i <= 60; i++) printf \"./w %d\\n\", i }" >args
+    joblog() {
+        echo "Seq	Host	Starttime	JobRuntime	Send	Receive	Exitval	Signal	C"
+        awk -v scale="$1" "{ printf \"%d\\t:\\t%d.0\\t%.3f\\t0\\t0\\t0\\t0\\t%s\\n\",
+            NR, 1700000000 + NR, scale * \$2, \$0 }"
+    }
+    awk "{ print \$1, (NR * 37) % 61 }" args | joblog 1 >past
+    joblog 1.05 <args >log
+    "$DISTRIBUTEX" history import --history h past
+    simulate() {
+        "$DISTRIBUTEX" simulate --from log --slots 8 --json "$@"
+    }
+    simulate >file
+    simulate --order lpt >lpt
+    simulate --order predicted --history h >predicted
+    holds "$(value predicted makespan) < 0.97 * $(value file makespan)"
+    holds "$(value predicted makespan) < 1.03 * $(value lpt makespan)"
+    "$DISTRIBUTEX" simulate --from log --order predicted --history h >out
+    grep -q "60 predicted from the history" out
+    expect_status 104 simulate --order predicted --history nowhere 2>err
+    grep -q "nowhere knows nothing" err
+'
+
 test_case "a joblog, also one that tells of several attempts" '
     h="Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand"
     {
@@ -231,6 +257,8 @@ test_case "what is wrong is named, and what would be right" '
     refused "--nap '\''2s'\'' must be a time from 0 to 1s" $w --nap 2s
     refused "--slow '\''3'\'' must be N:FACTOR" $w --slow 3
     refused "--slow '\''1:0.5'\'' must be N:FACTOR" $w --slow 1:0.5
+    refused "give both" $w --order predicted --history h
+    refused "give both" --from log --history h
     refused "--json takes no value" $w --json=yes
     refused "unexpected '\''constant'\''" constant
 '

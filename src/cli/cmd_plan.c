@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* "distributex plan": how many nodes, for how long.  It runs nothing. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "cli/cmd.h"
+#include "cli/foretell.h"
+#include "cli/history.h"
+#include "cli/run_words.h"
+#include "cli/words.h"
+#include "run/options.h"
+#include "run/submit.h"
+
+#define FORM                                                                   \
+    "the form: distributex plan [--nodes LIST] ... [options of run] TASKFILE"
+
+static const char *limit_name(enum dtx_plan_limit l)
+{
+    static const char *const name[] = {"work", "longest task", "longest chain",
+                                       "rank 0", "end"};
+
+    return name[l];
+}
+
+/* ---- what was asked ---- */
+
+/* A whole number where the option was given: 0, or the exit status. */
+static int read_number(const struct dtx_cli_words *w, const char *name,
+                       int64_t lo, int64_t hi, int64_t *out)
+{
+    const char *value = dtx_cli_option(w, name);
+
+    if (value && dtx_parse_int(value, lo, hi, out) != DTX_OK)
+        return dtx_cmd_usage("plan: --%s '%.60s' must be a whole number from "
+                             "%" PRId64 " to %" PRId64, name, value, lo, hi);
+    return 0;
+}
+
+static int read_within(const struct dtx_cli_words *w, double *out)
+{
+    const char *value = dtx_cli_option(w, "within");
+    int64_t ns = 0;
+
+    if (!value)
+        return 0;
+    if (dtx_parse_duration(value, &ns) != DTX_OK || ns <= 0)
+        return dtx_cmd_usage("plan: --within '%.60s' must be a time above 0, "
+                             "as 30m, 4h or 1-12:00:00", value);
+    *out = (double)ns / (double)DTX_SEC_NS;
+    return 0;
+}
+
+static int read_asked(const struct dtx_cli_words *w, struct dtx_foretell *f)
+{
+    const char *nodes = dtx_cli_option(w, "nodes");
+    int64_t slots = 0, draws = 0, seed = 1;
+    struct dtx_error err;
+    int status = read_number(w, "slots", 1, DTX_MAX_CPUS, &slots);
+
+    if (!status)
+        status = read_number(w, "draws", 20, 10000, &draws);
+    if (!status)
+        status = read_number(w, "seed", 0, INT64_MAX, &seed);
+    if (!status)
+        status = read_within(w, &f->within_s);
+    if (!status && nodes &&
+        dtx_cli_numbers("--nodes", nodes, f->nodes, DTX_PLAN_ROWS, &f->nnodes,
+                        &err) != DTX_OK)
+        status = dtx_cmd_usage("plan: %s", err.text);
+    f->slots = (uint32_t)slots;
+    f->draws = (uint32_t)draws;
+    f->seed = (uint64_t)seed;
+    f->history = dtx_cli_option(w, "history");
+    f->sizes = dtx_cli_option(w, "sizes");
+    return status;
+}
+
+/* ---- text ---- */
+
+/* H:MM:SS */
+static const char *walltime(char *text, size_t size, double makespan_s)
+{
+    int64_t s = dtx_plan_walltime_ns(makespan_s) / DTX_SEC_NS;
+
+    (void)snprintf(text, size, "%" PRId64 ":%02d:%02d", s / 3600,
+                   (int)(s / 60 % 60), (int)(s % 60));
+    return text;
+}
+
+static const char *duration(char *text, size_t size, double s)
+{
+    return dtx_format_duration(text, size, (int64_t)(s * 1e9));
+}
+
+static void put_row(struct dtx_buf *b, const struct dtx_plan_row *r, bool best)
+{
+    char likely[32], low[32], high[32], both[80];
+
+    (void)snprintf(both, sizeof(both), "%s to %s",
+                   duration(low, sizeof(low), r->low_s),
+                   duration(high, sizeof(high), r->high_s));
+    dtx_buf_printf(b, "%c%7" PRIu32 " %8" PRIu64 " %10s  %-20s",
+                   best ? '*' : ' ', r->nodes, r->slots,
+                   duration(likely, sizeof(likely), r->likely_s), both);
+    dtx_buf_printf(b, " %11s %11s %11.4g %8.0f %%\n",
+                   walltime(low, sizeof(low), r->sure90_s),
+                   walltime(high, sizeof(high), r->sure99_s), r->core_hours,
+                   100 * r->efficiency);
+}
+
+static void put_text(struct dtx_buf *b, const struct dtx_foretell *f)
+{
+    const struct dtx_plan *p = &f->plan;
+    const struct dtx_plan_row *best = &p->row[p->best];
+    char text[32];
+    size_t i;
+
+    dtx_buf_printf(b, "%zu tasks on nodes of %" PRIu32 " slots; history %s\n",
+                   f->job.list.ntasks, f->slots, f->dir.data);
+    if (f->strange > 0)
+        dtx_buf_printf(b, "%" PRIu64 " of them are like none seen before (the "
+                       "first: task %llu); they are taken to be as other "
+                       "programs, which says little\n", f->strange,
+                       (unsigned long long)dtx_task_id(f->stranger));
+    dtx_buf_printf(b, "\n%8s %8s %10s  %-20s %11s %11s %11s %10s\n", "nodes",
+                   "slots", "makespan", "nine times of ten", "time (90 %)",
+                   "time (99 %)", "core-hours", "efficiency");
+    for (i = 0; i < p->nrows; i++)
+        put_row(b, &p->row[i], i == p->best);
+    dtx_buf_printf(b, "\nrecommended: %" PRIu32 " node%s, and --time=%s (99 "
+                   "%%): ", best->nodes, best->nodes == 1 ? "" : "s",
+                   walltime(text, sizeof(text), best->sure99_s));
+    dtx_plan_reason(&f->config, p, b);
+    dtx_buf_printf(b, "\nhow sure: times drawn %" PRIu32 " times from the "
+                   "history's intervals, %" PRIu32 " of these jobs simulated; "
+                   "it holds if tasks take what they took, and none fails\n",
+                   p->draws, p->simulated);
+}
+
+/* ---- JSON ---- */
+
+static void put_row_json(struct dtx_buf *b, const struct dtx_plan_row *r)
+{
+    dtx_buf_printf(b, "{\"nodes\": %" PRIu32 ", \"slots\": %" PRIu64 ", "
+                   "\"makespan\": %.6g, \"low\": %.6g, \"high\": %.6g, "
+                   "\"walltime_90\": %" PRId64 ", \"walltime_99\": %" PRId64
+                   ", ", r->nodes, r->slots, r->likely_s, r->low_s, r->high_s,
+                   dtx_plan_walltime_ns(r->sure90_s) / DTX_SEC_NS,
+                   dtx_plan_walltime_ns(r->sure99_s) / DTX_SEC_NS);
+    dtx_buf_printf(b, "\"core_hours\": %.6g, \"efficiency\": %.4f, "
+                   "\"limit\": \"%s\"}", r->core_hours, r->efficiency,
+                   limit_name(r->limit));
+}
+
+static void put_json(struct dtx_buf *b, const struct dtx_foretell *f)
+{
+    const struct dtx_plan *p = &f->plan;
+    struct dtx_buf reason = DTX_BUF_INIT;
+    size_t i;
+
+    dtx_buf_printf(b, "{\"tasks\": %zu, \"unlike\": %" PRIu64 ", \"slots\": %"
+                   PRIu32 ", \"draws\": %" PRIu32 ", \"simulated\": %" PRIu32
+                   ", \"history\": ", f->job.list.ntasks, f->strange, f->slots,
+                   p->draws, p->simulated);
+    dtx_cli_json_text(b, f->dir.data);
+    dtx_buf_str(b, ",\n \"plans\": [");
+    for (i = 0; i < p->nrows; i++) {
+        dtx_buf_str(b, i ? ",\n  " : "\n  ");
+        put_row_json(b, &p->row[i]);
+    }
+    dtx_plan_reason(&f->config, p, &reason);
+    dtx_buf_char(&reason, '\0');
+    dtx_buf_printf(b, "],\n \"recommended\": {\"nodes\": %" PRIu32
+                   ", \"reason\": ", p->row[p->best].nodes);
+    dtx_cli_json_text(b, reason.failed ? "" : reason.data);
+    dtx_buf_str(b, "}}\n");
+    b->failed |= reason.failed;
+    dtx_buf_free(&reason);
+}
+
+/* ---- the script ---- */
+
+/* The job is to use the history that the plan rests on. */
+static int put_script(struct dtx_buf *b, const struct dtx_cli_words *w,
+                      const struct dtx_foretell *f, const struct dtx_options *o)
+{
+    const struct dtx_plan_row *r = &f->plan.row[f->plan.best];
+    const char *sure = dtx_cli_option(w, "confidence");
+    char **word = calloc(w->nwords + 2, sizeof(*word)), self[4096];
+    struct dtx_submit s = {.nodes = r->nodes, .program = self, .words = word};
+    struct dtx_error err = {0, ""};
+    int status = dtx_cli_self(self, sizeof(self));
+    char option[] = "--history";
+
+    if (!status && !word)
+        status = dtx_cmd_usage("plan: out of memory");
+    if (!status) {
+        s.time_ns = dtx_plan_walltime_ns(sure && strcmp(sure, "90") == 0
+                                             ? r->sure90_s
+                                             : r->sure99_s);
+        if (!o->history || f->history) {
+            word[s.nwords++] = option;
+            word[s.nwords++] = f->dir.data;
+        }
+        memcpy(word + s.nwords, w->word, w->nwords * sizeof(*word));
+        s.nwords += w->nwords;
+        if (dtx_submit_script(&s, b, &err) != DTX_OK)
+            status = dtx_cmd_usage("plan: %s", err.text);
+    }
+    free(word);
+    return status;
+}
+
+static int plan(const struct dtx_cli_words *w, struct dtx_foretell *f)
+{
+    struct dtx_buf out = DTX_BUF_INIT;
+    struct dtx_error err = {0, ""};
+    struct dtx_options o;
+    int status = dtx_cli_run_words("plan", FORM, w->word, w->nwords, &o);
+
+    if (status)
+        return status;
+    status = dtx_foretell(f, &o, &err);
+    if (status) {
+        dtx_options_fini(&o);
+        return dtx_cmd_fail(status, &err);
+    }
+    if (dtx_cli_option(w, "sbatch"))
+        status = put_script(&out, w, f, &o);
+    else if (dtx_cli_option(w, "json"))
+        put_json(&out, f);
+    else
+        put_text(&out, f);
+    dtx_foretell_fini(f);
+    dtx_options_fini(&o);
+    if (!status)
+        return dtx_cmd_print(&out);
+    dtx_buf_free(&out);
+    return status;
+}
+
+int dtx_cmd_plan(int argc, char **argv)
+{
+    struct dtx_foretell f;
+    struct dtx_cli_words w;
+    bool done = false;
+    int status = dtx_cli_words_run("plan", argc, argv, 2, &w, &done);
+
+    if (done)
+        return status;
+    memset(&f, 0, sizeof(f));
+    if (w.nwords == 0)
+        status = dtx_cmd_usage("plan: the task file is missing; " FORM);
+    else
+        status = read_asked(&w, &f);
+    if (!status && dtx_cli_option(&w, "json") && dtx_cli_option(&w, "sbatch"))
+        status = dtx_cmd_usage("plan: either --json or --sbatch");
+    if (!status)
+        status = plan(&w, &f);
+    free(w.word);
+    return status;
+}
