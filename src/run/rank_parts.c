@@ -45,10 +45,10 @@
  * taken back at once, so nothing is lost by it. */
 #define AHEAD 8
 /* Between the end of a task by a signal and the news that the whole job is
- * ended: slurmd signals the processes of a step one after the other, which takes
- * milliseconds, and a rank on a busy machine may be some tenths of a second late
- * to tell of it. mpirun, told to end, signals its ranks a second later. Twice
- * that, then, for the latter to count as the same end. */
+ * ended: slurmd signals the processes of a step one after the other, which
+ * takes milliseconds, and a rank on a busy machine may be some tenths of a
+ * second late to tell of it. mpirun, told to end, signals its ranks a second
+ * later. Twice that, then, for the latter to count as the same end. */
 #define DOUBT_NS (2 * DTX_SEC_NS)
 
 extern char **environ;

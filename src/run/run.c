@@ -113,9 +113,9 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
 /* mpirun reads nodes from Slurm and starts its daemons there with srun: one
  * rank on each, or --ranks of them evenly; daemons that may use all the cores
  * of the job and see this environment, whatever sbatch was told of it. Slurm is
- * to leave them when one of their nodes is lost, and not to let those of a later
- * launch wait until it is sure of that. What the user has set for Open MPI
- * stays. */
+ * to leave them when one of their nodes is lost, and not to let those of a
+ * later launch wait until it is sure of that. What the user has set for Open
+ * MPI stays. */
 static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
 {
     if (!a->inside)
