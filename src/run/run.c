@@ -19,6 +19,7 @@
 #include "run/deadline.h"
 #include "mpi/transport.h"
 #include "run/forward.h"
+#include "run/guard.h"
 #include "run/job.h"
 #include "run/options.h"
 #include "run/rank.h"
@@ -114,9 +115,9 @@ static int choose_directory(const struct dtx_options *o, struct dtx_buf *path,
 /* mpirun reads nodes from Slurm and starts its daemons there with srun: one
  * rank on each, or --ranks of them evenly; daemons that may use all the cores
  * of the job and see this environment, whatever sbatch was told of it. Slurm is
- * to leave them when one of their nodes is lost, and not to let those of a later
- * launch wait until it is sure of that. What the user has set for Open MPI
- * stays. */
+ * to leave them when one of their nodes is lost, and not to let those of a
+ * later launch wait until it is sure of that. What the user has set for Open
+ * MPI stays. */
 static bool shape_launch(const struct dtx_alloc *a, bool one_a_node)
 {
     if (!a->inside)
@@ -146,6 +147,7 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     char **words = calloc((size_t)argc + 4, sizeof(*words)), began[24];
     struct dtx_forward forward;
     struct dtx_supervise s;
+    pid_t guard;
     struct dtx_error err = {0, ""};
     int i, status = DTX_EXIT_INTERNAL;
 
@@ -186,8 +188,10 @@ static int launch(const struct dtx_options *o, int argc, char *const *argv,
     s.relaunches = can_go_on(o) ? o->relaunches : 0;
     if (dtx_forward_begin(&forward, &err))
         dtx_log(DTX_LOG_WARN, "%s", err.text);
+    guard = s.nodes ? dtx_guard_begin() : 0;
     if (dtx_supervise_run(&s, &status, &err))
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
+    dtx_guard_end(guard);
     dtx_forward_end(&forward);
     free(words[1]);
     free(words);

@@ -21,6 +21,7 @@
 #include "run/alloc.h"
 #include "run/command.h"
 #include "run/deadline.h"
+#include "run/guard.h"
 #include "run/options.h"
 #include "run/restart.h"
 
@@ -144,6 +145,84 @@ START_TEST(test_no_slurm)
     ck_assert_int_eq(dtx_slurm_requeue("17", &err), DTX_ESYS);
     ck_assert_msg(strstr(err.text, "scontrol requeue 17: status 1: no such"),
                   "%s", err.text);
+}
+END_TEST
+
+/* ---- the guard on another node ---- */
+
+static void set_job(const char *nodes)
+{
+    ck_assert_int_eq(setenv("SLURM_JOB_ID", "17", 1), 0);
+    ck_assert_int_eq(setenv("SLURMD_NODENAME", "n1", 1), 0);
+    ck_assert_int_eq(setenv("SLURM_JOB_NODELIST", nodes, 1), 0);
+}
+
+static void unset_job(void)
+{
+    ck_assert_int_eq(unsetenv("SLURM_JOB_ID"), 0);
+    ck_assert_int_eq(unsetenv("SLURMD_NODENAME"), 0);
+    ck_assert_int_eq(unsetenv("SLURM_JOB_NODELIST"), 0);
+}
+
+/* Wait for a line of a file that is written meanwhile. */
+static bool has_line(const char *name, const char *want)
+{
+    char line[64];
+    bool found = false;
+
+    for (int i = 0; i < 2000 && !found; i++) {
+        FILE *f = fopen(name, "r");
+
+        while (f && !found && fgets(line, sizeof(line), f))
+            found = strcmp(line, want) == 0;
+        if (f)
+            (void)fclose(f);
+        if (!found)
+            (void)usleep(5000);
+    }
+    return found;
+}
+
+/* The node of the script answers twice, then it is down; the job may not be
+ * queued again. */
+START_TEST(test_guard)
+{
+    pid_t pid;
+
+    write_text("srun", "#!/bin/sh\nwhile [ $1 != --nodelist ]; do shift; "
+                       "done\necho $2 >>said\nshift 2\nexec \"$@\"\n");
+    write_text("sleep", "#!/bin/sh\nexec /bin/sleep 0.01\n");
+    write_text("scontrol",
+               "#!/bin/sh\n"
+               "[ $1 != requeue ] || { echo $@ >>said; exit 1; }\n"
+               "echo $@ >>asked\n[ $(wc -l <asked) -lt 3 ] || down=DOWN\n"
+               "echo NodeName=$4 State=${down:-IDLE}* ThreadsPerCore=1\n");
+    write_text("scancel", "#!/bin/sh\necho cancel $@ >>said\n");
+    set_job("n[1-4]");
+    pid = dtx_guard_begin();
+    ck_assert_int_gt(pid, 0);
+    ck_assert(has_line("said", "cancel 17\n"));
+    ck_assert(has_line("said", "requeue 17\n"));
+    ck_assert(has_line("said", "n2\n"));
+    ck_assert(has_line("asked", "--oneliner show node n1\n"));
+    dtx_guard_end(pid);
+    ck_assert_int_eq(kill(pid, 0), -1);
+    unset_job();
+}
+END_TEST
+
+START_TEST(test_no_guard)
+{
+    ck_assert_int_eq(dtx_guard_begin(), 0);
+    set_job("n1");
+    ck_assert_int_eq(dtx_guard_begin(), 0);
+    set_job("n[1-");
+    ck_assert_int_eq(dtx_guard_begin(), 0);
+    ck_assert_int_eq(unsetenv("SLURMD_NODENAME"), 0); /* a login node */
+    ck_assert_int_eq(setenv("SLURM_JOB_NODELIST", "n[1-4]", 1), 0);
+    ck_assert_int_eq(dtx_guard_begin(), 0);
+    unset_job();
+    dtx_guard_end(0);
 }
 END_TEST
 
@@ -296,6 +375,8 @@ int main(void)
     tcase_add_test(tc, test_preempted);
     tcase_add_test(tc, test_watch);
     tcase_add_test(tc, test_no_slurm);
+    tcase_add_test(tc, test_guard);
+    tcase_add_test(tc, test_no_guard);
     tcase_add_test(tc, test_command);
     tcase_add_test(tc, test_goes_on_with_each);
     tcase_add_test(tc, test_does_not_go_on);
