@@ -159,6 +159,35 @@ hosts_case "a killed host" '
         err || fail "$(cat err)"
 '
 
+# The hosts share one page cache, so what a dead one had not written is cut off.
+hosts_case "what died with a host before it was on disk runs again, and no more" '
+    own_tmp
+    hosts_up 3
+    held_bag 119 9
+    go
+    begun 70
+    for host in 1 2 3; do kill_host $host; done
+    wait "$job" || true
+    "$JOURNAL_DUMP" d/journal | grep "^task .* final ok " >records
+    sed "s/^task \([0-9]*\) .*/\1/" records >finished
+    sed -n "s/^task \([0-9]*\) final ok [0-9]* [45] 1\$/\1/p" records >gone
+    [ -s gone ] || fail "nothing ran on the third host"
+    truncate -s 0 d/out/e1-r4 d/out/e1-r5
+    mv began began.before
+    touch go
+    go --resume
+    ended 0
+    only finished gone >known
+    both known began >again
+    [ ! -s again ] || fail "ran again with their outputs there: $(cat again)"
+    only gone began >missing
+    [ ! -s missing ] || fail "did not run again: $(cat missing)"
+    recorded | sort -nu | diff - <(seq 120)
+    for i in $(cat gone) $(head -n 5 known); do
+        "$DISTRIBUTEX" output d "$i" | grep -qx "o$i" || fail "output of $i"
+    done
+'
+
 hosts_case "a host that is down: the job runs on those that answer" '
     own_tmp
     hosts_up 2
