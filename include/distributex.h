@@ -196,9 +196,8 @@ typedef void (*dtx_deliver_f)(void *ctx, uint64_t first, uint64_t count,
 DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
                                 void *ctx, size_t bytes, int ordered);
 
-/* Keep what is done in a file, so that a run of the program that was killed need
- * not do it again: the next one makes the same calls, and finds there the
- * results of iterations (work with dtx_work_gather or dtx_work_deliver, whose
+/* Keep what is done in a file, so that a program that was killed need not do it
+ * again: its next run makes the same calls, and finds there the results of iterations (work with dtx_work_gather or dtx_work_deliver, whose
  * chunks are recorded as they come to rank 0, some 5 ms of work each) and what
  * tasks gave back.  Loops must be the same in the same order; tasks may come in
  * any, and are known by kernel and input.  What failed, and tasks that spawned
