@@ -2,7 +2,6 @@
 /* Building the parts of a rank and joining them; see rank_state.h.  It
  * decides nothing: the parts do. */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +88,7 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.tmp_dir = r->o->tmp_dir;
     c.capture = true;
     c.grace_ns = r->o->grace_ns;
+    c.memfree = r->o->memfree;
     c.term_signal = r->o->term_signal;
     c.env = environ;
     rc = dtx_spawner_configure(r->spawner, &c, err);
@@ -243,14 +243,6 @@ void dtx_rank_tell_stopping(struct dtx_rank_life *r)
                 (unsigned long long)s.granted);
 }
 
-/* Can a line be written without waiting for whoever reads? */
-static bool may_write(int fd)
-{
-    struct pollfd pf = {fd, POLLOUT, 0};
-
-    return poll(&pf, 1, 0) == 1 && (pf.revents & POLLOUT) != 0;
-}
-
 void dtx_rank_tell_late(struct dtx_rank_life *r)
 {
     struct dtx_master_stats s;
@@ -287,8 +279,8 @@ static enum dtx_stop tick(void *ctx)
     (void)dtx_voice_flush(0);
     dtx_report_line(r->report, dtx_clock_mono_ns(), dtx_terminal_columns(),
                     &b);
-    if (b.len > 0 && !r->no_bar && may_write(STDERR_FILENO))
-        r->no_bar = write(STDERR_FILENO, b.data, b.len) < 0;
+    if (b.len > 0 && !r->no_bar)
+        r->no_bar = !dtx_voice_try(b.data, b.len);
     dtx_buf_free(&b);
     dtx_rank_tell_stopping(r);
     heed_deadline(r);

@@ -119,6 +119,18 @@ void dtx_voice_say(const char *text, size_t len)
     (void)pthread_mutex_unlock(&g_voice.lock);
 }
 
+bool dtx_voice_try(const char *text, size_t len)
+{
+    bool read = true;
+
+    (void)pthread_mutex_lock(&g_voice.lock);
+    if (flush_now(0) && has_room(0))
+        read = write(STDERR_FILENO, text, len) >= 0 || errno == EINTR ||
+               errno == EAGAIN;
+    (void)pthread_mutex_unlock(&g_voice.lock);
+    return read;
+}
+
 bool dtx_voice_flush(int patience_ms)
 {
     bool all;

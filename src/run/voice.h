@@ -23,6 +23,9 @@
 void dtx_voice_begin(enum dtx_log_level level);
 /* Say 'len' bytes as they are, behind what waits. */
 void dtx_voice_say(const char *text, size_t len);
+/* Say them if there is room for them just now and nothing waits; else they are
+ * dropped: a progress line. False: nobody reads any more. */
+bool dtx_voice_try(const char *text, size_t len);
 /* Say what waits as far as there is room; waits up to so many milliseconds for
  * room, 0 = not at all. False: some is left. */
 bool dtx_voice_flush(int patience_ms);

@@ -116,6 +116,29 @@ START_TEST(a_reader_that_left)
 }
 END_TEST
 
+/* It is written now or never, and not before what waits. */
+START_TEST(a_line_of_progress)
+{
+    char got[4] = "";
+    size_t before;
+
+    ck_assert(dtx_voice_try("1\n", 2));
+    read_exactly(got, 2);
+    ck_assert_str_eq(got, "1\n");
+    before = fill();
+    ck_assert(dtx_voice_try("2\n", 2));
+    dtx_voice_say("3\n", 2);
+    ck_assert(dtx_voice_try("4\n", 2));
+    read_away(before);
+    ck_assert(dtx_voice_flush(0));
+    read_exactly(got, 2);
+    ck_assert_str_eq(got, "3\n");
+    ck_assert_int_eq(close(ends[0]), 0);
+    ck_assert(!dtx_voice_try("5\n", 2));
+    ends[0] = open("/dev/null", O_RDONLY);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("run/voice");
@@ -125,6 +148,7 @@ int main(void)
     tcase_add_test(t, messages_as_they_come);
     tcase_add_test(t, a_reader_that_stands_still);
     tcase_add_test(t, a_reader_that_left);
+    tcase_add_test(t, a_line_of_progress);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
