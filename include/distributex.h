@@ -196,6 +196,21 @@ typedef void (*dtx_deliver_f)(void *ctx, uint64_t first, uint64_t count,
 DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
                                 void *ctx, size_t bytes, int ordered);
 
+/* Keep what is done in a file, so that a program that was killed need not do it
+ * again: its next run makes the same calls, and finds there the results of iterations (work with dtx_work_gather or dtx_work_deliver, whose
+ * chunks are recorded as they come to rank 0, some 5 ms of work each) and what
+ * tasks gave back.  Loops must be the same in the same order; tasks may come in
+ * any, and are known by kernel and input.  What failed, and tasks that spawned
+ * others, is run again.  Called on every rank before the first run, after
+ * dtx_work_create; only rank 0 opens 'path', which is made if it is not there.
+ * Not for trees and not with reductions; struct dtx_stats counts what was run
+ * now.  A killed program loses what was not recorded, a machine that loses
+ * power also what was recorded since the last call ended.
+ * DTX_EINVAL; of the file: DTX_EIO, DTX_EFOREIGN (not such a file), DTX_EBUSY
+ * (another process has it open). Calls then return DTX_EMISMATCH when the file
+ * is of other loops, or DTX_ENOSPC, DTX_EIO when it cannot be written. */
+DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);
+
 /* How loops are cut, by the field's names: "balance" (the default: ranges are
  * dealt out at the start, halves move to whoever runs dry), "static", "ss",
  * "fsc", "gss", "tss", "fac", "wf", "awf-b", "awf-c", "af"; behind the name may

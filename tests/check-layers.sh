@@ -81,7 +81,7 @@ values='base task wire'
     folder monitor $values
     folder run $pure mpi node store monitor
     folder sim $pure
-    folder lib $pure mpi node run
+    folder lib $pure mpi node store run
     folder cli $pure mpi node store monitor run sim
 }
 

@@ -439,6 +439,17 @@ static int on_lost(struct dtx_broker *b, uint32_t r)
     return DTX_OK;
 }
 
+static int on_cancel(struct dtx_broker *b, const struct dtx_msg *m)
+{
+    struct dtx_buf text = DTX_BUF_INIT;
+
+    dtx_buf_append(&text, m->u.kcancel.text.data, m->u.kcancel.text.len);
+    end_region(b, m->u.kcancel.code < 0 ? m->u.kcancel.code : DTX_ECANCEL,
+               text.len ? text.data : "");
+    dtx_buf_free(&text);
+    return DTX_OK;
+}
+
 static int on_message(struct dtx_broker *b, uint32_t from,
                       const struct dtx_msg *m)
 {
@@ -454,8 +465,7 @@ static int on_message(struct dtx_broker *b, uint32_t from,
     case DTX_MSG_KYIELDED:
         return on_yielded(b, from, m);
     case DTX_MSG_KCANCEL:
-        end_region(b, DTX_ECANCEL, "a kernel asked for it");
-        return DTX_OK;
+        return on_cancel(b, m);
     default:
         return DTX_EPROTO;
     }

@@ -26,6 +26,7 @@ struct dtx_task_item {
     uint32_t kernel; /* number in the session's list */
     int32_t priority;
     double cost;     /* a hint; 0: none */
+    uint64_t known;  /* 0, or where an earlier run has left its output */
     size_t bytes;
     _Alignas(16) char data[];
 };

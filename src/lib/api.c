@@ -9,6 +9,7 @@
 #include "engine/broker.h"
 #include "engine/event.h"
 #include "engine/ledger.h"
+#include "lib/diary.h"
 #include "lib/session.h"
 #include "sched/loop.h"
 
@@ -388,6 +389,7 @@ void dtx_work_destroy(struct dtx_work *w)
     for (k = 0; k < w->nred; k++)
         free(w->red[k].identity);
     dtx_ledger_destroy(w->ledger);
+    dtx_diary_close(w->diary);
     free(w->profile);
     free(w);
 }
@@ -511,6 +513,20 @@ int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver, void *ctx,
     return DTX_OK;
 }
 
+int dtx_work_journal(struct dtx_work *w, const char *path)
+{
+    if (!w || w->journaled || w->kernel->kind == DTX_KERNEL_TREE)
+        return dtx_error_set(&last, DTX_EINVAL,
+                             "dtx_work_journal: no work, one of a tree, or one "
+                             "that has a journal already");
+    if (w->session->net.rank == 0 && (!path || !*path))
+        return dtx_error_set(&last, DTX_EINVAL,
+                             "dtx_work_journal: rank 0 needs the file's name");
+    w->journaled = true;
+    return w->session->net.rank == 0 ? dtx_diary_open(path, &w->diary, &last)
+                                     : DTX_OK;
+}
+
 int dtx_work_schedule(struct dtx_work *w, const char *schedule)
 {
     struct dtx_schedule_choice none = {NULL, 0, 0, 0};
@@ -563,6 +579,8 @@ static void describe(struct dtx_region *g)
                        w->value_bytes);
     if (w->result_bytes)
         dtx_buf_printf(b, ", results of %zu bytes", w->result_bytes);
+    if (w->journaled && g->style == &dtx_style_loop)
+        dtx_buf_str(b, ", with a journal");
 }
 
 static int run(struct dtx_region *g, struct dtx_work *w, const void *args,
@@ -606,6 +624,11 @@ int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
                              "a loop from %llu to %llu: the end comes first",
                              (unsigned long long)begin,
                              (unsigned long long)end);
+    if (w->journaled && (w->nred || !w->result_bytes ||
+                         end - begin > UINT32_MAX))
+        return dtx_error_set(&last, DTX_EINVAL,
+                             "dtx_work_for: a journal keeps results of "
+                             "iterations, up to 2^32 of them, and no sums");
     return run(&g, w, args, args_bytes);
 }
 
@@ -622,6 +645,14 @@ int dtx_work_tree(struct dtx_work *w, const void *root, const void *args,
 }
 
 /* --- tasks ---------------------------------------------------------------- */
+
+/* A task is known again by its kernel and its input. */
+static uint64_t key_of(const struct dtx_kernel *k, const void *in, size_t bytes)
+{
+    uint64_t name = dtx_hash128(k->name, strlen(k->name), 5).lo;
+
+    return dtx_hash128(in ? in : "", bytes, name).lo;
+}
 
 int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
                         size_t bytes, const struct dtx_task_how *how)
@@ -661,6 +692,9 @@ int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
                                  ? "'after' names no task of this run"
                                  : "out of memory");
     }
+    if (w->diary) /* 't' waits in the ledger */
+        t->known = dtx_diary_submit(w->diary, (uint64_t)id,
+                                    key_of(w->session->kernel[k], in, bytes));
     return id;
 }
 
@@ -697,10 +731,10 @@ int dtx_work_run(struct dtx_work *w)
 {
     bool is_last = false;
 
-    if (!w || w->result_bytes)
+    if (!w || w->result_bytes || (w->journaled && w->nred))
         return dtx_error_set(&last, DTX_EINVAL,
                              "dtx_work_run: no work, or one with results of "
-                             "iterations");
+                             "iterations, or with a journal and sums");
     return run_tasks(w, &is_last);
 }
 

@@ -19,6 +19,7 @@
 #include "engine/broker.h"
 #include "engine/owners.h"
 #include "lane/range.h"
+#include "lib/diary.h"
 #include "lib/results.h"
 #include "lib/session.h"
 #include "node/clock.h"
@@ -30,6 +31,7 @@
 #define GROWTH 4u         /* a batch is at most so many times the last */
 #define LOW_NS 150000     /* ask for more when less is left for each slot */
 #define HEAVY_NS 300000u  /* an iteration worth moving by itself */
+#define RECORD_NS 5000000u /* of work in a record of the journal */
 #define PIECE 64u         /* iterations between looks whether to go on */
 #define MOST_SEGMENTS 4096u /* in one share */
 
@@ -64,9 +66,9 @@ static struct loop *loop_of(const struct dtx_region *g)
     return g->own;
 }
 
-bool dtx_loop_has_plan(const struct dtx_region *g)
+bool dtx_loop_is_source(const struct dtx_region *g)
 {
-    return loop_of(g)->plan != NULL;
+    return loop_of(g)->whole;
 }
 
 /* --- segments; with the crew's lock held ---------------------------------- */
@@ -232,7 +234,8 @@ static void run_each(struct dtx_call *c, dtx_each_f f, uint64_t from,
 static bool run_range(struct dtx_call *c, uint64_t from, uint64_t to)
 {
     struct dtx_region *g = c->region;
-    int rc;
+    uint64_t failed = c->failures.count;
+    int rc = 0;
 
     if (g->results) {
         c->results = dtx_results_place(g->results, c->slot, from, to - from);
@@ -243,14 +246,24 @@ static bool run_range(struct dtx_call *c, uint64_t from, uint64_t to)
             return false;
         }
     }
-    if (g->kernel->kind == DTX_KERNEL_EACH) {
+    if (g->kernel->kind == DTX_KERNEL_EACH)
         run_each(c, g->kernel->each, from, to);
-        return true;
-    }
-    rc = g->kernel->range(c, from, to);
+    else
+        rc = g->kernel->range(c, from, to);
     if (rc != 0)
         dtx_failures_add(&c->failures, from, to - from, rc);
+    if (g->results && c->failures.count > failed)
+        dtx_results_taint(g->results, c->slot);
     return true;
+}
+
+/* Iterations between two records of the journal. */
+static uint64_t record_size(const struct dtx_call *c)
+{
+    const struct own *o = c->own;
+    uint64_t n = o->unit_ps ? RECORD_NS * UINT64_C(1000) / o->unit_ps : 1;
+
+    return n > 0 ? n : 1;
 }
 
 /* A chunk whose results do not fit one buffer is run in pieces, and so is a
@@ -261,7 +274,7 @@ static uint64_t run_pieces(struct dtx_call *c, uint64_t from, uint64_t to)
     uint64_t most = to - from;
 
     if (g->kernel->kind == DTX_KERNEL_EACH && loop_of(g)->whole)
-        most = PIECE;
+        most = g->work->journaled ? record_size(c) : PIECE;
     if (g->results && most > DTX_MAX_RESULT / g->work->result_bytes)
         most = DTX_MAX_RESULT / g->work->result_bytes;
     while (from < to &&
@@ -269,6 +282,8 @@ static uint64_t run_pieces(struct dtx_call *c, uint64_t from, uint64_t to)
         uint64_t n = to - from < most ? to - from : most;
 
         (void)run_range(c, from, from + n);
+        if (g->work->journaled)
+            dtx_results_flush(g->results, c->slot);
         from += n;
     }
     return from;
@@ -454,6 +469,42 @@ static int make_own(struct dtx_region *g, struct loop *l)
     return DTX_OK;
 }
 
+/* Results of an earlier run: they need not be made again. */
+static int know(void *region, uint64_t first, uint64_t count,
+                struct dtx_str bytes)
+{
+    struct dtx_region *g = region;
+    uint64_t total = g->end - g->begin;
+
+    if (first > total || count > total - first ||
+        !dtx_results_known(g->results, g->begin + first, count, bytes))
+        return DTX_ECORRUPT;
+    return dtx_spans_cut(&loop_of(g)->back, first, count) ? DTX_OK
+                                                          : DTX_ENOMEM;
+}
+
+/* A loop with a journal is drawn from rank 0, but for what is in it. */
+static int resume(struct dtx_region *g, struct loop *l)
+{
+    struct dtx_error err = {0};
+    struct dtx_diary *d = g->work->diary;
+    int rc;
+
+    l->whole = true;
+    if (!d)
+        return DTX_OK;
+    if (!dtx_spans_add(&l->back, 0, l->total))
+        return DTX_ENOMEM;
+    rc = dtx_diary_call(d, (struct dtx_str){g->text.data, g->text.len}, &err);
+    if (rc == DTX_OK)
+        rc = dtx_diary_replay(d, know, g, &err);
+    if (rc < 0) { /* all ranks are to know */
+        dtx_spans_clear(&l->back);
+        dtx_region_trouble(g, &err);
+    }
+    return DTX_OK;
+}
+
 static int begin(struct dtx_region *g)
 {
     struct loop *l = aligned_alloc(_Alignof(struct loop), sizeof(*l));
@@ -470,7 +521,9 @@ static int begin(struct dtx_region *g)
                                      (total % l->grain != 0))
                         : 0;
     rc = make_own(g, l);
-    if (rc == DTX_OK && total > 0)
+    if (rc == DTX_OK && g->work->journaled)
+        rc = resume(g, l);
+    else if (rc == DTX_OK && total > 0)
         rc = s && !dtx_loop_schedule_is_own(s) ? plan(g, l) : deal(g, l);
     return rc;
 }
@@ -624,8 +677,8 @@ static uint32_t wants(struct dtx_region *g)
 
     if (!l->whole)
         return atomic_load(&l->low);
-    if (l->plan)
-        return 0; /* rank 0's slots help themselves */
+    if (g->session->net.rank == 0)
+        return 0; /* its slots help themselves */
     return ready < c->n ? 2 * c->n - ready : 0;
 }
 
@@ -656,7 +709,7 @@ void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
     struct dtx_segment s;
 
     (void)pthread_mutex_lock(&c->lock);
-    if (n->done > 0 && rank != g->session->net.rank)
+    if (n->done > 0 && l->plan && rank != g->session->net.rank)
         dtx_loop_plan_learn(l->plan, rank, n->done, (double)n->busy_ns);
     while (count-- > 0 && draw_one(g, l, rank, &s))
         put_segment(work, s.first, s.count, 0);

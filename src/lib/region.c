@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "lib/diary.h"
 #include "lib/region.h"
 #include "lib/results.h"
 #include "node/clock.h"
@@ -229,11 +230,21 @@ static void tell_load(struct dtx_run *r)
 static void tell_cancel(struct dtx_run *r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KCANCEL};
+    const struct dtx_error *e = &r->g->trouble;
 
     if (!atomic_load(&r->g->cancel) || r->cancel_sent)
         return;
     r->cancel_sent = true;
+    m.u.kcancel.code = e->code ? e->code : DTX_ECANCEL;
+    m.u.kcancel.text = dtx_str_of(e->code ? e->text : "a kernel asked for it");
     dtx_run_send(r, 0, &m);
+}
+
+void dtx_region_trouble(struct dtx_region *g, const struct dtx_error *err)
+{
+    if (g->trouble.code == DTX_OK)
+        g->trouble = *err;
+    atomic_store(&g->cancel, true);
 }
 
 /* See what is to be said. That a kernel has asked to stop goes before that
@@ -483,6 +494,10 @@ static int conclude(struct dtx_run *r, struct dtx_error *err)
     if (code != DTX_OK)
         return dtx_error_set(err, code, "%s: %s", dtx_strerror(code),
                              r->member.text.len ? r->member.text.data : "");
+    if (g->trouble.code != DTX_OK) {
+        *err = g->trouble;
+        return err->code;
+    }
     dtx_reduce_store(g->work, r->values);
     if (r->profile)
         remember(r);
@@ -536,6 +551,12 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     if (rc == DTX_OK) {
         enter(&r);
         run_rounds(&r);
+    }
+    if (r.rc == DTX_OK && w->diary) {
+        struct dtx_error e = {0};
+
+        if (dtx_diary_sync(w->diary, &e) < 0)
+            dtx_region_trouble(g, &e);
     }
     rc = conclude(&r, err);
     /* what is lost of a tree is lost: nobody can go on from there */

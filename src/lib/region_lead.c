@@ -64,7 +64,7 @@ int dtx_lead_begin(struct dtx_run *r, uint64_t digest)
     r->taken = calloc(n->size, sizeof(*r->taken));
     if (!r->part || !r->taken)
         return DTX_ENOMEM;
-    if (g->style == &dtx_style_loop && dtx_loop_has_plan(g))
+    if (g->style == &dtx_style_loop && dtx_loop_is_source(g))
         b.source = dtx_loop_draw;
     dtx_broker_begin(r->s->broker, &b);
     for (i = 1; i < n->size; i++) {
@@ -155,7 +155,8 @@ static int on_result(struct dtx_run *r, uint32_t from, const struct dtx_msg *m)
 
     if (!r->g->results ||
         !dtx_results_take(r->g->results, m->u.kresult.first,
-                          m->u.kresult.count, m->u.kresult.bytes))
+                          m->u.kresult.count, m->u.kresult.failed != 0,
+                          m->u.kresult.bytes))
         return DTX_EPROTO;
     r->taken[from] += m->u.kresult.count;
     if (b->len == 0)

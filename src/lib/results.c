@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/spans.h"
+#include "lib/diary.h"
 #include "lib/session.h"
 
 #define FULL_BYTES 65536u
@@ -17,6 +18,7 @@
 struct parcel {
     struct parcel *next;
     uint64_t first, count, cap;
+    bool failed; /* some of them */
     char data[];
 };
 
@@ -45,7 +47,8 @@ struct dtx_results *dtx_results_create(struct dtx_region *g)
         return NULL;
     r->g = g;
     r->bytes = g->work->result_bytes;
-    r->direct = g->work->gather && g->session->net.rank == 0;
+    r->direct = g->work->gather && g->session->net.rank == 0 &&
+                !g->work->journaled;
     r->tail = &r->head;
     r->turn = g->begin;
     r->open = calloc(g->session->crew.n, sizeof(struct parcel *));
@@ -119,6 +122,7 @@ static struct parcel *open_parcel(struct dtx_results *r, uint64_t first,
     p->first = first;
     p->count = 0;
     p->cap = cap;
+    p->failed = false;
     return p;
 }
 
@@ -169,6 +173,7 @@ static int send_parcel(struct dtx_results *r, const struct parcel *p)
 
     m.u.kresult.first = p->first;
     m.u.kresult.count = p->count;
+    m.u.kresult.failed = p->failed;
     m.u.kresult.bytes = (struct dtx_str){p->data, p->count * r->bytes};
     dtx_msg_encode(&b, &m);
     if (!b.failed)
@@ -191,7 +196,7 @@ int dtx_results_pump(struct dtx_results *r, bool *left)
 
         if (s->net.rank != 0)
             rc = send_parcel(r, p);
-        else if (!dtx_results_take(r, p->first, p->count, bytes))
+        else if (!dtx_results_take(r, p->first, p->count, p->failed, bytes))
             rc = DTX_ENOMEM;
         r->sent += p->count;
         free(p);
@@ -271,8 +276,35 @@ static bool take_new(struct dtx_results *r, uint64_t first, uint64_t count,
     return true;
 }
 
+/* Into the journal; what cannot be written ends the loop. */
+static void record(struct dtx_results *r, uint64_t first, uint64_t count,
+                   struct dtx_str bytes)
+{
+    struct dtx_error err = {0};
+
+    if (dtx_diary_span(r->g->work->diary, first - r->g->begin, count, bytes,
+                       &err) < 0)
+        dtx_region_trouble(r->g, &err);
+}
+
 bool dtx_results_take(struct dtx_results *r, uint64_t first, uint64_t count,
-                      struct dtx_str bytes)
+                      bool failed, struct dtx_str bytes)
+{
+    if (!dtx_results_known(r, first, count, bytes))
+        return false;
+    if (r->g->work->diary && !failed)
+        record(r, first, count, bytes);
+    return true;
+}
+
+void dtx_results_taint(struct dtx_results *r, unsigned slot)
+{
+    if (r->open[slot])
+        r->open[slot]->failed = true;
+}
+
+bool dtx_results_known(struct dtx_results *r, uint64_t first, uint64_t count,
+                       struct dtx_str bytes)
 {
     struct dtx_work *w = r->g->work;
     uint64_t at, n, end = first + count;

@@ -26,6 +26,8 @@ void dtx_results_destroy(struct dtx_results *r); /* NULL is allowed */
  * when out of memory. */
 char *dtx_results_place(struct dtx_results *r, unsigned slot, uint64_t first,
                         uint64_t count);
+/* A slot's: an iteration whose place it has been given has failed. */
+void dtx_results_taint(struct dtx_results *r, unsigned slot);
 /* A slot's: it has nothing to do for now. */
 void dtx_results_flush(struct dtx_results *r, unsigned slot);
 
@@ -40,7 +42,10 @@ uint64_t dtx_results_sent(const struct dtx_results *r);
 /* Rank 0: some have come; those that have come before are passed over. False:
  * they are not of this loop, or memory is short. */
 bool dtx_results_take(struct dtx_results *r, uint64_t first, uint64_t count,
-                      struct dtx_str bytes);
+                      bool failed, struct dtx_str bytes);
+/* Rank 0: some that an earlier run has left; as above. */
+bool dtx_results_known(struct dtx_results *r, uint64_t first, uint64_t count,
+                       struct dtx_str bytes);
 /* Rank 0, at the end: deliver what still waits for its turn behind a gap. */
 void dtx_results_finish(struct dtx_results *r);
 

@@ -24,6 +24,7 @@
 #include "wire/wire.h"
 
 struct dtx_broker;
+struct dtx_diary;
 struct dtx_broker_news;
 struct dtx_actions;
 struct dtx_ledger;
@@ -146,6 +147,7 @@ struct dtx_region {
     bool last;           /* rank 0: those who serve may go; others: so it is */
     _Atomic bool dropped; /* nothing more is to be begun */
     _Atomic bool cancel; /* a kernel asks for it */
+    struct dtx_error trouble; /* why rank 0 asks for it; code 0: it does not */
 };
 
 struct dtx_work {
@@ -162,6 +164,8 @@ struct dtx_work {
     dtx_deliver_f deliver;
     void *deliver_ctx;
     bool ordered;
+    bool journaled;
+    struct dtx_diary *diary; /* rank 0 */
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
     dtx_ended_f ended;
@@ -202,7 +206,7 @@ int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
 
 /* lib/loop.c, rank 0: chunks for a rank, where a schedule cuts them
  * (dtx_broker_source_f). */
-bool dtx_loop_has_plan(const struct dtx_region *g);
+bool dtx_loop_is_source(const struct dtx_region *g);
 void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
                    const struct dtx_broker_news *news, struct dtx_buf *work);
 /* The profile that was measured on this rank, of all slots, since it was last
@@ -214,6 +218,9 @@ size_t dtx_reduce_stride(const struct dtx_work *w);
 void dtx_reduce_begin(const struct dtx_work *w, char *values);
 void dtx_reduce_merge(const struct dtx_work *w, char *into, const char *from);
 void dtx_reduce_store(const struct dtx_work *w, const char *values);
+
+/* Rank 0's communicating thread: the region cannot go on, on any rank. */
+void dtx_region_trouble(struct dtx_region *g, const struct dtx_error *err);
 
 void dtx_failures_add(struct dtx_failures *f, uint64_t first, uint64_t count,
                       int code);

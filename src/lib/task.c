@@ -12,6 +12,7 @@
 
 #include "engine/ledger.h"
 #include "lane/deque.h"
+#include "lib/diary.h"
 #include "lib/session.h"
 #include "node/clock.h"
 
@@ -19,6 +20,7 @@
 #define MOST_AT_ONCE 64u        /* taken from the queue */
 #define SHARE_BYTES (1u << 20)  /* of tasks in one share */
 #define SHARE_TASKS 65536u
+#define KNOWN_BYTES (16u << 20) /* outcomes of an earlier run, told at once */
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
 
 enum ended {
@@ -266,8 +268,23 @@ int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes)
 
 /* --- the communicating thread's ------------------------------------------- */
 
+/* A task that an earlier run has done has ended. */
+static void tell_known(struct dtx_region *g, struct tasks *t,
+                       struct dtx_task_item *i)
+{
+    struct dtx_buf out = DTX_BUF_INIT;
+    struct dtx_error err = {0};
+
+    if (dtx_diary_output(g->work->diary, i->known, &out, &err) < 0)
+        dtx_region_trouble(g, &err);
+    else
+        put_ended(&t->ended, i, false, DTX_OK, &out);
+    dtx_buf_free(&out);
+    free(i);
+}
+
 /* What the ledger says may run goes into rank 0's queue; what never will is
- * told. */
+ * told, and what an earlier run has done. */
 static int fill(struct dtx_region *g)
 {
     struct tasks *t = tasks_of(g);
@@ -278,7 +295,12 @@ static int fill(struct dtx_region *g)
     bool any = false;
 
     (void)pthread_mutex_lock(&c->lock);
-    while (rc == DTX_OK && (i = dtx_ledger_ready(l))) {
+    while (rc == DTX_OK && t->ended.len < KNOWN_BYTES &&
+           (i = dtx_ledger_ready(l))) {
+        if (i->known) {
+            tell_known(g, t, i);
+            continue;
+        }
         any = true;
         if (!dtx_task_queue_push(&t->queue, i)) {
             free(i);
@@ -476,6 +498,16 @@ static bool fresh(struct dtx_region *g)
     return atomic_exchange(&tasks_of(g)->fresh, false);
 }
 
+/* Into the journal; what cannot be written ends the run. A task that has
+ * spawned others is not done when it ends, and never comes here. */
+static void record(struct dtx_region *g, uint64_t id, struct dtx_str out)
+{
+    struct dtx_error err = {0};
+
+    if (dtx_diary_task(g->work->diary, id, out, &err) < 0)
+        dtx_region_trouble(g, &err);
+}
+
 /* One outcome. False when it is of no task that runs. */
 static int hear_one(struct dtx_region *g, uint32_t from, uint64_t id,
                     uint8_t kind, int code, struct dtx_str out)
@@ -496,6 +528,8 @@ static int hear_one(struct dtx_region *g, uint32_t from, uint64_t id,
             return DTX_EPROTO;
         }
     }
+    if (w->diary && kind == ENDED_SUBMITTED && code == 0)
+        record(g, id, out);
     if (w->ended)
         w->ended(w->ended_ctx, id, code, out.data, out.len);
     return DTX_OK;
@@ -540,8 +574,13 @@ static int pump(struct dtx_region *g, bool *left)
         return DTX_ENOMEM;
     if (t->passing.len == 0)
         return DTX_OK;
-    if (g->session->net.rank == 0)
-        return hear(g, 0, (struct dtx_str){t->passing.data, t->passing.len});
+    if (g->session->net.rank == 0) {
+        rc = hear(g, 0, (struct dtx_str){t->passing.data, t->passing.len});
+        (void)pthread_mutex_lock(&c->lock);
+        *left = t->ended.len > 0; /* of tasks that did not run */
+        (void)pthread_mutex_unlock(&c->lock);
+        return rc;
+    }
     m.u.kended.ended = (struct dtx_str){t->passing.data, t->passing.len};
     dtx_msg_encode(&b, &m);
     rc = b.failed ? DTX_ENOMEM

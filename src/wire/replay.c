@@ -734,7 +734,7 @@ int dtx_replay_record(struct dtx_replay *r, const void *payload, size_t len,
         rc = on_end(r);
         break;
     default:
-        rc = DTX_ECORRUPT;
+        rc = corrupt(err, "it is of a program's work, not of a job");
     }
     if (rc == DTX_ENOMEM)
         (void)dtx_error_set(err, rc, "journal: out of memory");

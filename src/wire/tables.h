@@ -165,7 +165,9 @@
     F(str, work) /* empty: nothing can be parted with */
 #define DTX_MSG_FIELDS_KGRANT(F)                                               \
     F(str, work)
-#define DTX_MSG_FIELDS_KCANCEL(F)
+#define DTX_MSG_FIELDS_KCANCEL(F)                                              \
+    F(i32, code) /* what the call is to return */                              \
+    F(str, text)
 #define DTX_MSG_FIELDS_KOVER(F)                                                \
     F(i32, code) /* 0, or why it ends early */                                 \
     F(str, text)
@@ -193,6 +195,7 @@
 #define DTX_MSG_FIELDS_KRESULT(F)                                              \
     F(u64, first)                                                              \
     F(u64, count)                                                              \
+    F(u8, failed) /* 1: of some of them the kernel has failed */               \
     F(str, bytes)
 
 /* ---- records: the journal ---- */
@@ -205,7 +208,10 @@
     X(EDGES, edges, 5, EDGE)       /* its dependencies */                      \
     X(LISTED, listed, 6, NONE)     /* the list is complete */                  \
     X(OUTCOME, outcome, 7, OUTCOME) /* one attempt has ended */                \
-    X(END, end, 8, NONE)           /* the session has ended in good order */
+    X(END, end, 8, NONE)           /* the session has ended in good order */   \
+    X(KCALL, kcall, 9, NONE)       /* library: a loop begins */                \
+    X(KSPAN, kspan, 10, NONE)      /* library: some of its iterations */       \
+    X(KTASK, ktask, 11, NONE)      /* library: a task has succeeded */
 
 #define DTX_REC_FIELDS_SESSION(F)                                              \
     F(u32, records) /* DTX_RECORDS of the writer */                            \
@@ -236,6 +242,17 @@
 #define DTX_REC_FIELDS_OUTCOME(F)                                              \
     F(u32, epoch) /* of the session: names the output file */                  \
     F(u8, final)  /* no further attempt will be made in this session */
+#define DTX_REC_FIELDS_KCALL(F)                                                \
+    F(u64, call) /* loops of the work before this one */                       \
+    F(str, text) /* says which it is */
+#define DTX_REC_FIELDS_KSPAN(F)                                                \
+    F(u64, call)                                                               \
+    F(u64, first) /* from the loop's begin */                                  \
+    F(u64, count)                                                              \
+    F(str, results)
+#define DTX_REC_FIELDS_KTASK(F)                                                \
+    F(u64, key) /* hash of kernel and input */                                 \
+    F(str, output)
 #define DTX_REC_FIELDS_END(F)                                                  \
     F(i64, end_ns)                                                             \
     F(u32, status) /* exit status */                                           \
