@@ -197,8 +197,9 @@ DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
                                 void *ctx, size_t bytes, int ordered);
 
 /* Keep what is done in a file, so that a program that was killed need not do it
- * again: its next run makes the same calls, and finds there the results of iterations (work with dtx_work_gather or dtx_work_deliver, whose
- * chunks are recorded as they come to rank 0, some 5 ms of work each) and what
+ * again: its next run makes the same calls, and finds there the results of
+ * iterations (work with dtx_work_gather or dtx_work_deliver, whose chunks are
+ * recorded as they come to rank 0, some 5 ms of work each) and what
  * tasks gave back.  Loops must be the same in the same order; tasks may come in
  * any, and are known by kernel and input.  What failed, and tasks that spawned
  * others, is run again.  Called on every rank before the first run, after
