@@ -168,6 +168,14 @@ struct dtx_page;
     X(simulate, "spawn", 0, "DUR",                                             \
       "what starting a process adds to a task (default: 0.7ms as measured; of "\
       "recorded times, which hold most of it, 0.1ms)")                         \
+    X(simulate, "numa", 0, "N",                                                \
+      "NUMA nodes of each node; memory-bound tasks of one slow one another")   \
+    X(simulate, "numa-streams", 0, "N",                                        \
+      "so many tasks that do nothing but move data fill the memory of a NUMA " \
+      "node (default: 4)")                                                     \
+    X(simulate, "memory-bound", 0, "B[:SHARE]",                                \
+      "with --numa: this share of the tasks (default: 1) waits for memory for "\
+      "the share B of its time, while it is alone")                            \
     X(simulate, "speed-sigma", 0, "SIGMA",                                     \
       "nodes differ in speed by a lognormal factor of this sigma")             \
     X(simulate, "slow", 0, "N:FACTOR",                                         \

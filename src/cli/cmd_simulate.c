@@ -180,6 +180,30 @@ static int set_slow(struct request *q, const char *value,
     return DTX_OK;
 }
 
+/* B or B:SHARE, both from 0 to 1. */
+static int set_memory_bound(struct request *q, const char *value,
+                            struct dtx_error *err)
+{
+    char *end = NULL;
+    double bound = -1, share = 1;
+
+    if (value[0] >= '0' && value[0] <= '9') {
+        bound = strtod(value, &end);
+        if (*end == ':' && end[1] >= '0' && end[1] <= '9')
+            share = strtod(end + 1, &end);
+    }
+    if (!end || *end != '\0' || !(bound >= 0 && bound <= 1) ||
+        !(share >= 0 && share <= 1))
+        return dtx_error_set(err, DTX_EINVAL,
+                             "--memory-bound '%.60s' must be B or B:SHARE, the "
+                             "share of its time that a task waits for memory "
+                             "and of the tasks that do, both from 0 to 1, as "
+                             "in 0.8:0.5", value);
+    q->c.bound = bound;
+    q->c.bound_share = share;
+    return DTX_OK;
+}
+
 static int set_message_cost(struct request *q, const char *value,
                             struct dtx_error *err)
 {
@@ -232,6 +256,9 @@ static const struct row rows[] = {
     {"master-task", TIME, AT(c.machine.cost.task_ns), 0, 60, NULL},
     {"store", TIME, AT(c.machine.store_ns), 0, 60, NULL},
     {"spawn", TIME, AT(c.machine.spawn_ns), 0, 3600, NULL},
+    {"numa", COUNT, AT(c.machine.domains), 1, 1024, NULL},
+    {"numa-streams", NUMBER, AT(c.machine.streams), 0.01, 65535, NULL},
+    {"memory-bound", OWN, 0, 0, 0, set_memory_bound},
     {"speed-sigma", NUMBER, AT(c.machine.speed_sigma), 0, 2, NULL},
     {"slow", OWN, 0, 0, 0, set_slow},
     {"noise", NUMBER, AT(c.machine.noise_sigma), 0, 3, NULL},
@@ -359,6 +386,10 @@ static int read_words(struct request *q, int argc, char **argv)
             status = dtx_cmd_usage("simulate: unexpected '%.60s'; the tasks "
                                    "come from --workload or --from", argv[i]);
     }
+    if (status == 0 && (q->c.bound > 0) != (q->c.machine.domains > 0))
+        return dtx_cmd_usage("simulate: --numa says how many NUMA nodes share "
+                             "memory, --memory-bound which tasks need it: give "
+                             "both");
     if (status == 0 && q->history &&
         (!q->from || q->c.order != DTX_ORDER_PREDICTED))
         return dtx_cmd_usage("simulate: --history predicts the tasks of --from "

@@ -22,7 +22,8 @@
 
 /* Streams of random numbers, beside that of the durations, which is the
  * seed's. */
-enum stream { SPEEDS = 1, NOISE, PREDICTIONS, FAILURES, DEATHS, NETWORK };
+enum stream { SPEEDS = 1, NOISE, PREDICTIONS, FAILURES, DEATHS, NETWORK,
+              MEMORY };
 
 static uint64_t stream(uint64_t seed, enum stream s)
 {
@@ -132,6 +133,7 @@ void dtx_machine_preset(struct dtx_machine *m)
     m->store_ns = 200 * US;
     m->detect_ns = 5 * DTX_SEC_NS;
     m->slow_factor = 1;
+    m->streams = 4; /* cores that fill the memory channels of a NUMA node */
 }
 
 int64_t dtx_machine_task_ns(uint64_t nranks)
@@ -154,6 +156,7 @@ struct setting {
     int64_t *duration_ns; /* with noise */
     float *cost_s;
     uint8_t *failures;
+    float *bound; /* share of its time that a task waits for memory */
     struct dtx_sim_fault *fault;
     size_t nfaults;
 };
@@ -236,6 +239,23 @@ static void set_tasks(struct setting *t)
     }
 }
 
+static void set_bounds(struct setting *t)
+{
+    struct dtx_rng rng;
+    uint32_t i;
+
+    dtx_rng_seed(&rng, stream(t->c->seed, MEMORY));
+    for (i = 0; i < t->ntasks; i++)
+        t->bound[i] = dtx_rng_unit(&rng) < t->c->bound_share
+                          ? (float)t->c->bound
+                          : 0;
+}
+
+static bool is_bound(const struct dtx_scenario *c)
+{
+    return c->machine.domains > 0 && c->bound > 0 && c->bound_share > 0;
+}
+
 /* How many attempts of each task fail. */
 static void set_failures(struct setting *t)
 {
@@ -297,12 +317,14 @@ static int allocate(struct setting *t)
         t->cost_s = calloc(n, sizeof(*t->cost_s));
     if (t->c->fail_share > 0)
         t->failures = calloc(n, 1);
+    if (is_bound(t->c))
+        t->bound = calloc(n, sizeof(*t->bound));
     if (deaths)
         t->fault = calloc(t->nranks, sizeof(*t->fault));
     return t->slots && t->speed && t->duration_ns &&
                    (t->cost_s || t->c->order == DTX_ORDER_FILE) &&
                    (t->failures || !(t->c->fail_share > 0)) &&
-                   (t->fault || !deaths)
+                   (t->bound || !is_bound(t->c)) && (t->fault || !deaths)
                ? DTX_OK
                : DTX_ENOMEM;
 }
@@ -339,6 +361,9 @@ static void configure(struct setting *t)
     s->ahead_per_slot = true;
     s->spawn_ns = m->spawn_ns;
     s->detect_ns = m->detect_ns;
+    s->memory = (struct dtx_sim_memory){.domains = m->domains,
+                                        .streams = m->streams,
+                                        .bound = t->bound};
     s->faults = t->fault;
     s->nfaults = t->nfaults;
     s->stop_at_ns = c->deadline_ns;
@@ -359,6 +384,12 @@ static void configure(struct setting *t)
     s->store_delay_ns = m->store_ns;
 }
 
+/* How many times as long tasks take at most, since others share memory. */
+static double crowded(const struct setting *t)
+{
+    return t->bound ? fmax(1, t->c->machine.slots / t->c->machine.streams) : 1;
+}
+
 /* A job that outlasts the clock of 64 bits is refused. */
 static int check_span(const struct setting *t, struct dtx_error *err)
 {
@@ -377,7 +408,8 @@ static int check_span(const struct setting *t, struct dtx_error *err)
     }
     if (t->c->job->graph.start)
         slots = 1; /* all may have to wait for one another */
-    s = (work / slots + longest) * tries / slowest / (double)DTX_SEC_NS;
+    s = (work / slots + longest) * tries * crowded(t) / slowest /
+        (double)DTX_SEC_NS;
     if (s < MAX_SPAN_S)
         return DTX_OK;
     return dtx_error_set(err, DTX_ELIMIT,
@@ -415,6 +447,8 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
         set_tasks(&t);
         if (t.failures)
             set_failures(&t);
+        if (t.bound)
+            set_bounds(&t);
         if (t.fault)
             set_deaths(&t);
         configure(&t);
@@ -427,6 +461,7 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
     free(t.duration_ns);
     free(t.cost_s);
     free(t.failures);
+    free(t.bound);
     free(t.fault);
     return rc;
 }

@@ -48,6 +48,9 @@ struct dtx_machine {
     int64_t spawn_ns;        /* what starting and ending a task adds to it */
     int64_t store_ns;        /* until a group of records is written */
     int64_t detect_ns;       /* until a death is noticed */
+    uint32_t domains;        /* NUMA nodes of each node whose memory its tasks
+                                share, 0 = enough for all; each feeds so many */
+    double streams;          /* memory-bound tasks (dtx_sim_memory) */
     double speed_sigma;      /* nodes differ: sigma of the logarithm */
     uint32_t slow_nodes;     /* the last ones take so many times as long: */
     double slow_factor;
@@ -82,6 +85,9 @@ struct dtx_scenario {
     const float *predicted_s; /* PREDICTED: of each task, below 0 where nothing
                                  is known; NULL: the real ones with an error */
     double error_sigma; /* then: of the logarithm of predicted over real */
+    double bound;       /* share of its time that a memory-bound task waits for
+                           memory: machine.domains */
+    double bound_share; /* of the tasks that are */
     double fail_share;  /* of attempts that fail, beside job->failures */
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */

@@ -566,7 +566,8 @@ static int init(struct dtx_sim *s, struct dtx_error *err)
     dtx_sim_queue_init(s);
     dtx_sim_cpu_init(s);
     s->rank = calloc(s->nranks, sizeof(*s->rank));
-    if (!s->rank || dtx_sim_stream_init(s) || dtx_sim_check_init(s))
+    if (!s->rank || dtx_sim_stream_init(s) || dtx_sim_check_init(s) ||
+        dtx_sim_memory_init(s))
         return dtx_error_set(err, DTX_ENOMEM, "sim: no memory");
     for (r = 0; r < s->nranks; r++) {
         s->rank[r].sim = s;
@@ -616,6 +617,7 @@ void dtx_sim_destroy(struct dtx_sim *s)
         free(s->rank[i].freed);
     }
     dtx_sim_stream_fini(s);
+    dtx_sim_memory_fini(s);
     dtx_sim_queue_fini(s);
     dtx_master_destroy(s->master);
     dtx_actions_free(&s->out);

@@ -66,6 +66,20 @@ struct dtx_sim_costs {
                                  one to the other; 0 = hears them at once */
 };
 
+/* Memory that tasks share.  A task waits for memory for the share 'bound' of
+ * its time; a domain (NUMA node) feeds 'streams' tasks that do nothing else,
+ * and of more the waiting grows in proportion: with the load L, the sum of the
+ * shares of the tasks that run there, a task takes 1 - bound + bound * max(1, L
+ * / streams) times as long (time to compute and time to move data, as in the
+ * roofline model: Williams, Waterman, Patterson, CACM 52(4), 2009).  A node's
+ * slots are divided among its domains in their order; a wide task is where its
+ * first slot is. */
+struct dtx_sim_memory {
+    uint32_t domains;   /* of each node; 0: no task slows another */
+    double streams;     /* of each domain */
+    const float *bound; /* per task, 0 to 1; or NULL */
+};
+
 struct dtx_sim_config {
     uint64_t seed;
     /* the job; list, graph and (optional) costs are borrowed. Its trace is
@@ -85,6 +99,7 @@ struct dtx_sim_config {
     uint32_t ranks_per_node;      /* ranks of one node are neighbours; 0: each
                                      has a node of its own */
     struct dtx_sim_costs cost;
+    struct dtx_sim_memory memory;
     uint32_t ahead;               /* dtx_worker_config.ahead */
     bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */

@@ -119,6 +119,7 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
     run->wall_ns = wall + s->c.spawn_ns;
     run->end_event = dtx_sim_post(s, s->now_ns + run->wall_ns, DTX_SIM_END,
                                   r->target, i);
+    dtx_sim_memory_enter(s, i);
     r->free -= run->cpus;
     dtx_sim_check_start(s, run);
     if (run->cpus == 1)
@@ -263,6 +264,7 @@ void dtx_sim_exec_end(struct dtx_sim *s, uint32_t i)
     run->wall_ns = s->now_ns - run->start_ns;
     dtx_sim_check_end(s, run);
     take_out(s, &r->running, i);
+    dtx_sim_memory_leave(s, i);
     give_slots(r, i, run->cpus);
     r->free += run->cpus;
     dtx_sim_idle_free(r, run->cpus);
@@ -348,6 +350,7 @@ void dtx_sim_exec_drop(struct dtx_sim_rank *r)
     uint32_t i;
 
     for (i = r->running.head; i != DTX_SIM_NONE; i = s->run[i].next) {
+        dtx_sim_memory_leave(s, i);
         dtx_sim_cancel(s, s->run[i].end_event);
         s->run[i].wall_ns = s->now_ns - s->run[i].start_ns;
         s->run[i].state = RUN_ENDED;

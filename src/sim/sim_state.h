@@ -3,10 +3,10 @@
  *
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
  * moves frames, sim_cpu.c says when a process is free to hear an event,
- * sim_exec.c runs attempts, sim_store.c writes records, sim_check.c holds the
- * model that the engine is compared with, sim_idle.c measures free slots,
- * sim_fault.c lets ranks die, sim_queue.c keeps the events, sim_stream.c lets
- * tasks come, sim_result.c sums up.
+ * sim_exec.c runs attempts, sim_memory.c slows them, sim_store.c writes
+ * records, sim_check.c holds the model that the engine is compared with,
+ * sim_idle.c measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps
+ * the events, sim_stream.c lets tasks come, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -180,6 +180,7 @@ struct dtx_sim {
 
     struct dtx_sim_rank *rank;
     uint32_t timer; /* the master's */
+    struct dtx_sim_domains *domains; /* or NULL: none slows another */
 
     struct dtx_sim_run *run;
     size_t nruns, cap_runs;
@@ -303,6 +304,13 @@ void dtx_sim_exec_drop(struct dtx_sim_rank *r);
 struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,
                                    uint32_t attempt);
 void dtx_sim_outcome(const struct dtx_sim_run *r, struct dtx_outcome *o);
+
+/* ---- sim_memory.c ---- */
+int dtx_sim_memory_init(struct dtx_sim *s);
+void dtx_sim_memory_fini(struct dtx_sim *s);
+/* A run has begun, with its end posted; or does not run any more. */
+void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t run);
+void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t run);
 
 /* ---- sim_store.c ---- */
 void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,

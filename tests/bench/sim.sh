@@ -10,10 +10,12 @@
 #   replay     short real runs, under every policy, on as many ranks as there
 #              are cores; the simulator replays each from its run directory and
 #              the two makespans are compared
+#   plans      a bag runs and is learned from; 'distributex plan' says how long
+#              it will take, and it runs again: inside the interval?
 #   speed      events a second, and 100,000 slots with 10 tasks each
 #
-# A makespan that is more than 5 % off is marked and makes the exit status 1,
-# as does what could not run.
+# A replay that is more than 5 % off is marked and makes the exit status 1, as
+# do more plans than one in four that do not hold, and what could not run.
 #
 #   --quick    shorter runs, fewer slots: to see that everything works
 #   --scale    instead of all that, the table of doc/scale.md
@@ -150,6 +152,51 @@ replays() {
     done
 }
 
+# --- plans ---
+
+# plan_one LIST SLOTS: one line; false when it ran outside of the interval.
+plan_one() {
+    local list=$1 slots=$2 real low high
+    rm -rf run history
+    if ! timeout -k 5 120 "$program" run -q --history history --run-dir run \
+        -j "$slots" "$list" >/dev/null 2>log </dev/null; then
+        could_not "distributex run $list" log
+        return
+    fi
+    "$program" plan --history history -j "$slots" --nodes 1 --json "$list" \
+        >plan 2>log || could_not "distributex plan $list" log
+    low=$(grep -o '"low": [0-9.]*' plan | cut -d' ' -f2)
+    high=$(grep -o '"high": [0-9.]*' plan | cut -d' ' -f2)
+    rm -rf run
+    timeout -k 5 120 "$program" run --history history --run-dir run \
+        -j "$slots" "$list" >/dev/null 2>log </dev/null
+    real=$(awk '$1 == "makespan" { print $2 * ($3 ~ /^ms/ ? 0.001 : 1) }' log)
+    awk -v list="$list" -v slots="$slots" -v low="$low" -v high="$high" \
+        -v real="$real" 'BEGIN {
+            inside = real >= low && real <= high
+            printf "  %-8s %5d %9.2f %9.2f %9.2f%s\n", list, slots, low, high,
+                real, inside ? "" : "   outside"
+            exit !inside
+        }'
+}
+
+plans() {
+    local outside=0 all=0 list slots
+    printf '\nplans, in seconds:\n  %-8s %5s %9s %9s %9s\n' list slots low \
+        high real
+    for list in skewed burning rising layered; do
+        for slots in 2 4; do
+            # more burning than there are cores is another load than a plan's
+            [ $list = burning ] && [ $slots -gt 2 ] && continue
+            plan_one $list $slots || outside=$((outside + 1))
+            all=$((all + 1))
+        done
+    done
+    printf '  %d of %d inside the interval of nine in ten\n' \
+        $((all - outside)) $all
+    [ $((4 * outside)) -le $all ] || bad=1
+}
+
 # --- speed --------------------------------------------------------------------
 
 # simulated OPTION...: a line of what it took.
@@ -236,6 +283,7 @@ if [ $scale = yes ]; then
 else
     service
     replays
+    plans
     speed
 fi
 exit $bad

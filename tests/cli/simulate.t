@@ -137,6 +137,28 @@ test_case "wide tasks and slow nodes" '
     [ "$(value out lower_bound)" = 200.000000000 ]
 '
 
+test_case "tasks that share memory slow one another" '
+    simulate() {
+        "$DISTRIBUTEX" simulate --workload constant:mean=1s,tasks=320 \
+            --slots 16 --json --spawn 0s "$@"
+    }
+    simulate >alone
+    # the four slots of a NUMA node are fed; where two would be, each takes
+    # twice as long
+    simulate --numa 4 --memory-bound 1 >four
+    simulate --numa 4 --memory-bound 1 --numa-streams 2 >two
+    simulate --numa 2 --memory-bound 0.5 --numa-streams 4 >half
+    cmp <(sed "s/, .seconds.*//" alone) <(sed "s/, .seconds.*//" four)
+    holds "$(value two makespan) > 39.9 && $(value two makespan) < 40.5"
+    # half of the time is compute: 1 - 0.5 + 0.5 * max(1, 8 * 0.5 / 4)
+    holds "$(value half makespan) < 20.5"
+    simulate --numa 2 --memory-bound 0.5 --numa-streams 2 >half
+    holds "$(value half makespan) > 29.9 && $(value half makespan) < 30.5"
+    # some need no memory, and are not slowed
+    simulate --numa 4 --memory-bound 1:0.5 --numa-streams 2 >some
+    holds "$(value some makespan) > 20.5 && $(value some makespan) < 36"
+'
+
 test_case "a recorded run, with what waits for what" '
     cat >list <<END
 #DTX name=a
@@ -257,6 +279,8 @@ test_case "what is wrong is named, and what would be right" '
     refused "--nap '\''2s'\'' must be a time from 0 to 1s" $w --nap 2s
     refused "--slow '\''3'\'' must be N:FACTOR" $w --slow 3
     refused "--slow '\''1:0.5'\'' must be N:FACTOR" $w --slow 1:0.5
+    refused "--memory-bound '\''2'\'' must be B or B:SHARE" $w --memory-bound 2
+    refused "give both" $w --numa 2
     refused "give both" $w --order predicted --history h
     refused "give both" --from log --history h
     refused "--json takes no value" $w --json=yes

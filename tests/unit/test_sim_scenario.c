@@ -100,6 +100,55 @@ START_TEST(another_switch_is_farther)
 }
 END_TEST
 
+/* Two slots that share what one task can use up. */
+START_TEST(memory_is_shared)
+{
+    draw("constant:mean=1s,tasks=2", 1);
+    c.machine.nodes = 1;
+    c.machine.slots = 2;
+    c.machine.domains = 1;
+    c.machine.streams = 1;
+    c.bound = c.bound_share = 1;
+    ck_assert_int_eq(makespan(), 2 * SEC);
+    c.machine.domains = 2;
+    ck_assert_int_eq(makespan(), SEC);
+    c.machine.domains = 1;
+    c.bound = 0.75; /* 0.25 + 0.75 * 1.5 */
+    ck_assert_int_eq(makespan(), 1375 * MS);
+    /* the second is alone once the first has ended: 1 s and 3 s take 2 s
+     * together, and 2 s are left of the second */
+    c.bound = 1;
+    job.duration_ns[1] = 3 * SEC;
+    ck_assert_int_eq(makespan(), 4 * SEC);
+    /* ranks of a node share it; nodes do not */
+    c.machine.ranks_per_node = 2;
+    ck_assert_int_eq(makespan(), 4 * SEC);
+    c.machine.ranks_per_node = 1;
+    c.machine.nodes = 2;
+    c.machine.slots = 1;
+    ck_assert_int_eq(makespan(), 3 * SEC);
+}
+END_TEST
+
+/* Nobody's work is lost or doubled when ranks die in between. */
+START_TEST(memory_and_deaths)
+{
+    draw("exponential:mean=10s,tasks=300", 3);
+    c.machine.nodes = 6;
+    c.machine.ranks_per_node = 2;
+    c.machine.slots = 8;
+    c.machine.domains = 2;
+    c.machine.streams = 1.5;
+    c.machine.rank_mtbf_ns = 200 * SEC;
+    c.machine.detect_ns = SEC;
+    c.bound = 0.9;
+    c.bound_share = 0.6;
+    (void)makespan();
+    ck_assert_uint_eq(r.stats.ok, 300);
+    ck_assert_uint_gt(r.stats.lost, 0);
+}
+END_TEST
+
 START_TEST(processors_are_busy)
 {
     struct dtx_sim_costs *k = &c.machine.cost;
@@ -297,6 +346,8 @@ int main(void)
     tcase_add_test(t, nothing_costs_nothing);
     tcase_add_test(t, a_message_takes_its_way);
     tcase_add_test(t, another_switch_is_farther);
+    tcase_add_test(t, memory_is_shared);
+    tcase_add_test(t, memory_and_deaths);
     tcase_add_test(t, processors_are_busy);
     tcase_add_test(t, bytes_take_the_links);
     tcase_add_test(t, who_sleeps_hears_at_the_next_look);
