@@ -86,13 +86,13 @@ struct dtx_master_config {
     double timeout_percent; /* instead: so much of the median duration of the
                                tasks that succeeded, once there are three */
     int64_t retry_pause_ns; /* before a further attempt */
-    int64_t doubt_ns;       /* who ends a job ends its tasks with it, by TERM or
-                               KILL, and the news of both are under way at the
-                               same time: an attempt that ends so is judged
-                               after this time only, and is not finished if
-                               somebody has asked to stop by then or its rank
-                               is lost. Its slot is free at once. 0 = believed
-                               unless somebody has asked before */
+    int64_t doubt_ns;       /* who ends a job ends its tasks with it, by TERM,
+                               KILL or USR1, and the news of both are under way
+                               at the same time: an attempt that ends so is
+                               judged after this time only, and is not finished
+                               if somebody has asked to stop by then or its
+                               rank is lost. Its slot is free at once. 0 =
+                               believed unless somebody has asked before */
     int64_t delay_ns;       /* at least so long between two tasks handed out:
                                one at a time, to free slots; 0 = none */
     int64_t grace_ns;       /* a task may need this to end when told to */

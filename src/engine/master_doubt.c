@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Attempts that end by TERM or KILL, which none of us sent.
+/* Attempts that end by a signal which asks ranks to stop, TERM say, or by KILL,
+ * none of them sent by us.
  *
  * Mostly that is the task's own end: the kernel wanted its memory, somebody
- * killed it.  But a batch system that ends a job sends TERM, and KILL later, to
- * all processes of it, tasks and ranks alike, in no order: the end of a task
- * may be told before anybody asks to stop, and by a rank other than the one
- * that is asked first.  Such a task has not failed and is to run again.  So
- * what ends like this waits for a while, without its slot, before it is judged:
- * killed with the job when somebody has asked to stop by then, lost with its
- * rank when that has died as well, else the task's own doing.
+ * killed it.  But a batch system that ends a job sends TERM, and KILL later, or
+ * USR1 before if it was told so, to all processes of it, tasks and ranks alike,
+ * in no order: the end of a task may be told before anybody asks to stop, and
+ * by a rank other than the one that is asked first.  Such a task has not failed
+ * and is to run again.  So what ends like this waits for a while, without its
+ * slot, before it is judged: killed with the job when somebody has asked to
+ * stop by then, lost with its rank when that has died as well, else the task's
+ * own doing.
  *
  * A shell tells of a command that ended so by the exit status 128 and the
  * signal, which counts like the signal itself. */
 #include "engine/master_state.h"
 
-/* By number, as the wire has them. */
-#define TERM 15
-#define KILL 9
+/* As Linux numbers them on all machines but MIPS, PA-RISC, Alpha and SPARC. */
+enum { HUP = 1, INT = 2, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 };
 
 static bool is_doubtful(const struct dtx_outcome *o)
 {
@@ -24,7 +25,8 @@ static bool is_doubtful(const struct dtx_outcome *o)
                   : o->status == DTX_STATUS_FAILED ? o->exit_code - 128
                                                    : 0;
 
-    return sig == TERM || sig == KILL;
+    return sig == TERM || sig == KILL || sig == USR1 || sig == USR2 ||
+           sig == HUP || sig == INT;
 }
 
 static void add_doubt(struct dtx_master *m, const struct dtx_outcome *o)

@@ -210,6 +210,36 @@ test_case "scancel in the middle: what has finished stands" '
     [ "$(recorded | sort -u | wc -l)" -eq 24 ] || fail "$(recorded)"
 '
 
+# Ranks that have no supervisor: what runs may be run again, four slots of it.
+test_case "signals twice; TERM, and KILL a second later: nothing is lost" '
+    for i in $(seq 24); do
+        echo "sleep 0.3; echo $i >>ran"
+    done >list
+    script job <<END
+srun --mpi=pmix distributex run --run-dir \$1 list
+END
+    submit --nodes=2 --ntasks=2 --exclusive --time=5 job a
+    wait_for 20 "test -s ran"
+    slurm scancel --signal=USR1 "$id"
+    slurm scancel --signal=USR1 "$id"
+    wait_for 30 over
+    grep -q "resume  " log || fail "$(cat log)"
+    distributex run --resume --run-dir a >out 2>err || fail "$(cat log err)"
+    [ "$(sort -u ran | wc -l)" -eq 24 ] && [ "$(wc -l <ran)" -eq 24 ] ||
+        fail "$(sort ran | uniq -d) $(cat log err)"
+    : >ran
+    submit --nodes=2 --ntasks=2 --exclusive --time=5 job d
+    wait_for 20 "test -s ran"
+    slurm scancel --signal=TERM "$id"
+    sleep 1
+    slurm scancel --signal=KILL "$id" || true # it may have gone by then
+    wait_for 30 over
+    distributex run --resume --run-dir d >out 2>err || fail "$(cat log err)"
+    [ "$(recorded | wc -l)" -eq 24 ] || fail "$(recorded)"
+    [ "$(recorded | sort -u | wc -l)" -eq 24 ] || fail "$(recorded)"
+    [ "$(wc -l <ran)" -le 28 ] || fail "$(sort ran | uniq -d) $(cat log err)"
+'
+
 # again: Slurm starts a job that was queued again after two minutes; now.
 again() {
     wait_for 40 "grep -q \"queueing Slurm job $id again\" log" ||

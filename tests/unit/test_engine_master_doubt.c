@@ -123,7 +123,8 @@ START_TEST(others_do_not_wait)
         {DTX_STATUS_FAILED, 1, 0, 1},      {DTX_STATUS_FAILED, 137, 0, 0},
         {DTX_STATUS_FAILED, 143, 0, 0},    {DTX_STATUS_FAILED, 15, 0, 1},
         {DTX_STATUS_TIMEOUT, 0, TERM, 1},  {DTX_STATUS_OK, 0, 0, 1},
-        {DTX_STATUS_SIGNALED, 0, KILL, 0},
+        {DTX_STATUS_SIGNALED, 0, KILL, 0}, {DTX_STATUS_SIGNALED, 0, 10, 0},
+        {DTX_STATUS_FAILED, 138, 0, 0},
     };
 
     two_ranks(2);
@@ -295,7 +296,7 @@ static Suite *build_suite(void)
     tcase_add_checked_fixture(t, set_up_doubt, tear_down);
     tcase_add_test(t, alone_it_has_failed);
     tcase_add_test(t, alone_it_is_tried_again);
-    tcase_add_loop_test(t, others_do_not_wait, 0, 9);
+    tcase_add_loop_test(t, others_do_not_wait, 0, 11);
     tcase_add_test(t, ended_with_the_job);
     tcase_add_test(t, asked_while_it_drains);
     tcase_add_test(t, halted_alone_it_has_failed);
