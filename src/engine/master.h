@@ -29,6 +29,7 @@
 struct dtx_error;
 struct dtx_graph;
 struct dtx_layout;
+struct dtx_stock;
 struct dtx_master;
 struct dtx_tasklist;
 
@@ -108,6 +109,11 @@ struct dtx_master_config {
                                unknown), or NULL; borrowed for its life */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
+    struct dtx_stock *stock; /* what tasks that ask for memory or devices
+                                  share; all ranks set, none joined; borrowed
+                                  for its life. NULL: nobody asks */
+    int64_t mem_bytes;      /* for tasks that do not say; 0 = none */
+    uint32_t gpus;          /* the same */
     bool longest_first;     /* order ready tasks of one priority by cost_s */
     dtx_trace_f trace;      /* may be NULL */
     void *trace_ctx;

@@ -533,6 +533,10 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return rc;
     case DTX_OPTION_JOBS:
         return read_jobs(o, label, value, at, err);
+    case DTX_OPTION_SIZE:
+        if (dtx_parse_size(value, at) == 0)
+            return 0;
+        return refuse(err, label, value, "a size such as 512M or 4G");
     case DTX_OPTION_DURATION:
         return read_duration(o, label, value, at, err);
     case DTX_OPTION_TIMEOUT:
