@@ -3,13 +3,12 @@
  * recorded.h.  It writes nothing, and decides nothing about the machine. */
 #include "cli/recorded.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "cli/told.h"
 #include "sim/scenario.h"
 #include "store/journal.h"
 #include "store/rundir.h"
@@ -315,32 +314,11 @@ static int use_joblog(struct reader *d)
     return rc ? rc : dtx_graph_seal(&d->job->graph, &cycle, &next);
 }
 
-static int read_file(const char *path, struct dtx_buf *b,
-                     struct dtx_error *err)
-{
-    FILE *f = fopen(path, "re");
-    size_t n = 1;
-    int rc = DTX_OK;
-
-    if (!f)
-        return dtx_error_errno(err, "%s", path);
-    while (n > 0 && dtx_buf_reserve(b, 65536)) {
-        n = fread(b->data + b->len, 1, 65536, f);
-        b->len += n;
-    }
-    if (ferror(f))
-        rc = dtx_error_errno(err, "cannot read %s", path);
-    else if (b->failed)
-        rc = dtx_error_set(err, DTX_ENOMEM, "%s: out of memory", path);
-    (void)fclose(f);
-    return rc;
-}
-
 static int load_joblog(struct reader *d, const char *path,
                        struct dtx_error *err)
 {
     struct dtx_buf b = DTX_BUF_INIT;
-    int rc = read_file(path, &b, err);
+    int rc = dtx_told_file(path, &b, err);
 
     if (rc == DTX_OK && b.len >= 7 && memcmp(b.data, "DTXJRNL", 7) == 0)
         rc = dtx_error_set(err, DTX_EFOREIGN,
@@ -361,11 +339,10 @@ int dtx_recorded_load(const char *path, struct dtx_scenario_job *job,
 {
     struct reader d = {.job = job, .out = r};
     bool latest = strcmp(path, "latest") == 0;
-    struct stat st;
     int rc;
 
     *r = (struct dtx_recorded){.attempts = 1};
-    if (latest || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+    if (latest || dtx_told_is_run(path))
         rc = load_rundir(&d, latest ? NULL : path, err);
     else
         rc = load_joblog(&d, path, err);

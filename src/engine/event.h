@@ -39,6 +39,8 @@ enum dtx_event_kind {
     DTX_EV_FRAME,      /* both: a frame has arrived */
     DTX_EV_TASK_ENDED, /* worker: an attempt handed over by RUN has ended */
     DTX_EV_RECALLED,   /* worker: the answer to RECALL */
+    DTX_EV_HELD,       /* worker: the executor starts nothing for now, though
+                          slots are free (memory is short), or does again */
     DTX_EV_TIMER,      /* both: the time asked for by WAKE_AT has come */
     DTX_EV_RECORDED,   /* master: the store has written records */
     DTX_EV_RANK_LOST,  /* master: a rank is dead, or takes no part */
@@ -87,6 +89,7 @@ struct dtx_event {
             uint32_t task, attempt;
             bool taken_back; /* it will not start */
         } recalled;
+        bool held;
         uint64_t recorded; /* the largest record number that is written */
         struct dtx_loss lost;
         enum dtx_stop stop;

@@ -603,6 +603,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
         break;
     case DTX_EV_TASK_ENDED:
     case DTX_EV_RECALLED:
+    case DTX_EV_HELD:
         break; /* the worker's */
     }
     if (!ev->more) /* what waits to be heard is heard first */

@@ -42,6 +42,7 @@ struct dtx_worker {
     int64_t beat_ns;   /* when to see about the master next */
     bool heard, spoke; /* since the last time */
     enum dtx_stop stopping;
+    bool held;         /* what was handed over need not have started */
     uint64_t received; /* tasks granted to us so far */
 
     struct queued **queue; /* a ring */
@@ -255,9 +256,12 @@ static void hand_over(struct dtx_worker *w)
 /* ---- sending ---- */
 
 /* Slots' worth handed over beyond the slots: it waits in the executor, as the
- * newest tasks there, unless the news of an end is still under way. */
+ * newest tasks there, unless the news of an end is still under way. While that
+ * starts nothing it may be all. */
 static uint64_t beyond(const struct dtx_worker *w)
 {
+    if (w->held)
+        return w->used;
     return w->used > w->c.slots ? w->used - w->c.slots : 0;
 }
 
@@ -296,15 +300,20 @@ static void send_msg(struct dtx_worker *w, struct dtx_msg msg,
     dtx_actions_close(w->out);
 }
 
-static void send_done(struct dtx_worker *w)
+/* What has ended, which may be nothing, and what waits. */
+static void report(struct dtx_worker *w)
 {
     struct dtx_msg msg = {.kind = DTX_MSG_DONE};
 
-    if (w->ended.len == 0 && !w->ended.failed)
-        return;
     msg.u.done.received = w->received;
     msg.u.done.waiting = waiting(w);
     send_msg(w, msg, &w->ended);
+}
+
+static void send_done(struct dtx_worker *w)
+{
+    if (w->ended.len > 0 || w->ended.failed)
+        report(w);
 }
 
 /* ---- yielding ---- */
@@ -444,6 +453,18 @@ static void on_stop(struct dtx_worker *w, enum dtx_stop how)
     trace(w, "stop %s", how == DTX_STOP_KILL ? "kill" : "drain");
     w->yield_all = true;
     w->kill_all |= how == DTX_STOP_KILL;
+}
+
+/* What was within the slots waits as well: others may have it, or it goes back
+ * with all the rest. */
+static void on_held(struct dtx_worker *w, bool held)
+{
+    if (w->held == held)
+        return;
+    w->held = held;
+    w->yield_all |= held && w->stopping;
+    trace(w, held ? "held" : "not held");
+    report(w);
 }
 
 static void on_bye(struct dtx_worker *w)
@@ -607,6 +628,9 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
         break;
     case DTX_EV_RECALLED:
         on_recalled(w, ev);
+        break;
+    case DTX_EV_HELD:
+        on_held(w, ev->u.held);
         break;
     case DTX_EV_STOP:
         ask_to_stop(w, ev->u.stop);

@@ -416,6 +416,14 @@ void dtx_spawner_deadline(struct dtx_spawner *s, int64_t deadline_ns)
     atomic_store(&s->ring->deadline_ns, deadline_ns);
 }
 
+void dtx_spawner_memory(const struct dtx_spawner *s,
+                        struct dtx_spawner_memory *out)
+{
+    out->held = atomic_load(&s->ring->held) != 0;
+    out->relieved = atomic_load(&s->ring->relieved);
+    out->free_bytes = atomic_load(&s->ring->memory);
+}
+
 /* ---- guarding ---- */
 
 int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,

@@ -67,6 +67,10 @@ struct dtx_spawner_config {
     bool capture;        /* false: tasks' output goes to /dev/null */
     int64_t grace_ns;    /* between TERM and KILL */
     int term_signal;     /* what is sent in place of TERM; 0 = TERM */
+    int64_t memfree;     /* bytes: no task starts while less memory is free, and
+                            the newest of several is ended (KILLED) while there
+                            is less than half; 0: never looked at */
+    const char *memory_root; /* as in node/memory.h; NULL: "" */
     int64_t deadline_ns; /* wall clock since 1970 for DTX_REMAINING_SECONDS,
                             0 = none: the variable is not set */
     /* The environment tasks start from: pass environ. Variables of the
@@ -167,6 +171,14 @@ void dtx_spawner_beat(struct dtx_spawner *s);
 void dtx_spawner_let_rest(struct dtx_spawner *s);
 /* The rank's life has come to its end in good order: neither. */
 void dtx_spawner_unguard(struct dtx_spawner *s);
+/* What config.memfree does. */
+struct dtx_spawner_memory {
+    bool held;           /* what waits to start waits for memory */
+    uint32_t relieved;   /* tasks that were ended to free some, so far */
+    int64_t free_bytes;  /* at the last look */
+};
+void dtx_spawner_memory(const struct dtx_spawner *s,
+                        struct dtx_spawner_memory *out);
 /* Is it alive? When false, the node's tasks are lost: give up the rank. */
 bool dtx_spawner_alive(struct dtx_spawner *s);
 /* Where outputs gather while tasks run; "" before configure. */

@@ -63,6 +63,7 @@ void dtx_config_encode(struct dtx_buf *b, const struct dtx_spawner_config *c,
     append_string(b, c->cwd);
     append_string(b, c->run_dir);
     append_string(b, tmp_dir);
+    append_string(b, c->memory_root ? c->memory_root : "");
     for (i = 0; i < p.nenv; i++)
         append_string(b, c->env[i]);
 }
@@ -145,6 +146,7 @@ struct dtx_spawner_config *dtx_config_decode(const void *data, size_t len)
     u->c.cwd = take_string(&at);
     u->c.run_dir = take_string(&at);
     u->c.tmp_dir = take_string(&at);
+    u->c.memory_root = take_string(&at);
     for (i = 0; i < p.nenv; i++) {
         u->env[i] = (char *)(uintptr_t)at;
         at += strlen(at) + 1;

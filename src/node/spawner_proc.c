@@ -207,7 +207,8 @@ static void kill_run(struct dtx_proc *p, uint32_t run)
     (void)kill(p->leader[run], SIGKILL); /* should it have left its group */
 }
 
-static void end_run(struct dtx_proc *p, uint32_t run, uint8_t reason, bool now)
+void dtx_proc_end_run(struct dtx_proc *p, uint32_t run, uint8_t reason,
+                      bool now)
 {
     struct dtx_run *r = &p->run[run];
 
@@ -253,7 +254,7 @@ static void heed_kills(struct dtx_proc *p)
             continue;
         how = atomic_load(&p->ring->entry[p->run[i].entry].kill);
         if (how != DTX_KILL_NONE)
-            end_run(p, i, DTX_STATUS_KILLED, false);
+            dtx_proc_end_run(p, i, DTX_STATUS_KILLED, false);
     }
 }
 
@@ -293,7 +294,8 @@ static void heed_clock(struct dtx_proc *p, int64_t now_ns)
         const struct dtx_run *r = &p->run[i];
 
         if (p->leader[i] && r->act_ns && r->act_ns <= now_ns)
-            end_run(p, i, DTX_STATUS_TIMEOUT, r->stage == DTX_STAGE_TERM);
+            dtx_proc_end_run(p, i, DTX_STATUS_TIMEOUT,
+                             r->stage == DTX_STAGE_TERM);
     }
 }
 
@@ -328,6 +330,7 @@ static int64_t next_time(const struct dtx_proc *p)
 
     sooner(&at_ns, p->retry_ns);
     sooner(&at_ns, p->look_ns);
+    sooner(&at_ns, p->relief_ns);
     if (p->unrung)
         sooner(&at_ns, p->rung_ns + COALESCE_NS);
     for (i = 0; p->ntimed > 0 && i < p->config->nslots; i++)
@@ -403,6 +406,7 @@ static unsigned serve(struct dtx_proc *p)
         heed_kills(p);
         now_ns = dtx_clock_mono_ns();
         heed_clock(p, now_ns);
+        dtx_proc_heed_memory(p, now_ns);
         ring_bell(p, now_ns);
         if (is_still(p, now_ns))
             news = NEWS_STILL;

@@ -3,6 +3,7 @@
  *
  * spawner_proc.c   the loop: wait, kill what is over time, ring the bell
  * spawner_task.c   one task: slots, start, end, result
+ * spawner_memory.c whether there is memory for one more
  */
 #ifndef DTX_NODE_SPAWNER_PROC_H
 #define DTX_NODE_SPAWNER_PROC_H
@@ -21,6 +22,7 @@
 #include "node/spawner_stray.h"
 
 struct dtx_bell;
+struct dtx_record;
 struct dtx_ring;
 
 #define DTX_NO_RUN UINT32_MAX
@@ -76,6 +78,8 @@ struct dtx_proc {
     struct dtx_peer rank; /* whom it serves */
     uint32_t beat, looks; /* the last heartbeat seen, so many looks ago */
     int64_t look_ns;      /* the next one; 0 = none */
+    int64_t memory, memory_ns; /* bytes that were free, and when; 0 = never */
+    int64_t relief_ns;    /* the next look whether one is to end, 0 = none */
 };
 
 /* The life of the process; never returns. 'sock' closes with the rank. */
@@ -86,5 +90,13 @@ _Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
 void dtx_proc_start_waiting(struct dtx_proc *p);
 /* Take note of all children that have ended. */
 void dtx_proc_reap(struct dtx_proc *p);
+/* End what runs in this place: TERM, or KILL 'now'; 'reason' is what it ended
+ * of, unless there was one before. */
+void dtx_proc_end_run(struct dtx_proc *p, uint32_t run, uint8_t reason,
+                      bool now);
+/* Is there memory for it to start? When not, sets retry_ns. */
+bool dtx_proc_has_memory(struct dtx_proc *p, const struct dtx_record *r);
+/* End a task when memory runs short. */
+void dtx_proc_heed_memory(struct dtx_proc *p, int64_t now_ns);
 
 #endif

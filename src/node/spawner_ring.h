@@ -100,6 +100,9 @@ struct dtx_ring {
     _Atomic uint32_t sent;    /* captures passed through the socket */
     _Atomic uint32_t starved; /* it waits for a released capture */
     _Atomic int32_t pid;      /* its process id, 0 at first */
+    _Atomic uint32_t held;    /* 1: what waits, waits for memory */
+    _Atomic uint32_t relieved; /* tasks ended since memory ran short */
+    _Atomic int64_t memory;   /* bytes that were free at the last look */
     /* both */
     alignas(64) _Atomic uint32_t asleep; /* enum dtx_asleep */
     alignas(64) _Atomic uint8_t released[DTX_RING_CAPTURES];

@@ -444,7 +444,8 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
 
     if (atomic_load(&entry->state) != ready)
         return true;
-    if (r->cpus > p->nfree_slots || !take_capture(p, &capture))
+    if (r->cpus > p->nfree_slots || !dtx_proc_has_memory(p, r) ||
+        !take_capture(p, &capture))
         return false;
     e = errno;
     if (!atomic_compare_exchange_strong(&entry->state, &ready, taken)) {

@@ -339,6 +339,32 @@ static void stop_set_ups(struct dtx_loop *l)
         dtx_noderun_stop(l->c.node);
 }
 
+/* What --memfree does is told: once that tasks wait, and each task it ends;
+ * the worker hears of it, so that others may have what waits. */
+static void look_at_memory(struct dtx_loop *l)
+{
+    struct dtx_spawner_memory m;
+    long long mib;
+
+    dtx_spawner_memory(l->c.spawner, &m);
+    mib = m.free_bytes / (1 << 20);
+    if (m.held && !l->told_held)
+        dtx_log(DTX_LOG_WARN,
+                "rank %u on %s starts no task for now: %lld MiB of memory are "
+                "free, less than --memfree asks for",
+                (unsigned)l->c.rank, l->c.cards[l->c.rank].host, mib);
+    l->told_held |= m.held;
+    if (m.held != l->held)
+        dtx_inbox_add(&l->to_worker, DTX_EV_HELD)->u.held = m.held;
+    l->held = m.held;
+    if (m.relieved != l->relieved)
+        dtx_log(DTX_LOG_WARN,
+                "rank %u on %s has ended the task that started last, since "
+                "only %lld MiB of memory were free; it will run again",
+                (unsigned)l->c.rank, l->c.cards[l->c.rank].host, mib);
+    l->relieved = m.relieved;
+}
+
 static bool tick(struct dtx_loop *l)
 {
     enum dtx_stop how = l->c.tick ? l->c.tick(l->c.ctx) : (enum dtx_stop)0;
@@ -346,6 +372,7 @@ static bool tick(struct dtx_loop *l)
     if (how)
         ask_to_stop(l, how);
     stop_set_ups(l);
+    look_at_memory(l);
     return how != 0;
 }
 

@@ -69,6 +69,8 @@ struct dtx_loop {
     int64_t over_ns; /* when only showing was left to do, 0 = not yet */
     unsigned signals;
     bool master_done, worker_done, leave;
+    bool held, told_held; /* tasks wait for memory; that was said once */
+    uint32_t relieved; /* tasks that were ended to free some, and told of */
     bool bereft; /* the spawner was found dead */
     bool told_trouble;
     int trouble;     /* rank 0: exit status some rank asks for, 0 = none */

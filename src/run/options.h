@@ -56,6 +56,7 @@ struct dtx_options {
     uint32_t gpus;          /* --gpus of each task */
     uint32_t retries;       /* --retries: attempts in all, default 1 */
     int64_t retry_delay_ns; /* --retry-delay, default 1 s */
+    int64_t memfree;        /* --memfree in bytes, 0 = none */
     int64_t delay_ns;       /* --delay between two starts, 0 = none */
     int64_t timeout_ns;     /* --timeout, 0 = none */
     double timeout_percent; /* --timeout 200%: of the median, 0 = none */

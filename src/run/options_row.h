@@ -19,8 +19,8 @@ enum dtx_option_kind {
     DTX_OPTION_FLAG,
     DTX_OPTION_NUMBER,   /* uint32_t */
     DTX_OPTION_JOBS,     /* struct dtx_jobs */
-    DTX_OPTION_SIZE,     /* int64_t bytes */
     DTX_OPTION_DURATION, /* int64_t nanoseconds */
+    DTX_OPTION_SIZE,     /* int64_t bytes */
     DTX_OPTION_TIMEOUT,  /* int64_t nanoseconds, or a share of the median */
     DTX_OPTION_TEXT,
     DTX_OPTION_TEXTS,  /* each adds one */

@@ -86,6 +86,11 @@
       "at least DUR between the starts of two tasks, over the whole job (in "  \
       "GNU parallel: on each server); tasks are handed out one at a time "     \
       "then, to free slots, and further attempts keep the pace as well")       \
+    X("memfree", 0, SIZE, AT(memfree), "SIZE", 0, 0, NULL,                     \
+      "start a task only while its node has SIZE (2G; K is 1024) of memory "   \
+      "free, as far as the control group it is in allows; with less than "     \
+      "half of that free the task that started last, of several, is ended, "   \
+      "which counts as no attempt: it runs again later")                       \
     X("timeout", 0, TIMEOUT, AT(timeout_ns), "DUR|N%", 0,                      \
       36500 * DTX_OPTION_DAY, "none",                                          \
       "end a task that runs longer; it counts as failed. 200%: longer than "   \
@@ -203,7 +208,6 @@
 /* Options that are promised but not built: X(name, letter). */
 #define DTX_OPTION_LATER_MAP(X)                                                \
     X("cpus", 0)                                                               \
-    X("memfree", 0)                                                            \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
     X("tagstring", 0)

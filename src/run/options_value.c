@@ -254,6 +254,20 @@ static int read_timeout(const struct dtx_option *o, const char *label,
     return 0;
 }
 
+static int read_size(const char *label, const char *value, int64_t *out,
+                     struct dtx_error *err)
+{
+    int64_t bytes = 0;
+
+    if (dtx_parse_size(value, &bytes) == 0) {
+        *out = bytes;
+        return 0;
+    }
+    return refuse(err, label, value,
+                  "a size below 8E: bytes, or with K, M, G, T or P behind it "
+                  "(of 1024), such as 512M or 2.5G");
+}
+
 static int read_text(const char *label, const char *value, char **out,
                      struct dtx_error *err)
 {
@@ -533,12 +547,10 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return rc;
     case DTX_OPTION_JOBS:
         return read_jobs(o, label, value, at, err);
-    case DTX_OPTION_SIZE:
-        if (dtx_parse_size(value, at) == 0)
-            return 0;
-        return refuse(err, label, value, "a size such as 512M or 4G");
     case DTX_OPTION_DURATION:
         return read_duration(o, label, value, at, err);
+    case DTX_OPTION_SIZE:
+        return read_size(label, value, at, err);
     case DTX_OPTION_TIMEOUT:
         return read_timeout(o, label, value, out, err);
     case DTX_OPTION_TEXT:

@@ -106,6 +106,7 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.tmp_dir = r->o->tmp_dir;
     c.capture = true;
     c.grace_ns = r->o->grace_ns;
+    c.memfree = r->o->memfree;
     c.term_signal = r->o->term_signal;
     c.env = environ;
     rc = dtx_spawner_configure(r->spawner, &c, err);

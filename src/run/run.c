@@ -32,6 +32,7 @@
 #include "store/rundir.h"
 
 #define LEAVE_NS (10 * DTX_SEC_NS) /* what ranks need to leave, tasks apart */
+#define RANKS_PER_CPU 16              /* beyond a few dozen */
 
 static const char *from_environ(void *ctx, const char *name)
 {
@@ -283,6 +284,30 @@ static bool shall_launch(struct dtx_options *o,
     return true;
 }
 
+/* Far more ranks than processors only hinder each other, and mpirun hears no
+ * signal while it starts them. A list of hosts may bring any number. */
+static bool too_many_ranks(const struct dtx_options *o)
+{
+    struct dtx_alloc a;
+    uint64_t cpus, most;
+    long here = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (o->hostfile)
+        return false;
+    dtx_alloc_read(from_environ, NULL, &a);
+    cpus = a.inside && a.cpus > 0 ? a.cpus : here > 0 ? (uint64_t)here : 1;
+    most = 64 + RANKS_PER_CPU * cpus;
+    if (o->ranks <= most)
+        return false;
+    dtx_log(DTX_LOG_ERROR,
+            "--ranks %u: at most %llu ranks on the %llu processors %s; give "
+            "one rank more slots (-j), or more machines (--hostfile)",
+            (unsigned)o->ranks, (unsigned long long)most,
+            (unsigned long long)cpus,
+            a.inside ? "of this allocation" : "of this machine");
+    return true;
+}
+
 static int run(const char *self, int argc, char *const *argv,
                struct dtx_options *o, const struct dtx_where_info *where)
 {
@@ -300,6 +325,8 @@ static int run(const char *self, int argc, char *const *argv,
     }
     if (o->dry_run)
         return print_commands(o, where);
+    if (where->where != DTX_WHERE_RANK && too_many_ranks(o))
+        return DTX_EXIT_USAGE;
     adopt(o, where);
     if (shall_launch(o, where))
         return supervise(o, argc, argv);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Pace and limits: --delay, --timeout N%, --eta.  Bounds are loose: only a
+# Pace and limits: --delay, --memfree, --timeout N%, --eta.  Bounds are loose: only a
 # broken program misses them.
 
 # shellcheck source=tests/cli/lib.sh
@@ -46,6 +46,21 @@ test_case "--delay: a drain does not wait for the pace" '
     kill -TERM "$job"
     ended 105
     [ "$(wc -l <began)" -eq 1 ]
+'
+
+test_case "--memfree: what would not fit waits, and the job can be stopped" '
+    printf "echo %s\n" a b c >list
+    expect_status 0 timeout -k 5 50 "$DISTRIBUTEX" run -k --memfree 1M list >out
+    printf "%s\n" a b c | diff - out
+    rm out
+    begin "$DISTRIBUTEX" run --run-dir d --memfree 7000P list
+    wait_for 10 "grep -q \"starts no task for now: .* MiB of memory are free\" err"
+    kill -TERM "$job"
+    ended 105
+    [ ! -s out ]
+    expect_status 0 timeout -k 5 50 "$DISTRIBUTEX" run --run-dir d -k --resume \
+        >out
+    printf "%s\n" a b c | diff - out
 '
 
 test_case "--timeout 200%: what runs by then is ended, a timeout= of its own wins" '

@@ -112,7 +112,7 @@ test_case "memory: admitted on the node" '
     printf "%s\n" "#DTX mem=1000000G" "echo b" >list
     expect_status 103 "$DISTRIBUTEX" run list 2>err
     expect_status 102 "$DISTRIBUTEX" run --mem much list 2>err
-    grep -q "a size such as 512M or 4G" err
+    grep -q "such as 512M or 2.5G" err
 '
 
 test_done

@@ -40,6 +40,7 @@ test_case "options" '
     refused "unknown option --tagstring: it is not in this version" \
         run --tagstring x a
     refused "--ranks: '\''0'\'' is not a whole number" run --ranks 0 a
+    refused "error: --ranks 1000000: at most " run --ranks 1000000 a
     refused "--timeout: '\''80%'\'' is not valid" run --timeout 80% a
     refused "--header: '\''2'\'' is not" run --header 2 echo ::: a
     refused "--pipe is an option of GNU parallel that is not here: split" \

@@ -394,6 +394,58 @@ START_TEST(drains)
 }
 END_TEST
 
+static void held(bool yes)
+{
+    struct dtx_event ev = {.kind = DTX_EV_HELD};
+
+    ev.u.held = yes;
+    ck_assert_int_eq(step(ev), 0);
+}
+
+/* While the executor starts nothing, what is within the slots waits too: it is
+ * reported so, and given back to who asks. */
+START_TEST(gives_back_what_is_held)
+{
+    static const uint32_t back[] = {2, 1};
+
+    (void)grant(0, 3, 1);
+    held(true);
+    expect_done(0, 3, 3);
+    held(true);
+    expect_none();
+    (void)yield(2);
+    expect_ref(DTX_ACT_RECALL, 2);
+    expect_ref(DTX_ACT_RECALL, 1);
+    expect_none();
+    recalled(2, true);
+    recalled(1, true);
+    expect_yielded(back, 2, 1);
+    held(false);
+    expect_done(0, 3, 0);
+}
+END_TEST
+
+/* A drain does not wait for what has not started. */
+START_TEST(drains_what_is_held)
+{
+    static const uint32_t back[] = {2, 1};
+
+    (void)grant(0, 3, 1);
+    ck_assert_int_eq(stop(DTX_STOP_DRAIN), 0);
+    expect_ref(DTX_ACT_RECALL, 2);
+    recalled(2, true);
+    expect_yielded(back, 1, 0);
+    held(true);
+    expect_done(0, 3, 2);
+    expect_ref(DTX_ACT_RECALL, 1);
+    expect_ref(DTX_ACT_RECALL, 0);
+    expect_none();
+    recalled(1, true);
+    recalled(0, false); /* it runs */
+    expect_yielded(back + 1, 1, 0);
+}
+END_TEST
+
 START_TEST(kills)
 {
     (void)grant(0, 3, 1);
@@ -505,6 +557,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, end_crosses_recall);
     tcase_add_test(tc, ends_are_told_before_yields);
     tcase_add_test(tc, drains);
+    tcase_add_test(tc, gives_back_what_is_held);
+    tcase_add_test(tc, drains_what_is_held);
     tcase_add_test(tc, kills);
     tcase_add_test(tc, goes_when_told);
     tcase_add_test(tc, passes_a_stop_on);

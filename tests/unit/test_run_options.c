@@ -161,14 +161,15 @@ static const struct row rows[] = {
      "unknown option --run_dir; did you mean --run-dir?"},
     {"--tagstring=d t", NULL, NULL, NULL,
      "unknown option --tagstring: it is not in this version" SEE},
-    {"t", "DTX_MEMFREE=1G", NULL, NULL,
-     "environment variable DTX_MEMFREE: unknown option --memfree: it is not in "
-     "this version; unset the variable"},
+    {"--memfree=2X t", NULL, NULL, NULL,
+     "--memfree: '2X' is not a size below 8E: bytes, or with K, M, G, T or P "
+     "behind it (of 1024), such as 512M or 2.5G"},
+    {"--memfree=1.5k t", NULL, NULL, "memfree=1536 task_file=t", NULL},
     {"t", "DTX_METRICS_LISTEN=:1", NULL, NULL,
      "environment variable DTX_METRICS_LISTEN: unknown option "
      "--metrics-listen: it is not in this version; unset the variable"},
-    {"t", NULL, "memfree = 1G\n", NULL,
-     "conf:1: unknown option 'memfree': it is not in this version; remove "
+    {"t", NULL, "tagstring = x\n", NULL,
+     "conf:1: unknown option 'tagstring': it is not in this version; remove "
      "the line"},
     {"t", NULL, "load = 80%\n", NULL,
      "conf:1: 'load' is an option of GNU parallel that is not here: --jobs "
@@ -373,6 +374,7 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_number(b, "timeout", o->timeout_ns, 0);
     put_number(b, "timeout_percent", (int64_t)(o->timeout_percent * 10), 0);
     put_number(b, "delay", o->delay_ns, 0);
+    put_number(b, "memfree", o->memfree, 0);
     put_number(b, "eta", o->eta, 0);
     put_number(b, "grace", o->grace_ns, 5 * DTX_SEC_NS);
     put_number(b, "term_signal", o->term_signal, SIGTERM);
