@@ -35,6 +35,8 @@ static void write_taskfile(struct dtx_page *p)
                                    "task behind a failed one is skipped and "
                                    "counts as failed");
     dtx_page_item(p, "cpus=N", "the cores it needs, on one rank");
+    dtx_page_item(p, "mem=SIZE", "as --mem, for this task; 0: none");
+    dtx_page_item(p, "gpus=N", "as --gpus, for this task");
     dtx_page_item(p, "prio=N", "larger ones run first");
     dtx_page_item(p, "timeout=DUR", "as --timeout, for this task; or none");
     dtx_page_item(p, "retries=N", "as --retries, for this task");

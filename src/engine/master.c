@@ -641,7 +641,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
 
     *s = m->st;
     s->tasks = m->ntasks;
-    s->ready = m->ready.len + m->wide.len + m->nparked + m->st.late;
+    s->ready = dtx_master_nready(m) + m->nparked + m->st.late;
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +

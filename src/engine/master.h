@@ -29,6 +29,7 @@
 struct dtx_error;
 struct dtx_graph;
 struct dtx_layout;
+struct dtx_stock;
 struct dtx_master;
 struct dtx_tasklist;
 
@@ -128,6 +129,11 @@ struct dtx_master_config {
                                others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
+    struct dtx_stock *stock; /* what tasks that ask for memory or devices
+                                  share; all ranks set, none joined; borrowed
+                                  for its life. NULL: nobody asks */
+    int64_t mem_bytes;      /* for tasks that do not say; 0 = none */
+    uint32_t gpus;          /* the same */
     const float *need_s;    /* what a task is taken to need when a deadline is
                                judged, as 'late' says, where it is predicted;
                                like cost_s. NULL: the same */

@@ -289,7 +289,7 @@ void dtx_master_record(struct dtx_master *m, const struct dtx_outcome *o,
     a->u.record.urgent =
         has_successors(m, o->task) || o->status != DTX_STATUS_OK ||
         m->stopping ||
-        (m->st.granted == 0 && m->ready.len + m->wide.len == 0);
+        (m->st.granted == 0 && dtx_master_nready(m) == 0);
     dtx_rec_encode(&m->out->bytes, &rec);
     dtx_item_outcome_encode(&m->out->bytes, &item);
     dtx_actions_close(m->out);

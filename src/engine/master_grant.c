@@ -105,6 +105,8 @@ int dtx_master_grant_init(struct dtx_master *m)
     m->parked = m->parked_last = m->unparking = DTX_NO_TASK;
     dtx_heap_init(&m->ready, task_before, m);
     dtx_heap_init(&m->wide, task_before, m);
+    dtx_heap_init(&m->needy[0], task_before, m);
+    dtx_heap_init(&m->needy[1], task_before, m);
     dtx_heap_init(&m->low, low_before, m);
     dtx_heap_init(&m->rich, rich_before, m);
     dtx_heap_init(&m->hungry, hungry_before, m);
@@ -118,6 +120,8 @@ void dtx_master_grant_fini(struct dtx_master *m)
 
     dtx_heap_fini(&m->ready);
     dtx_heap_fini(&m->wide);
+    dtx_heap_fini(&m->needy[0]);
+    dtx_heap_fini(&m->needy[1]);
     dtx_heap_fini(&m->low);
     dtx_heap_fini(&m->rich);
     dtx_heap_fini(&m->hungry);
@@ -217,7 +221,9 @@ int dtx_master_rank_joined(struct dtx_master *m, uint32_t r)
 {
     struct dtx_rank *k = &m->rank[r];
 
-    if (k->slots > largest(m))
+    if (m->c.stock && !dtx_stock_join(m->c.stock, r))
+        m->nomem = true;
+    if (k->slots > largest(m) || m->c.stock)
         begin_unparking(m);
     if (group_of(m, k->slots, &k->group)) {
         k->alive = false;
@@ -237,19 +243,27 @@ void dtx_master_rank_left(struct dtx_master *m, uint32_t r)
     m->group[k->group].alive--;
     k->reserved = DTX_NO_TASK;
     dtx_master_rank_changed(m, r);
-    if (task != DTX_NO_TASK)
+    if (m->c.stock)
+        dtx_stock_leave(m->c.stock, r);
+    if (task != DTX_NO_TASK) {
+        dtx_master_give_back(m, r, task);
         dtx_master_make_ready(m, task);
+    }
 }
 
 /* ---- tasks ---- */
 
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
 {
+    struct dtx_heap *h = dtx_master_needy_heap(m, task);
+
+    if (!h && dtx_master_attr(m, task)->cpus > 1)
+        h = &m->wide;
     m->state[task] = DTX_TASK_READY;
     m->owner[task] = NO_RANK;
-    if (dtx_master_attr(m, task)->cpus == 1)
+    if (!h)
         dtx_master_push_ready(m, task);
-    else if (!dtx_heap_push(&m->wide, task))
+    else if (!dtx_heap_push(h, task))
         m->nomem = true;
 }
 
@@ -272,7 +286,7 @@ static struct dtx_str results_of(struct dtx_master *m, uint32_t task)
     return (struct dtx_str){m->path.data, m->path.failed ? 0 : m->path.len};
 }
 
-static void put_work(struct dtx_master *m, uint32_t task)
+static void put_work(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     const struct dtx_tasklist *l = m->c.list;
     const struct dtx_task *t = &l->task[task];
@@ -282,6 +296,7 @@ static void put_work(struct dtx_master *m, uint32_t task)
     w.task = task;
     w.attempt = m->attempt[task];
     w.cpus = a->cpus;
+    w.gpus = m->c.stock ? dtx_stock_devices(m->c.stock, r, task) : 0;
     w.timeout_ns = a->timeout_ns ? a->timeout_ns : m->c.timeout_ns;
     if (w.timeout_ns < 0)
         w.timeout_ns = 0;
@@ -345,7 +360,7 @@ static void send_granted(struct dtx_master *m, uint32_t r)
                 return;
             begin = m->out->bytes.len;
         }
-        put_work(m, task);
+        put_work(m, r, task);
     }
     dtx_master_sent(m);
     m->st.grants++;
@@ -413,7 +428,7 @@ static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
     send_granted(m, r);
     if (!open_grant(m, r))
         return;
-    put_work(m, task);
+    put_work(m, r, task);
     dtx_master_link(m, r, task);
     dtx_master_sent(m);
     m->st.grants++;
@@ -429,6 +444,7 @@ static void start_wide(struct dtx_master *m, uint32_t r, uint32_t task)
         return;
     }
     m->rank[r].reserved = DTX_NO_TASK;
+    dtx_master_give_back(m, r, task);
     dtx_master_put_off(m, task);
     dtx_master_rank_changed(m, r);
 }
@@ -469,7 +485,7 @@ static void steal(struct dtx_master *m)
 
 /* ---- wide tasks ---- */
 
-static void park(struct dtx_master *m, uint32_t task)
+void dtx_master_park(struct dtx_master *m, uint32_t task)
 {
     m->next[task] = m->parked;
     if (m->parked == DTX_NO_TASK)
@@ -519,13 +535,29 @@ static bool fits(const struct dtx_master *m, uint32_t r, uint32_t task)
            m->rank[r].slots;
 }
 
+void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
+                                 uint32_t task)
+{
+    struct dtx_rank *k = &m->rank[r];
+
+    if (fits(m, r, task)) {
+        grant_wide(m, r, task);
+        return;
+    }
+    k->reserved = task;
+    m->owner[task] = r;
+    dtx_master_trace(m, "rank %u reserved for wide task %u", r, task + 1);
+    dtx_master_rank_changed(m, r);
+    if (m->policy->steals && spare(k) > 0 && !k->yield_pending)
+        send_yield(m, r, UINT32_MAX, NO_RANK);
+}
+
 /* Grant or reserve for the first wide task, or put it aside; false when all
  * that could take it are reserved. */
 static bool place_wide(struct dtx_master *m)
 {
     uint32_t task = dtx_heap_top(&m->wide);
     uint32_t cpus = dtx_master_attr(m, task)->cpus, r = roomiest(m, cpus);
-    struct dtx_rank *k;
 
     if (m->nalive == 0 || (r == NO_RANK && largest(m) >= cpus) ||
         !dtx_master_spend(m))
@@ -536,20 +568,10 @@ static bool place_wide(struct dtx_master *m)
         return true;
     }
     if (r == NO_RANK) {
-        park(m, task);
+        dtx_master_park(m, task);
         return true;
     }
-    if (fits(m, r, task)) {
-        grant_wide(m, r, task);
-        return true;
-    }
-    k = &m->rank[r];
-    k->reserved = task;
-    m->owner[task] = r;
-    dtx_master_trace(m, "rank %u reserved for wide task %u", r, task + 1);
-    dtx_master_rank_changed(m, r);
-    if (m->policy->steals && spare(k) > 0 && !k->yield_pending)
-        send_yield(m, r, UINT32_MAX, NO_RANK);
+    dtx_master_grant_or_reserve(m, r, task);
     return true;
 }
 
@@ -579,7 +601,8 @@ static uint32_t elsewhere(struct dtx_master *m, uint32_t r)
         uint32_t other = m->reserved.item[i];
 
         m->items++;
-        if (fits(m, r, m->rank[other].reserved))
+        if (fits(m, r, m->rank[other].reserved) &&
+            !dtx_master_is_needy(m, m->rank[other].reserved))
             return other;
     }
     return NO_RANK;
@@ -685,30 +708,54 @@ static void settle_reserved(struct dtx_master *m)
 int64_t dtx_master_pace_due(const struct dtx_master *m)
 {
     if (!held_back(m) ||
-        m->ready.len + m->wide.len + m->reserved.len == 0)
+        dtx_master_nready(m) + m->reserved.len == 0)
         return NEVER;
     return m->next_start_ns;
 }
 
+/* Of the heaps whose first task may be placed, the one whose first comes
+ * first; -1: none. */
+static int first_kind(const struct dtx_master *m, struct dtx_heap *const *kind,
+                      const bool *stuck)
+{
+    int k, first = -1;
+
+    for (k = 0; k < 3; k++) {
+        if (stuck[k] || kind[k]->len == 0)
+            continue;
+        if (first < 0 || task_before(m, dtx_heap_top(kind[k]),
+                                     dtx_heap_top(kind[first])))
+            first = k;
+    }
+    return first;
+}
+
+size_t dtx_master_nready(const struct dtx_master *m)
+{
+    return m->ready.len + m->wide.len + m->needy[0].len + m->needy[1].len;
+}
+
 void dtx_master_dispatch(struct dtx_master *m)
 {
-    bool wide_stuck = false;
+    struct dtx_heap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
+    bool stuck[3] = {false, false, false};
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
     if (m->c.delay_ns > 0)
         settle_reserved(m);
-    while (m->ready.len + m->wide.len > 0 && m->budget > 0 && !held_back(m)) {
-        uint32_t wide = dtx_heap_top(&m->wide);
+    while (dtx_master_nready(m) > 0 && m->budget > 0 && !held_back(m)) {
         uint32_t ready = dtx_heap_top(&m->ready);
+        int k = first_kind(m, kind, stuck);
+        uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_heap_top(kind[k]);
 
-        if (wide != DTX_HEAP_NONE && !wide_stuck &&
+        if (k >= 0 &&
             (ready == DTX_HEAP_NONE || task_before(m, wide, ready))) {
-            wide_stuck = !place_wide(m);
+            stuck[k] = k == 0 ? !place_wide(m)
+                              : !dtx_master_place_needy(m, kind[k]);
             continue;
         }
-        if (ready == DTX_HEAP_NONE ||
-            !offer(m, wide_stuck ? DTX_NO_TASK : wide))
+        if (ready == DTX_HEAP_NONE || !offer(m, wide))
             break;
     }
     send_touched(m);
@@ -718,6 +765,6 @@ void dtx_master_dispatch(struct dtx_master *m)
 
 bool dtx_master_placeable(const struct dtx_master *m)
 {
-    return m->ready.len + m->wide.len > 0 ||
+    return dtx_master_nready(m) > 0 ||
            (m->nparked > 0 && !dtx_master_all_came(m));
 }

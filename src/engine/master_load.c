@@ -115,8 +115,11 @@ static bool begin_costs(struct dtx_master *m)
 static void predict(struct dtx_master *m, uint32_t task, float seconds,
                     float need)
 {
+    struct dtx_heap *apart = dtx_master_needy_heap(m, task);
     bool ready = dtx_heap_has(&m->ready, task);
 
+    if (!apart && dtx_master_attr(m, task)->cpus > 1)
+        apart = &m->wide;
     m->need_s[task] = claim(need);
     if (ready)
         count_ready(m, task, false);
@@ -124,8 +127,8 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
     if (ready) {
         count_ready(m, task, true);
         dtx_heap_fix(&m->ready, task);
-    } else if (dtx_heap_has(&m->wide, task)) {
-        dtx_heap_fix(&m->wide, task);
+    } else if (apart && dtx_heap_has(apart, task)) {
+        dtx_heap_fix(apart, task);
     }
 }
 
@@ -274,6 +277,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
         dtx_master_unload(k);
     if (k->waiting > k->count)
         k->waiting = k->count;
+    dtx_master_give_back(m, m->owner[task], task);
     m->st.granted--;
     if (m->cost_s)
         start_next(m, k);

@@ -160,6 +160,7 @@ void dtx_master_take_back(struct dtx_master *m)
         if (l->task == DTX_NO_TASK)
             m->nlost--;
         m->st.granted--;
+        dtx_master_give_back(m, rank, i);
         dtx_master_lost_task(m, i, rank, begun);
     }
 }

@@ -3,7 +3,8 @@
  *
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
  * who works on what, master_flow.c carries what follows from an end: records,
- * successors, retries; master_live.c links tasks that come while the job runs;
+ * successors, retries; master_need.c knows tasks that ask for memory or
+ * devices; master_live.c links tasks that come while the job runs;
  * master_load.c counts in predicted seconds what is ready and what ranks have;
  * master_late.c knows the deadline; master_loss.c knows who is lost and takes
  * back what they had.
@@ -15,6 +16,7 @@
 #include "engine/master.h"
 #include "engine/median.h"
 #include "engine/pulse.h"
+#include "sched/stock.h"
 #include "sched/policy.h"
 #include "task/after.h"
 #include "task/graph.h"
@@ -164,6 +166,7 @@ struct dtx_master {
     uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
     struct dtx_heap ready, wide; /* of one slot, of several */
+    struct dtx_heap needy[2]; /* those that ask for devices; for memory alone */
     /* wide tasks for which no rank alive has the slots, linked by next; and
      * those on their way back to 'wide' since a larger rank came */
     uint32_t parked, parked_last, unparking;
@@ -222,7 +225,24 @@ bool dtx_master_has_attempt(const struct dtx_master *m, uint32_t rank,
 /* Take one item of this step's budget; false when it is used up. */
 bool dtx_master_spend(struct dtx_master *m);
 
+/* ---- master_need.c ---- */
+/* Where a ready task waits that asks for memory or devices; NULL: it asks for
+ * neither. */
+struct dtx_heap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task);
+bool dtx_master_is_needy(struct dtx_master *m, uint32_t task);
+/* What the task had taken of the rank's node is there again. */
+void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
+/* Place the first of such a heap, or put it aside; false when it must wait. */
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h);
+
 /* ---- master_grant.c ---- */
+/* Ready tasks, parked ones apart. */
+size_t dtx_master_nready(const struct dtx_master *m);
+/* Set a task aside that no rank alive has the room for. */
+void dtx_master_park(struct dtx_master *m, uint32_t task);
+/* The rank gets the task, now or once its slots are free. */
+void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
+                                 uint32_t task);
 int dtx_master_grant_init(struct dtx_master *m);
 void dtx_master_grant_fini(struct dtx_master *m);
 /* Put a rank where it belongs in the heaps after anything about it changed. */

@@ -116,11 +116,12 @@ static bool keep_cores(hwloc_topology_t t)
                                           HWLOC_TYPE_FILTER_KEEP_NONE) == 0;
 }
 
-/* Devices as the kernel lists them; the vendors' libraries are not started. */
+/* Devices as the kernel lists them: the vendors' libraries are not started,
+ * nor the one for PCI, which keeps memory. */
 static bool keep_devices(hwloc_topology_t t)
 {
     static const char *const slow[] = {"cuda", "opencl", "nvml", "rsmi",
-                                       "levelzero", "gl"};
+                                       "levelzero", "gl", "pci"};
     size_t i;
 
     for (i = 0; i < sizeof(slow) / sizeof(slow[0]); i++)

@@ -211,6 +211,7 @@ static bool see_gpus(struct dtx_machine *m)
     const char *cuda = getenv("CUDA_VISIBLE_DEVICES");
     const char *rocm = getenv("ROCR_VISIBLE_DEVICES");
 
+    m->gpus_given = cuda != NULL;
     return (!cuda || restrict_gpus(m, DTX_GPU_CUDA, cuda)) &&
            (!rocm || restrict_gpus(m, DTX_GPU_ROCM, rocm));
 }

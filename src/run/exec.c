@@ -13,6 +13,7 @@
 #include "node/clock.h"
 #include "node/spawner.h"
 #include "run/lines.h"
+#include "run/needs.h"
 #include "store/writer.h"
 #include "task/task.h"
 
@@ -42,6 +43,7 @@ struct held {
 
 struct dtx_exec {
     struct dtx_spawner *spawner;
+    const struct dtx_machine *machine; /* NULL: tasks get no devices */
     struct dtx_writer *packer;
     struct dtx_lines *lines; /* or NULL */
     struct held *first, **last;
@@ -168,6 +170,11 @@ void dtx_exec_pack_all(struct dtx_exec *x)
     x->pack_all = true;
 }
 
+void dtx_exec_devices(struct dtx_exec *x, const struct dtx_machine *m)
+{
+    x->machine = m;
+}
+
 void dtx_exec_tell(struct dtx_exec *x, struct dtx_lines *lines)
 {
     x->lines = lines;
@@ -236,10 +243,10 @@ static const char *put_text(char **p, struct dtx_str s)
     return s.len ? begin : NULL;
 }
 
-static struct held *hold(const struct dtx_item_work *w)
+static struct held *hold(const struct dtx_item_work *w, struct dtx_str env)
 {
     struct held *h = malloc(sizeof(*h) + w->command.len + w->cwd.len +
-                            w->env.len + w->name.len + 4);
+                            env.len + w->name.len + 4);
     char *p;
 
     if (!h)
@@ -262,8 +269,25 @@ static struct held *hold(const struct dtx_item_work *w)
     h->command = p;
     (void)put_text(&p, w->command);
     h->cwd = put_text(&p, w->cwd);
-    h->env = put_text(&p, w->env);
+    h->env = put_text(&p, env);
     h->name = put_text(&p, w->name);
+    return h;
+}
+
+/* Hold it with its own variables and those that name its devices. */
+static struct held *hold_with_devices(struct dtx_exec *x,
+                                      const struct dtx_item_work *w)
+{
+    struct dtx_buf env = DTX_BUF_INIT;
+    struct held *h = NULL;
+
+    if (!x->machine || w->gpus == 0)
+        return hold(w, w->env);
+    dtx_buf_append(&env, w->env.data, w->env.len);
+    dtx_needs_variables(x->machine, w->gpus, &env);
+    if (!env.failed)
+        h = hold(w, (struct dtx_str){env.data, env.len});
+    dtx_buf_free(&env);
     return h;
 }
 
@@ -319,7 +343,7 @@ int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item)
         push_unstarted(x, item->task, item->attempt, DTX_STATUS_KILLED, 0);
         return DTX_OK;
     }
-    h = hold(item);
+    h = hold_with_devices(x, item);
     if (!h)
         return DTX_ENOMEM;
     *x->last = h;

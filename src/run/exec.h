@@ -16,6 +16,7 @@
 
 struct dtx_exec;
 struct dtx_lines;
+struct dtx_machine;
 struct dtx_spawner;
 struct dtx_writer;
 
@@ -28,6 +29,8 @@ void dtx_exec_destroy(struct dtx_exec *x); /* NULL is allowed */
  * which writes the files their work item names. */
 void dtx_exec_pack_all(struct dtx_exec *x);
 /* Tell these (borrowed) of each result that has output (dtx_lines_end). */
+/* The machine whose devices work items speak of; borrowed for its life. */
+void dtx_exec_devices(struct dtx_exec *x, const struct dtx_machine *m);
 void dtx_exec_tell(struct dtx_exec *x, struct dtx_lines *lines);
 /* 0 or DTX_ENOMEM. The item is copied. */
 int dtx_exec_run(struct dtx_exec *x, const struct dtx_item_work *item);

@@ -35,6 +35,14 @@
     X("bind", 0, BIND, AT(bind), "HOW", 0, 0, "auto",                          \
       "core: bind each task to its cores; none: never; auto: where the rank "  \
       "has its cores for itself")                                              \
+    X("mem", 0, SIZE, AT(mem_bytes), "SIZE", 0, 0, NULL,                       \
+      "start a task only while its node has so much memory left, counting "    \
+      "what the tasks there have asked for: 512M, 4G. A node has what the "    \
+      "machine has, the cgroup's limit or the Slurm job's, whichever is "      \
+      "least. A task's own mem= wins")                                         \
+    X("gpus", 0, NUMBER, AT(gpus), "N", 0, DTX_MAX_GPUS, NULL,                 \
+      "give each task N GPUs of its own, near its cores, and name them in "    \
+      "CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES. A task's own gpus= wins") \
     G("Which tasks run, and in what order")                                    \
     X("policy", 0, POLICY, AT(policy), "NAME", 0, 0, NULL,                     \
       "who gets the next tasks, and how many; 'distributex help policies' "    \
@@ -209,8 +217,6 @@
 /* Options that are promised but not built: X(name, letter). */
 #define DTX_OPTION_LATER_MAP(X)                                                \
     X("cpus", 0)                                                               \
-    X("gpus", 0)                                                               \
-    X("mem", 0)                                                                \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
     X("tagstring", 0)

@@ -46,6 +46,7 @@ struct dtx_card {
     uint32_t epoch;     /* rank 0: of the session */
     uint64_t nonce;     /* rank 0: stands in the run directory's lease */
     uint32_t widest;    /* rank 0: most cpus any task asks for */
+    uint32_t needy;     /* rank 0: tasks may ask for memory or devices */
     unsigned commands;  /* rank 0: DTX_SIDE_* in the run directory */
     uint32_t tasks;     /* rank 0: in the list; 0 = not known */
     uint32_t room;      /* slots that the limit of open files allows */

@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "mpi/transport.h"
 #include "node/clock.h"
+#include "run/alloc.h"
 #include "run/job.h"
+#include "run/needs.h"
 #include "run/options.h"
 #include "run/place.h"
 #include "run/rank_state.h"
@@ -55,6 +57,8 @@ static void open_job(struct dtx_rank_life *r, const char *command_line,
     (void)snprintf(card->run_dir, sizeof(card->run_dir), "%s", r->job.run_dir);
     card->epoch = r->job.epoch;
     card->widest = r->job.widest;
+    card->needy = dtx_needs_asked(&r->job.list, r->job.live, r->o->mem_bytes,
+                                  r->o->gpus);
     card->tasks = r->job.live ? 0 : (uint32_t)r->job.list.ntasks;
     card->nonce = dtx_hash128(&now, sizeof(now), (uint64_t)getpid()).hi;
     dtx_buf_printf(&here, "%s/.here-%016llx", card->run_dir,
@@ -136,6 +140,45 @@ static int check_width(const struct dtx_rank_life *r)
     return DTX_EXIT_TASKFILE;
 }
 
+/* Rank 0: what the nodes have, and whether each task fits on one. */
+static int weigh_needs(struct dtx_rank_life *r)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_alloc alloc;
+
+    dtx_rank_alloc(&alloc);
+    r->needs.mem_bytes = r->o->mem_bytes;
+    r->needs.gpus = r->o->gpus;
+    if (dtx_needs_init(&r->needs, r->cards, r->size, alloc.mem_bytes)) {
+        dtx_log(DTX_LOG_ERROR, "out of memory");
+        return DTX_EXIT_INTERNAL;
+    }
+    if (dtx_needs_check(&r->needs, &r->job.list, 0,
+                        r->o->task_file ? r->o->task_file : "tasks", &err))
+        return dtx_rank_complain(&err, DTX_EXIT_TASKFILE);
+    return 0;
+}
+
+/* What rank 0 found, for all. */
+static int check_needs(struct dtx_rank_life *r)
+{
+    int32_t found = 0, *all;
+    int rc;
+
+    if (!r->cards[0].needy)
+        return 0;
+    all = calloc(r->size, sizeof(*all));
+    if (!all)
+        return DTX_EXIT_INTERNAL;
+    if (r->me == 0)
+        found = weigh_needs(r);
+    rc = gather(r, &found, sizeof(found), all);
+    if (!rc)
+        rc = all[0];
+    free(all);
+    return rc;
+}
+
 /* Tell the supervisor that from now on nobody waits but for the others. */
 static void say_open(void)
 {
@@ -190,5 +233,6 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         dtx_log(DTX_LOG_ERROR, "out of memory");
         return DTX_EXIT_INTERNAL;
     }
-    return check_width(r);
+    rc = check_width(r);
+    return rc ? rc : check_needs(r);
 }

@@ -185,6 +185,8 @@ static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
     c.lost_after_ns = r->me > 0 ? r->o->lost_after_ns : 0;
     r->worker = dtx_worker_create(&c);
     r->exec = dtx_exec_create(r->spawner, r->packer);
+    if (r->exec)
+        dtx_exec_devices(r->exec, &r->machine);
     if (r->exec && r->o->results)
         dtx_exec_pack_all(r->exec);
     if (shows_lines(r->o))
@@ -431,6 +433,9 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
         return err->code;
     if (begin_learning(r, &c, err))
         return err->code;
+    c.stock = r->needs.stock;
+    c.mem_bytes = r->o->mem_bytes;
+    c.gpus = r->o->gpus;
     r->master = dtx_master_create(&c, err);
     if (!r->master || begin_forecast(r, err) || start_writer(r, err))
         return err->code;
@@ -526,6 +531,7 @@ static int start_stream(struct dtx_rank_life *r, struct dtx_error *err)
     c.name = r->job.source;
     c.list = &r->job.list;
     c.most_cpus = r->share.most_slots;
+    c.needs = &r->needs;
     c.writer = r->writer;
     c.carrier = r->job.carrier;
     c.cwd = r->job.cwd;

@@ -16,6 +16,7 @@
 #include "task/machine.h"
 #include "run/deadline.h"
 #include "run/job.h"
+#include "run/needs.h"
 #include "run/place.h"
 
 struct dtx_error;
@@ -29,6 +30,7 @@ struct dtx_noderun;
 struct dtx_output;
 struct dtx_output_reader;
 struct dtx_report;
+struct dtx_alloc;
 struct dtx_show;
 struct dtx_spawner;
 struct dtx_taskstream;
@@ -47,6 +49,7 @@ struct dtx_rank_life {
     struct dtx_machine machine;
     struct dtx_card *cards;
     struct dtx_share share;
+    struct dtx_needs needs; /* rank 0, when tasks may ask for something */
     const char *run_dir;
     uint32_t epoch;
     struct dtx_output *output;
@@ -97,6 +100,8 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line);
 void dtx_rank_warn_slips(char *const *env);
 /* Rank 0: what the job is, and what may not be as it was meant. */
 void dtx_rank_greet(const struct dtx_rank_life *r);
+/* What the Slurm job around us offers, by our environment. */
+void dtx_rank_alloc(struct dtx_alloc *out);
 /* With --verbose: the policy's view, places, slots and cores. */
 void dtx_rank_tell(const struct dtx_rank_life *r);
 /* Rank 0: once for each way, that the job is being stopped, if so. */

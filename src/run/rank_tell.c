@@ -89,6 +89,11 @@ static void warn_of_idle_cores(const struct dtx_rank_life *r,
             (unsigned long long)r->share.job_cores);
 }
 
+void dtx_rank_alloc(struct dtx_alloc *out)
+{
+    dtx_alloc_read(from_environ, NULL, out);
+}
+
 /* One line for each node: what it is, and how far from rank 0's. */
 static void tell_nodes(const struct dtx_rank_life *r)
 {
@@ -128,7 +133,7 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
     char count[32] = "tasks as they come";
     struct dtx_alloc alloc;
 
-    dtx_alloc_read(from_environ, NULL, &alloc);
+    dtx_rank_alloc(&alloc);
     tell_alloc(&alloc);
     if (!r->job.live)
         (void)snprintf(count, sizeof(count), "%zu tasks", r->job.list.ntasks);

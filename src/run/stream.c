@@ -18,6 +18,7 @@
 #include "engine/event.h"
 #include "engine/master.h"
 #include "store/writer.h"
+#include "run/needs.h"
 #include "task/after.h"
 #include "task/outcome.h"
 #include "task/task.h"
@@ -309,6 +310,8 @@ static int check_width(struct dtx_taskstream *s, size_t from)
                 s->c.name, s->c.list->task[i].line, cpus, s->c.most_cpus,
                 s->c.most_cpus == 1 ? "" : "s");
     }
+    if (s->c.needs)
+        return dtx_needs_check(s->c.needs, s->c.list, from, s->c.name, &s->err);
     return DTX_OK;
 }
 

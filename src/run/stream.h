@@ -21,6 +21,7 @@
 struct dtx_carrier;
 struct dtx_error;
 struct dtx_event;
+struct dtx_needs;
 struct dtx_tasklist;
 struct dtx_taskstream;
 struct dtx_writer;
@@ -33,6 +34,7 @@ struct dtx_taskstream_config {
     const char *name;          /* in messages; borrowed */
     struct dtx_tasklist *list; /* live and empty; borrowed, and grows */
     uint32_t most_cpus;        /* no task may ask for more */
+    const struct dtx_needs *needs; /* nor for what it does not have; or NULL */
     struct dtx_writer *writer; /* of the journal; NULL = no journal */
     struct dtx_carrier *carrier; /* what earlier sessions did, or NULL */
     const char *cwd;             /* of the job; for the carrier */

@@ -67,6 +67,35 @@ static int set_cpus(struct dtx_taskparser *p, const char *v, size_t len)
     return rc;
 }
 
+static int set_gpus(struct dtx_taskparser *p, const char *v, size_t len)
+{
+    int64_t n;
+    int rc = read_int(p, "gpus", v, len, 0, DTX_MAX_GPUS, &n);
+
+    if (!rc)
+        p->pending.attr.gpus = n > 0 ? (uint32_t)n : DTX_NO_GPUS;
+    return rc;
+}
+
+static int set_mem(struct dtx_taskparser *p, const char *v, size_t len)
+{
+    char text[32];
+    int64_t n = 0;
+    int rc = DTX_EPARSE;
+
+    if (len < sizeof(text)) {
+        memcpy(text, v, len);
+        text[len] = '\0';
+        rc = dtx_parse_size(text, &n);
+    }
+    if (rc)
+        return dtx_error_set(p->err, DTX_EPARSE,
+                             "mem=%s: must be a size such as 512M, 4G or 0",
+                             show(p, v, len));
+    p->pending.attr.mem_bytes = n > 0 ? n : -1;
+    return DTX_OK;
+}
+
 static int set_prio(struct dtx_taskparser *p, const char *v, size_t len)
 {
     int64_t n;
@@ -191,7 +220,7 @@ static int set_after(struct dtx_taskparser *p, const char *v, size_t len)
 static const struct key keys[NKEYS] = {
     {"name", set_name},   {"cpus", set_cpus},       {"prio", set_prio},
     {"after", set_after}, {"timeout", set_timeout}, {"retries", set_retries},
-    {"cwd", set_cwd},
+    {"cwd", set_cwd},     {"mem", set_mem},         {"gpus", set_gpus},
 };
 
 /* Levenshtein's distance, letters' case aside; both at most 16 long. */
@@ -219,14 +248,13 @@ static size_t distance(const char *a, size_t alen, const char *b, size_t blen)
     return row[blen];
 }
 
-/* The key that was meant, or NULL. "gpus" is near to "cpus", but a word that
- * other programs have, and not a slip. */
+/* The key that was meant, or NULL. */
 static const char *nearest_key(const char *s, size_t len)
 {
     const char *best = NULL;
     size_t i, d, least = 3;
 
-    if (len == 0 || len > 16 || (len == 4 && memcmp(s, "gpus", 4) == 0))
+    if (len == 0 || len > 16)
         return NULL;
     for (i = 0; i < NKEYS; i++) {
         d = distance(s, len, keys[i].name, strlen(keys[i].name));

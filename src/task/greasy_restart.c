@@ -206,6 +206,12 @@ static void put_directive(struct restart *r, const struct dtx_task *t,
         put_value(b, "name", name);
     if (a->cpus > 1)
         dtx_buf_printf(b, " cpus=%lu", (unsigned long)a->cpus);
+    if (a->mem_bytes)
+        dtx_buf_printf(b, " mem=%lld",
+                       (long long)(a->mem_bytes > 0 ? a->mem_bytes : 0));
+    if (a->gpus)
+        dtx_buf_printf(b, " gpus=%lu",
+                       (unsigned long)(a->gpus == DTX_NO_GPUS ? 0 : a->gpus));
     if (a->prio)
         dtx_buf_printf(b, " prio=%ld", (long)a->prio);
     if (a->retries)

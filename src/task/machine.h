@@ -71,6 +71,7 @@ struct dtx_machine {
     size_t nnumas, cap_numas;
     struct dtx_gpu *gpu;
     size_t ngpus, cap_gpus;
+    bool gpus_given; /* their names come from CUDA_VISIBLE_DEVICES */
     struct dtx_caches caches[DTX_MACHINE_CACHES];
     size_t ncaches;
     int64_t mem_bytes; /* of the whole machine; 0: not known */

@@ -16,7 +16,7 @@
 #include "task/task.h"
 #include "task/taskfile.h"
 
-#define DTX_PARSER_KEYS 7
+#define DTX_PARSER_KEYS 9
 
 /* What the directives said since the last task. */
 struct dtx_pending {

@@ -11,7 +11,7 @@
 #include "base/error.h"
 
 /* Attributes are hashed as bytes: they must not have padding. */
-_Static_assert(sizeof(struct dtx_task_attr) == 32, "padding in attributes");
+_Static_assert(sizeof(struct dtx_task_attr) == 48, "padding in attributes");
 _Static_assert(sizeof(struct dtx_task) == 32, "a task is 32 bytes");
 
 /* Append or leave the buffer as it was. */

@@ -33,6 +33,8 @@ struct dtx_error;
 #define DTX_MAX_CPUS 65535u
 #define DTX_MAX_RETRIES 1000u
 #define DTX_MAX_PRIO 1000000
+#define DTX_MAX_GPUS 64u
+#define DTX_NO_GPUS UINT32_MAX
 
 #define DTX_NO_TASK UINT32_MAX
 #define DTX_NO_TEXT UINT32_MAX
@@ -45,6 +47,9 @@ struct dtx_task_attr {
     int64_t timeout_ns; /* 0 = the job's default, -1 = none */
     uint32_t env;       /* into 'pool', DTX_NO_TEXT = none; see below */
     uint32_t flags;     /* DTX_ATTR_* */
+    uint32_t gpus;      /* 0 = the job's default, DTX_NO_GPUS = none */
+    uint32_t zero;      /* always: equal attributes are equal bytes */
+    int64_t mem_bytes;  /* 0 = the job's default, -1 = none */
 };
 
 /* The byte DTX_SLOT_BYTE in the command stands for the number of the slot, put

@@ -45,6 +45,8 @@ static int put_attrs(struct emitter *e, const struct dtx_tasklist *l,
             a->retries,
             a->timeout_ns,
             (uint8_t)a->flags,
+            a->gpus,
+            a->mem_bytes,
             dtx_str_of(dtx_tasklist_pool(l, a->cwd)),
             dtx_str_of(dtx_tasklist_pool(l, a->env))};
 

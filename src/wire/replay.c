@@ -381,7 +381,8 @@ static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
     while ((rc = dtx_item_attr_next(&rec->items, &it)) > 0) {
         struct dtx_task_attr a = {it.cpus,       it.prio,     it.retries,
                                   DTX_NO_TEXT,   it.timeout_ns, DTX_NO_TEXT,
-                                  it.flags};
+                                  it.flags,      it.gpus,     0,
+                                  it.mem_bytes};
         uint32_t *p = dtx_grow(n->attr, &n->cap_attrs, n->nattrs + 1,
                                sizeof(*p));
 
@@ -390,7 +391,9 @@ static int on_attrs(struct dtx_replay_list *n, struct dtx_rec *rec,
         n->attr = p;
         if (a.cpus == 0 || a.cpus > DTX_MAX_CPUS ||
             a.retries > DTX_MAX_RETRIES || it.cwd.len > DTX_MAX_CWD ||
-            it.env.len > DTX_MAX_ENV || (it.flags & ~DTX_ATTR_SLOT))
+            it.env.len > DTX_MAX_ENV || (it.flags & ~DTX_ATTR_SLOT) ||
+            (it.gpus > DTX_MAX_GPUS && it.gpus != DTX_NO_GPUS) ||
+            it.mem_bytes < -1)
             return corrupt(err, "attributes out of range");
         if (!intern(&n->list, it.cwd, &a.cwd) ||
             !intern(&n->list, it.env, &a.env))

@@ -13,7 +13,7 @@
 #define DTX_WIRE_TABLES_H
 
 #define DTX_PROTOCOL 5u
-#define DTX_RECORDS 4u
+#define DTX_RECORDS 5u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
@@ -31,6 +31,7 @@
     F(u32, cpus)                                                               \
     F(u32, index)      /* see struct dtx_task */                               \
     F(u8, flags)       /* DTX_ATTR_*, DTX_WORK_* */                            \
+    F(u64, gpus)       /* bit i: the i-th that the rank sees */                \
     F(i64, timeout_ns) /* 0 = none */                                          \
     F(str, cwd)        /* empty = the job's */                                 \
     F(str, env)        /* see struct dtx_task_attr */                          \
@@ -73,6 +74,8 @@
     F(u32, retries)                                                            \
     F(i64, timeout_ns)                                                         \
     F(u8, flags)                                                               \
+    F(u32, gpus)                                                               \
+    F(i64, mem_bytes)                                                          \
     F(str, cwd)                                                                \
     F(str, env)
 

@@ -60,4 +60,59 @@ test_case "a wide task goes where it fits whole, on a drawn machine" '
     if grep "not bound" err; then false; fi
 '
 
+test_case "devices: each task its own, near ones, none twice" '
+    for i in 1 2 3 4 5 6 7 8; do
+        echo "#DTX gpus=$((i % 2 + 1))"
+        echo "echo \$CUDA_VISIBLE_DEVICES \$CUDA_DEVICE_ORDER; for g in" \
+            "\$(echo \$CUDA_VISIBLE_DEVICES | tr , \" \"); do" \
+            "mkdir gpu\$g; done; sleep 0.2; for g in" \
+            "\$(echo \$CUDA_VISIBLE_DEVICES | tr , \" \"); do" \
+            "rmdir gpu\$g; done"
+    done >list
+    echo "echo none: \${CUDA_VISIBLE_DEVICES-}" >>list
+    HWLOC_XMLFILE=$drawn/gpu.xml timeout -k 5 60 \
+        "$DISTRIBUTEX" run -q -j 8 list >out
+    [ "$(grep -c "^[0-3] PCI_BUS_ID\$" out)" = 4 ]
+    [ "$(grep -c "^[0-3],[0-3] PCI_BUS_ID\$" out)" = 4 ]
+    grep -qx "none:" out
+    CUDA_VISIBLE_DEVICES=GPU-a,GPU-b HWLOC_XMLFILE=$drawn/gpu.xml \
+        timeout -k 5 60 "$DISTRIBUTEX" run -q --gpus 1 \
+        "echo {}=\$CUDA_VISIBLE_DEVICES,\$CUDA_DEVICE_ORDER" ::: a b >out
+    grep -qE "^a=GPU-[ab],\$" out
+    expect_status 103 env HWLOC_XMLFILE=$drawn/gpu.xml \
+        "$DISTRIBUTEX" run --gpus 5 list 2>err || cat err
+'
+
+# Of 128 GiB two of 50 run at once; in one process and on two ranks.
+test_case "memory: admitted on the node" '
+    for i in 1 2 3 4 5 6; do
+        echo "mkdir run/x\$DTX_TASK_ID; ls run | wc -l; sleep 0.2;" \
+            "rmdir run/x\$DTX_TASK_ID"
+    done >list
+    for ranks in 1 2; do
+        rm -rf run
+        mkdir run
+        set --
+        [ $ranks = 1 ] || set -- --ranks $ranks
+        HWLOC_XMLFILE=$drawn/two-socket.xml timeout -k 5 100 \
+            "$DISTRIBUTEX" run -q "$@" --mem 50G list >out
+        [ "$(wc -l <out)" = 6 ]
+        [ "$(sort -n out | tail -n 1)" -le 2 ]
+        grep -q 2 out
+    done
+    printf "%s\n" "echo a" "#DTX mem=129G" "echo b" >list
+    expect_status 103 env HWLOC_XMLFILE=$drawn/two-socket.xml \
+        "$DISTRIBUTEX" run list >out 2>err
+    grep -q "list:3: task 2 asks for mem=129 GiB gpus=0, and no node has" err
+    if grep -q a out; then false; fi
+    printf "%s\n" "echo a" "#DTX mem=129G" "echo b" |
+        expect_status 103 env HWLOC_XMLFILE=$drawn/two-socket.xml \
+            timeout -k 5 60 "$DISTRIBUTEX" run - >out 2>err
+    grep -q "3: task 2 asks for mem=129 GiB" err
+    printf "%s\n" "#DTX mem=1000000G" "echo b" >list
+    expect_status 103 "$DISTRIBUTEX" run list 2>err
+    expect_status 102 "$DISTRIBUTEX" run --mem much list 2>err
+    grep -q "such as 512M or 2.5G" err
+'
+
 test_done

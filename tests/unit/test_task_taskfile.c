@@ -150,7 +150,8 @@ START_TEST(directives_set_attributes)
 }
 END_TEST
 
-#define KEYS "; the keys are name= cpus= prio= after= timeout= retries= cwd="
+#define KEYS "; the keys are name= cpus= prio= after= timeout= retries= cwd= " \
+             "mem= gpus="
 #define INTRO ": a directive is written '#DTX key=value', a comment '# ...'"
 #define QUOTES ": quotes go round the whole value, with a blank behind"
 #define PAIR ": expected key=value, without blanks around the '='"
@@ -201,8 +202,12 @@ static const struct {
     {"#DTX cpsu=2\na", "f:1: unknown key 'cpsu': did you mean cpus=?" KEYS},
     {"#DTX time-out=2\na",
      "f:1: unknown key 'time-out': did you mean timeout=?" KEYS},
-    {"#DTX gpus=2\na", "f:1: unknown key 'gpus'" KEYS},
-    {"#DTX mem=2G\na", "f:1: unknown key 'mem'" KEYS},
+    {"#DTX gpu=2\na", "f:1: unknown key 'gpu': did you mean gpus=?" KEYS},
+    {"#DTX gpus=65\na",
+     "f:1: gpus=65: must be a whole number from 0 to 64"},
+    {"#DTX mem=much\na",
+     "f:1: mem=much: must be a size such as 512M, 4G or 0"},
+    {"#DTX mem=-1\na", "f:1: mem=-1: must be a size such as 512M, 4G or 0"},
     {"#DTX x=2\na", "f:1: unknown key 'x'" KEYS},
     {"#DTX a\x1b=2\na", "f:1: unknown key 'a\\x1b'" KEYS},
     {"#DTX cpus\na", "f:1: 'cpus'" PAIR},

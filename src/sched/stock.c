@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* The stock; see stock.h.  Nodes stand in two heaps, by what is left of
+ * memory and of devices, so that where there is most is known at once; what a
+ * rank has is a short list, since tasks that need something are never queued
+ * ahead. */
+#include "sched/stock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "task/placement.h"
+
+#define LOOK_AT 16 /* nodes looked at for one task */
+#define NO_END (INT64_MAX / 2)
+
+struct node {
+    int64_t mem, used;
+    uint32_t first;  /* of its ranks */
+    uint32_t joined; /* how many of those */
+};
+
+struct pool {
+    struct dtx_gpu *gpu;
+    uint32_t n;
+    uint64_t free;
+};
+
+struct rank {
+    uint32_t node, pool;
+    uint32_t next; /* of its node */
+    uint32_t head; /* of what it has */
+    bool joined;
+    struct dtx_locus at;
+};
+
+struct entry {
+    uint32_t task, next;
+    int64_t mem;
+    uint64_t devices;
+};
+
+struct dtx_stock {
+    struct rank *rank;
+    uint32_t nranks;
+    struct node *node;
+    size_t nnodes, cap_nodes;
+    struct pool *pool;
+    size_t npools, cap_pools;
+    struct entry *entry;
+    size_t nentries, cap_entries;
+    uint32_t spare; /* of entries, linked by next */
+    uint64_t open;  /* entries in use */
+    struct dtx_heap by_mem, by_gpus;
+};
+
+static uint32_t count_bits(uint64_t v)
+{
+    uint32_t n = 0;
+
+    for (; v; v &= v - 1)
+        n++;
+    return n;
+}
+
+static int64_t mem_left(const struct dtx_stock *l, uint32_t node)
+{
+    return l->node[node].mem - l->node[node].used;
+}
+
+/* The most that any of its ranks could have. */
+static uint32_t gpus_left(const struct dtx_stock *l, uint32_t node)
+{
+    uint32_t most = 0, last = DTX_STOCK_NONE, r, n;
+
+    for (r = l->node[node].first; r != DTX_STOCK_NONE; r = l->rank[r].next) {
+        if (l->rank[r].pool == last)
+            continue;
+        last = l->rank[r].pool;
+        n = count_bits(l->pool[last].free);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+static bool more_mem(const void *ctx, uint32_t a, uint32_t b)
+{
+    int64_t x = mem_left(ctx, a), y = mem_left(ctx, b);
+
+    return x != y ? x > y : a < b;
+}
+
+static bool more_gpus(const void *ctx, uint32_t a, uint32_t b)
+{
+    uint32_t x = gpus_left(ctx, a), y = gpus_left(ctx, b);
+
+    return x != y ? x > y : a < b;
+}
+
+struct dtx_stock *dtx_stock_create(uint32_t nranks)
+{
+    struct dtx_stock *l = calloc(1, sizeof(*l));
+    uint32_t i;
+
+    if (!l)
+        return NULL;
+    l->rank = calloc(nranks ? nranks : 1, sizeof(*l->rank));
+    if (!l->rank) {
+        free(l);
+        return NULL;
+    }
+    l->nranks = nranks;
+    l->spare = DTX_STOCK_NONE;
+    for (i = 0; i < nranks; i++)
+        l->rank[i].node = l->rank[i].next = l->rank[i].head = DTX_STOCK_NONE;
+    dtx_heap_init(&l->by_mem, more_mem, l);
+    dtx_heap_init(&l->by_gpus, more_gpus, l);
+    return l;
+}
+
+void dtx_stock_destroy(struct dtx_stock *l)
+{
+    size_t i;
+
+    if (!l)
+        return;
+    for (i = 0; i < l->npools; i++)
+        free(l->pool[i].gpu);
+    free(l->pool);
+    free(l->node);
+    free(l->rank);
+    free(l->entry);
+    dtx_heap_fini(&l->by_mem);
+    dtx_heap_fini(&l->by_gpus);
+    free(l);
+}
+
+uint32_t dtx_stock_add_node(struct dtx_stock *l, int64_t mem_bytes)
+{
+    struct node *n =
+        dtx_grow(l->node, &l->cap_nodes, l->nnodes + 1, sizeof(*n));
+
+    if (!n)
+        return DTX_STOCK_NONE;
+    l->node = n;
+    n[l->nnodes] = (struct node){mem_bytes > 0 ? mem_bytes : NO_END, 0,
+                                 DTX_STOCK_NONE, 0};
+    return (uint32_t)l->nnodes++;
+}
+
+uint32_t dtx_stock_add_pool(struct dtx_stock *l, const struct dtx_gpu *gpu,
+                             size_t n)
+{
+    struct pool *p =
+        dtx_grow(l->pool, &l->cap_pools, l->npools + 1, sizeof(*p));
+
+    if (!p)
+        return DTX_STOCK_NONE;
+    l->pool = p;
+    p += l->npools;
+    p->n = n < DTX_MACHINE_GPUS ? (uint32_t)n : DTX_MACHINE_GPUS;
+    p->free = p->n == 64 ? UINT64_MAX : (UINT64_C(1) << p->n) - 1;
+    p->gpu = malloc((p->n + 1) * sizeof(*p->gpu));
+    if (!p->gpu)
+        return DTX_STOCK_NONE;
+    if (p->n)
+        memcpy(p->gpu, gpu, p->n * sizeof(*gpu));
+    return (uint32_t)l->npools++;
+}
+
+void dtx_stock_set_rank(struct dtx_stock *l, uint32_t rank, uint32_t node,
+                         uint32_t pool, const struct dtx_locus *at)
+{
+    struct rank *r = &l->rank[rank];
+
+    r->node = node;
+    r->pool = pool;
+    r->at = *at;
+    r->next = l->node[node].first;
+    l->node[node].first = rank;
+}
+
+/* ---- at work ---- */
+
+bool dtx_stock_join(struct dtx_stock *l, uint32_t rank)
+{
+    struct rank *r = &l->rank[rank];
+
+    if (r->joined)
+        return true;
+    r->joined = true;
+    if (l->node[r->node].joined++ > 0)
+        return true;
+    return dtx_heap_push(&l->by_mem, r->node) &&
+           dtx_heap_push(&l->by_gpus, r->node);
+}
+
+void dtx_stock_leave(struct dtx_stock *l, uint32_t rank)
+{
+    struct rank *r = &l->rank[rank];
+
+    if (!r->joined)
+        return;
+    r->joined = false;
+    if (--l->node[r->node].joined > 0)
+        return;
+    dtx_heap_remove(&l->by_mem, r->node);
+    dtx_heap_remove(&l->by_gpus, r->node);
+}
+
+bool dtx_stock_could(const struct dtx_stock *l, uint32_t rank,
+                      const struct dtx_need *need)
+{
+    const struct rank *r = &l->rank[rank];
+
+    return need->mem_bytes <= l->node[r->node].mem &&
+           need->gpus <= l->pool[r->pool].n;
+}
+
+static bool fits(const struct dtx_stock *l, const struct rank *r,
+                 const struct dtx_need *need)
+{
+    return need->mem_bytes <= mem_left(l, r->node) &&
+           need->gpus <= count_bits(l->pool[r->pool].free);
+}
+
+uint32_t dtx_stock_find(const struct dtx_stock *l,
+                         const struct dtx_need *need,
+                         int64_t (*score)(void *ctx, uint32_t rank), void *ctx)
+{
+    const struct dtx_heap *h = need->gpus > 0 ? &l->by_gpus : &l->by_mem;
+    uint32_t best = DTX_STOCK_NONE, r;
+    int64_t most = -1;
+    size_t i;
+
+    for (i = 0; i < h->len && i < LOOK_AT; i++) {
+        r = l->node[h->item[i]].first;
+        for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
+            int64_t s;
+
+            if (!l->rank[r].joined || !fits(l, &l->rank[r], need))
+                continue;
+            s = score(ctx, r);
+            if (s < 0 || s < most || (s == most && r > best))
+                continue;
+            most = s;
+            best = r;
+        }
+    }
+    return best;
+}
+
+static void changed(struct dtx_stock *l, uint32_t node)
+{
+    dtx_heap_fix(&l->by_mem, node);
+    dtx_heap_fix(&l->by_gpus, node);
+}
+
+/* An unused entry, or DTX_STOCK_NONE. */
+static uint32_t make_entry(struct dtx_stock *l)
+{
+    struct entry *e;
+    uint32_t i = l->spare;
+
+    if (i != DTX_STOCK_NONE) {
+        l->spare = l->entry[i].next;
+        return i;
+    }
+    e = dtx_grow(l->entry, &l->cap_entries, l->nentries + 1, sizeof(*e));
+    if (!e)
+        return DTX_STOCK_NONE;
+    l->entry = e;
+    return (uint32_t)l->nentries++;
+}
+
+bool dtx_stock_take(struct dtx_stock *l, uint32_t rank, uint32_t task,
+                     const struct dtx_need *need)
+{
+    struct rank *r = &l->rank[rank];
+    struct pool *p = &l->pool[r->pool];
+    uint64_t devices = 0;
+    uint32_t i;
+
+    if (!fits(l, r, need) || (i = make_entry(l)) == DTX_STOCK_NONE)
+        return false;
+    if (need->gpus > 0)
+        devices = dtx_placement_gpus(p->gpu, p->n, p->free, &r->at, need->gpus);
+    l->entry[i] = (struct entry){task, r->head, need->mem_bytes, devices};
+    r->head = i;
+    p->free &= ~devices;
+    l->node[r->node].used += need->mem_bytes;
+    l->open++;
+    changed(l, r->node);
+    return true;
+}
+
+void dtx_stock_give(struct dtx_stock *l, uint32_t rank, uint32_t task)
+{
+    struct rank *r = &l->rank[rank];
+    uint32_t *at = &r->head, i;
+
+    while (*at != DTX_STOCK_NONE && l->entry[*at].task != task)
+        at = &l->entry[*at].next;
+    i = *at;
+    if (i == DTX_STOCK_NONE)
+        return;
+    *at = l->entry[i].next;
+    l->pool[r->pool].free |= l->entry[i].devices;
+    l->node[r->node].used -= l->entry[i].mem;
+    l->entry[i].next = l->spare;
+    l->spare = i;
+    l->open--;
+    changed(l, r->node);
+}
+
+uint64_t dtx_stock_devices(const struct dtx_stock *l, uint32_t rank,
+                            uint32_t task)
+{
+    uint32_t i = l->rank[rank].head;
+
+    while (i != DTX_STOCK_NONE && l->entry[i].task != task)
+        i = l->entry[i].next;
+    return i == DTX_STOCK_NONE ? 0 : l->entry[i].devices;
+}
+
+bool dtx_stock_idle(const struct dtx_stock *l)
+{
+    return l->open == 0;
+}
