@@ -376,8 +376,13 @@ static void abandon(struct dtx_rank_life *r, int status)
         (void)dtx_writer_stop(r->writer, NULL);
     if (r->job_open)
         (void)dtx_job_close(&r->job, NULL, NULL);
-    if (r->phase == WORKING && r->me > 0)
+    if (r->phase == WORKING && r->me > 0) {
+        /* Open MPI 5 with ULFM ends the job when a rank exits with a status,
+         * but not when one is killed (seen with 5.0.7) */
+        if (dtx_transport_ft())
+            (void)raise(SIGKILL);
         _exit(status);
+    }
     dtx_transport_abort(status);
 }
 

@@ -43,9 +43,9 @@ begins() {
     echo "${EPOCHREALTIME/[.,]/}"
 }
 
-# happens NAME 'WHAT' 'LINE': what happens, and the line that says so.
+# happens NAME VICTIM 'WHAT' 'LINE': what happens, and the line that says so.
 happens() {
-    local t0 t1 t2=
+    local t0 t1 t2= victim
     own_tmp
     hosts_up 3
     yes 'echo $PPID >>began; sleep 0.05' | head -n 20000 >list
@@ -53,10 +53,11 @@ happens() {
         --hostfile hostfile --ranks 6 -j 2 --no-show --run-dir d list
     wait_for 30 "[ -e began ] && [ \$(wc -l <began) -ge 60 ]"
     sort -u began >known
+    victim=$(eval "$2") # takes a while to find
     t0=${EPOCHREALTIME/[.,]/}
-    eval "$2"
-    t1=$(said "$3") || fail "nobody said $3: $(cat err)"
-    if [ "${4:-}" = launch ]; then
+    eval "$3"
+    t1=$(said "$4") || fail "nobody said $4: $(cat err)"
+    if [ "${5:-}" = launch ]; then
         said "launching the rest" >/dev/null || fail "$(cat err)"
         t2=$(begins)
     fi
@@ -65,28 +66,33 @@ happens() {
     kill -KILL "$job" 2>/dev/null || true
 }
 
-# row NAME 'WHAT' 'LINE' [launch]
+# row NAME VICTIM 'WHAT' 'LINE' [launch]
 row() {
     local name=$1
-    export name what="$2" line="$3" launch="${4:-}"
+    export name victim="$2" what="$3" line="$4" launch="${5:-}"
     for _ in $(seq "$rounds"); do
-        hosts_case "$name" 'happens "$name" "$what" "$line" "$launch"'
+        hosts_case "$name" \
+            'happens "$name" "$victim" "$what" "$line" "$launch"'
     done
 }
 
 lost3="on ${hosts_prefix}3 lost after"
-row "worker rank killed, rank 0's node" 'kill -KILL "$(rank_pid 1)"' \
-    "on ${hosts_prefix}1 lost after"
-row "worker rank killed, another host" 'kill -KILL "$(host_rank 3)"' "$lost3"
-row "worker rank stopped, another host" 'kill -STOP "$(host_rank 3)"' "$lost3"
-row "link of a host cut" 'cut_host 3' "$lost3"
-row "daemon killed" 'kill -KILL "$(host_pids 3 orted)"' "$lost3"
-row "host killed, link and all" 'kill_host 3; cut_host 3' \
-    "$lost3|launching the rest"
-row "rank 0 killed" 'kill -KILL "$(rank_pid 0)"' "rank 0 is lost" launch
-row "rank 0 stopped" 'kill -STOP "$(rank_pid 0)"' "rank 0 is lost" launch
-row "mpirun killed" 'kill -KILL "$(launcher_pid)"' \
-    "without a completion marker" launch
+# shellcheck disable=SC2016
+{
+    kill='kill -KILL $victim' stop='kill -STOP $victim'
+    row "worker rank killed, rank 0's node" 'rank_pid 1' "$kill" \
+        "on ${hosts_prefix}1 lost after"
+    row "worker rank killed, another host" 'host_rank 3' "$kill" "$lost3"
+    row "worker rank stopped, another host" 'host_rank 3' "$stop" "$lost3"
+    row "link of a host cut" true 'cut_host 3' "$lost3"
+    row "daemon killed" 'host_pids 3 orted' "$kill" "$lost3"
+    row "host killed, link and all" 'host_pids 3' "cut_host 3; $kill" \
+        "$lost3|launching the rest"
+    row "rank 0 killed" 'rank_pid 0' "$kill" "rank 0 is lost" launch
+    row "rank 0 stopped" 'rank_pid 0' "$stop" "rank 0 is lost" launch
+    row "mpirun killed" launcher_pid "$kill" "without a completion marker" \
+        launch
+}
 
 printf '\n%-36s %-28s %s\n' "what" "noticed after, ms" "at work again, ms"
 cut -f1 "$figures" | uniq | while read -r name; do

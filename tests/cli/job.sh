@@ -155,7 +155,7 @@ launcher_pid() {
     local pid
     for pid in $(job_pids); do
         case $(readlink "/proc/$pid/exe") in
-            */mpirun* | */orterun* | */prterun*) echo "$pid" ;;
+            */mpirun* | */orterun* | */prte | */prterun*) echo "$pid" ;;
         esac
     done
 }
