@@ -49,7 +49,7 @@
     X("history", 0, TEXT, AT(history), "DIR|none", 0, 0, NULL,                 \
       "learn from the outcomes in DIR, and add this job's: tasks that are "    \
       "predicted to take longest start first; see 'distributex history' "      \
-      "(default: none; a line \"history = DIR\" in the configuration file is "  \
+      "(default: none; a line \"history = DIR\" in the configuration file is " \
       "for all jobs)")                                                         \
     G("Templates and job arrays")                                              \
     X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
