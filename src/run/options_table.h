@@ -57,7 +57,8 @@
     X("history", 0, TEXT, AT(history), "DIR|none", 0, 0, NULL,                 \
       "learn from the outcomes in DIR, and add this job's: tasks that are "    \
       "predicted to take longest start first; see 'distributex history' "      \
-      "(default: none)")                                                       \
+      "(default: none; a line \"history = DIR\" in the configuration file is " \
+      "for all jobs)")                                                         \
     G("Templates and job arrays")                                              \
     X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
       "the lines of FILE ('-' is standard input) are arguments for the "       \
