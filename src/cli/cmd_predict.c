@@ -24,7 +24,8 @@ struct sum {
     char *name;
     uint64_t n, unknown;
     double seconds, low, high;
-    double variance; /* of the sum, if errors are independent */
+    double off[2];      /* down and up: sums of what the intervals allow */
+    double variance[2]; /* sums of its squares, for independent errors */
 };
 
 struct predicting {
@@ -37,7 +38,6 @@ struct predicting {
     struct sum *sum;
     size_t nsums, cap_sums;
     struct sum total;
-    double common; /* half of all intervals */
     struct dtx_keymap index;
 };
 
@@ -45,7 +45,8 @@ struct predicting {
 
 static void add(struct sum *s, const struct dtx_prediction *p)
 {
-    double half = (p->high - p->low) / 2;
+    double off[2] = {p->seconds - p->low, p->high - p->seconds};
+    int i;
 
     s->n++;
     if (p->basis == DTX_BASIS_NONE) {
@@ -53,17 +54,18 @@ static void add(struct sum *s, const struct dtx_prediction *p)
         return;
     }
     s->seconds += p->seconds;
-    s->variance += half * half;
+    for (i = 0; i < 2; i++) {
+        s->off[i] += fmax(off[i], 0);
+        s->variance[i] += off[i] * off[i];
+    }
 }
 
 /* Errors of many tasks cancel, those of a class less than by chance: the
  * spread of the sum is taken halfway between independent and common. */
-static void bound(struct sum *s, double common)
+static void bound(struct sum *s)
 {
-    double half = (sqrt(s->variance) + common) / 2;
-
-    s->low = fmax(s->seconds - half, 0);
-    s->high = s->seconds + half;
+    s->low = s->seconds - (sqrt(s->variance[0]) + s->off[0]) / 2;
+    s->high = s->seconds + (sqrt(s->variance[1]) + s->off[1]) / 2;
 }
 
 static int sum_of(struct predicting *d, const struct dtx_features *f,
@@ -95,7 +97,6 @@ static int take_one(void *ctx, uint32_t i, const struct dtx_features *f,
     d->said[i] = *said;
     add(&d->sum[d->class[i]], said);
     add(&d->total, said);
-    d->common += (said->high - said->low) / 2;
     return DTX_OK;
 }
 
@@ -110,9 +111,8 @@ static int predict_all(struct predicting *d)
         return DTX_ENOMEM;
     rc = dtx_cli_predict_each(d->p, d->sizes, &d->list, take_one, d);
     for (i = 0; rc == DTX_OK && i < d->nsums; i++)
-        bound(&d->sum[i], sqrt(d->sum[i].variance *
-                               (double)(d->sum[i].n - d->sum[i].unknown)));
-    bound(&d->total, d->common);
+        bound(&d->sum[i]);
+    bound(&d->total);
     return rc;
 }
 

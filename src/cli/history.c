@@ -2,11 +2,13 @@
 /* What the commands that use a history share; see history.h. */
 #include "cli/history.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -52,6 +54,16 @@ void dtx_cli_history_warn(void *ctx, const char *text)
     (void)fprintf(stderr, "distributex: warning: %s\n", text);
 }
 
+void dtx_cli_history_look(const char *dir)
+{
+    char text[256];
+
+    if (access(dir, F_OK) == 0 || errno != ENOENT)
+        return;
+    (void)snprintf(text, sizeof(text), "history: there is no %.200s", dir);
+    dtx_cli_history_warn(NULL, text);
+}
+
 struct loading {
     struct dtx_predictor *p;
     uint64_t senseless;
@@ -73,9 +85,11 @@ int dtx_cli_history_load(const char *dir, struct dtx_predictor *p,
 {
     struct loading l = {p, 0};
     char text[256];
-    int rc = dtx_history_read(dir, DTX_HISTORY_MODELS, load_one, &l,
-                              dtx_cli_history_warn, NULL, err);
+    int rc;
 
+    dtx_cli_history_look(dir);
+    rc = dtx_history_read(dir, DTX_HISTORY_MODELS, load_one, &l,
+                          dtx_cli_history_warn, NULL, err);
     if (rc == DTX_OK && l.senseless > 0) {
         (void)snprintf(text, sizeof(text), "history: %llu rows in %.80s make "
                        "no sense and are left out",

@@ -30,6 +30,8 @@ int dtx_cli_history_dir(const struct dtx_cli_words *w, struct dtx_buf *dir,
                         bool *none, struct dtx_error *err);
 /* Warnings go to stderr. */
 void dtx_cli_history_warn(void *ctx, const char *text);
+/* Warn when there is no such directory: then nothing is known. */
+void dtx_cli_history_look(const char *dir);
 /* All of 'dir' into the predictor. */
 int dtx_cli_history_load(const char *dir, struct dtx_predictor *p,
                          struct dtx_error *err);

@@ -97,9 +97,11 @@ int dtx_history_cmd_list(const struct dtx_cli_words *w)
     rc = dir_of(w, "list", &dir, &err);
     if (l.json)
         dtx_buf_char(&out, '[');
-    if (rc == DTX_OK)
+    if (rc == DTX_OK) {
+        dtx_cli_history_look(dir.data);
         rc = dtx_history_each(dir.data, list_one, &l, dtx_cli_history_warn,
                               NULL, &err);
+    }
     if (l.json)
         dtx_buf_str(&out, "]\n");
     else if (rc == DTX_OK)

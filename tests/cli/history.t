@@ -57,8 +57,11 @@ test_case "what was imported is known, once" '
 test_case "without a history there is no claim" '
     echo true >list
     "$DISTRIBUTEX" predict --history none list | grep -q "nothing is known"
-    "$DISTRIBUTEX" predict --history nowhere --json list |
+    "$DISTRIBUTEX" predict --history nowhere --json list 2>err |
         grep -q "\"seconds\": null"
+    grep -q "warning: history: there is no nowhere" err
+    "$DISTRIBUTEX" history list --history nowhere 2>err
+    grep -q "warning: history: there is no nowhere" err
 '
 
 test_case "merge makes one file that knows as much" '
