@@ -80,7 +80,7 @@ static const struct {
     {"a\n#DTX cpus=2\n", NULL, "f:2: this directive has no task after it"},
     {"#DTX cpu=2\n", NULL,
      "f:1: unknown key 'cpu': did you mean cpus=?; the keys are name= cpus= "
-     "prio= after= timeout= retries= cwd="},
+     "prio= after= timeout= retries= cwd= mem= gpus="},
 };
 
 START_TEST(case_as_expected)
