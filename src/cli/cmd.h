@@ -207,11 +207,12 @@ struct dtx_page;
       "slots of each node (default: what -j says, else as many as this "       \
       "machine has cores)")                                                    \
     X(plan, "within", 0, "TIME",                                               \
-      "recommend the fewest nodes that end within TIME, nine times of ten "    \
-      "(default: those with the most speedup for each core-hour)")             \
+      "recommend the fewest nodes that end within TIME, start included, nine " \
+      "times of ten (default: those with the most speedup for each "           \
+      "core-hour)")                                                            \
     X(plan, "confidence", 0, "90|99",                                          \
-      "how sure, in per cent, the time of --sbatch is to be enough "           \
-      "(default: 99)")                                                         \
+      "how sure, in per cent, the recommended time is to be enough (default: " \
+      "99; with --within 90)")                                                 \
     X(plan, "draws", 0, "N",                                                   \
       "draw what tasks take so many times, from 20 to 10000 (default: 200)")   \
     X(plan, "seed", 0, "N", "what is drawn follows from it (default: 1)")      \

@@ -113,10 +113,22 @@ static void put_row(struct dtx_buf *b, const struct dtx_plan_row *r, bool best)
                    100 * r->efficiency);
 }
 
-static void put_text(struct dtx_buf *b, const struct dtx_foretell *f)
+/* In nine of ten jobs enough, or in 99 of 100: as was asked; to be done within
+ * a time was asked with the former. */
+static bool is_nine_of_ten(const struct dtx_cli_words *w,
+                           const struct dtx_foretell *f)
+{
+    const char *sure = dtx_cli_option(w, "confidence");
+
+    return sure ? strcmp(sure, "90") == 0 : f->within_s > 0;
+}
+
+static void put_text(struct dtx_buf *b, const struct dtx_cli_words *w,
+                     const struct dtx_foretell *f)
 {
     const struct dtx_plan *p = &f->plan;
     const struct dtx_plan_row *best = &p->row[p->best];
+    bool nine = is_nine_of_ten(w, f);
     char text[32];
     size_t i;
 
@@ -132,9 +144,11 @@ static void put_text(struct dtx_buf *b, const struct dtx_foretell *f)
                    "time (99 %)", "core-hours", "efficiency");
     for (i = 0; i < p->nrows; i++)
         put_row(b, &p->row[i], i == p->best);
-    dtx_buf_printf(b, "\nrecommended: %" PRIu32 " node%s, and --time=%s (99 "
+    dtx_buf_printf(b, "\nrecommended: %" PRIu32 " node%s, and --time=%s (%d "
                    "%%): ", best->nodes, best->nodes == 1 ? "" : "s",
-                   walltime(text, sizeof(text), best->sure99_s));
+                   walltime(text, sizeof(text),
+                            nine ? best->sure90_s : best->sure99_s),
+                   nine ? 90 : 99);
     dtx_plan_reason(&f->config, p, b);
     dtx_buf_printf(b, "\nhow sure: times drawn %" PRIu32 " times from the "
                    "history's intervals, %" PRIu32 " of these jobs simulated; "
@@ -190,7 +204,6 @@ static int put_script(struct dtx_buf *b, const struct dtx_cli_words *w,
                       const struct dtx_foretell *f, const struct dtx_options *o)
 {
     const struct dtx_plan_row *r = &f->plan.row[f->plan.best];
-    const char *sure = dtx_cli_option(w, "confidence");
     char **word = calloc(w->nwords + 2, sizeof(*word)), self[4096];
     struct dtx_submit s = {.nodes = r->nodes, .program = self, .words = word};
     struct dtx_error err = {0, ""};
@@ -200,9 +213,8 @@ static int put_script(struct dtx_buf *b, const struct dtx_cli_words *w,
     if (!status && !word)
         status = dtx_cmd_usage("plan: out of memory");
     if (!status) {
-        s.time_ns = dtx_plan_walltime_ns(sure && strcmp(sure, "90") == 0
-                                             ? r->sure90_s
-                                             : r->sure99_s);
+        s.time_ns = dtx_plan_walltime_ns(is_nine_of_ten(w, f) ? r->sure90_s
+                                                              : r->sure99_s);
         if (!o->history || f->history) {
             word[s.nwords++] = option;
             word[s.nwords++] = f->dir.data;
@@ -235,7 +247,7 @@ static int plan(const struct dtx_cli_words *w, struct dtx_foretell *f)
     else if (dtx_cli_option(w, "json"))
         put_json(&out, f);
     else
-        put_text(&out, f);
+        put_text(&out, w, f);
     dtx_foretell_fini(f);
     dtx_options_fini(&o);
     if (!status)

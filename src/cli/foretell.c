@@ -36,7 +36,8 @@ struct asking {
     struct dtx_prediction *said; /* a row for each task */
     struct group *group;
     size_t ngroups, cap_groups;
-    struct dtx_keymap index;
+    struct dtx_keymap index;    /* class -> its group */
+    struct dtx_keymap commands; /* those that have been counted */
 };
 
 static double spread(const struct dtx_prediction *p)
@@ -61,6 +62,21 @@ static int group_of(struct asking *a, const struct dtx_features *f,
     return DTX_OK;
 }
 
+/* Outcomes of a command count once, however often it stands in the list. */
+static int count_repeats(struct asking *a, struct group *g,
+                         const struct dtx_features *f,
+                         const struct dtx_prediction *said)
+{
+    bool first;
+    uint32_t row;
+
+    if (!dtx_keymap_put(&a->commands, f->exact, 0, &row, &first))
+        return DTX_ENOMEM;
+    if (first)
+        g->repeats += (double)said->n;
+    return DTX_OK;
+}
+
 static int take_one(void *ctx, uint32_t i, const struct dtx_features *f,
                     const struct dtx_prediction *said)
 {
@@ -77,10 +93,13 @@ static int take_one(void *ctx, uint32_t i, const struct dtx_features *f,
     t->high = (float)said->high;
     g = &a->group[t->group];
     g->narrowest = fmin(g->narrowest, spread(said));
-    if (said->basis == DTX_BASIS_EXACT)
-        g->repeats += (double)said->n;
-    else
+    if (said->basis == DTX_BASIS_EXACT) {
+        rc = count_repeats(a, g, f, said);
+        if (rc != DTX_OK)
+            return rc;
+    } else {
         g->seen = fmax(g->seen, (double)said->n);
+    }
     if (said->basis >= DTX_BASIS_CLASS)
         a->f->like++;
     else if (a->f->strange++ == 0)
@@ -175,6 +194,7 @@ static int predict(struct dtx_foretell *f, const struct dtx_options *o,
     free(a.said);
     free(a.group);
     dtx_keymap_free(&a.index);
+    dtx_keymap_free(&a.commands);
     dtx_sizes_destroy(sizes);
     dtx_predictor_destroy(p);
     return rc;

@@ -138,6 +138,11 @@ bool dtx_broker_is_lost(const struct dtx_broker *b, uint32_t rank)
     return b->peer[rank].lost;
 }
 
+bool dtx_broker_has_entered(const struct dtx_broker *b, uint32_t rank)
+{
+    return b->peer[rank].entered;
+}
+
 static void send(struct dtx_broker *b, uint32_t to, struct dtx_msg *m)
 {
     struct dtx_action *a = dtx_actions_add(b->out, DTX_ACT_SEND);

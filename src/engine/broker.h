@@ -95,5 +95,7 @@ bool dtx_broker_complete(const struct dtx_broker *b);
 /* KOVERs of this region so far. */
 uint32_t dtx_broker_round(const struct dtx_broker *b);
 bool dtx_broker_is_lost(const struct dtx_broker *b, uint32_t rank);
+/* Has it come into this region? Who has not was granted nothing. */
+bool dtx_broker_has_entered(const struct dtx_broker *b, uint32_t rank);
 
 #endif

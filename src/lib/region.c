@@ -147,11 +147,11 @@ static bool receive(struct dtx_run *r)
 {
     bool any = false;
 
-    for (;;) {
+    while (!r->valued) { /* what follows is of the next region */
         int from = 0, rc = next_frame(r, &from);
 
         if (rc == 0)
-            return any;
+            break;
         any = true;
         if (rc > 0)
             rc = on_frame(r, (uint32_t)from);
@@ -160,6 +160,7 @@ static bool receive(struct dtx_run *r)
         if (rc < 0)
             return true;
     }
+    return any;
 }
 
 /* See who has died. */

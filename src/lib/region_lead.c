@@ -40,11 +40,15 @@ static bool on_moved(void *region, uint32_t from, uint32_t to,
     return !g->style->moved || g->style->moved(g, from, to, work);
 }
 
+/* Of a tree nobody knows what a rank had, unless that is nothing. */
 static int on_lost(void *region, uint32_t rank, struct dtx_buf *work)
 {
     struct dtx_region *g = region;
 
-    return g->style->lost ? g->style->lost(g, rank, work) : DTX_ELOST;
+    if (g->style->lost)
+        return g->style->lost(g, rank, work);
+    return dtx_broker_has_entered(g->session->broker, rank) ? DTX_ELOST
+                                                            : DTX_OK;
 }
 
 int dtx_lead_begin(struct dtx_run *r, uint64_t digest)

@@ -276,7 +276,7 @@ static void choose(struct planning *g)
     for (i = 0; i < p->nrows; i++) {
         const struct dtx_plan_row *r = &p->row[i];
 
-        if (r->sure90_s > within ||
+        if ((double)dtx_plan_walltime_ns(r->sure90_s) / 1e9 > within ||
             (p->within && r->nodes >= p->row[p->best].nodes))
             continue;
         p->within = true;

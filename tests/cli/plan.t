@@ -83,6 +83,14 @@ test_case "the fewest nodes within a time" '
     known
     "$DISTRIBUTEX" plan --history h --slots 4 --within 200m --json list >out
     grep -q "\"nodes\": 4, \"reason\": \"the fewest nodes" out
+    "$DISTRIBUTEX" plan --history h --slots 4 --within 200m list >out
+    grep -q "recommended: 4 nodes, and --time=[0-9:]* (90 %)" out
+    "$DISTRIBUTEX" plan --history h --slots 4 --within 200m --sbatch list |
+        sed -n "s/^#SBATCH --time=//p" >time
+    grep -qF -- "--time=$(sed "s/^0-0*//" time) (90 %)" out || {
+        cat out time
+        fail "another time is asked for"
+    }
     "$DISTRIBUTEX" plan --history h --slots 4 --within 10m list >out
     grep -q "no number of nodes looked at ends within 10m00s nine times" out
 '
