@@ -100,12 +100,14 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
     if (end == NEVER)
         return true;
     expected = dtx_master_expected_ns(m, task);
-    if (expected > 0 && k->used >= k->slots) {
+    /* the unknown count too, as relieve() has it: granted here, they would be
+     * called back at once */
+    if (k->used >= k->slots && (expected > 0 || m->cost_s)) {
         wait_ns = dtx_master_wait_s(m, k) * 1e9;
         done_ns = wait_ns + dtx_master_cost_s(m, task) / k->slots * 1e9;
     }
     if (m->cost_s && (double)m->now_ns + done_ns >= (double)end)
-        return false; /* it would be called back at once */
+        return false;
     return (double)m->now_ns + wait_ns + (double)expected < (double)end;
 }
 

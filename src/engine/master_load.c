@@ -110,6 +110,15 @@ static bool begin_costs(struct dtx_master *m)
     return true;
 }
 
+/* Is a rank reserved for it? */
+static bool reserved_for(const struct dtx_master *m, uint32_t task)
+{
+    uint32_t r = m->owner[task];
+
+    return m->state[task] == DTX_TASK_READY && r < m->c.nranks &&
+           m->rank[r].reserved == task;
+}
+
 /* The others' order is not touched: a cost that is known moves its task alone,
  * and all had none before. */
 static void predict(struct dtx_master *m, uint32_t task, float seconds,
@@ -129,12 +138,25 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
         dtx_heap_fix(&m->ready, task);
     } else if (apart && dtx_heap_has(apart, task)) {
         dtx_heap_fix(apart, task);
+    } else if (reserved_for(m, task)) {
+        dtx_heap_fix(&m->reserved, m->owner[task]);
     }
+}
+
+/* Is it ready and in no heap, put off that is, and would it fit now? */
+static bool fits_after_all(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_heap *apart = dtx_master_needy_heap(m, task);
+
+    return m->state[task] == DTX_TASK_READY &&
+           !dtx_heap_has(&m->ready, task) && !dtx_heap_has(&m->wide, task) &&
+           !(apart && dtx_heap_has(apart, task)) && !reserved_for(m, task) &&
+           !dtx_master_too_late(m, task);
 }
 
 void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
 {
-    bool shorter = false;
+    bool again = false;
     size_t i;
 
     if (!m->cost_s && !begin_costs(m)) {
@@ -143,17 +165,15 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
     }
     for (i = 0; i < c->n; i++) {
         uint32_t task = c->task[i];
-        float need = c->need ? c->need[i] : c->seconds[i], before;
+        float need = c->need ? c->need[i] : c->seconds[i];
 
         m->items++;
-        if (task >= m->ntasks || m->owner[task] != NO_RANK)
-            continue; /* not one that waits, or a rank is reserved for it */
-        before = m->need_s[task];
+        if (task >= m->ntasks || m->state[task] == DTX_TASK_GRANTED)
+            continue; /* not one that waits */
         predict(m, task, c->seconds[i], need);
-        shorter |= m->state[task] == DTX_TASK_READY &&
-                   m->need_s[task] < before;
+        again = again || (m->late != DTX_NO_TASK && fits_after_all(m, task));
     }
-    if (shorter)
+    if (again)
         dtx_master_look_again(m);
 }
 
