@@ -66,6 +66,13 @@ static int64_t usual_ns(const struct dtx_master *m)
                : 0;
 }
 
+/* Beyond 30 years one is as late as another. */
+static int64_t ns_of(float seconds)
+{
+    return seconds < 1e9f ? (int64_t)((double)seconds * 1e9)
+                          : INT64_C(1000000000000000000);
+}
+
 int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
 {
     int64_t timeout = timeout_of(m, task), expected;
@@ -73,7 +80,7 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
     if (m->c.late == DTX_LATE_START)
         return 0;
     if (m->cost_s && m->need_s[task] >= 0)
-        expected = (int64_t)((double)m->need_s[task] * 1e9);
+        expected = ns_of(m->need_s[task]);
     else if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
         expected = lengths_ns(m);
     else

@@ -37,13 +37,19 @@ static float claim(float seconds)
     return seconds >= 0 && isfinite(seconds) ? seconds : -1.0f;
 }
 
+/* A need without bound is known to be long. */
+static float claim_need(float seconds)
+{
+    return isinf(seconds) && seconds > 0 ? 1e12f : claim(seconds);
+}
+
 void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
 {
     size_t i;
 
     for (i = from; m->cost_s && i < to; i++) {
         m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
-        m->need_s[i] = m->c.need_s ? claim(m->c.need_s[i]) : m->cost_s[i];
+        m->need_s[i] = m->c.need_s ? claim_need(m->c.need_s[i]) : m->cost_s[i];
         m->start_s[i] = -1.0f;
     }
     if (!m->c.live)
@@ -129,7 +135,7 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
-    m->need_s[task] = claim(need);
+    m->need_s[task] = claim_need(need);
     if (ready)
         count_ready(m, task, false);
     m->cost_s[task] = claim(seconds);
@@ -270,6 +276,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->st.granted++;
     if (!m->cost_s)
         return;
+    m->start_s[task] = -1.0f;
     if (k->next_up == DTX_NO_TASK)
         k->next_up = task;
     start_next(m, k);
