@@ -136,6 +136,8 @@ void dtx_master_lost_task(struct dtx_master *m, uint32_t task, uint32_t rank,
     bool aside = begun && note_loss(m, task);
 
     m->st.lost++;
+    if (m->cost_s)
+        m->start_s[task] = -1.0f; /* its rank's books are closed already */
     if (begun)
         dtx_master_record(m, &o, aside);
     if (aside) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/unit/test_engine_master_predicted.c - predicted costs in the master's
- * books: deadlines, tasks put off, ranks lost, queues of ranks that are stuck */
+ * books: deadlines, tasks put off, ranks lost, queues behind hung tasks */
+#include <math.h>
+
 #include "base/units.h"
 #include "check_main.h"
 #include "master_fixture.h"
@@ -170,6 +172,48 @@ START_TEST(predicted_when_reserved)
 }
 END_TEST
 
+/* What is predicted beyond all bounds does not fit either. */
+START_TEST(far_too_long)
+{
+    static const float need[] = {1e10f, INFINITY, 3e38f, 1};
+    static const float cost[] = {1, 1, 1, 1};
+
+    add(4, 1, 0);
+    config.nranks = 1;
+    config.late = DTX_LATE_SAFE;
+    config.cost_s = cost;
+    config.need_s = need;
+    begin();
+    deadline(1000);
+    hello(0, 4, 1);
+    ck_assert_uint_eq(stats().late, 3);
+    ck_assert_int_eq(state(3), DTX_TASK_GRANTED);
+}
+END_TEST
+
+/* ---- ranks that are lost ---- */
+
+/* What a lost rank had does not run, and what gets it next counts it anew. */
+START_TEST(lost_is_not_started)
+{
+    static const float cost[] = {5, 5, 5};
+
+    add(3, 1, 0);
+    config.nranks = 2;
+    config.policy = "static";
+    config.cost_s = cost;
+    config.crash_limit = 0;
+    begin();
+    hello(0, 1, 1);
+    hello(1, 1, 1);
+    ck_assert_double_ge(dtx_master_elapsed_s(m, 1), 0);
+    at(2);
+    lost(1);
+    ck_assert_int_eq(state(1), DTX_TASK_GRANTED); /* behind what rank 0 has */
+    ck_assert_double_lt(dtx_master_elapsed_s(m, 1), 0);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("engine/master_predicted");
@@ -181,6 +225,8 @@ static Suite *build_suite(void)
     tcase_add_test(t, others_stay_put_off);
     tcase_add_test(t, predicted_in_a_pause);
     tcase_add_test(t, predicted_when_reserved);
+    tcase_add_test(t, far_too_long);
+    tcase_add_test(t, lost_is_not_started);
     suite_add_tcase(s, t);
     return s;
 }
