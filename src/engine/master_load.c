@@ -296,6 +296,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
         m->prev[m->next[task]] = m->prev[task];
     else
         k->tail = m->prev[task];
+    k->sated = false;
     k->count--;
     k->used -= dtx_master_attr(m, task)->cpus;
     if (k->count > 0)

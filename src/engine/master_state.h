@@ -35,6 +35,7 @@ struct dtx_rank {
     bool fenced;        /* has been told that it is not believed any more */
     bool yield_pending; /* a YIELD is unanswered */
     bool asking;        /* a steal for it is under way */
+    bool sated;         /* its queue is deep enough until a task leaves it */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */

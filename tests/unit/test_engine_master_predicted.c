@@ -214,6 +214,72 @@ START_TEST(lost_is_not_started)
 }
 END_TEST
 
+/* ---- queues ---- */
+
+enum { N = 4000, R = 4, S = 2 };
+
+/* What was granted in the last step. */
+static void deal(uint32_t (*has)[N], uint32_t *n)
+{
+    for (size_t i = 0; i < out.count; i++) {
+        const struct dtx_action *a = &out.list[i];
+        struct dtx_item_work w;
+        struct dtx_msg msg;
+
+        if (a->kind != DTX_ACT_SEND ||
+            dtx_msg_decode(dtx_action_bytes(&out, a), a->len, &msg) != 0 ||
+            msg.kind != DTX_MSG_GRANT)
+            continue;
+        while (dtx_item_work_next(&msg.items, &w) > 0)
+            has[a->u.to][n[a->u.to]++] = w.task;
+    }
+}
+
+/* Out of what a rank has, the first. */
+static uint32_t oldest(uint32_t has[], uint32_t *n)
+{
+    uint32_t task = has[0];
+
+    memmove(has, has + 1, --*n * sizeof(*has));
+    return task;
+}
+
+/* All tasks of rank 0 hang: by what was predicted it is always the first to be
+ * done. The others still have tasks queued ahead: few grants, many tasks in each. */
+START_TEST(one_that_hangs_hides_nobody)
+{
+    static float cost[N];
+    static uint32_t has[R][N], n[R];
+    uint32_t ends = 0, dry = 0;
+
+    memset(n, 0, sizeof(n));
+    for (uint32_t i = 0; i < N; i++)
+        cost[i] = 0.001f;
+    add(N, 1, 0);
+    config.nranks = R;
+    config.policy = "steal";
+    config.depth_ns = 10 * DTX_MSEC_NS;
+    config.cost_s = cost;
+    begin();
+    for (uint32_t r = 0; r < R; r++) {
+        hello(r, S, 1);
+        deal(has, n);
+    }
+    while (stats().ready > N / 4) {
+        uint32_t r = ends++ % R;
+
+        now_ns += DTX_MSEC_NS / (R * S);
+        if (n[r] == 0 || r == 0)
+            continue; /* nothing is heard of rank 0 */
+        dry += n[r] <= S;
+        done(r, oldest(has[r], &n[r]));
+        deal(has, n);
+    }
+    ck_assert_uint_lt(dry, N / 20);
+    ck_assert_uint_lt(stats().grants, N / 4);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *s = suite_create("engine/master_predicted");
@@ -227,6 +293,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, predicted_when_reserved);
     tcase_add_test(t, far_too_long);
     tcase_add_test(t, lost_is_not_started);
+    tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
     return s;
 }
