@@ -244,7 +244,7 @@ static void drop(struct dtx_master *m, uint32_t r, const struct dtx_loss *l)
     dtx_master_trace(m, "rank %u gone with %llu tasks", r,
                      (unsigned long long)k->count);
     k->alive = false;
-    k->fenced = k->sated = false;
+    k->fenced = k->sated = k->told_stop = false;
     m->st.lost_ranks += l != NULL;
     k->took_back = k->count;
     k->lost_ns = m->now_ns - m->begin_ns;

@@ -245,7 +245,7 @@ static uint32_t oldest(uint32_t has[], uint32_t *n)
 }
 
 /* All tasks of rank 0 hang: by what was predicted it is always the first to be
- * done. The others still have tasks queued ahead: few grants, many tasks in each. */
+ * done. The others still have tasks queued ahead, many in each grant. */
 START_TEST(one_that_hangs_hides_nobody)
 {
     static float cost[N];
