@@ -425,7 +425,8 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
             continue;
         }
         dtx_master_unlink(m, ref.task);
-        k->given_s -= (double)m->est_s[ref.task];
+        k->given_s -= (double)m->est_s[ref.task] *
+                      dtx_master_attr(m, ref.task)->cpus;
         dtx_master_make_ready(m, ref.task);
         n++;
     }

@@ -106,13 +106,20 @@ uint32_t dtx_master_pop_ready(struct dtx_master *m)
     return task;
 }
 
-/* The first costs of a job that began without. */
+/* The first costs of a job that began without: ranks are in another order from
+ * now on. */
 static bool begin_costs(struct dtx_master *m)
 {
+    uint32_t r;
+
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_heap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
         !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
     dtx_master_set_costs(m, 0, m->ntasks);
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_master_rank_changed(m, r);
     return true;
 }
 
