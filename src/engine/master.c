@@ -425,7 +425,8 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
             continue;
         }
         dtx_master_unlink(m, ref.task);
-        k->given_s -= (double)m->est_s[ref.task];
+        k->given_s -= (double)m->est_s[ref.task] *
+                      dtx_master_attr(m, ref.task)->cpus;
         dtx_master_make_ready(m, ref.task);
         n++;
     }
@@ -456,6 +457,7 @@ static int on_message(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         if (msg->u.stopreq.mode != DTX_STOP_DRAIN &&
             msg->u.stopreq.mode != DTX_STOP_KILL)
             return DTX_EPROTO;
+        m->rank[from].told_stop = true;
         dtx_master_asked(m, (enum dtx_stop)msg->u.stopreq.mode);
         return DTX_OK;
     case DTX_MSG_BYE:
@@ -594,6 +596,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
             dtx_master_lose(m, &ev->u.lost);
         break;
     case DTX_EV_STOP:
+        m->rank[0].told_stop = true;
         dtx_master_asked(m, ev->u.stop);
         break;
     case DTX_EV_TIMER:

@@ -93,7 +93,9 @@ struct dtx_master_config {
                                judged after this time only, and is not finished
                                if somebody has asked to stop by then or its
                                rank is lost. Its slot is free at once. 0 =
-                               believed unless somebody has asked before */
+                               believed unless somebody has asked before. In
+                               a drain it is judged so again once that time has
+                               passed since somebody asked */
     int64_t delay_ns;       /* at least so long between two tasks handed out:
                                one at a time, to free slots; 0 = none */
     int64_t grace_ns;       /* a task may need this to end when told to */

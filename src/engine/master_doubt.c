@@ -12,6 +12,10 @@
  * stop by then, lost with its rank when that has died as well, else the task's
  * own doing.
  *
+ * A job that drains may go on for hours.  What ends so later than that after
+ * the last word to stop is the task's own doing again; but what ends by another
+ * signal than KILL on a rank that has asked itself may have cleaned up first.
+ *
  * A shell tells of a command that ended so by the exit status 128 and the
  * signal, which counts like the signal itself. */
 #include "engine/master_state.h"
@@ -19,11 +23,16 @@
 /* As Linux numbers them on all machines but MIPS, PA-RISC, Alpha and SPARC. */
 enum { HUP = 1, INT = 2, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 };
 
+static int32_t signal_of(const struct dtx_outcome *o)
+{
+    return o->status == DTX_STATUS_SIGNALED ? o->signal
+           : o->status == DTX_STATUS_FAILED ? o->exit_code - 128
+                                            : 0;
+}
+
 static bool is_doubtful(const struct dtx_outcome *o)
 {
-    int32_t sig = o->status == DTX_STATUS_SIGNALED ? o->signal
-                  : o->status == DTX_STATUS_FAILED ? o->exit_code - 128
-                                                   : 0;
+    int32_t sig = signal_of(o);
 
     return sig == TERM || sig == KILL || sig == USR1 || sig == USR2 ||
            sig == HUP || sig == INT;
@@ -45,6 +54,17 @@ static void add_doubt(struct dtx_master *m, const struct dtx_outcome *o)
     p->at_ns = m->now_ns + m->c.doubt_ns;
 }
 
+/* Is this, told then, the end of the job and not of the task alone? */
+static bool is_jobs_end(const struct dtx_master *m,
+                        const struct dtx_outcome *o, int64_t told_ns)
+{
+    if (!m->asked)
+        return false;
+    return m->stopping != DTX_STOP_DRAIN || m->c.doubt_ns <= 0 ||
+           told_ns <= m->asked_ns + m->c.doubt_ns ||
+           (m->rank[o->rank].told_stop && signal_of(o) != KILL);
+}
+
 static void ended_with_job(struct dtx_master *m, struct dtx_outcome o)
 {
     dtx_master_trace(m, "task %u was ended with the job", o.task + 1);
@@ -57,7 +77,7 @@ void dtx_master_told(struct dtx_master *m, const struct dtx_outcome *o)
     dtx_master_unlink(m, o->task);
     if (!is_doubtful(o)) {
         dtx_master_ended(m, o);
-    } else if (m->asked) {
+    } else if (is_jobs_end(m, o, m->now_ns)) {
         ended_with_job(m, *o);
     } else if (m->c.doubt_ns <= 0) {
         dtx_master_ended(m, o);
@@ -70,6 +90,7 @@ void dtx_master_told(struct dtx_master *m, const struct dtx_outcome *o)
 void dtx_master_asked(struct dtx_master *m, enum dtx_stop how)
 {
     m->asked = true;
+    m->asked_ns = m->now_ns;
     dtx_master_stop(m, how);
 }
 
@@ -77,7 +98,7 @@ static void judge(struct dtx_master *m, const struct dtx_doubt *d)
 {
     const struct dtx_rank *k = &m->rank[d->outcome.rank];
 
-    if (m->asked)
+    if (is_jobs_end(m, &d->outcome, d->at_ns - m->c.doubt_ns))
         ended_with_job(m, d->outcome);
     else if (!k->alive || k->incarnation != d->incarnation)
         dtx_master_lost_task(m, d->outcome.task, d->outcome.rank, true);
@@ -87,9 +108,13 @@ static void judge(struct dtx_master *m, const struct dtx_doubt *d)
 
 int64_t dtx_master_doubt_due(const struct dtx_master *m)
 {
+    const struct dtx_doubt *d;
+
     if (m->doubt_len == 0)
         return NEVER;
-    return m->asked ? m->now_ns : m->doubt[m->doubt_at].at_ns;
+    d = &m->doubt[m->doubt_at];
+    return is_jobs_end(m, &d->outcome, d->at_ns - m->c.doubt_ns) ? m->now_ns
+                                                                 : d->at_ns;
 }
 
 void dtx_master_judge(struct dtx_master *m)

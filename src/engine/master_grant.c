@@ -163,7 +163,7 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     bool open = k->alive && k->reserved == DTX_NO_TASK;
 
     m->items++;
-    put(m, &m->low, r, open);
+    put(m, &m->low, r, open && !k->sated);
     put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
     put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);
     put(m, &m->reserved, r, k->reserved != DTX_NO_TASK);
@@ -672,7 +672,19 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
     return v;
 }
 
-/* Offer narrow tasks to the first rank; false when it wants none. */
+/* By what is predicted a rank whose tasks take longer is always the first to be
+ * done: with a deep queue it stands back, or it would hide the others. Each
+ * does so once between two of its ends. */
+static bool sate(struct dtx_master *m, uint32_t r)
+{
+    if (!dtx_master_spend(m))
+        return false;
+    m->rank[r].sated = true;
+    dtx_master_rank_changed(m, r);
+    return true;
+}
+
+/* Offer narrow tasks to the first rank; false when none is wanted. */
 static bool offer(struct dtx_master *m, uint32_t until)
 {
     uint32_t r = dtx_heap_top(m->c.delay_ns > 0 ? &m->hungry : &m->low);
@@ -685,7 +697,9 @@ static bool offer(struct dtx_master *m, uint32_t until)
         return grant(m, r, 1, 0, until) > 0;
     v = view_of(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
-    return n > 0 && grant(m, r, n, m->policy_state.most_s, until) > 0;
+    if (n == 0)
+        return m->cost_s && m->policy_state.full && sate(m, r);
+    return grant(m, r, n, m->policy_state.most_s, until) > 0;
 }
 
 /* A rank may have had the room for its reserved task when it was too early for

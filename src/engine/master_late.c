@@ -66,6 +66,13 @@ static int64_t usual_ns(const struct dtx_master *m)
                : 0;
 }
 
+/* Beyond 30 years one is as late as another. */
+static int64_t ns_of(float seconds)
+{
+    return seconds < 1e9f ? (int64_t)((double)seconds * 1e9)
+                          : INT64_C(1000000000000000000);
+}
+
 int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
 {
     int64_t timeout = timeout_of(m, task), expected;
@@ -73,7 +80,7 @@ int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task)
     if (m->c.late == DTX_LATE_START)
         return 0;
     if (m->cost_s && m->need_s[task] >= 0)
-        expected = (int64_t)((double)m->need_s[task] * 1e9);
+        expected = ns_of(m->need_s[task]);
     else if (m->lengths && dtx_median_count(m->lengths) >= MEDIAN_OF)
         expected = lengths_ns(m);
     else
@@ -100,12 +107,14 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
     if (end == NEVER)
         return true;
     expected = dtx_master_expected_ns(m, task);
-    if (expected > 0 && k->used >= k->slots) {
+    /* the unknown count too, as relieve() has it: granted here, they would be
+     * called back at once */
+    if (k->used >= k->slots && (expected > 0 || m->cost_s)) {
         wait_ns = dtx_master_wait_s(m, k) * 1e9;
         done_ns = wait_ns + dtx_master_cost_s(m, task) / k->slots * 1e9;
     }
     if (m->cost_s && (double)m->now_ns + done_ns >= (double)end)
-        return false; /* it would be called back at once */
+        return false;
     return (double)m->now_ns + wait_ns + (double)expected < (double)end;
 }
 

@@ -37,13 +37,19 @@ static float claim(float seconds)
     return seconds >= 0 && isfinite(seconds) ? seconds : -1.0f;
 }
 
+/* A need without bound is known to be long. */
+static float claim_need(float seconds)
+{
+    return isinf(seconds) && seconds > 0 ? 1e12f : claim(seconds);
+}
+
 void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
 {
     size_t i;
 
     for (i = from; m->cost_s && i < to; i++) {
         m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
-        m->need_s[i] = m->c.need_s ? claim(m->c.need_s[i]) : m->cost_s[i];
+        m->need_s[i] = m->c.need_s ? claim_need(m->c.need_s[i]) : m->cost_s[i];
         m->start_s[i] = -1.0f;
     }
     if (!m->c.live)
@@ -100,14 +106,30 @@ uint32_t dtx_master_pop_ready(struct dtx_master *m)
     return task;
 }
 
-/* The first costs of a job that began without. */
+/* The first costs of a job that began without: ranks are in another order from
+ * now on. */
 static bool begin_costs(struct dtx_master *m)
 {
+    uint32_t r;
+
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_heap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
         !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
     dtx_master_set_costs(m, 0, m->ntasks);
+    for (r = 0; r < m->c.nranks; r++)
+        dtx_master_rank_changed(m, r);
     return true;
+}
+
+/* Is a rank reserved for it? */
+static bool reserved_for(const struct dtx_master *m, uint32_t task)
+{
+    uint32_t r = m->owner[task];
+
+    return m->state[task] == DTX_TASK_READY && r < m->c.nranks &&
+           m->rank[r].reserved == task;
 }
 
 /* The others' order is not touched: a cost that is known moves its task alone,
@@ -120,7 +142,7 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
-    m->need_s[task] = claim(need);
+    m->need_s[task] = claim_need(need);
     if (ready)
         count_ready(m, task, false);
     m->cost_s[task] = claim(seconds);
@@ -129,12 +151,25 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
         dtx_heap_fix(&m->ready, task);
     } else if (apart && dtx_heap_has(apart, task)) {
         dtx_heap_fix(apart, task);
+    } else if (reserved_for(m, task)) {
+        dtx_heap_fix(&m->reserved, m->owner[task]);
     }
+}
+
+/* Is it ready and in no heap, put off that is, and would it fit now? */
+static bool fits_after_all(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_heap *apart = dtx_master_needy_heap(m, task);
+
+    return m->state[task] == DTX_TASK_READY &&
+           !dtx_heap_has(&m->ready, task) && !dtx_heap_has(&m->wide, task) &&
+           !(apart && dtx_heap_has(apart, task)) && !reserved_for(m, task) &&
+           !dtx_master_too_late(m, task);
 }
 
 void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
 {
-    bool shorter = false;
+    bool again = false;
     size_t i;
 
     if (!m->cost_s && !begin_costs(m)) {
@@ -143,17 +178,15 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
     }
     for (i = 0; i < c->n; i++) {
         uint32_t task = c->task[i];
-        float need = c->need ? c->need[i] : c->seconds[i], before;
+        float need = c->need ? c->need[i] : c->seconds[i];
 
         m->items++;
-        if (task >= m->ntasks || m->owner[task] != NO_RANK)
-            continue; /* not one that waits, or a rank is reserved for it */
-        before = m->need_s[task];
+        if (task >= m->ntasks || m->state[task] == DTX_TASK_GRANTED)
+            continue; /* not one that waits */
         predict(m, task, c->seconds[i], need);
-        shorter |= m->state[task] == DTX_TASK_READY &&
-                   m->need_s[task] < before;
+        again = again || (m->late != DTX_NO_TASK && fits_after_all(m, task));
     }
-    if (shorter)
+    if (again)
         dtx_master_look_again(m);
 }
 
@@ -250,6 +283,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->st.granted++;
     if (!m->cost_s)
         return;
+    m->start_s[task] = -1.0f;
     if (k->next_up == DTX_NO_TASK)
         k->next_up = task;
     start_next(m, k);
@@ -269,6 +303,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
         m->prev[m->next[task]] = m->prev[task];
     else
         k->tail = m->prev[task];
+    k->sated = false;
     k->count--;
     k->used -= dtx_master_attr(m, task)->cpus;
     if (k->count > 0)

@@ -35,6 +35,8 @@ struct dtx_rank {
     bool fenced;        /* has been told that it is not believed any more */
     bool yield_pending; /* a YIELD is unanswered */
     bool asking;        /* a steal for it is under way */
+    bool told_stop;     /* it has asked to stop: it was signaled itself */
+    bool sated;         /* its queue is deep enough until a task leaves it */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */
@@ -120,6 +122,7 @@ struct dtx_master {
     bool started, finished;
     enum dtx_stop stopping;
     bool asked;       /* to stop, by somebody */
+    int64_t asked_ns; /* when it was the last time */
     bool halted;
     uint32_t budget;  /* items left in this step */
     int64_t armed_ns; /* the timer asked for, or NEVER */

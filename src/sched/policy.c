@@ -109,6 +109,7 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
     uint64_t deep = 1, share, target;
 
     s->most_s = 0;
+    s->full = false;
     if (has_free(v)) /* nothing is queued ahead while any slot is free */
         return v->slots - v->used;
     if (v->weighed &&
@@ -124,7 +125,8 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
         deep = share;
     target = v->slots + deep * v->slots;
     /* refill when half of what was queued ahead is gone */
-    if (v->used > v->slots + deep * v->slots / 2)
+    s->full = v->used > v->slots + deep * v->slots / 2;
+    if (s->full)
         return 0;
     if (v->weighed)
         s->most_s = (double)v->depth_ns / 1e9 * v->slots + v->next_s;

@@ -15,7 +15,8 @@
  *
  * The engine keeps the ranks in the order the policy asks for (least loaded
  * first, or least given first), offers to the first, and goes on until the
- * first one wants nothing.
+ * first one wants nothing; one whose own queue is full is passed over, when
+ * costs are predicted, until one of its tasks leaves it.
  */
 #ifndef DTX_SCHED_POLICY_H
 #define DTX_SCHED_POLICY_H
@@ -53,6 +54,8 @@ struct dtx_policy_state {
     double most_s;  /* of the chunk just answered: more seconds than these are
                        not put into it, unless one task takes longer; 0: there
                        is no such bound */
+    bool full;      /* 0 was answered because this rank's own queue is deep
+                       enough: another's may not be */
 };
 
 struct dtx_policy {

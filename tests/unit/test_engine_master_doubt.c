@@ -186,6 +186,46 @@ START_TEST(halted_alone_it_has_failed)
 }
 END_TEST
 
+/* A job drains for long: who is killed then has failed, but a task that cleans
+ * up on a rank that was signaled as well has not. */
+START_TEST(killed_while_it_drains)
+{
+    config.nranks = 3;
+    add(3, 1, 0);
+    begin();
+    for (uint32_t r = 0; r < 3; r++)
+        hello(r, 1, 1);
+    at(100);
+    stop_asked_of(1);
+    at(100 + 5 * DOUBT_MS);
+    signaled(2, 2, KILL);
+    ck_assert_int_eq(state(2), DTX_TASK_RECORDING);
+    signaled(1, 1, TERM);
+    ck_assert_int_eq(state(1), DTX_TASK_READY);
+    timer(100 + 6 * DOUBT_MS);
+    expect_record(1, 2, true, true);
+    recorded(1);
+    ck_assert_uint_eq(stats().failed, 1);
+    ck_assert_int_eq(state(2), DTX_TASK_FAILED);
+    ck_assert_int_eq(state(0), DTX_TASK_GRANTED);
+}
+END_TEST
+
+/* It drains, and later the job is ended: the second word counts. */
+START_TEST(ended_while_it_drains)
+{
+    two_ranks(2);
+    stop_asked_of(0);
+    at(5 * DOUBT_MS);
+    signaled(1, 1, KILL);
+    ck_assert_int_eq(state(1), DTX_TASK_RECORDING);
+    at(5 * DOUBT_MS + 500);
+    stop_asked_of(0);
+    ck_assert_int_eq(state(1), DTX_TASK_READY);
+    ck_assert_uint_eq(count(DTX_ACT_RECORD), 0);
+}
+END_TEST
+
 /* KILL to a whole node: the task's end may just be told before its rank dies.
  * That counts as a loss, so that a task that takes its rank along is set aside
  * some time. */
@@ -300,6 +340,8 @@ static Suite *build_suite(void)
     tcase_add_test(t, ended_with_the_job);
     tcase_add_test(t, asked_while_it_drains);
     tcase_add_test(t, halted_alone_it_has_failed);
+    tcase_add_test(t, killed_while_it_drains);
+    tcase_add_test(t, ended_while_it_drains);
     tcase_add_test(t, lost_with_its_rank);
     tcase_add_loop_test(t, a_job_ends_in_any_order, 0, 40);
     suite_add_tcase(s, t);

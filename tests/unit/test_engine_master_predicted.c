@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/unit/test_engine_master_predicted.c - predicted costs in the master's
+ * books: deadlines, tasks put off, ranks lost, queues behind hung tasks */
+#include <math.h>
+
+#include "base/units.h"
+#include "check_main.h"
+#include "master_fixture.h"
+
+static void at(double s)
+{
+    now_ns = (int64_t)(s * 1e9);
+}
+
+static void timer(double s)
+{
+    at(s);
+    step((struct dtx_event){.kind = DTX_EV_TIMER});
+}
+
+static void deadline(double s)
+{
+    struct dtx_event ev = {.kind = DTX_EV_DEADLINE};
+
+    ev.u.deadline_ns = (int64_t)(s * 1e9);
+    step(ev);
+}
+
+static void costs(uint32_t task, float seconds, float need)
+{
+    struct dtx_event ev = {.kind = DTX_EV_COSTS};
+
+    ev.u.costs = (struct dtx_costs){&task, &seconds, &need, 1};
+    step(ev);
+}
+
+/* How many messages of a kind the last step sent, and items granted. */
+static uint32_t sent(enum dtx_msg_kind kind, uint32_t *granted)
+{
+    uint32_t n = 0;
+    size_t i;
+
+    for (i = 0; i < out.count; i++) {
+        const struct dtx_action *a = &out.list[i];
+        struct dtx_item_work w;
+        struct dtx_msg msg;
+
+        if (a->kind != DTX_ACT_SEND)
+            continue;
+        ck_assert_int_eq(
+            dtx_msg_decode(dtx_action_bytes(&out, a), a->len, &msg), 0);
+        n += msg.kind == kind;
+        while (granted && msg.kind == DTX_MSG_GRANT &&
+               dtx_item_work_next(&msg.items, &w) > 0)
+            ++*granted;
+    }
+    return n;
+}
+
+/* Tasks of which nothing is known, behind known ones that take most of the
+ * time there is: no more wait there than would end in time. */
+START_TEST(unknown_ones_are_not_called_back)
+{
+    float cost[64];
+    uint32_t granted = 0;
+
+    for (uint32_t i = 0; i < 64; i++)
+        cost[i] = i < 4 || i >= 44 ? 600.0f : -1.0f;
+    add(64, 1, 0);
+    config.nranks = 1;
+    config.policy = "steal";
+    config.cost_s = cost;
+    begin();
+    deadline(1000);
+    hello(0, 4, 1);
+    ck_assert_uint_eq(sent(DTX_MSG_YIELD, &granted), 0);
+    ck_assert_uint_eq(granted, 6); /* 6 x 600 s / 4 slots end in time */
+    timer(1);
+    ck_assert_uint_eq(sent(DTX_MSG_YIELD, NULL), 0);
+}
+END_TEST
+
+/* ---- what was put off ---- */
+
+/* A task of which only a timeout is known is put off; it is started when it
+ * turns out to be short. */
+START_TEST(predicted_to_fit_after_all)
+{
+    static const float cost[] = {1, -1};
+
+    add(2, 1, 0);
+    config.nranks = 1;
+    config.cost_s = cost;
+    config.timeout_ns = 9500 * DTX_MSEC_NS;
+    begin();
+    deadline(10);
+    hello(0, 1, 1);
+    at(1);
+    done(0, 0);
+    ck_assert_uint_eq(stats().late, 1);
+    costs(1, 2, 2);
+    timer(1.1);
+    ck_assert_uint_eq(stats().late, 0);
+    ck_assert_int_eq(state(1), DTX_TASK_GRANTED);
+}
+END_TEST
+
+/* Ever shorter, but not short enough: nobody is looked at for that. */
+START_TEST(others_stay_put_off)
+{
+    enum { MANY = 1000 };
+    float cost[MANY + 1];
+    uint64_t work;
+
+    for (uint32_t i = 0; i <= MANY; i++)
+        cost[i] = i == 0 ? 1.0f : 100.0f;
+    add(MANY + 1, 1, 0);
+    config.nranks = 1;
+    config.cost_s = cost;
+    begin();
+    deadline(10);
+    hello(0, 2, 1);
+    ck_assert_uint_eq(stats().late, MANY);
+    work = stats().work;
+    for (uint32_t i = 0; i < 50; i++)
+        costs(7, 90.0f - (float)i, 90.0f - (float)i);
+    ck_assert_uint_eq(stats().late, MANY);
+    ck_assert_uint_lt(stats().work - work, MANY);
+}
+END_TEST
+
+/* Between two attempts, too, a task's prediction is heard. */
+START_TEST(predicted_in_a_pause)
+{
+    static const float cost[] = {8};
+
+    add(1, 1, 0);
+    config.nranks = 1;
+    config.retries = 2;
+    config.retry_pause_ns = DTX_SEC_NS;
+    config.cost_s = cost;
+    begin();
+    deadline(10);
+    hello(0, 1, 1);
+    at(3);
+    done_as(0, 0, 1, DTX_STATUS_FAILED);
+    recorded(1);
+    ck_assert_int_eq(state(0), DTX_TASK_PAUSED);
+    costs(0, 2, 2);
+    timer(4);
+    ck_assert_int_eq(state(0), DTX_TASK_GRANTED);
+}
+END_TEST
+
+/* So is that of one for which a rank is reserved: it would end too late. */
+START_TEST(predicted_when_reserved)
+{
+    static const float cost[] = {1, 2};
+
+    add(1, 1, 0);
+    add(1, 2, 0);
+    config.nranks = 1;
+    config.cost_s = cost;
+    begin();
+    deadline(10);
+    hello(0, 2, 1);
+    ck_assert_int_eq(state(1), DTX_TASK_READY);
+    costs(1, 20, 20);
+    done(0, 0);
+    ck_assert_int_eq(state(1), DTX_TASK_READY);
+    ck_assert_uint_eq(stats().late, 1);
+}
+END_TEST
+
+/* What is predicted beyond all bounds does not fit either. */
+START_TEST(far_too_long)
+{
+    static const float need[] = {1e10f, INFINITY, 3e38f, 1};
+    static const float cost[] = {1, 1, 1, 1};
+
+    add(4, 1, 0);
+    config.nranks = 1;
+    config.late = DTX_LATE_SAFE;
+    config.cost_s = cost;
+    config.need_s = need;
+    begin();
+    deadline(1000);
+    hello(0, 4, 1);
+    ck_assert_uint_eq(stats().late, 3);
+    ck_assert_int_eq(state(3), DTX_TASK_GRANTED);
+}
+END_TEST
+
+/* ---- ranks that are lost ---- */
+
+/* What a lost rank had does not run, and what gets it next counts it anew. */
+START_TEST(lost_is_not_started)
+{
+    static const float cost[] = {5, 5, 5};
+
+    add(3, 1, 0);
+    config.nranks = 2;
+    config.policy = "static";
+    config.cost_s = cost;
+    config.crash_limit = 0;
+    begin();
+    hello(0, 1, 1);
+    hello(1, 1, 1);
+    ck_assert_double_ge(dtx_master_elapsed_s(m, 1), 0);
+    at(2);
+    lost(1);
+    ck_assert_int_eq(state(1), DTX_TASK_GRANTED); /* behind what rank 0 has */
+    ck_assert_double_lt(dtx_master_elapsed_s(m, 1), 0);
+}
+END_TEST
+
+/* ---- queues ---- */
+
+enum { N = 4000, R = 4, S = 2 };
+
+/* What was granted in the last step. */
+static void deal(uint32_t (*has)[N], uint32_t *n)
+{
+    for (size_t i = 0; i < out.count; i++) {
+        const struct dtx_action *a = &out.list[i];
+        struct dtx_item_work w;
+        struct dtx_msg msg;
+
+        if (a->kind != DTX_ACT_SEND ||
+            dtx_msg_decode(dtx_action_bytes(&out, a), a->len, &msg) != 0 ||
+            msg.kind != DTX_MSG_GRANT)
+            continue;
+        while (dtx_item_work_next(&msg.items, &w) > 0)
+            has[a->u.to][n[a->u.to]++] = w.task;
+    }
+}
+
+/* Out of what a rank has, the first. */
+static uint32_t oldest(uint32_t has[], uint32_t *n)
+{
+    uint32_t task = has[0];
+
+    memmove(has, has + 1, --*n * sizeof(*has));
+    return task;
+}
+
+/* All tasks of rank 0 hang: by what was predicted it is always the first to be
+ * done. The others still have tasks queued ahead, many in each grant. */
+START_TEST(one_that_hangs_hides_nobody)
+{
+    static float cost[N];
+    static uint32_t has[R][N], n[R];
+    uint32_t ends = 0, dry = 0;
+
+    memset(n, 0, sizeof(n));
+    for (uint32_t i = 0; i < N; i++)
+        cost[i] = 0.001f;
+    add(N, 1, 0);
+    config.nranks = R;
+    config.policy = "steal";
+    config.depth_ns = 10 * DTX_MSEC_NS;
+    config.cost_s = cost;
+    begin();
+    for (uint32_t r = 0; r < R; r++) {
+        hello(r, S, 1);
+        deal(has, n);
+    }
+    while (stats().ready > N / 4) {
+        uint32_t r = ends++ % R;
+
+        now_ns += DTX_MSEC_NS / (R * S);
+        if (n[r] == 0 || r == 0)
+            continue; /* nothing is heard of rank 0 */
+        dry += n[r] <= S;
+        done(r, oldest(has[r], &n[r]));
+        deal(has, n);
+    }
+    ck_assert_uint_lt(dry, N / 20);
+    ck_assert_uint_lt(stats().grants, N / 4);
+}
+END_TEST
+
+static Suite *build_suite(void)
+{
+    Suite *s = suite_create("engine/master_predicted");
+    TCase *t = tcase_create("predicted");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_add_test(t, unknown_ones_are_not_called_back);
+    tcase_add_test(t, predicted_to_fit_after_all);
+    tcase_add_test(t, others_stay_put_off);
+    tcase_add_test(t, predicted_in_a_pause);
+    tcase_add_test(t, predicted_when_reserved);
+    tcase_add_test(t, far_too_long);
+    tcase_add_test(t, lost_is_not_started);
+    tcase_add_test(t, one_that_hangs_hides_nobody);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    return dtx_check_main(build_suite());
+}
