@@ -32,6 +32,11 @@
 
 #include <stdint.h>
 
+/* As long as a rank waits for the first word of a master that reads a history
+ * or asks a batch system before it begins: nothing has been granted yet, so
+ * there is nothing to be ended in time. */
+#define DTX_PULSE_FIRST_NS INT64_C(60000000000)
+
 /* Parts of 'lost_after_ns', see above. */
 static inline int64_t dtx_pulse_beat(int64_t lost_after_ns)
 {

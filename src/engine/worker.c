@@ -44,6 +44,7 @@ struct dtx_worker {
     int64_t doubt_ns;  /* in doubt, see 'note_gap': until then */
     bool doubted;      /* since the last answer */
     enum dtx_stop stopping;
+    bool met;          /* the master has spoken */
     bool held;         /* what was handed over need not have started */
     uint64_t received; /* tasks granted to us so far */
 
@@ -405,6 +406,8 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
 /* The master waits longer for this rank than the lease lasts (pulse.h). */
 static int64_t lease_end(const struct dtx_worker *w)
 {
+    if (!w->met)
+        return w->lease_ns + DTX_PULSE_FIRST_NS;
     return w->lease_ns + dtx_pulse_lease(w->c.lost_after_ns);
 }
 
@@ -437,6 +440,15 @@ static int on_answer(struct dtx_worker *w, int64_t sent_ns, int64_t now_ns)
         w->lease_ns = sent_ns;
     w->doubted = false;
     return DTX_OK;
+}
+
+/* The master's first word: its answers to what was asked before may follow. */
+static void meet(struct dtx_worker *w, int64_t now_ns)
+{
+    if (w->met || w->c.lost_after_ns <= 0)
+        return;
+    w->met = true;
+    w->doubt_ns = now_ns + 2 * dtx_pulse_beat(w->c.lost_after_ns);
 }
 
 /* This side was stopped, with its machine perhaps, for as long as the master
@@ -566,6 +578,7 @@ static int on_frame(struct dtx_worker *w, const struct dtx_event *ev)
     if (msg.epoch != w->c.epoch || msg.incarnation != w->c.incarnation ||
         ev->u.frame.from != 0)
         return DTX_OK;
+    meet(w, ev->now_ns);
     switch (msg.kind) {
     case DTX_MSG_GRANT:
         return on_grant(w, &msg);

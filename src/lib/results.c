@@ -4,6 +4,8 @@
 #include "lib/results.h"
 
 #include <pthread.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ struct parcel {
     struct parcel *next;
     uint64_t first, count, cap;
     bool failed; /* some of them */
-    char data[];
+    alignas(max_align_t) char data[]; /* kernels write what they like */
 };
 
 struct dtx_results {

@@ -451,6 +451,12 @@ void dtx_spawner_beat(struct dtx_spawner *s)
     atomic_store_explicit(&s->ring->beat, n + 1, memory_order_relaxed);
 }
 
+void dtx_spawner_busy(struct dtx_spawner *s, bool busy)
+{
+    dtx_spawner_beat(s);
+    atomic_store(&s->ring->busy, busy);
+}
+
 void dtx_spawner_let_rest(struct dtx_spawner *s)
 {
     atomic_store(&s->ring->still_ns, 0);

@@ -167,6 +167,8 @@ void dtx_spawner_release(struct dtx_spawner *s, int32_t capture);
 int dtx_spawner_guard(struct dtx_spawner *s, const char *notice,
                       int64_t still_ns, bool busy);
 void dtx_spawner_beat(struct dtx_spawner *s);
+/* It has no time to beat for now, or has again. */
+void dtx_spawner_busy(struct dtx_spawner *s, bool busy);
 /* It may stand still from now on; its end is still told. */
 void dtx_spawner_let_rest(struct dtx_spawner *s);
 /* The rank's life has come to its end in good order: neither. */

@@ -374,6 +374,7 @@ static void *write_snapshot(void *ctx)
     if (archive->write(l->dir, &l->snapshot_file, &l->snapshot, &err) !=
         DTX_OK)
         dtx_log(DTX_LOG_WARN, "history: %s", err.text);
+    atomic_store(&l->written, true);
     return NULL;
 }
 
@@ -411,10 +412,12 @@ void dtx_learn_tick(struct dtx_learn *l)
     int64_t now = dtx_clock_mono_ns();
 
     if (now - l->checkpoint_ns < CHECKPOINT_NS ||
-        l->rows.noutcomes == l->saved || l->broken)
-        return;
+        l->rows.noutcomes == l->saved || l->broken ||
+        (l->writing && !atomic_load(&l->written)))
+        return; /* a disk that is slow holds up nobody: the next tick, then */
     l->checkpoint_ns = now;
     wait_for_writer(l);
+    atomic_store(&l->written, false);
     if (take_snapshot(l, true) != DTX_OK)
         return;
     l->saved = l->rows.noutcomes;

@@ -22,6 +22,8 @@ static bool differs(float a, float b)
 {
     if (a < 0 || b < 0)
         return (a < 0) != (b < 0);
+    if (isinf(a) || isinf(b))
+        return !isinf(a) || !isinf(b);
     return fabsf(a - b) > NEWS * fmaxf(a, b);
 }
 
@@ -37,8 +39,13 @@ static bool ask(struct dtx_learn *l, uint32_t task)
     if (said.basis < DTX_BASIS_PROGRAM && cost >= 0)
         return false; /* what was known has been forgotten: better than none */
     dtx_learn_note(l, task, &said);
-    return differs(cost, l->cost[task]) || differs(low, l->low[task]) ||
-           differs(high, l->high[task]);
+    if (differs(cost, l->cost[task]) || differs(low, l->low[task]) ||
+        differs(high, l->high[task]))
+        return true;
+    l->cost[task] = cost; /* small changes add up: what was told counts */
+    l->low[task] = low;
+    l->high[task] = high;
+    return false;
 }
 
 /* It has been running for longer than nineteen of twenty should: once. */

@@ -8,6 +8,7 @@
 #define DTX_RUN_LEARN_STATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,7 +60,8 @@ struct dtx_learn {
     bool broken;               /* out of memory: it learns no more */
     uint64_t learned;          /* outcomes in this session */
     struct dtx_learn_again again;
-    bool writing;              /* a thread writes 'snapshot' */
+    bool writing;              /* a thread writes 'snapshot' ... */
+    atomic_bool written;       /* ... and has done so */
     pthread_t writer;
     struct dtx_experience snapshot;
     struct dtx_history_file snapshot_file;

@@ -541,6 +541,7 @@ int dtx_loop_run(struct dtx_loop *l, struct dtx_error *err)
     if (l->c.master)
         (void)dtx_inbox_add(&l->to_master, DTX_EV_START);
     begin_node(l);
+    dtx_spawner_busy(l->c.spawner, false);
     while (!l->status && !is_over(l)) {
         uint32_t seen = dtx_bell_seen(l->c.bell);
 

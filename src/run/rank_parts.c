@@ -568,7 +568,7 @@ static int make_watch(struct dtx_rank_life *r, struct dtx_error *err)
     if (!r->watch || path.failed)
         rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
     else if (dtx_spawner_guard(r->spawner, path.data,
-                               dtx_pulse_still(r->o->lost_after_ns), false))
+                               dtx_pulse_still(r->o->lost_after_ns), true))
         rc = dtx_error_set(err, DTX_ELIMIT,
                            "the run directory's path is too long");
     dtx_buf_free(&path);

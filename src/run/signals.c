@@ -30,8 +30,11 @@ static bool is_another(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     now = (int64_t)t.tv_sec * DTX_SEC_NS + t.tv_nsec;
-    last = atomic_exchange(&g_interrupt_ns, now);
-    return last == 0 || now - last > SAME_NS;
+    last = atomic_load(&g_interrupt_ns);
+    if (last != 0 && now - last <= SAME_NS)
+        return false;
+    atomic_store(&g_interrupt_ns, now);
+    return true;
 }
 
 static void handle(int sig)

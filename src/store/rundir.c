@@ -152,6 +152,7 @@ static int refuse_foreign(const char *dir, struct dtx_error *err)
         return dtx_error_errno(err, "cannot read the run directory %s", dir);
     while (rc == 0 && (e = readdir(d)) != NULL) {
         bool own = e->d_name[0] == '.' ||
+                   strncmp(e->d_name, "slurm-", 6) == 0 || /* sbatch -o */
                    strncmp(e->d_name, DTX_LEASE_FILE,
                            sizeof(DTX_LEASE_FILE) - 1) == 0;
 

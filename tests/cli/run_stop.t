@@ -132,7 +132,8 @@ test_case "a signal while a long list is built: heeded at once" '
     "$DISTRIBUTEX" run --run-dir d --array 1-20000000 true 2>err &
     pid=$!
     # TERM is caught from here on
-    wait_for 20 "grep -q SigCgt:.*[4-7c-f]...\$ /proc/$pid/status"
+    wait_for 20 "grep -q distributex /proc/$pid/comm &&
+        grep -q SigCgt:.*[4-7c-f]...\$ /proc/$pid/status"
     kill -TERM $pid
     expect_status 130 wait $pid
     grep -q "stopped while the list was .*: nothing was run" err ||

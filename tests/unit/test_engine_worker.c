@@ -637,6 +637,39 @@ START_TEST(a_stopped_rank_asks_first)
 }
 END_TEST
 
+/* A master that is late to begin has granted nothing: there is time. From its
+ * first word on there is the usual time, and two beats at least. */
+START_TEST(waits_for_the_first_word)
+{
+    dtx_worker_destroy(w);
+    make(10 * S);
+    ck_assert_int_eq(step((struct dtx_event){.kind = DTX_EV_START}), 0);
+    expect_wake(1);
+    (void)expect_send(DTX_MSG_HELLO);
+    for (int64_t s = 1; s <= 30; s++)
+        expect_ask(s);
+    ck_assert_int_eq(grant(7, 1, 1), 0);
+    expect_run(7);
+    expect_ask(31);
+    timer(32); /* no answer at all */
+    expect_desertion();
+}
+END_TEST
+
+/* But not for ever. */
+START_TEST(gives_up_on_the_first_word)
+{
+    dtx_worker_destroy(w);
+    make(10 * S);
+    ck_assert_int_eq(step((struct dtx_event){.kind = DTX_EV_START}), 0);
+    for (int64_t s = 1; s <= 59; s++)
+        timer(s);
+    ck_assert(!dtx_worker_deserted(w));
+    timer(60);
+    ck_assert(dtx_worker_deserted(w));
+}
+END_TEST
+
 START_TEST(refuses_an_answer_from_the_future)
 {
     begin_leased();
@@ -670,6 +703,8 @@ static Suite *build_suite(void)
     tcase_add_test(tc, refuses_what_is_no_message);
     tcase_add_test(tc, lease_counts_from_the_question);
     tcase_add_test(tc, a_stopped_rank_asks_first);
+    tcase_add_test(tc, waits_for_the_first_word);
+    tcase_add_test(tc, gives_up_on_the_first_word);
     tcase_add_test(tc, refuses_an_answer_from_the_future);
     suite_add_tcase(suite, tc);
     return suite;
