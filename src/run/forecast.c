@@ -16,6 +16,7 @@
 #include "run/learn.h"
 #include "task/task.h"
 
+#define MOST_ROWS (4u << 20) /* beyond that nothing is foretold: 80 MB */
 #define EVERY_NS (10 * DTX_SEC_NS)
 #define SHARE 200       /* of the time that passes, for this */
 #define MOST 300u       /* tasks drawn one by one */
@@ -131,7 +132,7 @@ static bool make_room(struct dtx_forecast *f, size_t n)
 }
 
 /* Each task that is left, a wide one once for each slot. False when of one
- * nothing is known, or there is no memory. */
+ * nothing is known, they are too many, or there is no memory. */
 static bool gather(struct dtx_forecast *f, size_t *n)
 {
     const float *cost = dtx_learn_costs(f->c.learn), *low, *high;
@@ -151,7 +152,7 @@ static bool gather(struct dtx_forecast *f, size_t *n)
         if (!isfinite(t.high)) /* it has taken longer than was thought */
             t.high = fmaxf(t.seconds, t.elapsed) * 2;
         k = dtx_tasklist_attr_of(f->c.list, i)->cpus;
-        if (!make_room(f, *n + k))
+        if (*n + k > MOST_ROWS || !make_room(f, *n + k))
             return false;
         for (; k > 0; k--)
             f->task[(*n)++] = t;
