@@ -349,9 +349,10 @@ int main(void)
 {
     Suite *s = suite_create("engine/broker");
     TCase *t = tcase_create("all");
+    int rounds = dtx_rounds(300);
 
-    tcase_add_loop_test(t, a_loop_ends_when_all_is_done, 0, 300);
-    tcase_add_loop_test(t, a_tree_ends_when_all_is_done, 0, 300);
+    tcase_add_loop_test(t, a_loop_ends_when_all_is_done, 0, rounds);
+    tcase_add_loop_test(t, a_tree_ends_when_all_is_done, 0, rounds);
     tcase_add_loop_test(t, chunks_of_a_source, 0, 40);
     tcase_add_loop_test(t, ranks_that_disagree_are_named, 0, 2);
     tcase_add_test(t, a_lost_rank_ends_the_region);
