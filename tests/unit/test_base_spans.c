@@ -72,7 +72,7 @@ int main(void)
     Suite *suite = suite_create("base/spans");
     TCase *t = tcase_create("all");
 
-    tcase_add_loop_test(t, like_flags, 0, 20);
+    tcase_add_loop_test(t, like_flags, 0, dtx_rounds(20));
     tcase_add_test(t, neighbours_are_one);
     suite_add_tcase(suite, t);
     return dtx_check_main(suite);
