@@ -414,10 +414,10 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     }
     if (done == 0)
         return 0;
-    if (m->cost_s && m->policy->by_given)
-        new ? touch(m, r) : (void)0;
-    else
+    if (!m->cost_s || !m->policy->by_given)
         send_granted(m, r);
+    else if (new)
+        touch(m, r);
     dtx_master_rank_changed(m, r);
     return done;
 }
