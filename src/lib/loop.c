@@ -60,26 +60,21 @@ bool dtx_loop_refill(struct dtx_loop *l)
 
 /* --- the communicating thread's ------------------------------------------- */
 
-static int take(struct dtx_region *g, struct dtx_str work)
+static int take(struct dtx_region *g, struct dtx_cursor *c)
 {
     struct dtx_loop *l = dtx_loop_of(g);
-    struct dtx_crew *crew = &g->session->crew;
-    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
-    int rc = DTX_OK;
+    uint64_t first = dtx_get_u32(c), count = dtx_get_u32(c);
+    uint64_t ns = dtx_get_u64(c);
 
-    (void)pthread_mutex_lock(&crew->lock);
-    while (rc == DTX_OK && !dtx_cursor_done(&c)) {
-        uint64_t first = dtx_get_u32(&c), count = dtx_get_u32(&c);
-        uint64_t ns = dtx_get_u64(&c);
+    if (c->bad || count == 0 || first + count > l->total)
+        return DTX_EPROTO;
+    return dtx_loop_add(l, (uint32_t)first, (uint32_t)count, ns) ? DTX_OK
+                                                                 : DTX_ENOMEM;
+}
 
-        if (c.bad || count == 0 || first + count > l->total)
-            rc = DTX_EPROTO;
-        else if (!dtx_loop_add(l, (uint32_t)first, (uint32_t)count, ns))
-            rc = DTX_ENOMEM;
-    }
-    (void)pthread_mutex_unlock(&crew->lock);
-    atomic_store(&l->low, false);
-    return rc;
+static void taken(struct dtx_region *g)
+{
+    atomic_store(&dtx_loop_of(g)->low, false);
 }
 
 /* What a segment costs: as the profile said, or by the last batch's rate. */
@@ -207,6 +202,7 @@ const struct dtx_style dtx_style_loop = {
     .begin = dtx_loop_begin,
     .step = dtx_loop_step,
     .take = take,
+    .taken = taken,
     .give = give,
     .wants = wants,
     .left_ns = left_ns,

@@ -70,12 +70,21 @@ static void begin_work(struct dtx_run *r)
 
 static int take(struct dtx_run *r, const struct dtx_msg *m)
 {
-    int rc = r->g->style->take(r->g, m->u.kgrant.work);
+    struct dtx_crew *crew = &r->s->crew;
+    struct dtx_cursor c =
+        dtx_cursor_over(m->u.kgrant.work.data, m->u.kgrant.work.len);
+    int rc = DTX_OK;
 
-    if (rc == DTX_OK && !r->working)
+    if (!r->working)
         begin_work(r);
-    else if (rc == DTX_OK)
-        dtx_crew_publish(&r->s->crew);
+    (void)pthread_mutex_lock(&crew->lock);
+    while (rc == DTX_OK && !dtx_cursor_done(&c))
+        rc = r->g->style->take(r->g, &c);
+    if (r->g->style->taken)
+        r->g->style->taken(r->g);
+    (void)pthread_mutex_unlock(&crew->lock);
+    if (rc == DTX_OK)
+        dtx_crew_publish(crew);
     return rc;
 }
 

@@ -7,38 +7,15 @@
  * kernel's failure is an outcome, ranks that disagree are told so, and a tree
  * has as many nodes as it has.  TAP from rank 0.  RANKS: 1 2 3 5 */
 #include <math.h>
-#include <mpi.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <distributex.h>
 #include <distributex_mpi.h>
 
+#include "lib_tap.h"
+
 #define N 3000u
-
-static int rank, size, number, failures;
-static _Thread_local volatile unsigned sink;
-
-/* Agree on the verdict, then let rank 0 say it. */
-static void verdict(int ok, const char *what)
-{
-    int all = 0;
-
-    if (!ok)
-        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
-    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
-    number++;
-    failures += !all;
-    if (rank == 0)
-        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
-}
-
-static void burn(unsigned n)
-{
-    while (n-- > 0)
-        sink = sink * 1664525u + 1013904223u;
-}
 
 /* Sum of i, of i * i, the least and the largest: each iteration exactly
  * once. */
@@ -403,10 +380,9 @@ static int start(const char *options)
 
 static void session(int slots, const char *more)
 {
-    char options[80], what[120];
+    const char *options = slots_option(slots, more);
+    char what[160];
 
-    (void)snprintf(options, sizeof(options), "slots=%d %s", slots * size,
-                   more);
     (void)snprintf(what, sizeof(what), "a session with %s", options);
     verdict(start(options) && dtx_rank() == rank && dtx_ranks() == size,
             what);
@@ -424,12 +400,8 @@ static void session(int slots, const char *more)
 
 int main(int argc, char **argv)
 {
-    int level;
-
-    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level))
+    if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
         return 99;
-    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
     verdict(dtx_init("slot=3") == DTX_EINVAL &&
                 strstr(dtx_error_text(), "slots="),
             "an unknown option, and what is meant");
@@ -437,8 +409,5 @@ int main(int argc, char **argv)
     session(1, "");
     session(4, "bell=no nap=100us");
     session(2, "schedule=gss");
-    if (rank == 0)
-        printf("1..%d\n", number);
-    (void)MPI_Finalize();
-    return failures != 0;
+    return tap_end();
 }
