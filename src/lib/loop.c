@@ -10,6 +10,7 @@
 
 #define HEAVY_NS 300000u  /* an iteration worth moving by itself */
 #define MOST_SEGMENTS 4096u /* in one share */
+#define MOST_NS (UINT64_C(1) << 56) /* that a segment is thought to take */
 
 bool dtx_loop_is_source(const struct dtx_region *g)
 {
@@ -77,12 +78,20 @@ static void taken(struct dtx_region *g)
     atomic_store(&dtx_loop_of(g)->low, false);
 }
 
+/* Far below what overflows in sums of them: years. */
+static uint64_t cost_by_rate(uint64_t count, uint64_t unit_ps)
+{
+    uint64_t ns = unit_ps / 1000 + 1;
+
+    return count > MOST_NS / ns ? MOST_NS : count * ns;
+}
+
 /* What a segment costs: as the profile said, or by the last batch's rate. */
 static uint64_t cost_of(const struct dtx_loop *l, const struct dtx_segment *s)
 {
     uint64_t unit = atomic_load_explicit(&l->unit_ps, memory_order_relaxed);
 
-    return s->ns ? s->ns : s->count * (unit / 1000 + 1);
+    return s->ns ? s->ns : cost_by_rate(s->count, unit);
 }
 
 static uint64_t cost_behind(const struct dtx_loop *l)
@@ -149,12 +158,14 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     uint64_t here, want;
 
     (void)pthread_mutex_lock(&c->lock);
-    here = dtx_range_left(&l->cur) * (unit / 1000 + 1);
-    want = (here + cost_behind(l)) * slots / (slots + c->n);
+    here = cost_by_rate(dtx_range_left(&l->cur), unit);
+    want = (uint64_t)((double)(here + cost_behind(l)) * slots /
+                      ((double)slots + c->n));
     want = give_segments(l, want, out);
     if (want > 0 || out->len == 0) {
         uint32_t part = want >= here ? 1000
-                                     : (uint32_t)(want * 1000 / (here + 1));
+                                     : (uint32_t)((double)want * 1000 /
+                                                  (double)(here + 1));
 
         if (keep == 0 && dtx_range_left(&l->cur) == 1)
             part = 1000;

@@ -66,10 +66,11 @@ static void pass_on(struct dtx_region *g, struct own *o)
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
 
-    if (o->ended.len == 0)
+    if (o->ended.len == 0 && !o->ended.failed)
         return;
     (void)pthread_mutex_lock(&c->lock);
     dtx_buf_append(&t->ended, o->ended.data, o->ended.len);
+    t->ended.failed |= o->ended.failed; /* some are missing */
     (void)pthread_mutex_unlock(&c->lock);
     dtx_buf_clear(&o->ended);
     dtx_net_ring(&g->session->net);

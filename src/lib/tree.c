@@ -7,6 +7,7 @@
  * the stack rather than one node: Kumar, Grama and Rao, J. Parallel and
  * Distributed Computing 22(1), 1994; Dinan, Larkins, Sadayappan, Krishnamoorthy
  * and Nieplocha, SC 2009.) */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +191,7 @@ static void visit(struct dtx_call *c, struct own *o, struct frame *f)
         f->hi = (uint64_t)n;
         o->depth++;
     } else if (n < 0) {
-        dtx_failures_add(&c->failures, 0, 1, (int)n);
+        dtx_failures_add(&c->failures, 0, 1, n < INT_MIN ? INT_MIN : (int)n);
     }
 }
 
