@@ -19,7 +19,6 @@
 #define BATCH_NS 30000
 #define MOST_AT_ONCE 64u        /* taken from the queue */
 #define SHARE_BYTES (1u << 20)  /* of tasks in one share */
-#define SHARE_TASKS 65536u
 #define KNOWN_BYTES (16u << 20) /* outcomes of an earlier run, told at once */
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
 
@@ -421,7 +420,7 @@ static size_t share_of(size_t count, uint32_t slots, unsigned own)
 {
     size_t n = (count * slots + (slots + own) / 2) / (slots + own);
 
-    return n > SHARE_TASKS ? SHARE_TASKS : n < 1 && count > 0 ? 1 : n;
+    return n < 1 && count > 0 ? 1 : n;
 }
 
 /* The oldest that a slot's tasks have spawned: the largest, as a rule. */
@@ -444,14 +443,15 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
 {
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
+    struct dtx_task_item *part;
     unsigned i;
-    size_t n;
 
     (void)pthread_mutex_lock(&c->lock);
-    n = share_of(t->queue.count, slots, c->n);
-    while (n-- > 0 && out->len < SHARE_BYTES) {
-        struct dtx_task_item *item = dtx_task_queue_pop(&t->queue);
+    part = dtx_task_queue_part(&t->queue, slots, c->n, SHARE_BYTES);
+    while (part) {
+        struct dtx_task_item *item = part;
 
+        part = part->next;
         hand_over(g, item, out);
     }
     *left_ns = t->queue.count > 0 ? -1 : 0;

@@ -171,6 +171,13 @@ uint64_t dtx_calls_known(const struct dtx_calls *c, const char *kernel,
     return k ? k->n : 0;
 }
 
+double dtx_calls_ratio(const struct dtx_calls *c, const char *kernel)
+{
+    const struct kernel *k = find(c, kernel);
+
+    return k && k->ratio > 0 ? k->ratio : 1;
+}
+
 int dtx_calls_each(const struct dtx_calls *c, dtx_calls_f fn, void *ctx)
 {
     uint32_t i;

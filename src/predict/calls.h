@@ -35,6 +35,9 @@ int dtx_calls_learn(struct dtx_calls *c, const struct dtx_kernel_call *call,
 /* Outcomes of a kernel that were learned, and their mean; 0: none. */
 uint64_t dtx_calls_known(const struct dtx_calls *c, const char *kernel,
                          double *mean);
+/* Seconds of one unit of the hints of a kernel, at first sight; 1 before any
+ * outcome with one. */
+double dtx_calls_ratio(const struct dtx_calls *c, const char *kernel);
 /* What is kept, kernel by kernel, the oldest first. Non-zero of 'fn' ends it
  * and is returned. */
 typedef int (*dtx_calls_f)(void *ctx, const struct dtx_kernel_call *call,

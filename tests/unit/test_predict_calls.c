@@ -2,6 +2,7 @@
 /* tests/unit/test_predict_calls.c - kernel calls: hints are believed until
  * outcomes tell otherwise, features are learned, and what is kept adds up */
 #include "predict/calls.h"
+#include "predict/foresee.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -147,6 +148,72 @@ START_TEST(what_is_kept_is_enough)
 }
 END_TEST
 
+/* Tasks come in runs; what one run took orders the next, and hints the first.
+ * While a run goes on, what waits is looked at anew. */
+START_TEST(tasks_are_foreseen)
+{
+    struct dtx_calls *c = dtx_calls_create();
+    struct dtx_foresight *f = dtx_foresee_create(c);
+    double x, said[100];
+    bool busy, done = false;
+    uint64_t id;
+
+    for (id = 1; id <= 100; id++) {
+        struct dtx_kernel_call call = {"k", 8, 0, &x, 1};
+
+        x = (double)id;
+        ck_assert_double_eq(dtx_foresee_submit(f, &call, 2), 0);
+    }
+    ck_assert(!dtx_foresee_turn(f, 2, 10, &busy) && !busy);
+    for (id = 1; id <= 60; id++)
+        dtx_foresee_ended(f, id, id * 1000000);
+    while (!done) {
+        done = dtx_foresee_turn(f, 2, 7, &busy);
+        ck_assert(done || busy);
+    }
+    for (id = 62; id <= 100; id++) {
+        ck_assert(dtx_foresee_cost(f, id) >= dtx_foresee_cost(f, id - 1));
+        dtx_foresee_ended(f, id, 0);
+        dtx_foresee_ended(f, id, 5); /* told twice: of no account */
+    }
+    ck_assert(dtx_foresee_cost(f, 100) > 0.05);
+    dtx_foresee_ended(f, 61, 0);
+    dtx_foresee_forget(f, 100);
+    ck_assert_double_eq(dtx_foresee_cost(f, 7), 0);
+    for (id = 0; id < 50; id++) {
+        struct dtx_kernel_call call = {"k", 8, 0, &x, 1};
+
+        x = (double)id + 1;
+        said[id] = dtx_foresee_submit(f, &call, 2);
+        ck_assert(said[id] > 0.5e-3 * x && said[id] < 2e-3 * x);
+    }
+    ck_assert_double_eq(dtx_foresee_cost(f, 101), (double)(float)said[0]);
+    dtx_foresee_destroy(f);
+    dtx_calls_destroy(c);
+}
+END_TEST
+
+/* A million tasks of a microsecond: hardly any is asked or learned. */
+START_TEST(short_tasks_cost_nothing)
+{
+    struct dtx_calls *c = dtx_calls_create();
+    struct dtx_foresight *f = dtx_foresee_create(c);
+    struct dtx_kernel_call call = {"k", 8, 0, NULL, 0};
+    double mean;
+    uint64_t id;
+    bool busy;
+
+    for (id = 1; id <= 1000000; id++) {
+        ck_assert_double_eq(dtx_foresee_submit(f, &call, 2), 0);
+        dtx_foresee_ended(f, id, 1000);
+        (void)dtx_foresee_turn(f, 2, 7, &busy);
+    }
+    ck_assert_uint_le(dtx_calls_known(c, "k", &mean), 2000);
+    dtx_foresee_destroy(f);
+    dtx_calls_destroy(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("predict/calls");
@@ -157,6 +224,8 @@ int main(void)
     tcase_add_loop_test(t, hints_are_put_right, 0, 5);
     tcase_add_loop_test(t, features_are_learned, 0, 3);
     tcase_add_test(t, what_is_kept_is_enough);
+    tcase_add_test(t, tasks_are_foreseen);
+    tcase_add_test(t, short_tasks_cost_nothing);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
