@@ -214,9 +214,15 @@ double dtx_foresee_cost(const struct dtx_foresight *f, uint64_t id)
     return t ? (double)t->cost : 0;
 }
 
-void dtx_foresee_forget(struct dtx_foresight *f, uint64_t last)
+void dtx_foresee_withdraw(struct dtx_foresight *f)
 {
-    f->base = last;
+    f->nx -= f->fact[--f->n].nx;
+    f->open--;
+}
+
+void dtx_foresee_forget(struct dtx_foresight *f)
+{
+    f->base += f->n;
     f->n = f->nx = 0;
     f->open = 0;
     f->passing = false;

@@ -35,7 +35,9 @@ bool dtx_foresee_turn(struct dtx_foresight *f, uint32_t slots, uint32_t most,
                       bool *busy);
 /* What is known now of a task; 0: nothing. */
 double dtx_foresee_cost(const struct dtx_foresight *f, uint64_t id);
-/* All have ended, or are given up: numbers go on behind 'last'. */
-void dtx_foresee_forget(struct dtx_foresight *f, uint64_t last);
+/* The last one was not submitted after all. */
+void dtx_foresee_withdraw(struct dtx_foresight *f);
+/* All have ended: forget them; numbers go on. */
+void dtx_foresee_forget(struct dtx_foresight *f);
 
 #endif
