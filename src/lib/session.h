@@ -204,7 +204,7 @@ int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
                    size_t bytes);
 int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
 
-/* lib/loop.c, rank 0: chunks for a rank, where a schedule cuts them
+/* lib/loop_books.c, rank 0: chunks for a rank, where a schedule cuts them
  * (dtx_broker_source_f). */
 bool dtx_loop_is_source(const struct dtx_region *g);
 void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* Loops and trees are run: their arguments are checked, and the call is put in
+ * words that must be alike on all ranks. */
+#include "lib/api.h"
+
+#include "base/hash.h"
+#include "sched/loop.h"
+
+/* The call for people; what it says must be alike on all ranks. */
+static void describe(struct dtx_region *g)
+{
+    const struct dtx_work *w = g->work;
+    const struct dtx_schedule_choice *c =
+        w->schedule.schedule ? &w->schedule : &g->session->options.schedule;
+    struct dtx_buf *b = &g->text;
+
+    if (g->style == &dtx_style_task)
+        dtx_buf_str(b, "tasks");
+    else if (g->style == &dtx_style_tree)
+        dtx_buf_printf(
+            b, "tree kernel %s (root %016llx)", g->kernel->name,
+            (unsigned long long)dtx_hash128(g->root, g->kernel->node_bytes, 3)
+                .lo);
+    else
+        dtx_buf_printf(b, "kernel %s for %llu .. %llu", g->kernel->name,
+                       (unsigned long long)g->begin,
+                       (unsigned long long)g->end);
+    if (g->args_bytes)
+        dtx_buf_printf(
+            b, ", %zu bytes of arguments (%016llx)", g->args_bytes,
+            (unsigned long long)dtx_hash128(g->args, g->args_bytes, 4).lo);
+    if (c->schedule && g->style == &dtx_style_loop)
+        dtx_buf_printf(b, ", schedule %s", c->schedule->name);
+    if (w->nred)
+        dtx_buf_printf(b, ", %u reductions of %zu bytes", w->nred,
+                       w->value_bytes);
+    if (w->result_bytes)
+        dtx_buf_printf(b, ", results of %zu bytes", w->result_bytes);
+    if (w->journaled && g->style == &dtx_style_loop)
+        dtx_buf_str(b, ", with a journal");
+}
+
+int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
+                size_t args_bytes)
+{
+    int rc;
+
+    if (args_bytes > DTX_MAX_ARGS || (args_bytes && !args))
+        return dtx_api_fail(args ? DTX_ELIMIT : DTX_EINVAL,
+                            "arguments have up to %u bytes", DTX_MAX_ARGS);
+    if (w->session->broken)
+        return dtx_api_fail(DTX_ESTATE,
+                            "an earlier call failed on this rank alone: the "
+                            "session can only be finalised");
+    g->session = w->session;
+    g->work = w;
+    g->kernel = w->kernel;
+    g->args = args;
+    g->args_bytes = args_bytes;
+    describe(g);
+    rc = g->text.failed ? dtx_api_fail(DTX_ENOMEM, "out of memory")
+                        : dtx_region_run(g, &dtx_api_error);
+    dtx_buf_free(&g->text);
+    return rc;
+}
+
+int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
+                 const void *args, size_t args_bytes)
+{
+    struct dtx_region g = {
+        .style = &dtx_style_loop, .begin = begin, .end = end};
+
+    if (!w || w->kernel->kind == DTX_KERNEL_TREE ||
+        w->kernel->kind == DTX_KERNEL_TASK)
+        return dtx_api_fail(DTX_EINVAL,
+                            "dtx_work_for: a kernel of dtx_kernel_each or "
+                            "dtx_kernel_range is needed");
+    if (begin > end)
+        return dtx_api_fail(DTX_EINVAL,
+                            "a loop from %llu to %llu: the end comes first",
+                            (unsigned long long)begin, (unsigned long long)end);
+    if (w->journaled &&
+        (w->nred || !w->result_bytes || end - begin > UINT32_MAX))
+        return dtx_api_fail(DTX_EINVAL,
+                            "dtx_work_for: a journal keeps results of "
+                            "iterations, up to 2^32 of them, and no sums");
+    return dtx_api_run(&g, w, args, args_bytes);
+}
+
+int dtx_work_tree(struct dtx_work *w, const void *root, const void *args,
+                  size_t args_bytes)
+{
+    struct dtx_region g = {.style = &dtx_style_tree, .root = root};
+
+    if (!w || !root || w->kernel->kind != DTX_KERNEL_TREE)
+        return dtx_api_fail(DTX_EINVAL,
+                            "dtx_work_tree: a kernel of dtx_kernel_tree and "
+                            "a root are needed");
+    return dtx_api_run(&g, w, args, args_bytes);
+}
+
+int dtx_for(const char *kernel, uint64_t begin, uint64_t end, const void *args,
+            size_t args_bytes)
+{
+    struct dtx_work w;
+    int rc = dtx_api_init_work(&w, kernel);
+
+    return rc < 0 ? rc : dtx_work_for(&w, begin, end, args, args_bytes);
+}
