@@ -67,6 +67,8 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 it looks for messages; default 200us
  *   bell=yes|no   wake ranks of the same node directly; default yes
  *   weight=X      of this rank's slots, for the schedules wf, awf-b, awf-c
+ *   predict=yes|no  foresee what submitted tasks take, from those before them;
+ *                 default yes
  * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
  * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
 DTX_PUBLIC int dtx_init(const char *options);
@@ -231,19 +233,29 @@ DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
 
 /* --- tasks ---------------------------------------------------------------- */
 
-/* What may be said of a task; zeroes say nothing. */
+/* What may be said of a task; zeroes say nothing.  What tasks take is learned
+ * in this session, kernel by kernel, from the bytes of their input, 'features'
+ * and 'cost', and with it those that wait are ordered, the dearest first, and
+ * shared between ranks in equal seconds (not tasks of some 20 us or less, whose
+ * order does not matter).  'cost' is believed until outcomes tell otherwise:
+ * then what is learned is by how much it is wrong, so any unit will do, the same
+ * for all tasks of a kernel.  With predict=no 'cost' is all that is known. */
 struct dtx_task_how {
     int priority;          /* higher ones first */
-    double cost;           /* seconds, or any unit: dear ones first */
+    double cost;           /* what it will take, a guess; 0: none */
     const uint64_t *after; /* numbers of tasks that must have succeeded */
     size_t nafter;
+    const double *features; /* numbers that say how much work it is: copied */
+    size_t nfeatures;       /* at most DTX_FEATURES */
 };
+#define DTX_FEATURES 8
 
 /* Rank 0: a task for the next dtx_work_run of 'w', or for the present one (from
  * within dtx_ended_f). 'in' (up to 1 MiB) is copied; 'how' may be NULL.
  * 'kernel' NULL: that of 'w'. Returns the task's number, from 1 on, or a
  * negative code: DTX_ENOENT (no such kernel of tasks, or 'after' names no task
- * of this run). */
+ * of this run), DTX_EINVAL (a number in 'how' is not finite, or a cost below
+ * 0), DTX_ELIMIT. */
 DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
                                    const void *in, size_t bytes,
                                    const struct dtx_task_how *how);

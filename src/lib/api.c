@@ -7,6 +7,7 @@
 
 #include "engine/broker.h"
 #include "engine/event.h"
+#include "predict/calls.h"
 
 struct dtx_session *dtx_api_session;
 struct dtx_error dtx_api_error;
@@ -49,8 +50,11 @@ static int make_broker(struct dtx_session *s)
         return DTX_OK;
     s->broker = dtx_broker_create(&c);
     s->actions = calloc(1, sizeof(*s->actions));
-    return s->broker && s->actions ? DTX_OK
-                                   : dtx_api_fail(DTX_ENOMEM, "out of memory");
+    if (s->options.predict)
+        s->calls = dtx_calls_create();
+    return s->broker && s->actions && (s->calls || !s->options.predict)
+               ? DTX_OK
+               : dtx_api_fail(DTX_ENOMEM, "out of memory");
 }
 
 static void free_session(struct dtx_session *s)
@@ -63,6 +67,7 @@ static void free_session(struct dtx_session *s)
     }
     free(s->kernel);
     dtx_broker_destroy(s->broker);
+    dtx_calls_destroy(s->calls);
     if (s->actions)
         dtx_actions_free(s->actions);
     free(s->actions);

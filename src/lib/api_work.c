@@ -8,6 +8,7 @@
 
 #include "engine/ledger.h"
 #include "lib/diary.h"
+#include "predict/foresee.h"
 
 int dtx_api_init_work(struct dtx_work *w, const char *kernel)
 {
@@ -55,6 +56,7 @@ void dtx_work_destroy(struct dtx_work *w)
     for (k = 0; k < w->nred; k++)
         free(w->red[k].identity);
     dtx_ledger_destroy(w->ledger);
+    dtx_foresee_destroy(w->foresight);
     dtx_diary_close(w->diary);
     free(w->profile);
     free(w);

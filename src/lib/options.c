@@ -49,6 +49,12 @@ static int read_bell(struct dtx_options *o, const char *v, struct dtx_error *e)
     return read_flag("bell", v, &o->bell, e);
 }
 
+static int read_predict(struct dtx_options *o, const char *v,
+                        struct dtx_error *e)
+{
+    return read_flag("predict", v, &o->predict, e);
+}
+
 static int read_nap(struct dtx_options *o, const char *v, struct dtx_error *e)
 {
     if (dtx_parse_duration(v, &o->nap_ns) < 0 || o->nap_ns < 1000 ||
@@ -87,6 +93,7 @@ static const struct word {
     {"nap", "DTX_NAP", read_nap},
     {"bell", "DTX_BELL", read_bell},
     {"weight", "DTX_WEIGHT", read_weight},
+    {"predict", "DTX_PREDICT", read_predict},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -157,7 +164,7 @@ static int unknown(const char *name, struct dtx_error *err)
                              near.best);
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
-                         "schedule=, bind=, nap=, bell= and weight=",
+                         "schedule=, bind=, nap=, bell=, weight= and predict=",
                          name);
 }
 
@@ -203,6 +210,7 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
 {
     struct dtx_options o = {.bind = true,
                             .bell = true,
+                            .predict = true,
                             .nap_ns = 200000,
                             .weight = 1};
     int rc = text ? read_text(&o, text, err) : DTX_OK;

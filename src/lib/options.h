@@ -18,7 +18,7 @@ struct dtx_schedule_choice {
 struct dtx_options {
     uint32_t slots; /* of a node; 0 = its cores */
     struct dtx_schedule_choice schedule;
-    bool bind, bell;
+    bool bind, bell, predict;
     int64_t nap_ns;
     double weight;
 };

@@ -27,6 +27,8 @@ struct dtx_broker;
 struct dtx_diary;
 struct dtx_broker_news;
 struct dtx_actions;
+struct dtx_calls;
+struct dtx_foresight;
 struct dtx_ledger;
 struct dtx_results;
 struct dtx_region;
@@ -168,6 +170,7 @@ struct dtx_work {
     struct dtx_diary *diary; /* rank 0 */
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
+    struct dtx_foresight *foresight; /* NULL: nothing is foreseen */
     dtx_ended_f ended;
     void *ended_ctx;
     /* loops */
@@ -187,6 +190,7 @@ struct dtx_session {
     size_t nkernels, kernels_cap;
     struct dtx_buf names; /* of the kernels, each with a newline */
     struct dtx_broker *broker; /* rank 0 */
+    struct dtx_calls *calls;   /* rank 0: what calls took; NULL: predict=no */
     struct dtx_actions *actions;
     struct dtx_work *works;
     uint32_t regions;

@@ -29,7 +29,7 @@ START_TEST(words_over_defaults_and_the_environment_over_both)
     ck_assert_ptr_null(o.schedule.schedule);
     ck_assert_int_eq(
         dtx_options_parse("  slots=3 schedule=fac:least=4\tbind=no\nnap=1ms "
-                          "bell=no weight=2.5",
+                          "bell=no predict=no weight=2.5",
                           &o, &err),
         DTX_OK);
     ck_assert(!o.bind && !o.bell && o.slots == 3 && o.nap_ns == 1000000);
