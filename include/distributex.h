@@ -238,8 +238,8 @@ DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
  * and 'cost', and with it those that wait are ordered, the dearest first, and
  * shared between ranks in equal seconds (not tasks of some 20 us or less, whose
  * order does not matter).  'cost' is believed until outcomes tell otherwise:
- * then what is learned is by how much it is wrong, so any unit will do, the same
- * for all tasks of a kernel.  With predict=no 'cost' is all that is known. */
+ * then what is learned is by how much it is wrong, so any unit will do, for all
+ * tasks of a kernel the same.  With predict=no 'cost' is all that is known. */
 struct dtx_task_how {
     int priority;          /* higher ones first */
     double cost;           /* what it will take, a guess; 0: none */
