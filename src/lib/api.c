@@ -7,6 +7,7 @@
 
 #include "engine/broker.h"
 #include "engine/event.h"
+#include "lib/learned.h"
 #include "predict/calls.h"
 
 struct dtx_session *dtx_api_session;
@@ -67,6 +68,7 @@ static void free_session(struct dtx_session *s)
     }
     free(s->kernel);
     dtx_broker_destroy(s->broker);
+    dtx_learned_close(s);
     dtx_calls_destroy(s->calls);
     if (s->actions)
         dtx_actions_free(s->actions);
@@ -95,6 +97,8 @@ int dtx_init_handle(const void *comm, size_t size, const char *options)
     dtx_buf_str(&s->names, "");
     dtx_api_session = s;
     rc = make_broker(s);
+    if (rc == DTX_OK)
+        rc = dtx_learned_open(s, &dtx_api_error);
     if (rc < 0)
         (void)dtx_finalize();
     return rc;
@@ -108,10 +112,12 @@ int dtx_init(const char *options)
 int dtx_finalize(void)
 {
     struct dtx_session *s = dtx_api_session;
-    int rc;
+    struct dtx_error unsaved = {0};
+    int rc, saved;
 
     if (!s)
         return dtx_api_outside("dtx_finalize");
+    saved = dtx_learned_save(s, true, &unsaved);
     while (s->works)
         dtx_work_destroy(s->works);
     dtx_crew_stop(&s->crew);
@@ -122,9 +128,12 @@ int dtx_finalize(void)
         return dtx_api_fail(rc,
                             "dtx_finalize: a rank was lost, and so MPI is not "
                             "finalised: end without any further call of it");
-    return rc < 0 ? dtx_api_fail(rc, "dtx_finalize: the ranks did not come "
-                                     "together")
-                  : rc;
+    if (rc < 0)
+        return dtx_api_fail(rc, "dtx_finalize: the ranks did not come "
+                                "together");
+    if (saved < 0)
+        dtx_api_error = unsaved;
+    return saved;
 }
 
 int dtx_rank(void)

@@ -9,6 +9,7 @@
 #include "engine/ledger.h"
 #include "lib/diary.h"
 #include "predict/foresee.h"
+#include "sched/recall.h"
 
 int dtx_api_init_work(struct dtx_work *w, const char *kernel)
 {
@@ -35,6 +36,12 @@ struct dtx_work *dtx_work_create(const char *kernel)
         free(w);
         return NULL;
     }
+    w->recall = dtx_recall_create();
+    if (!w->recall) {
+        (void)dtx_api_fail(DTX_ENOMEM, "out of memory");
+        free(w);
+        return NULL;
+    }
     w->remembers = true;
     w->next = w->session->works;
     w->at = &w->session->works;
@@ -58,7 +65,7 @@ void dtx_work_destroy(struct dtx_work *w)
     dtx_ledger_destroy(w->ledger);
     dtx_foresee_destroy(w->foresight);
     dtx_diary_close(w->diary);
-    free(w->profile);
+    dtx_recall_destroy(w->recall);
     free(w);
 }
 

@@ -15,7 +15,7 @@
 #include "sched/loop.h"
 
 #define MOST_SLOTS 65536
-#define LONGEST 256 /* bytes of a word */
+#define LONGEST (DTX_MAX_PATH + 16) /* bytes of a word */
 
 static int read_slots(struct dtx_options *o, const char *v, struct dtx_error *e)
 {
@@ -53,6 +53,19 @@ static int read_predict(struct dtx_options *o, const char *v,
                         struct dtx_error *e)
 {
     return read_flag("predict", v, &o->predict, e);
+}
+
+static int read_learned(struct dtx_options *o, const char *v,
+                        struct dtx_error *e)
+{
+    size_t len = strlen(v);
+
+    if (len == 0 || len >= sizeof(o->learned))
+        return dtx_error_set(e, DTX_EINVAL,
+                             "learned=: the name of a file of up to %zu bytes "
+                             "is needed", sizeof(o->learned) - 1);
+    memcpy(o->learned, v, len + 1);
+    return DTX_OK;
 }
 
 static int read_nap(struct dtx_options *o, const char *v, struct dtx_error *e)
@@ -94,6 +107,7 @@ static const struct word {
     {"bell", "DTX_BELL", read_bell},
     {"weight", "DTX_WEIGHT", read_weight},
     {"predict", "DTX_PREDICT", read_predict},
+    {"learned", "DTX_LEARNED", read_learned},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -164,7 +178,8 @@ static int unknown(const char *name, struct dtx_error *err)
                              near.best);
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
-                         "schedule=, bind=, nap=, bell=, weight= and predict=",
+                         "schedule=, bind=, nap=, bell=, weight=, predict= and "
+                         "learned=",
                          name);
 }
 

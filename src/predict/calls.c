@@ -171,6 +171,11 @@ uint64_t dtx_calls_known(const struct dtx_calls *c, const char *kernel,
     return k ? k->n : 0;
 }
 
+uint64_t dtx_calls_outcomes(const struct dtx_calls *c)
+{
+    return c->turns;
+}
+
 double dtx_calls_ratio(const struct dtx_calls *c, const char *kernel)
 {
     const struct kernel *k = find(c, kernel);

@@ -35,6 +35,8 @@ int dtx_calls_learn(struct dtx_calls *c, const struct dtx_kernel_call *call,
 /* Outcomes of a kernel that were learned, and their mean; 0: none. */
 uint64_t dtx_calls_known(const struct dtx_calls *c, const char *kernel,
                          double *mean);
+/* Outcomes learned, of all kernels. */
+uint64_t dtx_calls_outcomes(const struct dtx_calls *c);
 /* Seconds of one unit of the hints of a kernel, at first sight; 1 before any
  * outcome with one. */
 double dtx_calls_ratio(const struct dtx_calls *c, const char *kernel);
