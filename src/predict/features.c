@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FIRST_FREE 2      /* of x: those before have a fixed meaning */
@@ -381,9 +382,10 @@ void dtx_features_of_call(const struct dtx_kernel_call *c,
     memset(out, 0, sizeof(*out));
     key = mix(key, c->kernel, len);
     out->class_key = out->program_key = key | 1;
-    len = len < sizeof(out->text) ? len : sizeof(out->text) - 1;
-    memcpy(out->text, c->kernel, len);
-    out->program_len = (uint16_t)len;
+    len = (size_t)snprintf(out->text, sizeof(out->text), "kernel %s%s",
+                           c->kernel, hinted ? " (with hints)" : "");
+    out->program_len = (uint16_t)(len < sizeof(out->text)
+                                      ? len : sizeof(out->text) - 1);
     out->x[0] = log_of((double)c->bytes);
     out->x[1] = hinted ? (float)log(c->hint) : 0;
     key = mix_number(mix_number(key, (double)c->bytes), c->hint);
