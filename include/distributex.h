@@ -22,7 +22,8 @@
  * runs.  Kernels run on several threads at once and must not call MPI.
  *
  * Losses: a rank that dies does not end the others where the launcher leaves
- * them alive (mpirun --enable-recovery).  In loops and submitted tasks what it
+ * them alive (mpirun --enable-recovery).  It is noticed at once; when a node is
+ * cut off, after lost-after=.  In loops and submitted tasks what it
  * had is run again, done or not, on the others, and the result is that of each
  * iteration counted once; the session goes on without it.  Kernels may
  * therefore run again for an index, a task's outcome and a delivered result
@@ -71,6 +72,8 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *   weight=X      of this rank's slots, for the schedules wf, awf-b, awf-c
  *   predict=yes|no  foresee what submitted tasks take, from those before them;
  *                 default yes
+ *   lost-after=TIME  without an answer of another node for so long, its ranks
+ *                 count as lost; default 5s, 0: never
  *   learned=FILE  keep what kernels took from run to run; see below
  * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
  * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */

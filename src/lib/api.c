@@ -25,7 +25,8 @@ static int open_session(struct dtx_session *s, const void *comm, size_t size)
                                 .comm_size = size,
                                 .jobs = s->options.slots,
                                 .bells = s->options.bell,
-                                .nap_ns = s->options.nap_ns};
+                                .nap_ns = s->options.nap_ns,
+                                .lost_after_ns = s->options.lost_after_ns};
     int rc = dtx_net_open(&s->net, &n, s->options.weight, &dtx_api_error);
     unsigned slots;
     uint32_t r;

@@ -77,6 +77,18 @@ static int read_nap(struct dtx_options *o, const char *v, struct dtx_error *e)
     return DTX_OK;
 }
 
+static int read_lost_after(struct dtx_options *o, const char *v,
+                           struct dtx_error *e)
+{
+    if (dtx_parse_duration(v, &o->lost_after_ns) < 0 ||
+        o->lost_after_ns > 86400 * DTX_SEC_NS ||
+        (o->lost_after_ns > 0 && o->lost_after_ns < DTX_SEC_NS))
+        return dtx_error_set(e, DTX_EINVAL,
+                             "lost-after=%s: a time from 1s to 24h is needed, "
+                             "or 0 for never", v);
+    return DTX_OK;
+}
+
 static int read_weight(struct dtx_options *o, const char *v,
                        struct dtx_error *e)
 {
@@ -108,6 +120,7 @@ static const struct word {
     {"weight", "DTX_WEIGHT", read_weight},
     {"predict", "DTX_PREDICT", read_predict},
     {"learned", "DTX_LEARNED", read_learned},
+    {"lost-after", "DTX_LOST_AFTER", read_lost_after},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -178,8 +191,8 @@ static int unknown(const char *name, struct dtx_error *err)
                              near.best);
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
-                         "schedule=, bind=, nap=, bell=, weight=, predict= and "
-                         "learned=",
+                         "schedule=, bind=, nap=, bell=, weight=, predict=, "
+                         "learned= and lost-after=",
                          name);
 }
 
@@ -227,6 +240,7 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
                             .bell = true,
                             .predict = true,
                             .nap_ns = 200000,
+                            .lost_after_ns = 5 * DTX_SEC_NS,
                             .weight = 1};
     int rc = text ? read_text(&o, text, err) : DTX_OK;
     size_t i;

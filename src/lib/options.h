@@ -22,7 +22,7 @@ struct dtx_options {
     struct dtx_schedule_choice schedule;
     char learned[DTX_MAX_PATH]; /* a file; "": none */
     bool bind, bell, predict;
-    int64_t nap_ns;
+    int64_t nap_ns, lost_after_ns;
     double weight;
 };
 

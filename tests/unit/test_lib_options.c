@@ -49,6 +49,7 @@ static const struct {
     {"slots=0", "from 1"},          {"slots=70000", "65536"},
     {"slot=1", "slots="},           {"xyzzy=1", "schedule="},
     {"bind=maybe", "yes or no"},    {"nap=2s", "from 1us to 1s"},
+    {"lost-after=1ms", "from 1s"},  {"learned=", "a file"},
     {"nap=1ns", "from 1us to 1s"},  {"weight=0", "above 0"},
     {"weight=nan", "above 0"},      {"weight=1x", "above 0"},
     {"schedule=gs", "gss"},         {"schedule=fsc", "fsc:h=1us:sigma=10us"},
