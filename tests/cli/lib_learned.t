@@ -36,7 +36,7 @@ test_case "the first sweep of the second run begins with the dearest" '
     run 2 400
     grep -q "^had 0 loops, 0 outcomes; left out 0; well" out || fail "$(cat out)"
     dearest -gt 100
-    for ranks in 2 1 3; do
+    for ranks in 1 3; do
         run $ranks 400
         grep -q "^had 1 loops" out || fail "$(cat out)"
         dearest -eq 0
@@ -86,10 +86,9 @@ test_case "what is damaged is left out, what is foreign is left alone" '
     printf X | dd of=kept bs=1 seek=40 conv=notrunc 2>/dev/null
     run 2 400
     grep -q "left out 1; damaged data: .*left out" out || fail "$(cat out)"
-    run 2 400
-    grep -q "left out 0; well" out || fail "$(cat out)"
     head -c $((size / 3)) kept >part && mv part kept
     run 2 400
+    grep -q "left out 1; damaged" out || fail "$(cat out)"
     echo "my own notes" >kept
     run 2 400
     grep -q "not ours.*kept: .*not a journal" out || fail "$(cat out)"
