@@ -30,6 +30,10 @@
  * still come once.  A tree, tasks that spawn others, and the loss of rank 0 end
  * with DTX_ELOST on every rank, and the session with it.
  *
+ * A rank that cannot go on (it has no memory) ends the call with its code on
+ * every rank; the text of the error names it, and the session can only be
+ * finalised (DTX_ESTATE from all other calls that run something).
+ *
  * Memory: what is passed by pointer stays the caller's and must stay there
  * until the call returns, unless a function says otherwise.
  */

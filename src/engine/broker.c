@@ -39,6 +39,7 @@ struct dtx_broker {
     uint32_t round;    /* KOVERs sent in this region */
     uint64_t asks;
     bool over;
+    bool failed;       /* for good: a rank could not go on */
     int code;          /* of the last KOVER */
     int64_t now_ns;
     struct dtx_broker_region g;
@@ -108,6 +109,11 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g)
     b->g = *g;
 }
 
+bool dtx_broker_failed(const struct dtx_broker *b)
+{
+    return b->failed;
+}
+
 bool dtx_broker_over(const struct dtx_broker *b)
 {
     return b->over;
@@ -125,7 +131,7 @@ void dtx_broker_bank(struct dtx_broker *b, uint32_t rank, uint32_t round)
 
 bool dtx_broker_complete(const struct dtx_broker *b)
 {
-    return b->over && b->complete == b->alive;
+    return b->over && !b->failed && b->complete == b->alive;
 }
 
 uint32_t dtx_broker_round(const struct dtx_broker *b)
@@ -423,7 +429,7 @@ static int regain(struct dtx_broker *b, uint32_t r)
 
 static int on_lost(struct dtx_broker *b, uint32_t r)
 {
-    bool settled = b->over && (b->code != DTX_OK ||
+    bool settled = b->over && (b->failed || b->code != DTX_OK ||
                                b->peer[r].banked == b->round);
     struct dtx_buf t = DTX_BUF_INIT;
     int rc;
@@ -451,6 +457,30 @@ static int on_cancel(struct dtx_broker *b, const struct dtx_msg *m)
     dtx_buf_append(&text, m->u.kcancel.text.data, m->u.kcancel.text.len);
     end_region(b, m->u.kcancel.code < 0 ? m->u.kcancel.code : DTX_ECANCEL,
                text.len ? text.data : "");
+    dtx_buf_free(&text);
+    return DTX_OK;
+}
+
+/* 'from' has left: all others are to leave, and to know why. */
+static int on_fail(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
+{
+    struct dtx_msg tell = {.kind = DTX_MSG_KFAIL};
+    struct dtx_buf text = DTX_BUF_INIT;
+    uint32_t r;
+
+    if (b->failed)
+        return DTX_OK;
+    b->over = b->failed = true;
+    dtx_buf_printf(&text, "rank %u: %.*s", from, (int)m->u.kfail.text.len,
+                   m->u.kfail.text.data);
+    tell.u.kfail.code = m->u.kfail.code;
+    tell.u.kfail.text = text.failed ? m->u.kfail.text
+                                    : (struct dtx_str){text.data, text.len};
+    for (r = 0; r < b->n; r++) {
+        if (r != from && !b->peer[r].lost)
+            send(b, r, &tell);
+    }
+    (void)dtx_actions_add(b->out, DTX_ACT_FINISH);
     dtx_buf_free(&text);
     return DTX_OK;
 }
@@ -484,6 +514,8 @@ static int on_frame(struct dtx_broker *b, const struct dtx_event *ev)
 
     if (from >= b->n || dtx_msg_decode(ev->u.frame.data, ev->u.frame.len, &m))
         return DTX_EPROTO;
+    if (m.kind == DTX_MSG_KFAIL && !b->peer[from].lost)
+        return on_fail(b, from, &m);
     if (b->over || m.epoch != b->g.number || b->peer[from].lost)
         return DTX_OK;
     rc = on_message(b, from, &m);

@@ -23,6 +23,9 @@
  *    the books of work (engine/owners.h, engine/ledger.h) is told of all that
  *    moves, and asked what a lost rank had.
  *
+ *  - A rank that cannot go on says KFAIL: all others are told, by name, and the
+ *    region is over without parts or value; no other can follow.
+ *
  * Same contract as engine/event.h: event in, actions out (SEND; FINISH when a
  * region is over, after its KOVERs), no clock, no chance.  A step costs the
  * logarithm of the ranks for each message it hears or sends.
@@ -87,6 +90,8 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g);
  * other regions, and of lost ranks, are dropped. */
 int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
                     struct dtx_actions *out);
+/* Has a rank failed? Then no other region can begin. */
+bool dtx_broker_failed(const struct dtx_broker *b);
 bool dtx_broker_over(const struct dtx_broker *b);
 /* The part of 'rank' of this round has come. */
 void dtx_broker_bank(struct dtx_broker *b, uint32_t rank, uint32_t round);

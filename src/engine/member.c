@@ -31,15 +31,32 @@ static int hold(struct dtx_member *m, const void *frame, size_t len)
     return m->held.failed ? DTX_ENOMEM : DTX_MEMBER_NOTHING;
 }
 
+/* Why it ends. False when out of memory. */
+static bool keep_why(struct dtx_member *m, int32_t code, struct dtx_str text)
+{
+    m->code = code;
+    dtx_buf_clear(&m->text);
+    dtx_buf_append(&m->text, text.data, text.len);
+    return !m->text.failed;
+}
+
+/* Also without the memory for the text. */
+static int on_fail(struct dtx_member *m, const struct dtx_msg *msg)
+{
+    int32_t code = msg->u.kfail.code;
+
+    m->over = true;
+    (void)keep_why(m, code < 0 ? code : DTX_EPROTO, msg->u.kfail.text);
+    return DTX_MEMBER_FAIL;
+}
+
 static int on_over(struct dtx_member *m, const struct dtx_msg *msg)
 {
     m->rounds++;
     m->over = true;
     m->thief_slots = 0;
-    m->code = msg->u.kover.code;
-    dtx_buf_clear(&m->text);
-    dtx_buf_append(&m->text, msg->u.kover.text.data, msg->u.kover.text.len);
-    return m->text.failed ? DTX_ENOMEM : DTX_MEMBER_STOP;
+    return keep_why(m, msg->u.kover.code, msg->u.kover.text) ? DTX_MEMBER_STOP
+                                                             : DTX_ENOMEM;
 }
 
 static int on_grant(struct dtx_member *m)
@@ -53,6 +70,8 @@ static int on_grant(struct dtx_member *m)
 int dtx_member_hear(struct dtx_member *m, const struct dtx_msg *msg,
                     const void *frame, size_t len)
 {
+    if (msg->kind == DTX_MSG_KFAIL)
+        return on_fail(m, msg);
     if (msg->kind != DTX_MSG_KYIELD && msg->kind != DTX_MSG_KGRANT &&
         msg->kind != DTX_MSG_KOVER)
         return DTX_MEMBER_OTHER;

@@ -8,7 +8,8 @@
  * more, and another KOVER closes it.  A part is then what was done since the
  * last one.  Frames that come between a KOVER and the part that answers it are
  * held back until that is sent, so that a part is exactly what the rank had at
- * the KOVER.
+ * the KOVER.  A rank that cannot go on (it has no memory) says KFAIL and
+ * leaves; whoever hears of one leaves as well, whatever was due.
  *
  * Pure: no threads, no network, no clock.
  */
@@ -29,7 +30,7 @@ struct dtx_member {
     bool want_sent, idle_sent;
     uint32_t thief_slots; /* somebody waits for a share; 0: nobody */
     bool over;
-    int32_t code;        /* of the last KOVER */
+    int32_t code;        /* of the last KOVER, or of a KFAIL */
     struct dtx_buf text; /* likewise */
     struct dtx_buf held; /* frames, each with its length before it */
     size_t held_at;
@@ -40,6 +41,7 @@ enum dtx_member_do {
     DTX_MEMBER_TAKE,  /* the KGRANT's work */
     DTX_MEMBER_SHARE, /* somebody waits: thief_slots */
     DTX_MEMBER_STOP,  /* begin nothing more: hand in a part */
+    DTX_MEMBER_FAIL,  /* a rank cannot go on, and so nobody can: code, text */
     DTX_MEMBER_OTHER  /* not of the broker: see to it yourself */
 };
 

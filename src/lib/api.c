@@ -19,29 +19,16 @@ int dtx_api_outside(const char *what)
                         "%s: there is no session: call dtx_init first", what);
 }
 
-static int open_session(struct dtx_session *s, const void *comm, size_t size)
+static int start_crew(struct dtx_session *s)
 {
-    struct dtx_net_options n = {.comm = comm,
-                                .comm_size = size,
-                                .jobs = s->options.slots,
-                                .bells = s->options.bell,
-                                .nap_ns = s->options.nap_ns,
-                                .lost_after_ns = s->options.lost_after_ns};
-    int rc = dtx_net_open(&s->net, &n, s->options.weight, &dtx_api_error);
-    unsigned slots;
+    unsigned slots = s->net.slots[s->net.rank];
     uint32_t r;
 
-    if (rc < 0)
-        return rc;
-    slots = s->net.slots[s->net.rank];
     for (r = 0; r < s->net.size; r++)
         s->slots_all += s->net.slots[r];
-    rc = dtx_crew_start(&s->crew, &s->net, slots,
-                        s->options.bind ? s->net.pu : NULL, !s->net.threads,
-                        &dtx_api_error);
-    if (rc < 0)
-        (void)dtx_net_close(&s->net);
-    return rc;
+    return dtx_crew_start(&s->crew, &s->net, slots,
+                          s->options.bind ? s->net.pu : NULL, !s->net.threads,
+                          &dtx_api_error);
 }
 
 static int make_broker(struct dtx_session *s)
@@ -57,6 +44,53 @@ static int make_broker(struct dtx_session *s)
     return s->broker && s->actions && (s->calls || !s->options.predict)
                ? DTX_OK
                : dtx_api_fail(DTX_ENOMEM, "out of memory");
+}
+
+/* What one rank could not do alone, none has done. */
+static int agree(struct dtx_session *s, int rc)
+{
+    int32_t mine = rc, *all = calloc(s->net.size, sizeof(*all));
+    uint32_t r;
+
+    if (!all)
+        return dtx_api_fail(DTX_ENOMEM, "out of memory");
+    if (dtx_transport_allgather(s->net.transport, &mine, sizeof(mine), all) < 0)
+        rc = dtx_api_fail(DTX_EMPI, "dtx_init: the ranks cannot agree");
+    for (r = 0; r < s->net.size && rc == DTX_OK; r++) {
+        if (all[r] < 0)
+            rc = dtx_api_fail(all[r], "dtx_init: rank %u: %s", r,
+                              dtx_strerror(all[r]));
+    }
+    free(all);
+    return rc;
+}
+
+static int open_session(struct dtx_session *s, const void *comm, size_t size)
+{
+    struct dtx_net_options n = {.comm = comm,
+                                .comm_size = size,
+                                .jobs = s->options.slots,
+                                .bells = s->options.bell,
+                                .nap_ns = s->options.nap_ns,
+                                .lost_after_ns = s->options.lost_after_ns};
+    int rc = dtx_net_open(&s->net, &n, s->options.weight, &dtx_api_error);
+    bool crew;
+
+    if (rc < 0)
+        return rc;
+    rc = start_crew(s);
+    crew = rc == DTX_OK;
+    if (rc == DTX_OK)
+        rc = make_broker(s);
+    rc = agree(s, rc);
+    if (rc == DTX_OK)
+        rc = agree(s, dtx_learned_open(s, &dtx_api_error));
+    if (rc == DTX_OK)
+        return rc;
+    if (crew)
+        dtx_crew_stop(&s->crew);
+    (void)dtx_net_close(&s->net);
+    return rc;
 }
 
 static void free_session(struct dtx_session *s)
@@ -97,12 +131,7 @@ int dtx_init_handle(const void *comm, size_t size, const char *options)
     }
     dtx_buf_str(&s->names, "");
     dtx_api_session = s;
-    rc = make_broker(s);
-    if (rc == DTX_OK)
-        rc = dtx_learned_open(s, &dtx_api_error);
-    if (rc < 0)
-        (void)dtx_finalize();
-    return rc;
+    return DTX_OK;
 }
 
 int dtx_init(const char *options)

@@ -58,6 +58,8 @@ static int add_kernel(const char *name, const struct dtx_kernel *model)
     if (k)
         k->name = strdup(name);
     if (!k || !grown || !k->name) {
+        if (k)
+            free(k->name);
         free(k);
         return dtx_api_fail(DTX_ENOMEM, "out of memory");
     }

@@ -54,8 +54,8 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
                             "arguments have up to %u bytes", DTX_MAX_ARGS);
     if (w->session->broken)
         return dtx_api_fail(DTX_ESTATE,
-                            "an earlier call failed on this rank alone: the "
-                            "session can only be finalised");
+                            "an earlier call could not go on: the session can "
+                            "only be finalised");
     g->session = w->session;
     g->work = w;
     g->kernel = w->kernel;

@@ -10,6 +10,7 @@
 
 #define HEAVY_NS 300000u  /* an iteration worth moving by itself */
 #define MOST_SEGMENTS 4096u /* in one share */
+#define MOST_NS (UINT64_C(1) << 56) /* that a segment is thought to take */
 
 bool dtx_loop_is_source(const struct dtx_region *g)
 {
@@ -61,26 +62,29 @@ bool dtx_loop_refill(struct dtx_loop *l)
 
 /* --- the communicating thread's ------------------------------------------- */
 
-static int take(struct dtx_region *g, struct dtx_str work)
+static int take(struct dtx_region *g, struct dtx_cursor *c)
 {
     struct dtx_loop *l = dtx_loop_of(g);
-    struct dtx_crew *crew = &g->session->crew;
-    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
-    int rc = DTX_OK;
+    uint64_t first = dtx_get_u32(c), count = dtx_get_u32(c);
+    uint64_t ns = dtx_get_u64(c);
 
-    (void)pthread_mutex_lock(&crew->lock);
-    while (rc == DTX_OK && !dtx_cursor_done(&c)) {
-        uint64_t first = dtx_get_u32(&c), count = dtx_get_u32(&c);
-        uint64_t ns = dtx_get_u64(&c);
+    if (c->bad || count == 0 || first + count > l->total)
+        return DTX_EPROTO;
+    return dtx_loop_add(l, (uint32_t)first, (uint32_t)count, ns) ? DTX_OK
+                                                                 : DTX_ENOMEM;
+}
 
-        if (c.bad || count == 0 || first + count > l->total)
-            rc = DTX_EPROTO;
-        else if (!dtx_loop_add(l, (uint32_t)first, (uint32_t)count, ns))
-            rc = DTX_ENOMEM;
-    }
-    (void)pthread_mutex_unlock(&crew->lock);
-    atomic_store(&l->low, false);
-    return rc;
+static void taken(struct dtx_region *g)
+{
+    atomic_store(&dtx_loop_of(g)->low, false);
+}
+
+/* Far below what overflows in sums of them: years. */
+static uint64_t cost_by_rate(uint64_t count, uint64_t unit_ps)
+{
+    uint64_t ns = unit_ps / 1000 + 1;
+
+    return count > MOST_NS / ns ? MOST_NS : count * ns;
 }
 
 /* What a segment costs: as the profile said, or by the last batch's rate.
@@ -89,10 +93,12 @@ static uint64_t cost_of(const struct dtx_loop *l, const struct dtx_segment *s)
 {
     uint64_t unit = atomic_load_explicit(&l->unit_ps, memory_order_relaxed);
 
-    if (s->ns && l->guessed && unit > 0 && l->guess_ps > 0)
-        return (uint64_t)((double)s->ns * (double)unit / (double)l->guess_ps) +
-               1;
-    return s->ns ? s->ns : s->count * (unit / 1000 + 1);
+    if (s->ns && l->guessed && unit > 0 && l->guess_ps > 0) {
+        double ns = (double)s->ns * (double)unit / (double)l->guess_ps;
+
+        return ns < (double)MOST_NS ? (uint64_t)ns + 1 : MOST_NS;
+    }
+    return s->ns ? s->ns : cost_by_rate(s->count, unit);
 }
 
 static uint64_t cost_behind(const struct dtx_loop *l)
@@ -160,12 +166,14 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     uint64_t here, want;
 
     (void)pthread_mutex_lock(&c->lock);
-    here = dtx_range_left(&l->cur) * (unit / 1000 + 1);
-    want = (here + cost_behind(l)) * slots / (slots + c->n);
+    here = cost_by_rate(dtx_range_left(&l->cur), unit);
+    want = (uint64_t)((double)(here + cost_behind(l)) * slots /
+                      ((double)slots + c->n));
     want = give_segments(l, want, out);
     if (want > 0 || out->len == 0) {
         uint32_t part = want >= here ? 1000
-                                     : (uint32_t)(want * 1000 / (here + 1));
+                                     : (uint32_t)((double)want * 1000 /
+                                                  (double)(here + 1));
 
         if (keep == 0 && dtx_range_left(&l->cur) == 1)
             part = 1000;
@@ -213,6 +221,7 @@ const struct dtx_style dtx_style_loop = {
     .begin = dtx_loop_begin,
     .step = dtx_loop_step,
     .take = take,
+    .taken = taken,
     .give = give,
     .wants = wants,
     .left_ns = left_ns,

@@ -71,12 +71,21 @@ static void begin_work(struct dtx_run *r)
 
 static int take(struct dtx_run *r, const struct dtx_msg *m)
 {
-    int rc = r->g->style->take(r->g, m->u.kgrant.work);
+    struct dtx_crew *crew = &r->s->crew;
+    struct dtx_cursor c =
+        dtx_cursor_over(m->u.kgrant.work.data, m->u.kgrant.work.len);
+    int rc = DTX_OK;
 
-    if (rc == DTX_OK && !r->working)
+    if (!r->working)
         begin_work(r);
-    else if (rc == DTX_OK)
-        dtx_crew_publish(&r->s->crew);
+    (void)pthread_mutex_lock(&crew->lock);
+    while (rc == DTX_OK && !dtx_cursor_done(&c))
+        rc = r->g->style->take(r->g, &c);
+    if (r->g->style->taken)
+        r->g->style->taken(r->g);
+    (void)pthread_mutex_unlock(&crew->lock);
+    if (rc == DTX_OK)
+        dtx_crew_publish(crew);
     return rc;
 }
 
@@ -107,8 +116,11 @@ static int on_frame(struct dtx_run *r, uint32_t from)
 
     if (dtx_msg_decode(r->frame.data, r->frame.len, &m))
         return DTX_EPROTO;
-    if (m.epoch != r->g->number || r->s->net.lost[from])
+    if (r->s->net.lost[from] ||
+        (m.epoch != r->g->number && m.kind != DTX_MSG_KFAIL))
         return DTX_OK;
+    if (m.kind == DTX_MSG_KFAIL && from != 0)
+        return dtx_lead_hear(r, from, &m);
     what = dtx_member_hear(&r->member, &m, r->frame.data, r->frame.len);
     switch (what) {
     case DTX_MEMBER_NOTHING:
@@ -118,6 +130,9 @@ static int on_frame(struct dtx_run *r, uint32_t from)
     case DTX_MEMBER_SHARE:
         set_orders(r, true);
         return DTX_OK;
+    case DTX_MEMBER_FAIL:
+        r->told = true;
+        return r->member.code;
     case DTX_MEMBER_STOP:
         stop(r);
         return DTX_OK;
@@ -436,6 +451,7 @@ static int make_slots(struct dtx_region *g)
     g->call = aligned_alloc(_Alignof(struct dtx_call), n * sizeof(*g->call));
     if (!g->call)
         return DTX_ENOMEM;
+    memset(g->call, 0, n * sizeof(*g->call));
     if (stride)
         values = aligned_alloc(128, n * stride);
     if (stride && !values)
@@ -443,7 +459,6 @@ static int make_slots(struct dtx_region *g)
     for (i = 0; i < n; i++) {
         struct dtx_call *c = &g->call[i];
 
-        memset(c, 0, sizeof(*c));
         c->session = g->session;
         c->region = g;
         c->slot = i;
@@ -471,12 +486,27 @@ static int prepare(struct dtx_run *r)
     return rc;
 }
 
+/* This rank cannot go on: the others must not wait for it. */
+static void fail(struct dtx_run *r)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KFAIL, .epoch = r->g->number};
+
+    m.u.kfail.code = r->rc;
+    m.u.kfail.text = dtx_str_of(dtx_strerror(r->rc));
+    if (r->s->net.rank == 0)
+        dtx_lead_fail(r, &m);
+    else if (!r->s->net.lost[0])
+        dtx_run_send(r, 0, &m);
+}
+
 static int conclude(struct dtx_run *r, struct dtx_error *err)
 {
     struct dtx_region *g = r->g;
-
     int code = r->member.code;
 
+    if (r->told)
+        return dtx_error_set(err, r->rc, "%s: %s", g->text.data,
+                             r->member.text.len ? r->member.text.data : "");
     if (r->rc < 0)
         return dtx_error_set(err, r->rc, "%s: %s", g->text.data,
                              r->rc == DTX_ELOST ? "rank 0 is lost"
@@ -550,6 +580,8 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
         if (dtx_diary_sync(w->diary, &e) < 0)
             dtx_region_trouble(g, &e);
     }
+    if (r.rc < 0 && !r.told)
+        fail(&r);
     rc = conclude(&r, err);
     if (rc == DTX_OK)
         (void)dtx_learned_save(g->session, false, &unsaved);

@@ -25,6 +25,7 @@ struct dtx_run {
     struct dtx_profile *profile;
     bool valued;
     int rc;               /* of what is done here */
+    bool told;            /* it is another rank that failed: 'rc' is its */
     /* rank 0, of each rank */
     struct dtx_buf *part; /* its KPART, while results that it names lack */
     uint64_t *taken;      /* results that have come */
@@ -38,6 +39,8 @@ int dtx_lead_begin(struct dtx_run *r, uint64_t digest);
 void dtx_lead_end(struct dtx_run *r);
 /* A frame that is no member's matter: 0 or negative. */
 int dtx_lead_hear(struct dtx_run *r, uint32_t from, const struct dtx_msg *m);
+/* This rank has failed: the others are to know. */
+void dtx_lead_fail(struct dtx_run *r, const struct dtx_msg *m);
 void dtx_lead_lose(struct dtx_run *r, uint32_t rank);
 /* All parts are there: tell all ranks. False: they are not. */
 bool dtx_lead_conclude(struct dtx_run *r);

@@ -30,6 +30,19 @@ static void step_broker(struct dtx_run *r, struct dtx_event *ev)
         r->rc = rc;
 }
 
+void dtx_lead_fail(struct dtx_run *r, const struct dtx_msg *m)
+{
+    struct dtx_event ev = {.kind = DTX_EV_FRAME};
+
+    dtx_buf_clear(&r->out);
+    dtx_msg_encode(&r->out, m);
+    ev.u.frame.from = r->s->net.rank;
+    ev.u.frame.data = r->out.data;
+    ev.u.frame.len = r->out.len;
+    if (!r->out.failed)
+        step_broker(r, &ev);
+}
+
 /* --- beginning and end ---------------------------------------------------- */
 
 static bool on_moved(void *region, uint32_t from, uint32_t to,

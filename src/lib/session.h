@@ -97,8 +97,11 @@ struct dtx_style {
     int (*begin)(struct dtx_region *g);
     /* A slot's. */
     bool (*step)(void *region, unsigned slot);
-    /* Bytes that another rank has parted with. 0 or negative. */
-    int (*take)(struct dtx_region *g, struct dtx_str work);
+    /* With the crew's lock held: the next piece of what another rank has parted
+     * with, as bytes (0 or negative); and there is no more of it (may be
+     * NULL). */
+    int (*take)(struct dtx_region *g, struct dtx_cursor *work);
+    void (*taken)(struct dtx_region *g);
     /* Part with a share for a rank of so many slots: appended to 'out', and
      * '*left_ns' set (-1: unknown). True when that is the answer, even if it
      * is nothing; false: ask again later. */

@@ -69,10 +69,11 @@ static void pass_on(struct dtx_region *g, struct own *o)
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
 
-    if (o->ended.len == 0)
+    if (o->ended.len == 0 && !o->ended.failed)
         return;
     (void)pthread_mutex_lock(&c->lock);
     dtx_buf_append(&t->ended, o->ended.data, o->ended.len);
+    t->ended.failed |= o->ended.failed; /* some are missing */
     (void)pthread_mutex_unlock(&c->lock);
     dtx_buf_clear(&o->ended);
     dtx_net_ring(&g->session->net);
@@ -436,29 +437,27 @@ static void end(struct dtx_region *g)
     free(t);
 }
 
-static int take(struct dtx_region *g, struct dtx_str work)
+static int take(struct dtx_region *g, struct dtx_cursor *c)
 {
-    struct tasks *t = tasks_of(g);
-    struct dtx_crew *crew = &g->session->crew;
-    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    struct dtx_task_item *i = dtx_task_item_decode(c);
     int rc = DTX_OK;
 
-    (void)pthread_mutex_lock(&crew->lock);
-    while (rc == DTX_OK && !dtx_cursor_done(&c)) {
-        struct dtx_task_item *i = dtx_task_item_decode(&c);
-
-        if (!i || i->kernel >= g->session->nkernels ||
-            g->session->kernel[i->kernel]->kind != DTX_KERNEL_TASK)
-            rc = i || c.bad ? DTX_EPROTO : DTX_ENOMEM;
-        else if (!dtx_task_queue_push(&t->queue, i))
-            rc = DTX_ENOMEM;
-        if (rc < 0)
-            free(i);
-    }
-    atomic_store(&t->queued, t->queue.count);
-    (void)pthread_mutex_unlock(&crew->lock);
-    atomic_store(&t->low, false);
+    if (!i || i->kernel >= g->session->nkernels ||
+        g->session->kernel[i->kernel]->kind != DTX_KERNEL_TASK)
+        rc = i || c->bad ? DTX_EPROTO : DTX_ENOMEM;
+    else if (!dtx_task_queue_push(&tasks_of(g)->queue, i))
+        rc = DTX_ENOMEM;
+    if (rc < 0)
+        free(i);
     return rc;
+}
+
+static void taken(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+
+    atomic_store(&t->queued, t->queue.count);
+    atomic_store(&t->low, false);
 }
 
 /* It goes to another rank, as bytes: rank 0 keeps it, in case that is lost. */
@@ -689,6 +688,7 @@ const struct dtx_style dtx_style_task = {
     .begin = begin,
     .step = step,
     .take = take,
+    .taken = taken,
     .give = give,
     .wants = wants,
     .left_ns = left_ns,

@@ -7,6 +7,7 @@
  * the stack rather than one node: Kumar, Grama and Rao, J. Parallel and
  * Distributed Computing 22(1), 1994; Dinan, Larkins, Sadayappan, Krishnamoorthy
  * and Nieplocha, SC 2009.) */
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,7 +196,7 @@ static void visit(struct dtx_call *c, struct own *o, struct frame *f)
         f->hi = (uint64_t)n;
         o->depth++;
     } else if (n < 0) {
-        dtx_failures_add(&c->failures, 0, 1, (int)n);
+        dtx_failures_add(&c->failures, 0, 1, n < INT_MIN ? INT_MIN : (int)n);
     }
 }
 
@@ -337,35 +338,43 @@ static void end(struct dtx_region *g)
     free(tree_of(g));
 }
 
-static int take(struct dtx_region *g, struct dtx_str work)
+static bool take_frame(struct dtx_cursor *c, struct frame *f, size_t node)
 {
-    size_t stride = tree_of(g)->stride, node = g->kernel->node_bytes;
-    struct dtx_crew *crew = &g->session->crew;
-    struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    struct dtx_str s;
+
+    f->lo = dtx_get_u64(c);
+    f->hi = dtx_get_u64(c);
+    s = dtx_get_str(c);
+    if (c->bad || s.len != node || f->lo >= f->hi)
+        return false;
+    memcpy(f->node, s.data, node);
+    return true;
+}
+
+/* All that came together is one bundle. */
+static int take(struct dtx_region *g, struct dtx_cursor *c)
+{
+    size_t stride = tree_of(g)->stride;
     struct bundle *b = make_bundle(stride, MOST_FRAMES);
+    bool ok = true;
 
     if (!b)
         return DTX_ENOMEM;
-    while (!dtx_cursor_done(&c) && !c.bad && b->frames < MOST_FRAMES) {
-        struct frame *f = frame_at(b->data, stride, b->frames++);
-        struct dtx_str s;
+    while (ok && !dtx_cursor_done(c)) {
+        struct frame *f = frame_at(b->data, stride, b->frames);
 
-        memset(f, 0, stride);
-        f->lo = dtx_get_u64(&c);
-        f->hi = dtx_get_u64(&c);
-        s = dtx_get_str(&c);
-        if (s.len != node || f->lo >= f->hi)
-            c.bad = true;
-        else
-            memcpy(f->node, s.data, node);
+        ok = b->frames < MOST_FRAMES;
+        if (ok) {
+            memset(f, 0, stride);
+            ok = take_frame(c, f, g->kernel->node_bytes);
+            b->frames++;
+        }
     }
-    if (!dtx_cursor_done(&c) || b->frames == 0) {
+    if (!ok) {
         free(b);
         return DTX_EPROTO;
     }
-    (void)pthread_mutex_lock(&crew->lock);
     put_bundle(g, b);
-    (void)pthread_mutex_unlock(&crew->lock);
     return DTX_OK;
 }
 

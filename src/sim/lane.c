@@ -118,6 +118,30 @@ static void rank0_hears(struct dtx_lane *l, uint32_t from)
     dtx_buf_free(&frame);
 }
 
+/* It cannot go on, says so and leaves. */
+static void fail(struct dtx_lane *l, uint32_t r)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KFAIL, .epoch = DTX_LANE_REGION};
+    struct dtx_event ev = {.kind = DTX_EV_FRAME};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    if (!l->c.fails || l->r->failed || dtx_rng_below(&l->rng, 20))
+        return;
+    l->r->failed = l->rank[r].left = true;
+    l->failed = r;
+    m.u.kfail.code = DTX_ENOMEM;
+    m.u.kfail.text = dtx_str_of("out of memory");
+    if (r != 0) {
+        dtx_lane_say(l, r, &m);
+        return;
+    }
+    dtx_msg_encode(&b, &m);
+    ev.u.frame.data = b.data;
+    ev.u.frame.len = b.len;
+    step_broker(l, &ev);
+    dtx_buf_free(&b);
+}
+
 static void die(struct dtx_lane *l, uint32_t r)
 {
     struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
@@ -162,6 +186,8 @@ static void hears(struct dtx_lane *l, uint32_t r)
             what = dtx_member_hear(&k->member, &m, frame.data, frame.len);
             if (what < 0)
                 dtx_lane_wrong(l, "out of turn: a frame for rank", r);
+            if (what == DTX_MEMBER_FAIL)
+                k->left = true;
             if (what == DTX_MEMBER_TAKE)
                 dtx_lane_take(l, r, m.u.kgrant.work);
         }
@@ -231,13 +257,12 @@ static bool is_settled(const struct dtx_lane *l)
 {
     uint32_t r;
 
-    if (!dtx_broker_complete(l->broker))
-        return false;
     for (r = 0; r < l->c.nranks; r++) {
-        if (l->rank[r].dead && !l->rank[r].noticed)
+        if (l->rank[r].dead ? !l->rank[r].noticed
+                            : l->r->failed && !l->rank[r].left)
             return false;
     }
-    return true;
+    return l->r->failed || dtx_broker_complete(l->broker);
 }
 
 static void step(struct dtx_lane *l)
@@ -247,8 +272,12 @@ static void step(struct dtx_lane *l)
 
     if (what < 1 || (l->rank[r].dead && what < 100))
         die(l, r);
-    else if (what < 100)
+    else if (what < 2 && !l->rank[r].dead)
+        fail(l, r);
+    else if (what < 100 && !l->rank[0].left)
         rank0_hears(l, r);
+    else if (l->rank[r].left)
+        return;
     else if (!l->rank[r].dead && what < 200)
         hears(l, r);
     else if (!l->rank[r].dead)
@@ -284,6 +313,24 @@ static int begin(struct dtx_lane *l)
     return dtx_lane_work_begin(l);
 }
 
+/* What rank 'r' has come to. */
+static void conclude(struct dtx_lane *l, uint32_t r)
+{
+    const struct dtx_member *m = &l->rank[r].member;
+    char who[32];
+
+    if (l->rank[r].dead || (l->r->failed && r == l->failed))
+        return;
+    l->r->code = m->code;
+    l->r->rounds = m->rounds;
+    (void)snprintf(who, sizeof(who), "rank %u: out of memory", l->failed);
+    if (l->r->failed && m->code == DTX_ENOMEM && m->text.len &&
+        strcmp(m->text.data, who) == 0)
+        l->r->told++;
+    else if (l->r->failed)
+        l->r->alone++;
+}
+
 static void free_rank(struct dtx_lane_rank *k)
 {
     dtx_member_fini(&k->member);
@@ -311,12 +358,11 @@ int dtx_lane_simulate(const struct dtx_lane_case *c,
         step(&l);
     }
     for (r = 0; l.rank && r < c->nranks; r++) {
-        if (!l.rank[r].dead) {
-            out->code = l.rank[r].member.code;
-            out->rounds = l.rank[r].member.rounds;
-        }
+        conclude(&l, r);
         free_rank(&l.rank[r]);
     }
+    if (out->failed)
+        out->code = DTX_ENOMEM;
     dtx_lane_work_end(&l);
     dtx_broker_destroy(l.broker);
     dtx_actions_free(&l.actions);

@@ -29,6 +29,7 @@ struct dtx_lane_case {
     uint32_t nranks;
     uint32_t units;  /* iterations or tasks; of a tree: about so many nodes */
     uint32_t deaths; /* at most; rank 0 lives */
+    bool fails;      /* a rank, be it 0, says that it cannot go on */
     bool values;     /* tasks: sums are handed in as well */
     uint64_t seed;
 };
@@ -36,6 +37,9 @@ struct dtx_lane_case {
 struct dtx_lane_result {
     int code;         /* of the region */
     uint32_t dead;
+    bool failed;      /* a rank did so */
+    uint32_t told;    /* ranks that live and heard of it, by its name */
+    uint32_t alone;   /* and who live and did not */
     uint32_t rounds;
     uint64_t done, want_done;
     uint64_t sum, want_sum;

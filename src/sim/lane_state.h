@@ -24,6 +24,7 @@ struct dtx_lane_rank {
     struct dtx_member member;
     struct dtx_lane_pipe up, down; /* to rank 0, from rank 0 */
     bool entered, dead, noticed;
+    bool left;                     /* it has failed, or heard of it */
     struct dtx_spans todo;         /* iterations */
     struct dtx_task_queue queue;   /* tasks, those spawned too */
     struct dtx_buf nodes;          /* u64 each: nodes of a tree */
@@ -49,6 +50,7 @@ struct dtx_lane {
     struct dtx_lane_end *end; /* of each task, from 1 */
     struct dtx_spans source;
     bool spawned;
+    uint32_t failed; /* the rank */
     int rc;
 };
 

@@ -118,7 +118,8 @@
     X(KPART, kpart, 28, NONE)     /* rank: my part of the result */            \
     X(KVALUE, kvalue, 29, NONE)   /* master: the result */                     \
     X(KRESULT, kresult, 30, NONE) /* rank: results of single iterations */     \
-    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */
+    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */             \
+    X(KFAIL, kfail, 32, NONE)     /* both: a rank cannot go on */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -170,6 +171,9 @@
     F(str, work)
 #define DTX_MSG_FIELDS_KCANCEL(F)                                              \
     F(i32, code) /* what the call is to return */                              \
+    F(str, text)
+#define DTX_MSG_FIELDS_KFAIL(F)                                                \
+    F(i32, code) /* what the calls of all are to return */                     \
     F(str, text)
 #define DTX_MSG_FIELDS_KOVER(F)                                                \
     F(i32, code) /* 0, or why it ends early */                                 \

@@ -5,27 +5,9 @@
  * loops, trees and tasks come to the same results, and no thread is made.
  * TAP from rank 0.  RANKS: 1 2 3 */
 #include <dirent.h>
-#include <mpi.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <distributex.h>
-
-static int number, failures;
-
-static void verdict(int ok, const char *what)
-{
-    int all = 0, rank = 0;
-
-    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    if (!ok)
-        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
-    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
-    number++;
-    failures += !all;
-    if (rank == 0)
-        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
-}
+#include "lib_tap.h"
 
 static int count_threads(void)
 {
@@ -78,9 +60,9 @@ int main(int argc, char **argv)
     struct dtx_work *w;
     uint64_t sum = 0;
     uint32_t depth = 12;
-    int level, before;
+    int before;
 
-    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_SINGLE, &level))
+    if (!tap_begin(&argc, &argv, MPI_THREAD_SINGLE))
         return 99;
     before = count_threads();
     verdict(dtx_init("slots=16") == 0 &&
@@ -114,9 +96,5 @@ int main(int argc, char **argv)
     verdict(dtx_finalize() == 0, "and its end");
     if (number && failures == 0 && level != MPI_THREAD_SINGLE)
         printf("# this MPI gave level %d\n", level);
-    (void)MPI_Comm_rank(MPI_COMM_WORLD, &before);
-    if (before == 0)
-        printf("1..%d\n", number);
-    (void)MPI_Finalize();
-    return failures != 0;
+    return tap_end();
 }

@@ -5,31 +5,15 @@
  * or not at all; priorities count; trees of spawned tasks end when they end; a
  * master submits as results come in while the others serve.  TAP from rank 0.
  * RANKS: 1 2 3 5 */
-#include <mpi.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <distributex.h>
 #include <distributex_mpi.h>
 
+#include "lib_tap.h"
+
 #define N 20000u
-
-static int rank, size, number, failures;
-static _Thread_local volatile unsigned sink;
-
-static void verdict(int ok, const char *what)
-{
-    int all = 0;
-
-    if (!ok)
-        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
-    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
-    number++;
-    failures += !all;
-    if (rank == 0)
-        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
-}
 
 /* --- kernels -------------------------------------------------------------- */
 
@@ -42,8 +26,7 @@ static int echo(struct dtx_call *c, const void *in, size_t bytes)
 
     for (i = 0; i < bytes && i < sizeof(out); i++)
         out[i] = (unsigned char)~p[i];
-    for (unsigned n = bytes ? p[0] * 100u : 0; n > 0; n--)
-        sink = sink * 1664525u + 1013904223u;
+    burn(bytes ? p[0] * 100u : 0);
     return dtx_call_output(c, out, i);
 }
 
@@ -239,8 +222,7 @@ static int weigh(struct dtx_call *c, const void *in, size_t bytes)
     const unsigned char *p = in;
 
     (void)c;
-    for (unsigned n = bytes ? 100000u << *p : 0; n > 0; n--)
-        sink = sink * 1664525u + 1013904223u;
+    burn(bytes ? 100000u << *p : 0);
     return 0;
 }
 
@@ -409,10 +391,8 @@ static void check_master(void)
 
 static void session(int slots, const char *more_options)
 {
-    char options[80];
+    const char *options = slots_option(slots, more_options);
 
-    (void)snprintf(options, sizeof(options), "slots=%d %s", slots * size,
-                   more_options);
     verdict(dtx_init_comm(MPI_COMM_WORLD, options) == 0 &&
                 dtx_kernel_task("echo", echo) == 0 &&
                 dtx_kernel_task("bad", bad) == 0 &&
@@ -431,17 +411,10 @@ static void session(int slots, const char *more_options)
 
 int main(int argc, char **argv)
 {
-    int level;
-
-    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level))
+    if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
         return 99;
-    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
     session(1, "");
     session(4, "bell=no nap=100us");
     session(2, "");
-    if (rank == 0)
-        printf("1..%d\n", number);
-    (void)MPI_Finalize();
-    return failures != 0;
+    return tap_end();
 }

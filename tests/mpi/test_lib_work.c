@@ -7,38 +7,17 @@
  * kernel's failure is an outcome, ranks that disagree are told so, and a tree
  * has as many nodes as it has.  TAP from rank 0.  RANKS: 1 2 3 5 */
 #include <math.h>
-#include <mpi.h>
-#include <stdio.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <distributex.h>
 #include <distributex_mpi.h>
 
+#include "lib_tap.h"
+
 #define N 3000u
-
-static int rank, size, number, failures;
-static _Thread_local volatile unsigned sink;
-
-/* Agree on the verdict, then let rank 0 say it. */
-static void verdict(int ok, const char *what)
-{
-    int all = 0;
-
-    if (!ok)
-        fprintf(stderr, "# rank %d: %s: %s\n", rank, what, dtx_error_text());
-    (void)MPI_Allreduce(&ok, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
-    number++;
-    failures += !all;
-    if (rank == 0)
-        printf("%sok %d - %s\n", all ? "" : "not ", number, what);
-}
-
-static void burn(unsigned n)
-{
-    while (n-- > 0)
-        sink = sink * 1664525u + 1013904223u;
-}
 
 /* Sum of i, of i * i, the least and the largest: each iteration exactly
  * once. */
@@ -403,10 +382,9 @@ static int start(const char *options)
 
 static void session(int slots, const char *more)
 {
-    char options[80], what[120];
+    const char *options = slots_option(slots, more);
+    char what[160];
 
-    (void)snprintf(options, sizeof(options), "slots=%d %s", slots * size,
-                   more);
     (void)snprintf(what, sizeof(what), "a session with %s", options);
     verdict(start(options) && dtx_rank() == rank && dtx_ranks() == size,
             what);
@@ -422,14 +400,49 @@ static void session(int slots, const char *more)
     verdict(dtx_finalize() == 0 && dtx_rank() == -1, "the session ends");
 }
 
+/* --- a rank without memory ---------------------------------------------------- */
+
+static _Atomic bool poor; /* this rank gets nothing more of the aligned kind */
+
+/* The library's, too: a program's functions come first. */
+__attribute__((visibility("default"))) void *
+aligned_alloc(size_t alignment, size_t bytes)
+{
+    void *p = NULL;
+
+    return !poor && posix_memalign(&p, alignment, bytes) == 0 ? p : NULL;
+}
+
+/* What it calls after that it cannot do. */
+static void check_poor(int who, const char *kernel, const char *what)
+{
+    struct node root = {8, 1};
+    struct dtx_work *w;
+    uint64_t sum[2];
+    char name[32];
+    int rc;
+
+    (void)snprintf(name, sizeof(name), "rank %d: ", who);
+    verdict(start(slots_option(2, "")), what);
+    w = dtx_work_create(kernel);
+    if (dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 2) < 0)
+        number = 999;
+    poor = rank == who;
+    rc = strcmp(kernel, "tree") == 0 ? dtx_work_tree(w, &root, NULL, 0)
+                                     : dtx_work_for(w, 0, 30, NULL, 0);
+    poor = false;
+    verdict(rc == DTX_ENOMEM &&
+                (rank == who || strstr(dtx_error_text(), name)),
+            "all are told which rank has no memory");
+    verdict(dtx_for("thirds", 0, 30, NULL, 0) == DTX_ESTATE, "and nothing else begins");
+    dtx_work_destroy(w);
+    verdict(dtx_finalize() == 0, "but the end");
+}
+
 int main(int argc, char **argv)
 {
-    int level;
-
-    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level))
+    if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
         return 99;
-    (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    (void)MPI_Comm_size(MPI_COMM_WORLD, &size);
     verdict(dtx_init("slot=3") == DTX_EINVAL &&
                 strstr(dtx_error_text(), "slots="),
             "an unknown option, and what is meant");
@@ -437,8 +450,8 @@ int main(int argc, char **argv)
     session(1, "");
     session(4, "bell=no nap=100us");
     session(2, "schedule=gss");
-    if (rank == 0)
-        printf("1..%d\n", number);
-    (void)MPI_Finalize();
-    return failures != 0;
+    check_poor(0, "thirds", "rank 0 is poor");
+    check_poor(size - 1, "thirds", "the last is poor");
+    check_poor(size - 1, "tree", "the last is poor, at a tree");
+    return tap_end();
 }

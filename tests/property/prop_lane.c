@@ -5,7 +5,7 @@
  * some of which die at any moment, from before they enter to after the region
  * was over.  Of loops and tasks everything is done and counted once, whatever
  * happens; of trees likewise when nobody dies, and else the region ends, with
- * an error. */
+ * an error.  When a rank fails all that live are told, by its name. */
 #include "base/error.h"
 #include "../unit/check_main.h"
 #include "sim/lane.h"
@@ -15,12 +15,15 @@
 static struct dtx_lane_result r;
 static struct dtx_lane_case c;
 
+static bool fails;
+
 static void simulate(enum dtx_lane_kind kind, int seed, uint32_t deaths)
 {
     c = (struct dtx_lane_case){.kind = kind,
                                .nranks = (uint32_t)seed % 7 + 1,
                                .units = (uint32_t)(seed * 37) % 300,
                                .deaths = deaths,
+                               .fails = fails,
                                .values = seed % 2 != 0,
                                .seed = (uint64_t)seed};
     ck_assert_int_eq(dtx_lane_simulate(&c, &r), DTX_OK);
@@ -68,10 +71,21 @@ START_TEST(trees_end_with_an_error)
 }
 END_TEST
 
+START_TEST(a_failure_is_told_to_all)
+{
+    fails = true;
+    simulate((enum dtx_lane_kind)(_i % 5), _i, (uint32_t)_i % 3);
+    ck_assert_uint_eq(r.alone, 0);
+    ck_assert(r.failed || r.code == DTX_OK || r.code == DTX_ELOST);
+    if (r.failed)
+        ck_assert_uint_ge(r.told + r.dead + 1, c.nranks);
+}
+END_TEST
+
 /* The cases above are worth something only if they come to the hard places. */
 START_TEST(the_hard_places_are_reached)
 {
-    unsigned again = 0, errors = 0, dead = 0;
+    unsigned again = 0, errors = 0, dead = 0, failed = 0;
     int seed;
 
     for (seed = 0; seed < ROUNDS; seed++) {
@@ -80,6 +94,12 @@ START_TEST(the_hard_places_are_reached)
         errors += r.code == DTX_ELOST;
         dead += r.dead;
     }
+    fails = true;
+    for (seed = 0; seed < ROUNDS; seed++) {
+        simulate((enum dtx_lane_kind)(seed % 5), seed, 0);
+        failed += r.failed;
+    }
+    ck_assert_uint_gt(failed, ROUNDS / 5);
     ck_assert_uint_gt(dead, ROUNDS / 4);
     ck_assert_uint_gt(again, 5);
     ck_assert_uint_gt(errors, 5);
@@ -95,6 +115,7 @@ int main(void)
     tcase_add_loop_test(t, nobody_dies, 0, n);
     tcase_add_loop_test(t, loops_and_tasks_outlive_losses, 0, 3 * n);
     tcase_add_loop_test(t, trees_end_with_an_error, 0, n);
+    tcase_add_loop_test(t, a_failure_is_told_to_all, 0, n);
     tcase_add_test(t, the_hard_places_are_reached);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
