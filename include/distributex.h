@@ -22,7 +22,8 @@
  * runs.  Kernels run on several threads at once and must not call MPI.
  *
  * Losses: a rank that dies does not end the others where the launcher leaves
- * them alive (mpirun --enable-recovery).  In loops and submitted tasks what it
+ * them alive (mpirun --enable-recovery).  It is noticed at once; when a node is
+ * cut off, after lost-after=.  In loops and submitted tasks what it
  * had is run again, done or not, on the others, and the result is that of each
  * iteration counted once; the session goes on without it.  Kernels may
  * therefore run again for an index, a task's outcome and a delivered result
@@ -50,6 +51,8 @@
 extern "C" {
 #endif
 
+#define DTX_FEATURES 8 /* numbers that may be given of a task or loop */
+
 struct dtx_call; /* a kernel's view of the call it works for */
 struct dtx_work; /* a loop or tree that is run, perhaps many times */
 
@@ -71,6 +74,11 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 it looks for messages; default 200us
  *   bell=yes|no   wake ranks of the same node directly; default yes
  *   weight=X      of this rank's slots, for the schedules wf, awf-b, awf-c
+ *   predict=yes|no  foresee what submitted tasks take, from those before them;
+ *                 default yes
+ *   lost-after=TIME  without an answer of another node for so long, its ranks
+ *                 count as lost; default 5s, 0: never
+ *   learned=FILE  keep what kernels took from run to run; see below
  * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
  * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
 DTX_PUBLIC int dtx_init(const char *options);
@@ -224,7 +232,21 @@ DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);
  * this before both. */
 DTX_PUBLIC int dtx_work_schedule(struct dtx_work *w, const char *schedule);
 
-/* As dtx_for. When the range is that of the last time, its costs are known. */
+/* What is known of the next loops of 'w' before they run, the same on all
+ * ranks. Up to DTX_FEATURES numbers (copied) that tell loops of a kernel apart,
+ * such as the order of a method: what is remembered is then that of the loop
+ * with the same numbers and range, or of the one most like it. 0: none.
+ * DTX_EINVAL: one is not finite. DTX_ELIMIT. */
+DTX_PUBLIC int dtx_work_features(struct dtx_work *w, const double *x, size_t n);
+/* A guess of the costs: what iterations begin .. end-1 take together, in any
+ * unit, from 0 on. Called by the thread of dtx_init, up to 1024 times when a
+ * loop begins of which no sweep is remembered: that is then dealt out by it.
+ * NULL: none. */
+typedef double (*dtx_cost_f)(void *ctx, uint64_t begin, uint64_t end);
+DTX_PUBLIC int dtx_work_cost(struct dtx_work *w, dtx_cost_f cost, void *ctx);
+
+/* As dtx_for. When the range is that of an earlier time, its costs are known;
+ * those of another range are scaled to it, and believed less. */
 DTX_PUBLIC int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
                             const void *args, size_t args_bytes);
 /* Visit the tree below 'root' (node_bytes bytes, the same on all ranks). A node
@@ -233,21 +255,54 @@ DTX_PUBLIC int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
 DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
                              const void *args, size_t args_bytes);
 
+/* --- from run to run ------------------------------------------------------ */
+
+/* With the option learned=FILE (or DTX_LEARNED) rank 0 reads there what kernels
+ * took in earlier runs, and all begin with that: the first sweep of a loop,
+ * also one of dtx_for, with the profile of the first one of the last run, and
+ * the first tasks with what those like them took.  What is new is written when
+ * the session ends, and after some call each minute: to a new file, which takes
+ * the name once it is on the disk.  It has up to 64 loops and 64 times 256
+ * outcomes of tasks, the latest, some 10 KB for a loop and less for a kernel of
+ * tasks; 'distributex history import FILE' takes it into a history.
+ *
+ * A file that is damaged is read as far as it makes sense, one that is not of
+ * this kind not at all, nor is it written: neither is a failure of dtx_init,
+ * 'code' and dtx_error_text tell. That nothing can be written is what
+ * dtx_finalize returns on rank 0, after the session has ended. */
+struct dtx_learned_stats {
+    uint64_t loops;    /* that the file had */
+    uint64_t outcomes; /* of tasks; counted on rank 0 */
+    uint64_t left_out; /* damaged or senseless parts */
+    int code;          /* 0, or rank 0: what is wrong about the file, as
+                          DTX_EFOREIGN, DTX_ECORRUPT, DTX_EIO, DTX_ENOSPC */
+};
+DTX_PUBLIC int dtx_learned_stats(struct dtx_learned_stats *out);
+
 /* --- tasks ---------------------------------------------------------------- */
 
-/* What may be said of a task; zeroes say nothing. */
+/* What may be said of a task; zeroes say nothing.  What tasks take is learned
+ * in this session, kernel by kernel, from the bytes of their input, 'features'
+ * and 'cost', and with it those that wait are ordered, the dearest first, and
+ * shared between ranks in equal seconds (not tasks of some 20 us or less, whose
+ * order does not matter).  'cost' is believed until outcomes tell otherwise:
+ * then what is learned is by how much it is wrong, so any unit will do, for all
+ * tasks of a kernel the same.  With predict=no 'cost' is all that is known. */
 struct dtx_task_how {
     int priority;          /* higher ones first */
-    double cost;           /* seconds, or any unit: dear ones first */
+    double cost;           /* what it will take, a guess; 0: none */
     const uint64_t *after; /* numbers of tasks that must have succeeded */
     size_t nafter;
+    const double *features; /* numbers that say how much work it is: copied */
+    size_t nfeatures;       /* at most DTX_FEATURES */
 };
 
 /* Rank 0: a task for the next dtx_work_run of 'w', or for the present one (from
  * within dtx_ended_f). 'in' (up to 1 MiB) is copied; 'how' may be NULL.
  * 'kernel' NULL: that of 'w'. Returns the task's number, from 1 on, or a
  * negative code: DTX_ENOENT (no such kernel of tasks, or 'after' names no task
- * of this run). */
+ * of this run), DTX_EINVAL (a number in 'how' is not finite, or a cost below
+ * 0), DTX_ELIMIT. */
 DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
                                    const void *in, size_t bytes,
                                    const struct dtx_task_how *how);

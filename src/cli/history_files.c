@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "cli/cmd.h"
 #include "cli/history.h"
+#include "cli/history_kernels.h"
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "predict/review.h"
@@ -189,6 +190,9 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
                            "outcomes", "median", "(nine of ten)", "best",
                            "error", "class");
         dtx_predictor_review(p, show_one, &s);
+        rc = dtx_kernels_show(dir.data, s.pattern, s.json, s.n, &out, &err);
+    }
+    if (rc == DTX_OK) {
         if (s.json)
             dtx_buf_str(&out, "]\n");
     }
@@ -221,6 +225,8 @@ static int add_file(void *ctx, const struct dtx_history_file *f,
     m->id = p;
     memcpy(p[m->n++], f->id, sizeof(*p));
     rc = dtx_predictor_load(m->p, e, NULL);
+    for (i = 0; rc == DTX_OK && i < e->nloops; i++)
+        rc = dtx_experience_loop(&m->all, &e->loop[i]);
     for (i = 0; rc == DTX_OK && i < e->noutcomes; i++) {
         struct dtx_exp_outcome o = e->outcome[i];
         const char *host = o.host < e->nhosts ? e->host[o.host].name : "";

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "cli/cmd.h"
 #include "cli/history.h"
+#include "cli/history_kernels.h"
 #include "cli/told.h"
 #include "predict/features.h"
 #include "predict/memory.h"
@@ -202,23 +203,31 @@ static int write_import(const char *dir, const char *path, const char *id,
         return dtx_error_set(r->err, rc, "out of memory");
     rc = dtx_history_write(dir, &f, r->keep, r->err);
     if (rc == DTX_OK)
-        dtx_buf_printf(out, "%s: %zu outcomes\n", path, r->keep->noutcomes);
+        dtx_buf_printf(out, "%s: %zu outcomes", path, r->keep->noutcomes);
+    if (rc == DTX_OK && r->keep->nloops > 0)
+        dtx_buf_printf(out, ", %zu loop%s", r->keep->nloops,
+                       r->keep->nloops == 1 ? "" : "s");
+    dtx_buf_str(out, rc == DTX_OK ? "\n" : "");
     return rc;
 }
 
 /* One log becomes one file; the same log again changes nothing.  A run
  * directory takes the place of what its job has written, which may have been
- * killed before it wrote all. */
+ * killed before it wrote all; what a program has learned that of what it had
+ * learned before. */
 static int import(const char *dir, const char *path, struct dtx_sizes *sizes,
                   struct dtx_buf *out, struct dtx_error *err)
 {
     struct dtx_experience keep;
     struct replay r = {.keep = &keep, .err = err};
     char id[DTX_HISTORY_ID];
-    int rc = dtx_told_id(path, id, err);
+    bool kernels = dtx_kernels_is_file(path);
+    int rc = kernels ? dtx_kernels_id(path, id, err)
+                     : dtx_told_id(path, id, err);
 
     memset(&keep, 0, sizeof(keep));
-    if (rc == DTX_OK && !dtx_told_is_run(path) && dtx_history_has(dir, id)) {
+    if (rc == DTX_OK && !kernels && !dtx_told_is_run(path) &&
+        dtx_history_has(dir, id)) {
         dtx_buf_printf(out, "%s: was imported before\n", path);
         return DTX_OK;
     }
@@ -228,8 +237,9 @@ static int import(const char *dir, const char *path, struct dtx_sizes *sizes,
     r.p = dtx_predictor_create(0);
     if (!r.p)
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    rc = dtx_told_each(path, replay_one, &r, err);
-    if (rc == DTX_OK && keep.noutcomes == 0)
+    rc = kernels ? dtx_kernels_import(path, r.p, &keep, err)
+                 : dtx_told_each(path, replay_one, &r, err);
+    if (rc == DTX_OK && keep.noutcomes == 0 && keep.nloops == 0)
         rc = dtx_error_set(err, DTX_ENOENT, "%s tells of no outcome", path);
     if (rc == DTX_OK)
         rc = write_import(dir, path, id, &r, out);
@@ -249,9 +259,9 @@ int dtx_history_cmd_import(const struct dtx_cli_words *w)
     int rc;
 
     if (w->nwords == 0)
-        return dtx_cmd_usage("history import: which joblogs or run "
-                             "directories? distributex history import "
-                             "JOBLOG...");
+        return dtx_cmd_usage("history import: which joblogs, run directories "
+                             "or files that programs have learned? "
+                             "distributex history import JOBLOG...");
     rc = dtx_cli_history_dir(w, &dir, &none, &err);
     if (rc == DTX_OK && none)
         rc = dtx_error_set(&err, DTX_EINVAL, "history import: there is no "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The ledger and the queues of submitted tasks; see ledger.h.  It decides what
- * may run and in which order, never where. */
+/* The ledger of submitted tasks; see ledger.h.  It decides what may run, never
+ * where. */
 #include "engine/ledger.h"
 
 #include <stdlib.h>
@@ -10,184 +10,6 @@
 #include "base/error.h"
 
 #define NONE UINT32_MAX
-
-/* --- tasks as bytes ------------------------------------------------------- */
-
-struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
-                                           size_t bytes)
-{
-    struct dtx_task_item *t = malloc(sizeof(*t) + bytes);
-
-    if (!t)
-        return NULL;
-    memset(t, 0, sizeof(*t));
-    t->kernel = kernel;
-    t->bytes = bytes;
-    if (bytes)
-        memcpy(t->data, in, bytes);
-    return t;
-}
-
-void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &t->cost, sizeof(bits));
-    dtx_put_u64(b, t->id);
-    dtx_put_u8(b, t->spawned);
-    dtx_put_u32(b, t->kernel);
-    dtx_put_i32(b, t->priority);
-    dtx_put_u64(b, bits);
-    dtx_put_str(b, (struct dtx_str){t->data, t->bytes});
-}
-
-struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
-{
-    uint64_t id = dtx_get_u64(c), bits;
-    bool spawned = dtx_get_u8(c) != 0;
-    uint32_t kernel = dtx_get_u32(c);
-    int32_t priority = dtx_get_i32(c);
-    struct dtx_task_item *t;
-    struct dtx_str data;
-
-    bits = dtx_get_u64(c);
-    data = dtx_get_str(c);
-    if (c->bad)
-        return NULL;
-    t = dtx_task_item_create(kernel, data.data, data.len);
-    if (!t)
-        return NULL;
-    t->id = id;
-    t->spawned = spawned;
-    t->priority = priority;
-    memcpy(&t->cost, &bits, sizeof(bits));
-    return t;
-}
-
-uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned)
-{
-    uint64_t id = dtx_get_u64(c);
-
-    *spawned = dtx_get_u8(c) != 0;
-    (void)dtx_get_u32(c);
-    (void)dtx_get_i32(c);
-    (void)dtx_get_u64(c);
-    (void)dtx_get_str(c);
-    return id;
-}
-
-/* --- queues --------------------------------------------------------------- */
-
-void dtx_task_queue_init(struct dtx_task_queue *q)
-{
-    memset(q, 0, sizeof(*q));
-    q->tail = &q->head;
-}
-
-static void free_list(struct dtx_task_item *t)
-{
-    while (t) {
-        struct dtx_task_item *next = t->next;
-
-        free(t);
-        t = next;
-    }
-}
-
-void dtx_task_queue_fini(struct dtx_task_queue *q)
-{
-    size_t i;
-
-    free_list(q->head);
-    for (i = 0; i < q->nheap; i++)
-        free(q->heap[i]);
-    free(q->heap);
-    dtx_task_queue_init(q);
-}
-
-static bool before(const struct dtx_task_item *a, const struct dtx_task_item *b)
-{
-    if (a->priority != b->priority)
-        return a->priority > b->priority;
-    if (a->cost < b->cost || a->cost > b->cost)
-        return a->cost > b->cost;
-    return a->id < b->id;
-}
-
-static void swap(struct dtx_task_queue *q, size_t a, size_t b)
-{
-    struct dtx_task_item *t = q->heap[a];
-
-    q->heap[a] = q->heap[b];
-    q->heap[b] = t;
-}
-
-static bool push_heap(struct dtx_task_queue *q, struct dtx_task_item *t)
-{
-    struct dtx_task_item **h = dtx_grow(q->heap, &q->cap, q->nheap + 1,
-                                        sizeof(struct dtx_task_item *));
-    size_t i = q->nheap;
-
-    if (!h)
-        return false;
-    q->heap = h;
-    h[q->nheap++] = t;
-    while (i > 0 && before(h[i], h[(i - 1) / 2])) {
-        swap(q, i, (i - 1) / 2);
-        i = (i - 1) / 2;
-    }
-    return true;
-}
-
-static struct dtx_task_item *pop_heap(struct dtx_task_queue *q)
-{
-    struct dtx_task_item *t = q->heap[0];
-    size_t i = 0;
-
-    q->heap[0] = q->heap[--q->nheap];
-    for (;;) {
-        size_t k = 2 * i + 1;
-
-        if (k >= q->nheap)
-            return t;
-        if (k + 1 < q->nheap && before(q->heap[k + 1], q->heap[k]))
-            k++;
-        if (!before(q->heap[k], q->heap[i]))
-            return t;
-        swap(q, i, k);
-        i = k;
-    }
-}
-
-bool dtx_task_queue_push(struct dtx_task_queue *q, struct dtx_task_item *t)
-{
-    bool plain = t->priority == 0 && t->cost <= 0;
-
-    if (!plain && !push_heap(q, t))
-        return false;
-    if (plain) {
-        t->next = NULL;
-        *q->tail = t;
-        q->tail = &t->next;
-    }
-    q->count++;
-    return true;
-}
-
-struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q)
-{
-    struct dtx_task_item *t = q->head;
-
-    if (q->count == 0)
-        return NULL;
-    q->count--;
-    if (q->nheap > 0 && (!t || q->heap[0]->priority >= 0))
-        return pop_heap(q);
-    q->head = t->next;
-    if (!q->head)
-        q->tail = &q->head;
-    return t;
-}
 
 /* --- the ledger ----------------------------------------------------------- */
 
@@ -239,7 +61,7 @@ void dtx_ledger_destroy(struct dtx_ledger *l)
     for (i = 0; i < l->n; i++)
         free(l->entry[i].task);
     dtx_task_queue_fini(&l->ready);
-    free_list(l->skipped);
+    dtx_task_item_free_all(l->skipped);
     free(l->entry);
     free(l->edge);
     free(l->banked);

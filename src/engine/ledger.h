@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* engine/ledger.h - tasks that were submitted: who waits for whom, and queues
+/* engine/ledger.h - tasks that were submitted: who waits for whom
  *
  * The ledger is rank 0's: it knows every submitted task from its submission to
- * its end, and what waits for it.  Queues hold tasks that may run; each rank
- * has one.  One thread works on a ledger; queues are guarded by their owner.
+ * its end, and what waits for it.  One thread works on it.  What may run goes
+ * into queues (taskqueue.h).
  *
  * A task that goes to another rank is lent: the ledger keeps its bytes, so that
  * it can be given out again when that rank is lost.
@@ -15,43 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "wire/codec.h"
+#include "engine/taskqueue.h"
 
 struct dtx_ledger;
-
-struct dtx_task_item {
-    struct dtx_task_item *next;
-    uint64_t id;     /* of the submitted task it is, or descends from */
-    bool spawned;    /* by another */
-    uint32_t kernel; /* number in the session's list */
-    int32_t priority;
-    double cost;     /* a hint; 0: none */
-    uint64_t known;  /* 0, or where an earlier run has left its output */
-    size_t bytes;
-    _Alignas(16) char data[];
-};
-
-/* A copy of the bytes; NULL when out of memory. Freed with free(). */
-struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
-                                           size_t bytes);
-void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t);
-/* NULL when the bytes are wrong or memory is short ('c->bad' tells). */
-struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c);
-/* Pass over one: whose it is. */
-uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned);
-
-/* First what has the highest priority, of those the dearest, of those the
- * oldest. */
-struct dtx_task_queue {
-    struct dtx_task_item *head, **tail; /* priority 0, no cost: in order */
-    struct dtx_task_item **heap;        /* the others */
-    size_t nheap, cap, count;
-};
-
-void dtx_task_queue_init(struct dtx_task_queue *q);
-void dtx_task_queue_fini(struct dtx_task_queue *q); /* frees what is in it */
-bool dtx_task_queue_push(struct dtx_task_queue *q, struct dtx_task_item *t);
-struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q);
 
 struct dtx_ledger *dtx_ledger_create(void);
 void dtx_ledger_destroy(struct dtx_ledger *l); /* NULL is allowed */

@@ -7,6 +7,8 @@
 
 #include "engine/broker.h"
 #include "engine/event.h"
+#include "lib/learned.h"
+#include "predict/calls.h"
 
 struct dtx_session *dtx_api_session;
 struct dtx_error dtx_api_error;
@@ -37,8 +39,11 @@ static int make_broker(struct dtx_session *s)
         return DTX_OK;
     s->broker = dtx_broker_create(&c);
     s->actions = calloc(1, sizeof(*s->actions));
-    return s->broker && s->actions ? DTX_OK
-                                   : dtx_api_fail(DTX_ENOMEM, "out of memory");
+    if (s->options.predict)
+        s->calls = dtx_calls_create();
+    return s->broker && s->actions && (s->calls || !s->options.predict)
+               ? DTX_OK
+               : dtx_api_fail(DTX_ENOMEM, "out of memory");
 }
 
 /* What one rank could not do alone, none has done. */
@@ -66,7 +71,8 @@ static int open_session(struct dtx_session *s, const void *comm, size_t size)
                                 .comm_size = size,
                                 .jobs = s->options.slots,
                                 .bells = s->options.bell,
-                                .nap_ns = s->options.nap_ns};
+                                .nap_ns = s->options.nap_ns,
+                                .lost_after_ns = s->options.lost_after_ns};
     int rc = dtx_net_open(&s->net, &n, s->options.weight, &dtx_api_error);
     bool crew;
 
@@ -77,6 +83,8 @@ static int open_session(struct dtx_session *s, const void *comm, size_t size)
     if (rc == DTX_OK)
         rc = make_broker(s);
     rc = agree(s, rc);
+    if (rc == DTX_OK)
+        rc = agree(s, dtx_learned_open(s, &dtx_api_error));
     if (rc == DTX_OK)
         return rc;
     if (crew)
@@ -95,6 +103,8 @@ static void free_session(struct dtx_session *s)
     }
     free(s->kernel);
     dtx_broker_destroy(s->broker);
+    dtx_learned_close(s);
+    dtx_calls_destroy(s->calls);
     if (s->actions)
         dtx_actions_free(s->actions);
     free(s->actions);
@@ -132,10 +142,12 @@ int dtx_init(const char *options)
 int dtx_finalize(void)
 {
     struct dtx_session *s = dtx_api_session;
-    int rc;
+    struct dtx_error unsaved = {0};
+    int rc, saved;
 
     if (!s)
         return dtx_api_outside("dtx_finalize");
+    saved = dtx_learned_save(s, true, &unsaved);
     while (s->works)
         dtx_work_destroy(s->works);
     dtx_crew_stop(&s->crew);
@@ -146,9 +158,12 @@ int dtx_finalize(void)
         return dtx_api_fail(rc,
                             "dtx_finalize: a rank was lost, and so MPI is not "
                             "finalised: end without any further call of it");
-    return rc < 0 ? dtx_api_fail(rc, "dtx_finalize: the ranks did not come "
-                                     "together")
-                  : rc;
+    if (rc < 0)
+        return dtx_api_fail(rc, "dtx_finalize: the ranks did not come "
+                                "together");
+    if (saved < 0)
+        dtx_api_error = unsaved;
+    return saved;
 }
 
 int dtx_rank(void)

@@ -31,6 +31,10 @@ static void describe(struct dtx_region *g)
             (unsigned long long)dtx_hash128(g->args, g->args_bytes, 4).lo);
     if (c->schedule && g->style == &dtx_style_loop)
         dtx_buf_printf(b, ", schedule %s", c->schedule->name);
+    if (w->nx && g->style == &dtx_style_loop)
+        dtx_buf_printf(b, ", %u features (%016llx)", w->nx,
+                       (unsigned long long)dtx_hash128(
+                           w->x, w->nx * sizeof(*w->x), 6).lo);
     if (w->nred)
         dtx_buf_printf(b, ", %u reductions of %zu bytes", w->nred,
                        w->value_bytes);
@@ -105,5 +109,8 @@ int dtx_for(const char *kernel, uint64_t begin, uint64_t end, const void *args,
     struct dtx_work w;
     int rc = dtx_api_init_work(&w, kernel);
 
-    return rc < 0 ? rc : dtx_work_for(&w, begin, end, args, args_bytes);
+    if (rc < 0)
+        return rc;
+    w.remembers = w.session->recall != NULL; /* from run to run */
+    return dtx_work_for(&w, begin, end, args, args_bytes);
 }

@@ -3,12 +3,14 @@
  * others serve. */
 #include "lib/api.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "engine/ledger.h"
 #include "lib/diary.h"
+#include "predict/foresee.h"
 
 /* A task is known again by its kernel and its input. */
 static uint64_t key_of(const struct dtx_kernel *k, const void *in, size_t bytes)
@@ -18,37 +20,94 @@ static uint64_t key_of(const struct dtx_kernel *k, const void *in, size_t bytes)
     return dtx_hash128(in ? in : "", bytes, name).lo;
 }
 
+/* What is said of a task makes sense. */
+static int check_how(const struct dtx_task_how *how)
+{
+    size_t i;
+
+    if ((how->nafter && !how->after) || (how->nfeatures && !how->features))
+        return dtx_api_fail(DTX_EINVAL, "dtx_work_submit: a list is NULL");
+    if (how->nfeatures > DTX_FEATURES)
+        return dtx_api_fail(DTX_ELIMIT, "dtx_work_submit: at most %d features",
+                            DTX_FEATURES);
+    if (!isfinite(how->cost) || how->cost < 0)
+        return dtx_api_fail(DTX_EINVAL,
+                            "dtx_work_submit: a cost of %g: a number from 0 on "
+                            "is needed", how->cost);
+    for (i = 0; i < how->nfeatures; i++) {
+        if (!isfinite(how->features[i]))
+            return dtx_api_fail(DTX_EINVAL,
+                                "dtx_work_submit: feature %zu is not finite",
+                                i);
+    }
+    return DTX_OK;
+}
+
+/* Rank 0's books for the tasks of 'w', at the first one. */
+static bool make_books(struct dtx_work *w)
+{
+    if (!w->ledger)
+        w->ledger = dtx_ledger_create();
+    if (!w->foresight && w->session->calls)
+        w->foresight = dtx_foresee_create(w->session->calls);
+    return w->ledger && (w->foresight || !w->session->calls);
+}
+
+static void drop_books(struct dtx_work *w)
+{
+    dtx_ledger_destroy(w->ledger);
+    dtx_foresee_destroy(w->foresight);
+    w->ledger = NULL;
+    w->foresight = NULL;
+}
+
+/* What it will cost, as far as is known. False when out of memory. */
+static bool foresee(struct dtx_work *w, struct dtx_task_item *t,
+                    const struct dtx_task_how *how)
+{
+    struct dtx_kernel_call c = {w->session->kernel[t->kernel]->name, t->bytes,
+                                0, NULL, 0};
+
+    if (how) {
+        c.hint = t->cost = how->cost;
+        c.x = how->features;
+        c.nx = (uint32_t)how->nfeatures;
+    }
+    if (w->foresight)
+        t->cost = dtx_foresee_submit(w->foresight, &c, w->session->slots_all);
+    return t->cost >= 0;
+}
+
 int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
                         size_t bytes, const struct dtx_task_how *how)
 {
     struct dtx_task_item *t;
     int64_t k, id;
 
-    if (!w || (bytes && !in) || bytes > DTX_MAX_TASK ||
-        (how && how->nafter && !how->after))
+    if (!w || (bytes && !in) || bytes > DTX_MAX_TASK)
         return dtx_api_fail(DTX_EINVAL,
-                            "dtx_work_submit: a task has up to %u bytes, and "
-                            "pointers to what it names",
+                            "dtx_work_submit: a task has up to %u bytes",
                             DTX_MAX_TASK);
+    if (how && check_how(how) < 0)
+        return dtx_api_error.code;
     if (w->session->net.rank != 0)
         return dtx_api_fail(DTX_ESTATE, "dtx_work_submit: rank 0 submits");
     k = dtx_api_task_kernel(w->session, kernel ? kernel : w->kernel->name);
     if (k < 0)
         return dtx_api_fail(DTX_ENOENT, "no kernel of tasks is called '%s'",
                             kernel ? kernel : w->kernel->name);
-    if (!w->ledger)
-        w->ledger = dtx_ledger_create();
-    t = w->ledger ? dtx_task_item_create((uint32_t)k, in, bytes) : NULL;
-    if (!t)
+    t = make_books(w) ? dtx_task_item_create((uint32_t)k, in, bytes) : NULL;
+    if (!t || !foresee(w, t, how)) {
+        free(t);
         return dtx_api_fail(DTX_ENOMEM, "out of memory");
-    if (how) {
-        t->priority = how->priority;
-        t->cost = how->cost;
     }
+    t->priority = how ? how->priority : 0;
     id = dtx_ledger_add(w->ledger, t, how ? how->after : NULL,
                         how ? how->nafter : 0);
     if (id < 0) {
         free(t);
+        if (w->foresight)
+            dtx_foresee_withdraw(w->foresight);
         return dtx_api_fail((int)id, "dtx_work_submit: %s",
                             id == DTX_ENOENT
                                 ? "'after' names no task of this run"
@@ -74,16 +133,15 @@ static int run_tasks(struct dtx_work *w, bool *is_last)
     struct dtx_region g = {.style = &dtx_style_task, .last = *is_last};
     int rc;
 
-    if (!w->ledger)
-        w->ledger = dtx_ledger_create();
-    if (!w->ledger)
+    if (!make_books(w))
         return dtx_api_fail(DTX_ENOMEM, "out of memory");
     rc = dtx_api_run(&g, w, NULL, 0);
     if (dtx_ledger_open(w->ledger) == 0) {
         dtx_ledger_forget(w->ledger);
+        if (w->foresight)
+            dtx_foresee_forget(w->foresight);
     } else { /* cancelled, or worse */
-        dtx_ledger_destroy(w->ledger);
-        w->ledger = NULL;
+        drop_books(w);
     }
     *is_last = g.last;
     return rc;
@@ -107,7 +165,7 @@ static int run_plain(bool *is_last)
     struct dtx_work w = {.session = dtx_api_session, .kernel = &none};
     int rc = run_tasks(&w, is_last);
 
-    dtx_ledger_destroy(w.ledger);
+    drop_books(&w);
     return rc;
 }
 

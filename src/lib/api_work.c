@@ -8,6 +8,8 @@
 
 #include "engine/ledger.h"
 #include "lib/diary.h"
+#include "predict/foresee.h"
+#include "sched/recall.h"
 
 int dtx_api_init_work(struct dtx_work *w, const char *kernel)
 {
@@ -34,6 +36,12 @@ struct dtx_work *dtx_work_create(const char *kernel)
         free(w);
         return NULL;
     }
+    w->recall = dtx_recall_create();
+    if (!w->recall) {
+        (void)dtx_api_fail(DTX_ENOMEM, "out of memory");
+        free(w);
+        return NULL;
+    }
     w->remembers = true;
     w->next = w->session->works;
     w->at = &w->session->works;
@@ -55,8 +63,9 @@ void dtx_work_destroy(struct dtx_work *w)
     for (k = 0; k < w->nred; k++)
         free(w->red[k].identity);
     dtx_ledger_destroy(w->ledger);
+    dtx_foresee_destroy(w->foresight);
     dtx_diary_close(w->diary);
-    free(w->profile);
+    dtx_recall_destroy(w->recall);
     free(w);
 }
 

@@ -55,6 +55,7 @@ bool dtx_loop_refill(struct dtx_loop *l)
         return true;
     if (!dtx_loop_next(l, &s))
         return false;
+    l->guess_ps = s.ns * 1000 / s.count;
     dtx_range_set(&l->cur, s.first, s.first + s.count);
     return true;
 }
@@ -86,11 +87,17 @@ static uint64_t cost_by_rate(uint64_t count, uint64_t unit_ps)
     return count > MOST_NS / ns ? MOST_NS : count * ns;
 }
 
-/* What a segment costs: as the profile said, or by the last batch's rate. */
+/* What a segment costs: as the profile said, or by the last batch's rate.
+ * Guesses are in a unit that only that rate tells. */
 static uint64_t cost_of(const struct dtx_loop *l, const struct dtx_segment *s)
 {
     uint64_t unit = atomic_load_explicit(&l->unit_ps, memory_order_relaxed);
 
+    if (s->ns && l->guessed && unit > 0 && l->guess_ps > 0) {
+        double ns = (double)s->ns * (double)unit / (double)l->guess_ps;
+
+        return ns < (double)MOST_NS ? (uint64_t)ns + 1 : MOST_NS;
+    }
     return s->ns ? s->ns : cost_by_rate(s->count, unit);
 }
 
@@ -124,10 +131,11 @@ static uint64_t give_segments(struct dtx_loop *l, uint64_t want,
             cost = s->ns / s->count * count;
         } else {
             want -= cost;
+            cost = s->ns;
         }
         s->count -= count;
-        dtx_loop_put(out, s->first + s->count, count, s->ns ? cost : 0);
-        s->ns -= s->ns ? cost : 0;
+        dtx_loop_put(out, s->first + s->count, count, cost);
+        s->ns -= cost;
         (void)atomic_fetch_sub(&l->behind, count);
         if (s->count == 0) {
             l->n--;

@@ -27,6 +27,8 @@ struct dtx_loop {
     /* under the crew's lock */
     struct dtx_segment *seg;  /* at .. n-1 */
     size_t at, n, cap;
+    bool guessed;             /* what they cost is the program's guess ... */
+    uint64_t guess_ps;        /* ... here for a grain of the last one begun */
     struct dtx_loop_plan *plan; /* rank 0, when a schedule cuts */
     struct dtx_spans back;    /* rank 0: lost by others, for who draws */
     struct dtx_owners owners; /* rank 0; the communicating thread's */

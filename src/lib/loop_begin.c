@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* A loop is set up and taken down: who begins with which segments (as the
- * profile of the last sweep says, or evenly), or the schedule that cuts chunks,
- * or the journal that knows some results already. */
+ * profile of an earlier sweep says, or evenly), or the schedule that cuts
+ * chunks, or the journal that knows some results already. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/diary.h"
+#include "lib/learned.h"
 #include "lib/loop.h"
 #include "lib/results.h"
 
 bool dtx_loop_deal(const struct dtx_region *g, uint32_t rank,
                    struct dtx_segment **seg, size_t *count)
 {
-    const struct dtx_work *w = g->work;
     const struct dtx_net *n = &g->session->net;
-    const struct dtx_profile *p = NULL;
 
-    if (w->profile && w->profile_begin == g->begin &&
-        w->profile_end == g->end)
-        p = w->profile;
     *seg = NULL;
     *count = 0;
-    return dtx_profile_deal(p, dtx_loop_of(g)->total, n->size, n->slots, rank,
-                            seg, count);
+    return dtx_profile_deal(g->prior, dtx_loop_of(g)->total, n->size, n->slots,
+                            rank, seg, count);
 }
 
 static int deal(struct dtx_region *g, struct dtx_loop *l)
@@ -136,6 +132,8 @@ int dtx_loop_begin(struct dtx_region *g)
                                      (total % l->grain != 0))
                         : 0;
     rc = make_own(g, l);
+    if (rc == DTX_OK)
+        rc = dtx_learned_prior(g, l->total, &l->guessed);
     if (rc == DTX_OK && g->work->journaled)
         rc = resume(g, l);
     else if (rc == DTX_OK && total > 0)

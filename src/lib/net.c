@@ -10,6 +10,7 @@
 #include "node/bell.h"
 #include "node/clock.h"
 #include "node/cores.h"
+#include "node/tether.h"
 #include "run/place.h"
 #include "wire/wire.h"
 
@@ -24,6 +25,31 @@ struct calling {
     struct dtx_card card;
     double weight;
 };
+
+/* Ranks of other nodes than rank 0's are tied to it. All of them take part, or
+ * none. */
+static int tie(struct dtx_net *n, const struct dtx_net_options *o,
+               const struct calling *all)
+{
+    struct dtx_tether_call call;
+    bool apart = false;
+    uint32_t r;
+    int rc;
+
+    for (r = 1; r < n->size; r++)
+        apart |= !dtx_card_same_node(&all[r].card, &all[0].card);
+    if (!apart)
+        return DTX_OK;
+    memset(&call, 0, sizeof(call));
+    if (n->rank == 0 && o->lost_after_ns > 0)
+        n->tethers = dtx_tethers_listen(n->size, o->lost_after_ns, false,
+                                        &call);
+    rc = dtx_transport_bcast(n->transport, &call, sizeof(call));
+    if (rc == DTX_OK && o->lost_after_ns > 0 &&
+        !dtx_card_same_node(&all[n->rank].card, &all[0].card))
+        n->tethers = dtx_tethers_connect(&call, n->rank, o->lost_after_ns);
+    return rc;
+}
 
 /* The slots' processing units, in the order of the share's cores. Nobody is
  * bound when ranks share cores, or slots do. */
@@ -97,6 +123,8 @@ static int meet(struct dtx_net *n, const struct dtx_net_options *o,
     }
     if (rc == DTX_OK)
         rc = take_cards(n, o, all, &cores);
+    if (rc == DTX_OK)
+        rc = tie(n, o, all);
     dtx_cores_free(&cores);
     free(all);
     free(mine);
@@ -113,6 +141,7 @@ static void free_parts(struct dtx_net *n)
         dtx_bell_destroy(n->peer[r]);
     for (r = 0; n->watched && r < n->size; r++)
         dtx_peer_forget(&n->watched[r]);
+    dtx_tethers_close(n->tethers);
     dtx_bell_destroy(n->bell);
     dtx_buf_free(&n->self);
     free(n->peer);
@@ -269,8 +298,10 @@ int dtx_net_died(struct dtx_net *n)
             dtx_peer_died(&n->watched[r]))
             return (int)r;
     }
-    rank = dtx_transport_died(n->transport);
-    if (rank >= 0)
+    rank = n->tethers ? dtx_tethers_gone(n->tethers) : -1;
+    if (rank < 0)
+        rank = dtx_transport_died(n->transport);
+    if (rank >= 0 && !n->lost[rank])
         return rank;
     n->watched_at = now;
     return -1;

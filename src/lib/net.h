@@ -17,6 +17,7 @@
 #include "node/peer.h"
 
 struct dtx_bell;
+struct dtx_tethers;
 struct dtx_error;
 
 struct dtx_net_options {
@@ -25,6 +26,7 @@ struct dtx_net_options {
     uint32_t jobs;    /* slots of each node; 0 = its cores */
     bool bells;
     int64_t nap_ns;
+    int64_t lost_after_ns; /* silence of another node; 0: do not watch */
 };
 
 struct dtx_net {
@@ -32,6 +34,8 @@ struct dtx_net {
     struct dtx_bell *bell;
     struct dtx_bell **peer; /* bells of other ranks, NULL where there is none */
     struct dtx_peer *watched; /* rank 0: those of its node; others: rank 0 */
+    struct dtx_tethers *tethers; /* rank 0: those elsewhere; others, when rank
+                                    0 is elsewhere: rank 0; or NULL */
     int64_t watched_at;     /* when they were last looked at */
     bool *lost;             /* ranks that are dead */
     uint32_t rank, size;
@@ -52,8 +56,8 @@ int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
  * DTX_ELOST. */
 int dtx_net_close(struct dtx_net *n);
 /* One more rank that has died, or -1: rank 0 sees those of its node die, the
- * others rank 0; of ranks elsewhere an MPI with ULFM tells. Costs a clock
- * reading as a rule. */
+ * others rank 0; of ranks elsewhere tethers tell (node/tether.h), or an MPI
+ * with ULFM. Costs a clock reading as a rule. */
 int dtx_net_died(struct dtx_net *n);
 /* Talk no more to a rank. */
 void dtx_net_lose(struct dtx_net *n, uint32_t rank);

@@ -15,7 +15,7 @@
 #include "sched/loop.h"
 
 #define MOST_SLOTS 65536
-#define LONGEST 256 /* bytes of a word */
+#define LONGEST (DTX_MAX_PATH + 16) /* bytes of a word */
 
 static int read_slots(struct dtx_options *o, const char *v, struct dtx_error *e)
 {
@@ -49,12 +49,43 @@ static int read_bell(struct dtx_options *o, const char *v, struct dtx_error *e)
     return read_flag("bell", v, &o->bell, e);
 }
 
+static int read_predict(struct dtx_options *o, const char *v,
+                        struct dtx_error *e)
+{
+    return read_flag("predict", v, &o->predict, e);
+}
+
+static int read_learned(struct dtx_options *o, const char *v,
+                        struct dtx_error *e)
+{
+    size_t len = strlen(v);
+
+    if (len == 0 || len >= sizeof(o->learned))
+        return dtx_error_set(e, DTX_EINVAL,
+                             "learned=: the name of a file of up to %zu bytes "
+                             "is needed", sizeof(o->learned) - 1);
+    memcpy(o->learned, v, len + 1);
+    return DTX_OK;
+}
+
 static int read_nap(struct dtx_options *o, const char *v, struct dtx_error *e)
 {
     if (dtx_parse_duration(v, &o->nap_ns) < 0 || o->nap_ns < 1000 ||
         o->nap_ns > DTX_SEC_NS)
         return dtx_error_set(e, DTX_EINVAL,
                              "nap=%s: a time from 1us to 1s is needed", v);
+    return DTX_OK;
+}
+
+static int read_lost_after(struct dtx_options *o, const char *v,
+                           struct dtx_error *e)
+{
+    if (dtx_parse_duration(v, &o->lost_after_ns) < 0 ||
+        o->lost_after_ns > 86400 * DTX_SEC_NS ||
+        (o->lost_after_ns > 0 && o->lost_after_ns < DTX_SEC_NS))
+        return dtx_error_set(e, DTX_EINVAL,
+                             "lost-after=%s: a time from 1s to 24h is needed, "
+                             "or 0 for never", v);
     return DTX_OK;
 }
 
@@ -87,6 +118,9 @@ static const struct word {
     {"nap", "DTX_NAP", read_nap},
     {"bell", "DTX_BELL", read_bell},
     {"weight", "DTX_WEIGHT", read_weight},
+    {"predict", "DTX_PREDICT", read_predict},
+    {"learned", "DTX_LEARNED", read_learned},
+    {"lost-after", "DTX_LOST_AFTER", read_lost_after},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -157,7 +191,8 @@ static int unknown(const char *name, struct dtx_error *err)
                              near.best);
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
-                         "schedule=, bind=, nap=, bell= and weight=",
+                         "schedule=, bind=, nap=, bell=, weight=, predict=, "
+                         "learned= and lost-after=",
                          name);
 }
 
@@ -203,7 +238,9 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
 {
     struct dtx_options o = {.bind = true,
                             .bell = true,
+                            .predict = true,
                             .nap_ns = 200000,
+                            .lost_after_ns = 5 * DTX_SEC_NS,
                             .weight = 1};
     int rc = text ? read_text(&o, text, err) : DTX_OK;
     size_t i;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define DTX_MAX_PATH 4096u
+
 struct dtx_error;
 struct dtx_loop_schedule;
 
@@ -18,8 +20,9 @@ struct dtx_schedule_choice {
 struct dtx_options {
     uint32_t slots; /* of a node; 0 = its cores */
     struct dtx_schedule_choice schedule;
-    bool bind, bell;
-    int64_t nap_ns;
+    char learned[DTX_MAX_PATH]; /* a file; "": none */
+    bool bind, bell, predict;
+    int64_t nap_ns, lost_after_ns;
     double weight;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "lib/diary.h"
+#include "lib/learned.h"
 #include "lib/region.h"
 #include "lib/results.h"
 #include "node/clock.h"
@@ -321,9 +322,9 @@ static void enter(struct dtx_run *r)
 
     m.u.enter.protocol = DTX_PROTOCOL;
     m.u.enter.digest = dtx_hash128(g->text.data, g->text.len, 1).lo;
-    if (g->work->profile) /* the shares come from it */
-        m.u.enter.digest ^= dtx_hash128(g->work->profile->ns,
-                                        sizeof(g->work->profile->ns), 2).lo;
+    if (g->prior) /* the shares come from it */
+        m.u.enter.digest ^= dtx_hash128(g->prior->ns, sizeof(g->prior->ns), 2)
+                                .lo;
     m.u.enter.call = (struct dtx_str){g->text.data, g->text.len};
     m.u.enter.kernels =
         (struct dtx_str){r->s->names.data, r->s->names.len};
@@ -498,18 +499,6 @@ static void fail(struct dtx_run *r)
         dtx_run_send(r, 0, &m);
 }
 
-/* Keep what the parts cost for the next time. */
-static void remember(struct dtx_run *r)
-{
-    struct dtx_work *w = r->g->work;
-
-    free(w->profile);
-    w->profile = r->profile;
-    w->profile_begin = r->g->begin;
-    w->profile_end = r->g->end;
-    r->profile = NULL;
-}
-
 static int conclude(struct dtx_run *r, struct dtx_error *err)
 {
     struct dtx_region *g = r->g;
@@ -530,8 +519,8 @@ static int conclude(struct dtx_run *r, struct dtx_error *err)
         return err->code;
     }
     dtx_reduce_store(g->work, r->values);
-    if (r->profile)
-        remember(r);
+    if (r->profile && !dtx_learned_sweep(g, r->profile))
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
     if (r->failures.count)
         return dtx_error_set(
             err, DTX_EKERNEL,
@@ -555,6 +544,7 @@ static void clean_up(struct dtx_run *r)
     free(g->call);
     free(r->values);
     free(r->profile);
+    free(g->prior);
     dtx_buf_free(&r->frame);
     dtx_buf_free(&r->out);
     dtx_member_fini(&r->member);
@@ -565,6 +555,7 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
 {
     struct dtx_run r = {.g = g, .s = g->session};
     struct dtx_work *w = g->work;
+    struct dtx_error unsaved = {0};
     int64_t start = dtx_clock_mono_ns();
     int rc;
 
@@ -592,6 +583,8 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     if (r.rc < 0 && !r.told)
         fail(&r);
     rc = conclude(&r, err);
+    if (rc == DTX_OK)
+        (void)dtx_learned_save(g->session, false, &unsaved);
     /* what is lost of a tree is lost: nobody can go on from there */
     g->session->broken |= r.rc < 0 || r.member.code == DTX_ELOST;
     w->stats.done = r.done;

@@ -27,8 +27,11 @@ struct dtx_broker;
 struct dtx_diary;
 struct dtx_broker_news;
 struct dtx_actions;
+struct dtx_calls;
+struct dtx_foresight;
 struct dtx_ledger;
 struct dtx_results;
+struct dtx_recall;
 struct dtx_region;
 struct dtx_session;
 
@@ -142,6 +145,8 @@ struct dtx_region {
     const void *root;    /* trees */
     struct dtx_call *call; /* of each slot */
     struct dtx_results *results; /* NULL: none are asked for */
+    struct dtx_profile *prior; /* loops: what parts cost, as is thought, or
+                                  NULL */
     void *own;           /* the style's */
     unsigned stock;      /* shares there are at the start, for dtx_crew */
     struct dtx_buf text; /* the call, for people */
@@ -171,13 +176,17 @@ struct dtx_work {
     struct dtx_diary *diary; /* rank 0 */
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
+    struct dtx_foresight *foresight; /* NULL: nothing is foreseen */
     dtx_ended_f ended;
     void *ended_ctx;
     /* loops */
     struct dtx_schedule_choice schedule;
     bool remembers;
-    struct dtx_profile *profile; /* of the last run; NULL: none */
-    uint64_t profile_begin, profile_end;
+    struct dtx_recall *recall; /* what its sweeps cost; NULL of dtx_for */
+    double x[DTX_FEATURES];
+    uint32_t nx;
+    dtx_cost_f cost; /* what the program thinks, or NULL */
+    void *cost_ctx;
     struct dtx_stats stats;
 };
 
@@ -190,7 +199,16 @@ struct dtx_session {
     size_t nkernels, kernels_cap;
     struct dtx_buf names; /* of the kernels, each with a newline */
     struct dtx_broker *broker; /* rank 0 */
+    struct dtx_calls *calls;   /* rank 0: what calls took; NULL: predict=no */
     struct dtx_actions *actions;
+    struct dtx_recall *recall; /* earlier runs' loops; NULL: no learned= */
+    struct {
+        uint64_t loops, outcomes, left_out; /* that the file had */
+        uint64_t sweeps, saved_turn;
+        int64_t saved_ns;
+        int code;     /* what is wrong about the file */
+        bool foreign; /* it is not to be written */
+    } learned;
     struct dtx_work *works;
     uint32_t regions;
     bool broken; /* a frame could not be sent, or was not the protocol's */

@@ -15,18 +15,20 @@
 #include "lib/diary.h"
 #include "lib/session.h"
 #include "node/clock.h"
+#include "predict/foresee.h"
 
 #define BATCH_NS 30000
 #define MOST_AT_ONCE 64u        /* taken from the queue */
 #define SHARE_BYTES (1u << 20)  /* of tasks in one share */
-#define SHARE_TASKS 65536u
 #define KNOWN_BYTES (16u << 20) /* outcomes of an earlier run, told at once */
+#define LOOK_AT 16u             /* tasks that are foreseen before others wait */
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
 
 enum ended {
     ENDED_SUBMITTED,
     ENDED_SPAWNED,
-    ENDED_PARENT /* submitted, and has spawned some */
+    ENDED_PARENT, /* submitted, and has spawned some */
+    ENDED_TIMED = 0x80 /* a flag: what it took follows */
 };
 
 struct own {
@@ -34,6 +36,7 @@ struct own {
     struct dtx_task_item *taken; /* from the queue */
     const struct dtx_task_item *now;
     struct dtx_buf ended, output;
+    int64_t read_ns; /* the clock just now, or 0: it was not read */
     bool parent;     /* 'now' has spawned some */
     unsigned at_once;
     unsigned victim; /* whose deque is looked at first */
@@ -76,16 +79,35 @@ static void pass_on(struct dtx_region *g, struct own *o)
     dtx_net_ring(&g->session->net);
 }
 
+/* 'ns' 0: what it took is not known. */
 static void put_ended(struct dtx_buf *b, const struct dtx_task_item *t,
-                      bool parent, int code, const struct dtx_buf *out)
+                      bool parent, int code, uint64_t ns,
+                      const struct dtx_buf *out)
 {
+    uint8_t kind = t->spawned ? ENDED_SPAWNED
+                   : parent   ? ENDED_PARENT
+                              : ENDED_SUBMITTED;
+
+    if (t->spawned || code != 0)
+        ns = 0; /* says nothing of others */
     dtx_put_u64(b, t->id);
-    dtx_put_u8(b, t->spawned ? ENDED_SPAWNED
-                  : parent   ? ENDED_PARENT
-                             : ENDED_SUBMITTED);
+    dtx_put_u8(b, (uint8_t)(kind | (ns > 0 ? ENDED_TIMED : 0)));
+    if (ns > 0)
+        dtx_put_u64(b, ns);
     dtx_put_i32(b, code);
     dtx_put_str(b, (struct dtx_str){out ? out->data : NULL,
                                     out ? out->len : 0});
+}
+
+/* What the task just run took, when the clock was read before it, and is read
+ * anyway behind it: not among several that were taken at once. */
+static uint64_t measure(struct own *o)
+{
+    int64_t before = o->read_ns;
+
+    o->read_ns = o->taken ? 0 : dtx_clock_mono_ns();
+    return before > 0 && o->read_ns > before ? (uint64_t)(o->read_ns - before)
+                                             : 0;
 }
 
 static void run_task(struct dtx_region *g, struct dtx_call *c,
@@ -93,12 +115,14 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
 {
     struct own *o = c->own;
     const struct dtx_kernel *k = g->session->kernel[t->kernel];
+    uint64_t ns;
     int code;
 
     o->now = t;
     o->parent = false;
     o->output.len = 0;
     code = k->task(c, t->data, t->bytes);
+    ns = measure(o);
     o->now = NULL;
     c->done++;
     if (code == 0 && o->output.failed)
@@ -108,7 +132,7 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
     if (o->ended.len + o->output.len > ENDED_BYTES)
         pass_on(g, o);
     if (!t->spawned || code != 0 || o->output.len)
-        put_ended(&o->ended, t, o->parent, code, &o->output);
+        put_ended(&o->ended, t, o->parent, code, ns, &o->output);
     free(t);
 }
 
@@ -118,6 +142,7 @@ static struct dtx_task_item *take_queued(struct dtx_region *g, struct own *o)
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
     struct dtx_task_item *first = NULL, **tail = &first;
+    double cost = 0; /* of those that are taken */
     size_t n;
 
     if (atomic_load_explicit(&t->queued, memory_order_relaxed) == 0)
@@ -125,11 +150,12 @@ static struct dtx_task_item *take_queued(struct dtx_region *g, struct own *o)
     (void)pthread_mutex_lock(&c->lock);
     n = t->queue.count / (2 * slots_of(g));
     n = n < o->at_once ? n : o->at_once;
-    for (n = n < 1 ? 1 : n; n > 0; n--) {
+    for (n = n < 1 ? 1 : n; n > 0 && cost < BATCH_NS * 1e-9; n--) {
         struct dtx_task_item *i = dtx_task_queue_pop(&t->queue);
 
         if (!i)
             break;
+        cost += i->cost;
         *tail = i;
         tail = &i->next;
     }
@@ -202,16 +228,18 @@ static bool step(void *region, unsigned slot)
     uint64_t before = c->done;
     struct dtx_task_item *t;
 
+    o->read_ns = start;
     while (ns < BATCH_NS && c->done - before < MOST_AT_ONCE &&
            !atomic_load_explicit(&g->dropped, memory_order_relaxed)) {
         t = next_task(g, slot);
         if (!t)
             break;
         run_task(g, c, t);
-        if (!o->taken)
-            ns = dtx_clock_mono_ns() - start;
+        if (o->read_ns > 0)
+            ns = o->read_ns - start;
     }
-    ns = dtx_clock_mono_ns() - start;
+    if (o->read_ns == 0)
+        ns = dtx_clock_mono_ns() - start;
     if (c->done > before) {
         c->busy_ns += ns;
         o->at_once = ns / (int64_t)(c->done - before) > BATCH_NS / 4
@@ -279,9 +307,35 @@ static void tell_known(struct dtx_region *g, struct tasks *t,
     if (dtx_diary_output(g->work->diary, i->known, &out, &err) < 0)
         dtx_region_trouble(g, &err);
     else
-        put_ended(&t->ended, i, false, DTX_OK, &out);
+        put_ended(&t->ended, i, false, DTX_OK, 0, &out);
     dtx_buf_free(&out);
     free(i);
+}
+
+/* What is known of it by now. */
+static void set_cost(void *foresight, struct dtx_task_item *i)
+{
+    double cost = foresight ? dtx_foresee_cost(foresight, i->id) : 0;
+
+    if (cost > 0)
+        i->cost = cost;
+}
+
+/* Costs may have become known of those that wait here: then their order is
+ * another. True when there is more to look at. */
+static bool foresee(struct dtx_region *g)
+{
+    struct dtx_foresight *f = g->work->foresight;
+    struct dtx_crew *c = &g->session->crew;
+    bool busy = false;
+
+    if (!f || atomic_load_explicit(&g->dropped, memory_order_relaxed) ||
+        !dtx_foresee_turn(f, g->session->slots_all, LOOK_AT, &busy))
+        return busy;
+    (void)pthread_mutex_lock(&c->lock);
+    (void)dtx_task_queue_say(&tasks_of(g)->queue, set_cost, f);
+    (void)pthread_mutex_unlock(&c->lock);
+    return false;
 }
 
 /* What the ledger says may run goes into rank 0's queue; what never will is
@@ -303,6 +357,7 @@ static int fill(struct dtx_region *g)
             continue;
         }
         any = true;
+        set_cost(g->work->foresight, i);
         if (!dtx_task_queue_push(&t->queue, i)) {
             free(i);
             rc = DTX_ENOMEM;
@@ -310,7 +365,7 @@ static int fill(struct dtx_region *g)
     }
     atomic_store(&t->queued, t->queue.count);
     while ((i = dtx_ledger_skipped(l))) {
-        put_ended(&t->ended, i, false, DTX_ECANCEL, NULL);
+        put_ended(&t->ended, i, false, DTX_ECANCEL, 0, NULL);
         free(i);
     }
     (void)pthread_mutex_unlock(&c->lock);
@@ -420,7 +475,7 @@ static size_t share_of(size_t count, uint32_t slots, unsigned own)
 {
     size_t n = (count * slots + (slots + own) / 2) / (slots + own);
 
-    return n > SHARE_TASKS ? SHARE_TASKS : n < 1 && count > 0 ? 1 : n;
+    return n < 1 && count > 0 ? 1 : n;
 }
 
 /* The oldest that a slot's tasks have spawned: the largest, as a rule. */
@@ -443,14 +498,15 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
 {
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
+    struct dtx_task_item *part;
     unsigned i;
-    size_t n;
 
     (void)pthread_mutex_lock(&c->lock);
-    n = share_of(t->queue.count, slots, c->n);
-    while (n-- > 0 && out->len < SHARE_BYTES) {
-        struct dtx_task_item *item = dtx_task_queue_pop(&t->queue);
+    part = dtx_task_queue_part(&t->queue, slots, c->n, SHARE_BYTES);
+    while (part) {
+        struct dtx_task_item *item = part;
 
+        part = part->next;
         hand_over(g, item, out);
     }
     *left_ns = t->queue.count > 0 ? -1 : 0;
@@ -507,16 +563,23 @@ static void record(struct dtx_region *g, uint64_t id, struct dtx_str out)
         dtx_region_trouble(g, &err);
 }
 
+struct heard {
+    uint64_t id, ns;
+    uint8_t kind;
+    int code;
+    struct dtx_str out;
+};
+
 /* One outcome. False when it is of no task that runs. */
-static int hear_one(struct dtx_region *g, uint32_t from, uint64_t id,
-                    uint8_t kind, int code, struct dtx_str out)
+static int hear_one(struct dtx_region *g, uint32_t from,
+                    const struct heard *h)
 {
     struct dtx_work *w = g->work;
 
-    if (kind != ENDED_SUBMITTED && from != 0)
+    if (h->kind != ENDED_SUBMITTED && from != 0)
         dtx_ledger_spawned(w->ledger);
-    if (kind != ENDED_SPAWNED) {
-        switch (dtx_ledger_end(w->ledger, id, code)) {
+    if (h->kind != ENDED_SPAWNED) {
+        switch (dtx_ledger_end(w->ledger, h->id, h->code)) {
         case DTX_LEDGER_FIRST:
             break;
         case DTX_LEDGER_AGAIN:
@@ -527,10 +590,12 @@ static int hear_one(struct dtx_region *g, uint32_t from, uint64_t id,
             return DTX_EPROTO;
         }
     }
-    if (w->diary && kind == ENDED_SUBMITTED && code == 0)
-        record(g, id, out);
+    if (w->foresight && h->kind != ENDED_SPAWNED)
+        dtx_foresee_ended(w->foresight, h->id, h->ns);
+    if (w->diary && h->kind == ENDED_SUBMITTED && h->code == 0)
+        record(g, h->id, h->out);
     if (w->ended)
-        w->ended(w->ended_ctx, id, code, out.data, out.len);
+        w->ended(w->ended_ctx, h->id, h->code, h->out.data, h->out.len);
     return DTX_OK;
 }
 
@@ -540,14 +605,17 @@ static int hear(struct dtx_region *g, uint32_t from, struct dtx_str ended)
     struct dtx_cursor c = dtx_cursor_over(ended.data, ended.len);
 
     while (!dtx_cursor_done(&c)) {
-        uint64_t id = dtx_get_u64(&c);
-        uint8_t kind = dtx_get_u8(&c);
-        int code = dtx_get_i32(&c), rc;
-        struct dtx_str out = dtx_get_str(&c);
+        struct heard h = {.id = dtx_get_u64(&c)};
+        int rc;
 
+        h.kind = dtx_get_u8(&c);
+        h.ns = h.kind & ENDED_TIMED ? dtx_get_u64(&c) : 0;
+        h.kind &= ENDED_TIMED - 1;
+        h.code = dtx_get_i32(&c);
+        h.out = dtx_get_str(&c);
         if (c.bad)
             return DTX_EPROTO;
-        rc = hear_one(g, from, id, kind, code, out);
+        rc = hear_one(g, from, &h);
         if (rc < 0)
             return rc;
     }
@@ -562,7 +630,7 @@ static int pump(struct dtx_region *g, bool *left)
     struct dtx_buf swap, b = DTX_BUF_INIT;
     int rc;
 
-    *left = false;
+    *left = foresee(g);
     dtx_buf_clear(&t->passing);
     (void)pthread_mutex_lock(&c->lock);
     swap = t->ended;
@@ -576,7 +644,7 @@ static int pump(struct dtx_region *g, bool *left)
     if (g->session->net.rank == 0) {
         rc = hear(g, 0, (struct dtx_str){t->passing.data, t->passing.len});
         (void)pthread_mutex_lock(&c->lock);
-        *left = t->ended.len > 0; /* of tasks that did not run */
+        *left |= t->ended.len > 0; /* of tasks that did not run */
         (void)pthread_mutex_unlock(&c->lock);
         return rc;
     }

@@ -86,11 +86,16 @@ static struct bundle *make_bundle(size_t stride, size_t frames)
     return b;
 }
 
-/* With the crew's lock held. */
+/* With the crew's lock held. What a slot parts with when all was dropped just
+ * now would stay for ever. */
 static void put_bundle(struct dtx_region *g, struct bundle *b)
 {
     struct tree *t = tree_of(g);
 
+    if (atomic_load_explicit(&g->dropped, memory_order_relaxed)) {
+        free(b);
+        return;
+    }
     *t->tail = b;
     t->tail = &b->next;
     dtx_crew_stocked(&g->session->crew);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames over MPI point-to-point; see transport.h.  It decides how a frame is
  * copied, matched and put in order, and how much may be under way when
- * receiving; it never looks into a frame, never blocks outside open, allgather
- * and close, and never decides that a rank is dead.
+ * receiving; it never looks into a frame, never blocks outside open, allgather,
+ * bcast and close, and never decides that a rank is dead.
  *
  * Sends: MPI_Isend of a copy; the requests are tested a few at a time.
  * Receives: MPI_Improbe per channel, MPI_Imrecv into an item, MPI_Test.  Items
@@ -10,6 +10,7 @@
  * never passes a large one of the same rank. */
 #include "mpi/transport.h"
 
+#include <limits.h>
 #include <mpi.h>
 #include <sched.h>
 #include <stdio.h>
@@ -544,6 +545,16 @@ int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
     rc = MPI_Allgather(in, (int)len, MPI_BYTE, out, (int)len, MPI_BYTE,
                        t->comm);
     return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "allgather failed", rc);
+}
+
+int dtx_transport_bcast(struct dtx_transport *t, void *data, size_t len)
+{
+    int rc;
+
+    if (len > INT_MAX)
+        return DTX_ELIMIT;
+    rc = MPI_Bcast(data, (int)len, MPI_BYTE, 0, t->comm);
+    return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "broadcast failed", rc);
 }
 
 static int64_t now_ns(void)

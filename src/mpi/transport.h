@@ -7,7 +7,7 @@
  * for the engine, one for bulk data, so that no grant waits behind an output.
  * One thread makes all calls (MPI_THREAD_FUNNELED).
  *
- * Collectives are used at the start alone (dtx_transport_allgather).
+ * Collectives are used at the start alone (_allgather and _bcast).
  */
 #ifndef DTX_MPI_TRANSPORT_H
 #define DTX_MPI_TRANSPORT_H
@@ -40,6 +40,9 @@ int dtx_transport_size(const struct dtx_transport *t);
  * 'out' has room for size * len. Blocks; before the first frame only. */
 int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
                             void *out);
+
+/* The bytes of rank 0 at every rank; likewise. */
+int dtx_transport_bcast(struct dtx_transport *t, void *data, size_t len);
 
 /* Copy the frame and send it: to any rank, this one included. 0, or DTX_ELIMIT
  * (longer than DTX_MAX_FRAME), DTX_EINVAL (no such rank), DTX_ENOMEM,

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FIRST_FREE 2      /* of x: those before have a fixed meaning */
@@ -357,4 +358,40 @@ void dtx_features_of(const char *command, size_t len, const char *host,
     out->host = dtx_features_host(host);
     out->class_key = s.key | 1;
     out->exact = dtx_hash128(command, len, 3);
+}
+
+/* ---- calls of kernels ---- */
+
+static uint64_t mix_number(uint64_t key, double v)
+{
+    char bytes[sizeof(v)];
+
+    memcpy(bytes, &v, sizeof(v));
+    return mix(key, bytes, sizeof(bytes));
+}
+
+void dtx_features_of_call(const struct dtx_kernel_call *c,
+                          struct dtx_features *out)
+{
+    size_t len = strlen(c->kernel);
+    bool hinted = c->hint > 0;
+    uint64_t key = mix(UINT64_C(0xcbf29ce484222325),
+                       hinted ? "hinted" : "kernel", 6);
+    uint32_t i;
+
+    memset(out, 0, sizeof(*out));
+    key = mix(key, c->kernel, len);
+    out->class_key = out->program_key = key | 1;
+    len = (size_t)snprintf(out->text, sizeof(out->text), "kernel %s%s",
+                           c->kernel, hinted ? " (with hints)" : "");
+    out->program_len = (uint16_t)(len < sizeof(out->text)
+                                      ? len : sizeof(out->text) - 1);
+    out->x[0] = log_of((double)c->bytes);
+    out->x[1] = hinted ? (float)log(c->hint) : 0;
+    key = mix_number(mix_number(key, (double)c->bytes), c->hint);
+    for (i = 0; i < c->nx && i < DTX_CALL_FEATURES; i++) {
+        out->x[FIRST_FREE + i] = log_of(c->x[i]);
+        key = mix_number(key, c->x[i]);
+    }
+    out->exact = dtx_hash128(&key, sizeof(key), 4);
 }

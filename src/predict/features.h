@@ -48,4 +48,19 @@ void dtx_features_of(const char *command, size_t len, const char *host,
                      struct dtx_features *out);
 uint32_t dtx_features_host(const char *host); /* NULL or "": 0 */
 
+#define DTX_CALL_FEATURES 8u /* numbers that a program may give with a call */
+
+/* A call of a program's kernel, before it ends. */
+struct dtx_kernel_call {
+    const char *kernel;
+    uint64_t bytes;  /* of its input */
+    double hint;     /* what the program thinks that it costs; 0: nothing */
+    const double *x; /* what else the program says, nx numbers of any sign */
+    uint32_t nx;     /* beyond DTX_CALL_FEATURES they do not count */
+};
+
+/* The class is the kernel, calls with a hint apart from those without one. */
+void dtx_features_of_call(const struct dtx_kernel_call *c,
+                          struct dtx_features *out);
+
 #endif

@@ -92,6 +92,80 @@ bool dtx_profile_decode(struct dtx_profile *p, struct dtx_str bytes)
     return dtx_cursor_done(&c);
 }
 
+uint64_t dtx_profile_sum(const struct dtx_profile *p)
+{
+    uint64_t sum = 0;
+    uint32_t b;
+
+    for (b = 0; b < p->buckets; b++)
+        sum += p->ns[b];
+    return sum;
+}
+
+/* v * num / den; 'num' and 'den' below 2^32. */
+static uint64_t part_of(uint64_t v, uint64_t num, uint64_t den)
+{
+    return v / den * num + v % den * num / den;
+}
+
+/* What lies before 'grain' and rem / den of it; 'ns' are the buckets' costs,
+ * 'before' their sums. */
+static uint64_t cost_before(const struct dtx_profile *p, const uint64_t *ns,
+                            const uint64_t *before, uint32_t grain,
+                            uint32_t rem, uint32_t den)
+{
+    uint32_t b, width;
+
+    if (grain >= p->total)
+        return before[p->buckets];
+    b = bucket_of(p, grain);
+    width = start_of(p, b + 1) - start_of(p, b);
+    return before[b] + part_of(ns[b], grain - start_of(p, b), width) +
+           part_of(ns[b] / width, rem, den);
+}
+
+/* Parts of the mean take the place of what is not believed. */
+static void flatten(struct dtx_profile *p, uint32_t believed)
+{
+    uint64_t each = dtx_profile_sum(p) / p->total;
+    uint32_t b;
+
+    for (b = 0; b < p->buckets; b++) {
+        uint64_t width = start_of(p, b + 1) - start_of(p, b);
+
+        p->ns[b] = part_of(p->ns[b], believed, 256) +
+                   part_of(each * width, 256 - believed, 256);
+    }
+}
+
+void dtx_profile_stretch(const struct dtx_profile *p, uint32_t total,
+                         uint32_t believed, struct dtx_profile *out)
+{
+    uint64_t ns[DTX_PROFILE_BUCKETS], before[DTX_PROFILE_BUCKETS + 1] = {0};
+    bool longer = total > p->total; /* then finer, else rounding is felt */
+    uint64_t last = 0;
+    uint32_t b;
+
+    dtx_profile_init(out, total);
+    if (p->total == 0 || total == 0)
+        return;
+    for (b = 0; b < p->buckets; b++) {
+        ns[b] = longer ? part_of(p->ns[b], total, p->total) : p->ns[b];
+        before[b + 1] = before[b] + ns[b];
+    }
+    for (b = 0; b < out->buckets; b++) {
+        uint64_t end = (uint64_t)start_of(out, b + 1) * p->total;
+        uint64_t at = cost_before(p, ns, before, (uint32_t)(end / total),
+                                  (uint32_t)(end % total), total);
+
+        out->ns[b] = longer ? at - last
+                            : part_of(at - last, total, p->total);
+        last = at;
+    }
+    if (believed < 256)
+        flatten(out, believed);
+}
+
 static uint32_t highest_bit(uint64_t v)
 {
     uint32_t n = 0;

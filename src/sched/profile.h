@@ -41,6 +41,14 @@ void dtx_profile_encode(struct dtx_buf *b, const struct dtx_profile *p);
 /* Adds what was encoded to 'p'. False when it is not of p's size. */
 bool dtx_profile_decode(struct dtx_profile *p, struct dtx_str bytes);
 
+/* 'out' becomes a profile of 'total' grains of the same shape over the relative
+ * range, a grain costing what one cost there; of that 'believed' of 256 parts
+ * count, and for the rest all grains are taken to cost the same. */
+void dtx_profile_stretch(const struct dtx_profile *p, uint32_t total,
+                         uint32_t believed, struct dtx_profile *out);
+/* All of it; 0: it tells nothing. */
+uint64_t dtx_profile_sum(const struct dtx_profile *p);
+
 /* Rank 'me's part of all grains: a list, to be worked off in its order. '*out'
  * is the caller's to free. 'p' may be NULL or empty: then one piece in
  * proportion to the slots. The parts of all ranks together are all grains, each

@@ -287,6 +287,11 @@ static int read_rows(hid_t set, hid_t type, size_t row, size_t limit,
     return 0;
 }
 
+bool dtx_h5_has_table(hid_t file, const struct dtx_h5_table *t)
+{
+    return H5Lexists(file, t->name, H5P_DEFAULT) > 0;
+}
+
 int dtx_h5_get_table(hid_t file, const struct dtx_h5_table *t, size_t limit,
                      void **rows, size_t *n)
 {
@@ -295,7 +300,7 @@ int dtx_h5_get_table(hid_t file, const struct dtx_h5_table *t, size_t limit,
 
     *rows = NULL;
     *n = 0;
-    if (type >= 0 && H5Lexists(file, t->name, H5P_DEFAULT) > 0)
+    if (type >= 0 && dtx_h5_has_table(file, t))
         set = H5Dopen2(file, t->name, H5P_DEFAULT);
     if (set >= 0) {
         rc = read_rows(set, type, t->row, limit, rows, n);

@@ -64,6 +64,8 @@ int dtx_h5_put_table(hid_t file, const struct dtx_h5_table *t,
  * otherwise the caller frees. */
 int dtx_h5_get_table(hid_t file, const struct dtx_h5_table *t, size_t limit,
                      void **rows, size_t *n);
+/* Is there such a table? Older files lack some. */
+bool dtx_h5_has_table(hid_t file, const struct dtx_h5_table *t);
 /* Attributes of the root group. */
 int dtx_h5_put_text(hid_t file, const char *name, const char *value);
 int dtx_h5_get_text(hid_t file, const char *name, char *out, size_t size);

@@ -295,6 +295,8 @@ static int read_rows(hid_t h, unsigned what, struct dtx_experience *e)
         GET(classes, class, nclasses)
         GET(samples, sample, nsamples)
         GET(commands, command, ncommands)
+        if (dtx_h5_has_table(h, &dtx_history_loops))
+            GET(loops, loop, nloops)
     }
     if (what & DTX_HISTORY_OUTCOMES) {
         GET(hosts, host, nhosts)
@@ -363,6 +365,8 @@ static int put_rows(hid_t h, const struct dtx_experience *e,
                             e->nsamples) ||
            dtx_h5_put_table(h, &dtx_history_commands, e->command,
                             e->ncommands) ||
+           (e->nloops > 0 && dtx_h5_put_table(h, &dtx_history_loops, e->loop,
+                                              e->nloops)) ||
            dtx_h5_put_table(h, &dtx_history_sources, source, n);
 }
 

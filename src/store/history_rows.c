@@ -85,3 +85,15 @@ static const struct dtx_h5_column dtx_exp_source_column[] = {
     COLUMN(dtx_exp_source, id, TEXT, DTX_HISTORY_ID),
 };
 TABLE(dtx_history_sources, "sources", dtx_exp_source);
+
+static const struct dtx_h5_column dtx_exp_loop_column[] = {
+    COLUMN(dtx_exp_loop, kernel, TEXT, DTX_EXP_KERNEL),
+    COLUMN(dtx_exp_loop, begin, U64, 1),
+    COLUMN(dtx_exp_loop, end, U64, 1),
+    COLUMN(dtx_exp_loop, grains, U32, 1),
+    COLUMN(dtx_exp_loop, nx, U32, 1),
+    COLUMN(dtx_exp_loop, x, F64, DTX_EXP_FEATURES),
+    COLUMN(dtx_exp_loop, parts, U32, 1),
+    COLUMN(dtx_exp_loop, ns, U64, DTX_EXP_PARTS),
+};
+TABLE(dtx_history_loops, "loops", dtx_exp_loop);

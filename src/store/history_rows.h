@@ -16,6 +16,6 @@ struct dtx_exp_source {
 
 extern const struct dtx_h5_table dtx_history_outcomes, dtx_history_hosts,
     dtx_history_classes, dtx_history_samples, dtx_history_commands,
-    dtx_history_sources;
+    dtx_history_sources, dtx_history_loops;
 
 #endif

@@ -66,6 +66,14 @@ static int check_header(const char *name, const unsigned char *h, size_t len,
     return 0;
 }
 
+void dtx_journal_head(struct dtx_buf *b)
+{
+    unsigned char h[HEADER];
+
+    make_header(h);
+    dtx_buf_append(b, h, sizeof(h));
+}
+
 void dtx_journal_frame(struct dtx_buf *b, const void *payload, size_t len)
 {
     unsigned char h[DTX_JOURNAL_FRAME];

@@ -62,6 +62,9 @@ struct dtx_buf;
  * record; b->failed on no memory or another length. */
 void dtx_journal_frame(struct dtx_buf *b, const void *payload, size_t len);
 
+/* Add a file's header to 'b', for one that is written as a whole. */
+void dtx_journal_head(struct dtx_buf *b);
+
 /* Called for each whole record in order: its payload and the file offset of its
  * frame; payload NULL: 'len' damaged bytes at 'at' have been skipped. A
  * non-zero return ends the reading and is returned. */

@@ -3,6 +3,7 @@
  * is left before it is used. */
 #include "wire/codec.h"
 
+#include <math.h>
 #include <string.h>
 
 struct dtx_cursor dtx_cursor_over(const void *data, size_t len)
@@ -133,4 +134,30 @@ struct dtx_str dtx_get_str(struct dtx_cursor *c)
         c->p += len;
     }
     return s;
+}
+
+void dtx_put_doubles(struct dtx_buf *b, const double *x, uint32_t n)
+{
+    uint64_t bits;
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        memcpy(&bits, &x[i], sizeof(bits));
+        dtx_put_u64(b, bits);
+    }
+}
+
+bool dtx_get_doubles(struct dtx_str bytes, double *x, uint32_t most,
+                     uint32_t *n)
+{
+    struct dtx_cursor c = dtx_cursor_over(bytes.data, bytes.len);
+    bool ok = true;
+
+    for (*n = 0; *n < most && ok && !dtx_cursor_done(&c); (*n)++) {
+        uint64_t bits = dtx_get_u64(&c);
+
+        memcpy(&x[*n], &bits, sizeof(bits));
+        ok = !c.bad && isfinite(x[*n]);
+    }
+    return ok && dtx_cursor_done(&c);
 }

@@ -55,6 +55,12 @@ int32_t dtx_get_i32(struct dtx_cursor *c);
 int64_t dtx_get_i64(struct dtx_cursor *c);
 struct dtx_str dtx_get_str(struct dtx_cursor *c);
 
+/* Numbers as a text of their bits, a u64 each. Reading is strict: 'bytes' must
+ * hold whole numbers, finite ones, 'most' at most. False: they do not. */
+void dtx_put_doubles(struct dtx_buf *b, const double *x, uint32_t n);
+bool dtx_get_doubles(struct dtx_str bytes, double *x, uint32_t most,
+                     uint32_t *n);
+
 /* A NUL-terminated text as one to be written; NULL is the empty one. */
 struct dtx_str dtx_str_of(const char *s);
 

@@ -15,6 +15,7 @@ void dtx_experience_free(struct dtx_experience *e)
     free(e->class);
     free(e->sample);
     free(e->command);
+    free(e->loop);
     memset(e, 0, sizeof(*e));
 }
 
@@ -50,5 +51,29 @@ int dtx_experience_outcome(struct dtx_experience *e,
         return DTX_ENOMEM;
     e->outcome = p;
     p[e->noutcomes++] = *o;
+    return DTX_OK;
+}
+
+static int same_loop(const struct dtx_exp_loop *a, const struct dtx_exp_loop *b)
+{
+    return strncmp(a->kernel, b->kernel, sizeof(a->kernel)) == 0 &&
+           a->begin == b->begin && a->end == b->end && a->nx == b->nx &&
+           memcmp(a->x, b->x, sizeof(a->x)) == 0;
+}
+
+int dtx_experience_loop(struct dtx_experience *e, const struct dtx_exp_loop *l)
+{
+    struct dtx_exp_loop *p;
+    size_t i;
+
+    for (i = 0; i < e->nloops && !same_loop(&e->loop[i], l); i++)
+        ;
+    p = dtx_grow(e->loop, &e->cap_loops, i + 1, sizeof(*p));
+    if (!p)
+        return DTX_ENOMEM;
+    e->loop = p;
+    p[i] = *l;
+    p[i].kernel[DTX_EXP_KERNEL - 1] = '\0';
+    e->nloops += i == e->nloops;
     return DTX_OK;
 }

@@ -20,6 +20,9 @@
 #define DTX_EXP_MOMENTS ((DTX_EXP_NUMBERS + 2) * (DTX_EXP_NUMBERS + 3) / 2)
 #define DTX_EXP_NAME 160u
 #define DTX_EXP_HOST_NAME 64u
+#define DTX_EXP_KERNEL 256u
+#define DTX_EXP_FEATURES 8u
+#define DTX_EXP_PARTS 1024u
 
 /* An outcome: one attempt that came to an end. */
 struct dtx_exp_outcome {
@@ -77,6 +80,17 @@ struct dtx_exp_command {
     float y, off;
 };
 
+/* The profile of a program's loop. */
+struct dtx_exp_loop {
+    char kernel[DTX_EXP_KERNEL];
+    uint64_t begin, end;
+    uint32_t grains; /* iterations, or groups of them beyond 2^32 */
+    uint32_t nx;     /* features */
+    double x[DTX_EXP_FEATURES];
+    uint32_t parts;  /* of equal numbers of grains */
+    uint64_t ns[DTX_EXP_PARTS];
+};
+
 /* All of it; zero-initialise, free with dtx_experience_free. */
 struct dtx_experience {
     struct dtx_exp_outcome *outcome;
@@ -89,6 +103,8 @@ struct dtx_experience {
     size_t nsamples;
     struct dtx_exp_command *command;
     size_t ncommands;
+    struct dtx_exp_loop *loop;
+    size_t nloops, cap_loops;
     uint64_t total; /* outcomes ever learned */
 };
 
@@ -99,5 +115,7 @@ uint32_t dtx_experience_host(struct dtx_experience *e, const char *name,
 /* Append. 0 or DTX_ENOMEM. */
 int dtx_experience_outcome(struct dtx_experience *e,
                            const struct dtx_exp_outcome *o);
+/* Append, or take the place of the same loop's row: the later one counts. */
+int dtx_experience_loop(struct dtx_experience *e, const struct dtx_exp_loop *l);
 
 #endif

@@ -218,7 +218,9 @@
     X(END, end, 8, NONE)           /* the session has ended in good order */   \
     X(KCALL, kcall, 9, NONE)       /* library: a loop begins */                \
     X(KSPAN, kspan, 10, NONE)      /* library: some of its iterations */       \
-    X(KTASK, ktask, 11, NONE)      /* library: a task has succeeded */
+    X(KTASK, ktask, 11, NONE)      /* library: a task has succeeded */         \
+    X(KLOOP, kloop, 12, NONE)      /* library: what a loop's parts cost */     \
+    X(KTOOK, ktook, 13, NONE)      /* library: what a call took */
 
 #define DTX_REC_FIELDS_SESSION(F)                                              \
     F(u32, records) /* DTX_RECORDS of the writer */                            \
@@ -260,6 +262,19 @@
 #define DTX_REC_FIELDS_KTASK(F)                                                \
     F(u64, key) /* hash of kernel and input */                                 \
     F(str, output)
+#define DTX_REC_FIELDS_KLOOP(F)                                                \
+    F(str, kernel)                                                             \
+    F(u64, begin)                                                              \
+    F(u64, end)                                                                \
+    F(u32, total) /* grains */                                                 \
+    F(str, x)     /* features, the bits of a double each, as u64 */            \
+    F(str, ns)    /* u64 each: of up to 1024 equal parts */
+#define DTX_REC_FIELDS_KTOOK(F)                                                \
+    F(str, kernel)                                                             \
+    F(u64, bytes)                                                              \
+    F(u64, hint) /* the bits of a double; 0: none */                           \
+    F(str, x)                                                                  \
+    F(u64, ns)
 #define DTX_REC_FIELDS_END(F)                                                  \
     F(i64, end_ns)                                                             \
     F(u32, status) /* exit status */                                           \

@@ -56,6 +56,9 @@ test_case "Mandelbrot: the same picture whoever draws it" '
 test_case "drift: the sum stays right while the load wanders" '
     on 2 1 $e/drift/drift 10 3000
     on 1 3 $e/drift/drift 10 3000
+    export DTX_LEARNED=learned
+    on 2 1 $e/drift/drift 4 3000 | grep -q told && fail "of what?"
+    on 2 1 $e/drift/drift 4 4000 | grep -q "told of 1 loops"
 '
 
 test_case "sweep: kernels and commands, in their order" '

@@ -39,6 +39,7 @@ test_case "submitted tasks end once, those that wait after the others" '
 
 test_case "a tree ends with an error, and so does the loss of rank 0" '
     lost tree 3
+    DTX_SLOTS=6 lost tree 3
     lost root 3
 '
 

@@ -4,8 +4,9 @@
  * Rank 1 kills itself in a loop, between two, while results are gathered or
  * delivered, in a loop that a schedule cuts, among submitted tasks; the last
  * rank in a tree; rank 0 in a loop.  What the others come to is exact, and in
- * the last two they are told.  Each case is a world of its own: LOST=CASE, and a
- * rank that lives says "CASE ok".  Started by tests/cli/lib_lost.t. */
+ * the last two they are told.  "cut" is a loop while which the last rank's host
+ * is cut off.  Each case is a world of its own: LOST=CASE, and a rank that lives
+ * says "CASE ok".  Started by tests/cli/lib_lost.t and lib_hosts.t. */
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,19 @@ static void fail(const char *what)
 {
     fprintf(stderr, "rank %d: %s: %s\n", rank, what, dtx_error_text());
     _exit(1);
+}
+
+/* Says once that the last rank has begun, for who cuts its host off. */
+static void tell(void)
+{
+    static int told;
+    FILE *f;
+
+    if (!getenv("LOST_BEGAN") || rank != size - 1 || told++)
+        return;
+    f = fopen(getenv("LOST_BEGAN"), "w");
+    if (f)
+        (void)fclose(f);
 }
 
 static void nap(long ns)
@@ -54,6 +68,7 @@ static int each(struct dtx_call *c, uint64_t i)
     uint64_t *sum = dtx_call_value(c, 0), *out = dtx_call_result(c, i);
 
     fate(150);
+    tell();
     nap(200000);
     if (sum)
         *sum += worth(i);
@@ -248,10 +263,13 @@ int main(void)
         fail("kernels");
     victim = strcmp(what, "tree") == 0      ? size - 1
              : strcmp(what, "root") == 0    ? 0
-             : strcmp(what, "between") == 0 ? -1
+             : strcmp(what, "between") == 0 ||
+                       strcmp(what, "cut") == 0
+                 ? -1
                                             : 1;
-    if (strcmp(what, "loop") == 0 || strcmp(what, "between") == 0)
-        loop(NULL, victim < 0);
+    if (strcmp(what, "loop") == 0 || strcmp(what, "between") == 0 ||
+        strcmp(what, "cut") == 0)
+        loop(NULL, strcmp(what, "between") == 0);
     else if (strcmp(what, "fac") == 0 || strcmp(what, "static") == 0)
         loop(what, 0);
     else if (strcmp(what, "gather") == 0 || strcmp(what, "deliver") == 0)

@@ -212,6 +212,98 @@ static void check_order(void)
     dtx_work_destroy(w);
 }
 
+/* --- what tasks cost ------------------------------------------------------ */
+
+#define CASES 24
+
+/* Works for as long as its number says: 2^n rounds, from 0.1 ms on. */
+static int weigh(struct dtx_call *c, const void *in, size_t bytes)
+{
+    const unsigned char *p = in;
+
+    (void)c;
+    burn(bytes ? 100000u << *p : 0);
+    return 0;
+}
+
+/* Where in 'order' tasks of the heaviest kind ended, on the average. */
+static double mean_place(uint64_t from, const unsigned char *kind,
+                         unsigned char which)
+{
+    double sum = 0;
+    int i, n = 0;
+
+    for (i = 0; i < CASES; i++) {
+        if (kind[i] != which)
+            continue;
+        sum += place_of(from + (uint64_t)i);
+        n++;
+    }
+    return sum / n;
+}
+
+static int run_cases(struct dtx_work *w, int featured, int hinted,
+                     unsigned char *kind, uint64_t *from)
+{
+    int ok = 1;
+
+    ended = 0;
+    for (int i = 0; rank == 0 && i < CASES; i++) {
+        double x, hint;
+        struct dtx_task_how how = {0};
+        int64_t id;
+
+        kind[i] = (unsigned char)(i * 5 % 4);
+        x = 1 << kind[i];
+        hint = hinted ? x * 1e9 : 0;
+        how.features = &x;
+        how.nfeatures = featured ? 1 : 0;
+        how.cost = hint;
+        id = dtx_work_submit(w, NULL, &kind[i], 1, &how);
+        ok = ok && id > 0;
+        if (i == 0)
+            *from = (uint64_t)id;
+    }
+    return dtx_work_run(w) == 0 && ok;
+}
+
+/* One slot runs the dearest first: at once where hints tell, and from the
+ * second run on where features do. */
+static void check_cost(void)
+{
+    struct dtx_work *w = dtx_work_create("weigh");
+    struct dtx_task_how how = {.cost = -1};
+    double x[9] = {0};
+    unsigned char kind[CASES];
+    uint64_t from = 0;
+    int ok = w && dtx_work_on_end(w, note, NULL) == 0;
+    int alone = rank == 0 && size == 1 && dtx_slots() == 1;
+
+    ok = ok && run_cases(w, 0, 1, kind, &from);
+    if (alone)
+        ok = ok && mean_place(from, kind, 3) < mean_place(from, kind, 1) &&
+             mean_place(from, kind, 1) < mean_place(from, kind, 0);
+    verdict(ok, "hints order tasks from the first run on");
+    ok = ok && run_cases(w, 1, 0, kind, &from);
+    ok = ok && run_cases(w, 1, 0, kind, &from);
+    if (alone)
+        ok = ok && mean_place(from, kind, 3) < mean_place(from, kind, 1) &&
+             mean_place(from, kind, 1) < mean_place(from, kind, 0);
+    verdict(ok, "what tasks took orders those with the like features");
+    if (rank == 0) {
+        ok = dtx_work_submit(w, NULL, "", 0, &how) == DTX_EINVAL;
+        how.cost = 0;
+        how.features = x;
+        how.nfeatures = 9;
+        ok &= dtx_work_submit(w, NULL, "", 0, &how) == DTX_ELIMIT;
+        how.nfeatures = 2;
+        x[1] = 1e308 * 10;
+        ok &= dtx_work_submit(w, NULL, "", 0, &how) == DTX_EINVAL;
+    }
+    verdict(ok && dtx_work_run(w) == 0, "what makes no sense is refused");
+    dtx_work_destroy(w);
+}
+
 /* --- spawning ------------------------------------------------------------- */
 
 static void count_leaf(void *ctx, uint64_t task, int code, const void *out,
@@ -305,10 +397,12 @@ static void session(int slots, const char *more_options)
                 dtx_kernel_task("echo", echo) == 0 &&
                 dtx_kernel_task("bad", bad) == 0 &&
                 dtx_kernel_task("fib", fib) == 0 &&
-                dtx_kernel_task("stop", stop) == 0,
+                dtx_kernel_task("stop", stop) == 0 &&
+                dtx_kernel_task("weigh", weigh) == 0,
             options);
     check_bytes();
     check_order();
+    check_cost();
     check_spawn();
     check_cancel();
     check_master();

@@ -85,6 +85,94 @@ START_TEST(queues_keep_their_order)
 }
 END_TEST
 
+/* Takes a part out of many: whole, fair in seconds, dearest first, and what
+ * stays has short ones left, too. */
+START_TEST(parts_are_fair_in_seconds)
+{
+    static const uint32_t slots[][2] = {{1, 1}, {1, 3}, {7, 2}};
+    uint32_t theirs = slots[_i % 3][0], ours = slots[_i % 3][1];
+    struct dtx_task_queue q;
+    struct dtx_task_item *list, *t;
+    struct dtx_rng rng;
+    double sum = 0, given = 0, last = 1e9, most = 0;
+    size_t n = 0;
+
+    dtx_rng_seed(&rng, (uint64_t)_i);
+    dtx_task_queue_init(&q);
+    for (int i = 0; i < 300; i++) {
+        t = task(0, 1 + 100 * dtx_rng_unit(&rng) * dtx_rng_unit(&rng));
+        t->id = (uint64_t)i;
+        sum += t->cost;
+        most = t->cost > most ? t->cost : most;
+        ck_assert(dtx_task_queue_push(&q, t));
+    }
+    list = dtx_task_queue_part(&q, theirs, ours, 1u << 20);
+    for (t = list; t; t = t->next, n++) {
+        ck_assert(t->cost <= last);
+        last = t->cost;
+        given += t->cost;
+    }
+    ck_assert_uint_eq(n + q.count, 300);
+    ck_assert(q.cost + given > sum - 1e-6 && q.cost + given < sum + 1e-6);
+    ck_assert(given >= sum * theirs / (theirs + ours) - most);
+    ck_assert(given <= sum * theirs / (theirs + ours) + most);
+    ck_assert(q.known == q.count && q.cost < sum);
+    t = dtx_task_queue_pop(&q);
+    ck_assert(t->cost > most / 3); /* both sides have dear ones */
+    free(t);
+    dtx_task_item_free_all(list);
+    list = dtx_task_queue_part(&q, 1, 1, 80); /* 5 bytes and 32 each */
+    for (n = 0, t = list; t; t = t->next)
+        n++;
+    ck_assert_uint_eq(n, 3);
+    dtx_task_item_free_all(list);
+    dtx_task_queue_fini(&q);
+}
+END_TEST
+
+static void say_id(void *ctx, struct dtx_task_item *t)
+{
+    const uint64_t *odd = ctx;
+
+    if (t->id % 2 == *odd)
+        t->cost = (double)t->id + 1;
+}
+
+/* Without costs by number, in order; costs that become known order them. */
+START_TEST(parts_and_costs_that_come_later)
+{
+    struct dtx_task_queue q;
+    struct dtx_task_item *t, *list;
+    uint64_t odd = 1, next = 0;
+
+    dtx_task_queue_init(&q);
+    ck_assert_ptr_null(dtx_task_queue_part(&q, 1, 1, 100));
+    for (uint64_t i = 0; i < 100; i++) {
+        t = task(0, i == 98 ? 1 : 0); /* of one only */
+        t->id = i;
+        ck_assert(dtx_task_queue_push(&q, t));
+    }
+    list = dtx_task_queue_part(&q, 1, 3, 1u << 20);
+    ck_assert(list && list->id == 98);
+    for (t = list->next; t; t = t->next)
+        ck_assert_uint_eq(t->id, next++);
+    ck_assert_uint_eq(next, 24);
+    dtx_task_item_free_all(list);
+    ck_assert(dtx_task_queue_say(&q, say_id, &odd));
+    ck_assert_uint_eq(q.count, 75);
+    for (next = 99; (t = dtx_task_queue_pop(&q)) && t->id % 2; next -= 2) {
+        ck_assert_uint_eq(t->id, next);
+        free(t);
+    }
+    for (next = 24; t; t = dtx_task_queue_pop(&q), next += 2) {
+        ck_assert_uint_eq(t->id, next); /* the others, the oldest first */
+        free(t);
+    }
+    ck_assert(q.count == 0 && q.known == 0);
+    dtx_task_queue_fini(&q);
+}
+END_TEST
+
 /* Random graphs: run what is ready, now and then one fails; each task is run
  * once or skipped once, after all it waits for. */
 START_TEST(each_ends_once_in_order)
@@ -148,6 +236,8 @@ int main(void)
     TCase *t = tcase_create("all");
 
     tcase_add_test(t, a_task_travels);
+    tcase_add_loop_test(t, parts_are_fair_in_seconds, 0, 9);
+    tcase_add_test(t, parts_and_costs_that_come_later);
     tcase_add_loop_test(t, queues_keep_their_order, 0, 5);
     tcase_add_loop_test(t, each_ends_once_in_order, 0, 50);
     suite_add_tcase(s, t);

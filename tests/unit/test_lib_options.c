@@ -29,7 +29,7 @@ START_TEST(words_over_defaults_and_the_environment_over_both)
     ck_assert_ptr_null(o.schedule.schedule);
     ck_assert_int_eq(
         dtx_options_parse("  slots=3 schedule=fac:least=4\tbind=no\nnap=1ms "
-                          "bell=no weight=2.5",
+                          "bell=no predict=no weight=2.5",
                           &o, &err),
         DTX_OK);
     ck_assert(!o.bind && !o.bell && o.slots == 3 && o.nap_ns == 1000000);
@@ -49,6 +49,7 @@ static const struct {
     {"slots=0", "from 1"},          {"slots=70000", "65536"},
     {"slot=1", "slots="},           {"xyzzy=1", "schedule="},
     {"bind=maybe", "yes or no"},    {"nap=2s", "from 1us to 1s"},
+    {"lost-after=1ms", "from 1s"},  {"learned=", "a file"},
     {"nap=1ns", "from 1us to 1s"},  {"weight=0", "above 0"},
     {"weight=nan", "above 0"},      {"weight=1x", "above 0"},
     {"schedule=gs", "gss"},         {"schedule=fsc", "fsc:h=1us:sigma=10us"},
