@@ -151,6 +151,15 @@ struct dtx_page;
       "a message takes up to this much longer (default: 0)")                   \
     X(simulate, "bandwidth", 0, "SIZE",                                        \
       "bytes a second of a node's link (default: 10G)")                        \
+    X(simulate, "taper", 0, "N",                                               \
+      "between switches there is so many times less bandwidth than below one " \
+      "(default: 1)")                                                          \
+    X(simulate, "task-data", 0, "SIZE",                                        \
+      "what each task reads: it is brought to the node the task is granted "   \
+      "to first, and fetched from there when the task is stolen (default: 0)") \
+    X(simulate, "victims", 0, "near|slowest",                                  \
+      "from whom is stolen: from the nearest of those with which it brings "   \
+      "most, or from the slowest, however far it is (default: near)")          \
     X(simulate, "message-cost", 0, "DUR",                                      \
       "of the processor for each message, at its sender and at its receiver "  \
       "(default: as measured, 0.1us and 0.36us)")                              \

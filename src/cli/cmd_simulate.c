@@ -144,6 +144,29 @@ static int set_bandwidth(struct request *q, const char *value,
     return DTX_OK;
 }
 
+static int set_task_data(struct request *q, const char *value,
+                         struct dtx_error *err)
+{
+    int64_t bytes;
+
+    if (dtx_parse_size(value, &bytes) != 0 || bytes < 0 ||
+        bytes > INT64_C(1) << 50)
+        return dtx_error_set(err, DTX_EINVAL, "--task-data '%.60s' must be "
+                             "bytes, at most 1P, as 64M", value);
+    q->c.machine.task_bytes = bytes;
+    return DTX_OK;
+}
+
+static int set_victims(struct request *q, const char *value,
+                       struct dtx_error *err)
+{
+    q->c.blind = strcmp(value, "slowest") == 0;
+    if (!q->c.blind && strcmp(value, "near") != 0)
+        return dtx_error_set(err, DTX_EINVAL, "--victims '%.60s' must be near "
+                             "or slowest", value);
+    return DTX_OK;
+}
+
 static int set_nap(struct request *q, const char *value,
                    struct dtx_error *err)
 {
@@ -250,6 +273,9 @@ static const struct row rows[] = {
     {"latency-switch", TIME, AT(c.machine.hop_ns), 0, 60, NULL},
     {"jitter", TIME, AT(c.machine.spread_ns), 0, 60, NULL},
     {"bandwidth", OWN, 0, 0, 0, set_bandwidth},
+    {"taper", NUMBER, AT(c.machine.taper), 1, 1000, NULL},
+    {"task-data", OWN, 0, 0, 0, set_task_data},
+    {"victims", OWN, 0, 0, 0, set_victims},
     {"message-cost", OWN, 0, 0, 0, set_message_cost},
     {"nap", OWN, 0, 0, 0, set_nap},
     {"master-message", TIME, AT(c.machine.cost.frame_ns), 0, 60, NULL},

@@ -166,6 +166,16 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     return done;
 }
 
+void dtx_master_hand_over(struct dtx_master *m, uint32_t r, uint64_t n)
+{
+    const struct dtx_rank *k = &m->rank[r];
+
+    if (k->alive && !m->stopping && k->reserved == DTX_NO_TASK &&
+        k->used < k->slots && m->ready.len == n &&
+        dtx_master_nready(m) == n && !dtx_master_held_back(m))
+        (void)grant(m, r, n, 0, DTX_NO_TASK);
+}
+
 void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     m->rank[r].reserved = DTX_NO_TASK;

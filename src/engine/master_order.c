@@ -69,6 +69,14 @@ static bool hungry_before(const void *ctx, uint32_t a, uint32_t b)
     return x != y ? x < y : a < b;
 }
 
+static bool patient_before(const void *ctx, uint32_t a, uint32_t b)
+{
+    const struct dtx_master *m = ctx;
+    int64_t x = m->rank[a].patient_ns, y = m->rank[b].patient_ns;
+
+    return x != y ? x < y : a < b;
+}
+
 static bool reserved_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct dtx_master *m = ctx;
@@ -93,10 +101,12 @@ int dtx_master_grant_init(struct dtx_master *m)
     dtx_heap_init(&m->needy[0], dtx_master_before, m);
     dtx_heap_init(&m->needy[1], dtx_master_before, m);
     dtx_heap_init(&m->low, low_before, m);
-    dtx_heap_init(&m->rich, rich_before, m);
     dtx_heap_init(&m->hungry, hungry_before, m);
+    dtx_heap_init(&m->patient, patient_before, m);
     dtx_heap_init(&m->reserved, reserved_before, m);
-    return DTX_OK;
+    return dtx_tourney_init(&m->rich, m->c.nranks, rich_before, m)
+               ? DTX_OK
+               : DTX_ENOMEM;
 }
 
 void dtx_master_grant_fini(struct dtx_master *m)
@@ -108,8 +118,9 @@ void dtx_master_grant_fini(struct dtx_master *m)
     dtx_heap_fini(&m->needy[0]);
     dtx_heap_fini(&m->needy[1]);
     dtx_heap_fini(&m->low);
-    dtx_heap_fini(&m->rich);
+    dtx_tourney_fini(&m->rich);
     dtx_heap_fini(&m->hungry);
+    dtx_heap_fini(&m->patient);
     dtx_heap_fini(&m->reserved);
     for (i = 0; i < m->ngroups; i++)
         dtx_heap_fini(&m->group[i].free);
@@ -136,14 +147,22 @@ static void put(struct dtx_master *m, struct dtx_heap *h, uint32_t r, bool in)
 
 void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
 {
-    const struct dtx_rank *k = &m->rank[r];
+    struct dtx_rank *k = &m->rank[r];
     bool open = k->alive && k->reserved == DTX_NO_TASK;
+    bool hungry = open && !k->asking && k->used < k->slots;
 
     m->items++;
     put(m, &m->low, r, open && !k->sated);
-    put(m, &m->rich, r,
-        k->alive && dtx_master_spare(k) > 0 && !k->yield_pending);
-    put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);
+    dtx_tourney_set(&m->rich, m->c.zones ? m->c.zones->place[r] : r,
+                    k->alive && dtx_master_spare(k) > 0 && !k->yield_pending
+                        ? r
+                        : DTX_HEAP_NONE);
+    if (!hungry)
+        k->patient_ns = 0;
+    else if (!dtx_heap_has(&m->hungry, r) && !dtx_heap_has(&m->patient, r))
+        k->hungry_ns = m->now_ns;
+    put(m, &m->hungry, r, hungry && k->patient_ns == 0);
+    put(m, &m->patient, r, hungry && k->patient_ns != 0);
     put(m, &m->reserved, r, k->reserved != DTX_NO_TASK);
     if (k->slots > 0)
         put(m, &m->group[k->group].free, r, open);

@@ -14,11 +14,13 @@
 #define DTX_ENGINE_MASTER_STATE_H
 
 #include "base/heap.h"
+#include "base/tourney.h"
 #include "engine/master.h"
 #include "engine/median.h"
 #include "engine/pulse.h"
-#include "sched/stock.h"
 #include "sched/policy.h"
+#include "sched/stock.h"
+#include "sched/zones.h"
 #include "task/after.h"
 #include "task/graph.h"
 #include "task/layout.h"
@@ -47,6 +49,8 @@ struct dtx_rank {
     uint32_t tail;      /* newest first */
     uint32_t quieter, louder; /* the ranks heard of before and after it */
     int64_t heard_ns;   /* when it was, in time awake */
+    int64_t hungry_ns;  /* in 'hungry' or 'patient' since then */
+    int64_t patient_ns; /* in 'patient' until then, 0: is not */
     int64_t lost_ns;    /* since the start, when it was lost */
     uint64_t took_back; /* tasks it had then */
     uint64_t count;     /* how many those are */
@@ -180,8 +184,10 @@ struct dtx_master {
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
     struct dtx_heap low;    /* alive ranks in the policy's order */
-    struct dtx_heap rich;   /* ranks one could steal from, slowest first */
-    struct dtx_heap hungry; /* ranks with free slots, nothing under way */
+    struct dtx_tourney rich; /* ranks one could steal from, slowest first; by
+                                their places among the zones */
+    struct dtx_heap hungry; /* ranks with free slots, nothing under way ... */
+    struct dtx_heap patient; /* ... and those that put off a theft */
     struct dtx_heap reserved; /* ranks with a reservation, by its task */
     uint32_t *touched;        /* ranks with something unsent */
     size_t ntouched, cap_touched;
@@ -261,6 +267,9 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
 void dtx_master_dispatch(struct dtx_master *m);
 /* The rank's slots are free for the task: it goes there at once. */
 void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task);
+/* Nothing is ready but so many tasks that were taken for this rank: it gets
+ * them, if it has still room; else they are anybody's. */
+void dtx_master_hand_over(struct dtx_master *m, uint32_t r, uint64_t n);
 /* Is it too early for another start? */
 bool dtx_master_held_back(const struct dtx_master *m);
 /* When the pace of starts lets something be granted that waits, or NEVER. */
@@ -297,6 +306,8 @@ void dtx_master_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
                       uint32_t thief);
 /* As long as somebody is hungry and somebody has what can be taken. */
 void dtx_master_steal(struct dtx_master *m);
+/* When somebody looks for a victim again, or NEVER. */
+int64_t dtx_master_steal_due(const struct dtx_master *m);
 /* Ask a rank for all that has not started. */
 void dtx_master_call_back(struct dtx_master *m, uint32_t r);
 /* A reserved rank has answered another YIELD: take the rest back too. */
@@ -327,9 +338,10 @@ double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k);
 double dtx_master_now_s(const struct dtx_master *m);
 /* It has nothing any more. */
 void dtx_master_unload(struct dtx_rank *k);
-/* How many of a victim's tasks, the newest first, bring a thief its share. */
+/* How many of a victim's tasks, the newest first, bring a thief its share, and
+ * are worth the way of so many seconds. */
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
-                         uint64_t waiting);
+                         uint64_t waiting, double way_s);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */
