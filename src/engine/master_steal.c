@@ -113,20 +113,13 @@ static size_t look_around(struct dtx_master *m, uint32_t thief,
     }
 }
 
-static void trace_choice(const struct dtx_master *m, uint32_t thief,
-                         const struct prey *prey, size_t n,
-                         const struct prey *best)
+/* '+' is so much earlier, '-' longer for the way than there is to gain. */
+static void trace_prey(struct dtx_master *m, const char *what, uint32_t thief,
+                       const struct prey *p)
 {
-    size_t i;
-
-    if (!m->c.trace)
-        return;
-    for (i = 0; i < n; i++)
-        dtx_master_trace((struct dtx_master *)m,
-                         "rank %u could rob rank %u (%s): %.3f s earlier%s",
-                         thief, prey[i].rank,
-                         dtx_distance_name(prey[i].distance), prey[i].gain_s,
-                         &prey[i] == best ? ", chosen" : "");
+    if (m->c.trace && m->c.zones)
+        dtx_master_trace(m, "rank %u %s rank %u, %s: %+.4f s", thief, what,
+                         p->rank, dtx_distance_name(p->distance), p->gain_s);
 }
 
 /* The nearest of those that bring about as much as the best does. */
@@ -146,7 +139,10 @@ static struct prey choose(struct dtx_master *m, uint32_t thief)
     least = prey[best].gain_s - ALIKE * fabs(prey[best].gain_s);
     for (i = 0; i < best && prey[i].gain_s < least;)
         i++;
-    trace_choice(m, thief, prey, n, &prey[i]);
+    for (best = 0; best < n; best++) {
+        if (best != i)
+            trace_prey(m, "could rob", thief, &prey[best]);
+    }
     return prey[i];
 }
 
@@ -162,13 +158,13 @@ static bool better_not(const struct dtx_master *m, uint32_t thief,
     return p->gain_s <= 0 && waited < p->way_s;
 }
 
-static void put_off(struct dtx_master *m, uint32_t thief, double way_s)
+static void put_off(struct dtx_master *m, uint32_t thief, const struct prey *p)
 {
     struct dtx_rank *k = &m->rank[thief];
-    int64_t pause = (int64_t)(way_s / LOOKS * 1e9);
+    int64_t pause = (int64_t)(p->way_s / LOOKS * 1e9);
 
     k->patient_ns = m->now_ns + (pause > LOOK_NS ? pause : LOOK_NS);
-    dtx_master_trace(m, "rank %u robs nobody: it is too far", thief);
+    trace_prey(m, "does not rob", thief, p);
     dtx_master_rank_changed(m, thief);
 }
 
@@ -193,9 +189,10 @@ void dtx_master_steal(struct dtx_master *m)
         struct prey p = choose(m, thief);
 
         if (better_not(m, thief, &p)) {
-            put_off(m, thief, p.way_s);
+            put_off(m, thief, &p);
             continue;
         }
+        trace_prey(m, "robs", thief, &p);
         n = dtx_master_loot(m, p.rank, thief,
                             dtx_master_spare(&m->rank[p.rank]), p.way_s);
         m->rank[thief].asking = true;
