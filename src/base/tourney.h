@@ -4,8 +4,8 @@
  * Each of n places holds an item or none.  The first item of any stretch of
  * places is told in O(log n) comparisons, and as many are made when an item
  * comes, goes, or its key changes; fewer where it neither won nor wins (Knuth,
- * "The Art of Computer Programming" 3, 5.4.1: the tree of a tournament).  Unlike
- * a heap it knows the first of a part without taking anything out.  The order
+ * "The Art of Computer Programming" 3, 5.4.1: the tree of a tournament).  A
+ * heap would not know the first of a part without taking others out.  The order
  * is asked of the owner, as in base/heap.h.
  */
 #ifndef DTX_BASE_TOURNEY_H

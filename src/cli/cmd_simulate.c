@@ -30,7 +30,7 @@
 struct request {
     const char *workload, *from, *history;
     struct dtx_recorded recorded;
-    bool json;
+    bool json, trace;
     struct dtx_scenario c;
     uint32_t nodes[MAX_SWEEP];
     size_t nnodes;
@@ -157,16 +157,6 @@ static int set_task_data(struct request *q, const char *value,
     return DTX_OK;
 }
 
-static int set_victims(struct request *q, const char *value,
-                       struct dtx_error *err)
-{
-    q->c.blind = strcmp(value, "slowest") == 0;
-    if (!q->c.blind && strcmp(value, "near") != 0)
-        return dtx_error_set(err, DTX_EINVAL, "--victims '%.60s' must be near "
-                             "or slowest", value);
-    return DTX_OK;
-}
-
 static int set_nap(struct request *q, const char *value,
                    struct dtx_error *err)
 {
@@ -258,6 +248,7 @@ static const struct row rows[] = {
     {"workload", WORD, AT(workload), 0, 0, NULL},
     {"from", WORD, AT(from), 0, 0, NULL},
     {"json", FLAG, AT(json), 0, 0, NULL},
+    {"trace", FLAG, AT(trace), 0, 0, NULL},
     {"nodes", OWN, 0, 0, 0, set_nodes},
     {"slots", COUNT, AT(c.machine.slots), 1, 10000000, NULL},
     {"ranks-per-node", COUNT, AT(c.machine.ranks_per_node), 1, 65535, NULL},
@@ -275,7 +266,7 @@ static const struct row rows[] = {
     {"bandwidth", OWN, 0, 0, 0, set_bandwidth},
     {"taper", NUMBER, AT(c.machine.taper), 1, 1000, NULL},
     {"task-data", OWN, 0, 0, 0, set_task_data},
-    {"victims", OWN, 0, 0, 0, set_victims},
+    {"blind-steals", FLAG, AT(c.blind), 0, 0, NULL},
     {"message-cost", OWN, 0, 0, 0, set_message_cost},
     {"nap", OWN, 0, 0, 0, set_nap},
     {"master-message", TIME, AT(c.machine.cost.frame_ns), 0, 60, NULL},
@@ -505,6 +496,12 @@ static int load(struct request *q, struct dtx_error *err)
     return rc ? rc : dtx_scenario_draw(&q->job, &w, q->c.seed, err);
 }
 
+static void print_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "%s\n", line);
+}
+
 /* The run, and the same where the master and the network cost nothing. */
 static int run_one(struct request *q, struct result *r, struct dtx_error *err)
 {
@@ -518,11 +515,13 @@ static int run_one(struct request *q, struct result *r, struct dtx_error *err)
     if (c.machine.slow_nodes > r->nodes)
         c.machine.slow_nodes = r->nodes;
     c.policy = r->policy;
+    c.trace = q->trace ? print_line : NULL;
     rc = dtx_scenario_run(&c, &r->sim, err);
     r->seconds = (double)(dtx_clock_mono_ns() - begin) / (double)DTX_SEC_NS;
     if (rc != DTX_OK)
         return rc;
     c.ideal = true;
+    c.trace = NULL;
     rc = dtx_scenario_run(&c, &ideal, err);
     r->ideal_ns = ideal.makespan_ns;
     return rc;

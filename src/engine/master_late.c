@@ -220,7 +220,8 @@ static void relieve(struct dtx_master *m)
     for (;;) {
         uint32_t r = dtx_tourney_first(&m->rich);
 
-        if (r == DTX_HEAP_NONE || dtx_master_done_s(&m->rank[r]) <= end_s || !dtx_master_spend(m))
+        if (r == DTX_HEAP_NONE || dtx_master_done_s(&m->rank[r]) <= end_s ||
+            !dtx_master_spend(m))
             return;
         dtx_master_trace(m, "rank %u would not be done in time", r);
         dtx_master_call_back(m, r);

@@ -33,7 +33,7 @@ struct dtx_zones {
     struct dtx_keymap known;
 };
 
-/* One zone that has all ranks. 0 or DTX_ENOMEM (then nothing is to be freed). */
+/* One zone that has all ranks. 0, or DTX_ENOMEM with nothing to be freed. */
 int dtx_zones_init(struct dtx_zones *z, uint32_t nranks, uint32_t level);
 void dtx_zones_fini(struct dtx_zones *z); /* zeroed is allowed */
 /* The zone of this level in 'parent' that is called 'key' there: found, or

@@ -427,6 +427,8 @@ static void configure(struct setting *t)
     s->stop = DTX_STOP_DRAIN;
     s->end_ns = INT64_MAX / 2;
     s->unchecked = true;
+    s->trace = c->trace;
+    s->trace_ctx = c->trace_ctx;
     if (c->ideal)
         return;
     s->cost = m->cost;

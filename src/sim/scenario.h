@@ -97,6 +97,8 @@ struct dtx_scenario {
     int64_t deadline_ns; /* drain then, 0 = never */
     uint64_t seed;
     bool blind; /* the slowest rank is robbed, however far it is */
+    dtx_trace_f trace; /* each event, and what the engine says; or NULL */
+    void *trace_ctx;
     bool ideal; /* with a master, a network and a store that cost nothing */
 };
 

@@ -81,11 +81,11 @@ struct dtx_sim_memory {
 };
 
 /* What a task needs is with the rank it was granted to first, brought there
- * while it waited.  One that is to begin elsewhere fetches it first, which holds
- * its slots for a time that depends on how far that is, and does not count as
+ * while it waited.  One that is to begin elsewhere fetches it first: that holds
+ * its slots for a time which depends on how far it is, and does not count as
  * the task's. */
 struct dtx_sim_moves {
-    const struct dtx_zones *zones; /* sealed, borrowed; NULL: nothing is moved */
+    const struct dtx_zones *zones; /* sealed, borrowed; NULL: none moves */
     int64_t ns[DTX_WAYS];          /* by distance, none within a rank */
 };
 
