@@ -31,7 +31,7 @@ void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
 const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,
                                             uint32_t task)
 {
-    return &m->c.list->attr[m->c.list->task[task].attr];
+    return dtx_tasklist_attr_of(m->c.list, task);
 }
 
 bool dtx_master_spend(struct dtx_master *m)

@@ -70,7 +70,7 @@ static bool open_grant(struct dtx_master *m, uint32_t r)
 static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
 {
     while (m->ready.len > 0) {
-        uint32_t task = dtx_heap_top(&m->ready);
+        uint32_t task = dtx_keyheap_top(&m->ready);
 
         if (until != DTX_NO_TASK && dtx_master_before(m, until, task))
             return false;
@@ -146,7 +146,7 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     double sum = 0;
 
     while (done < n && has_next(m, r, until)) {
-        double cost = dtx_master_cost_s(m, dtx_heap_top(&m->ready));
+        double cost = dtx_master_cost_s(m, dtx_keyheap_top(&m->ready));
 
         if ((done > 0 && most_s > 0 && sum + cost > most_s) ||
             !dtx_master_spend(m))
@@ -206,7 +206,7 @@ static uint64_t slots_expected(const struct dtx_master *m)
 /* How long the next task will take: as predicted, or as those before took. */
 static int64_t next_ns(const struct dtx_master *m)
 {
-    uint32_t task = dtx_heap_top(&m->ready);
+    uint32_t task = dtx_keyheap_top(&m->ready);
     double s = m->cost_s && task != DTX_HEAP_NONE ? (double)m->cost_s[task]
                                                   : -1;
 
@@ -231,7 +231,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
 
     if (v.weighed && v.ready > 0) {
         v.ready_s = dtx_master_ready_s(m);
-        v.next_s = dtx_master_cost_s(m, dtx_heap_top(&m->ready));
+        v.next_s = dtx_master_cost_s(m, dtx_keyheap_top(&m->ready));
         v.busy_s = dtx_master_wait_s(m, k);
     }
     return v;
@@ -252,7 +252,7 @@ static bool sate(struct dtx_master *m, uint32_t r)
 /* Offer narrow tasks to the first rank; false when none is wanted. */
 static bool offer(struct dtx_master *m, uint32_t until)
 {
-    uint32_t r = dtx_heap_top(m->c.delay_ns > 0 ? &m->hungry : &m->low);
+    uint32_t r = dtx_keyheap_top(m->c.delay_ns > 0 ? &m->hungry : &m->low);
     struct dtx_sched_view v;
     uint64_t n;
 
@@ -277,16 +277,16 @@ int64_t dtx_master_pace_due(const struct dtx_master *m)
 
 /* Of the heaps whose first task may be placed, the one whose first comes
  * first; -1: none. */
-static int first_kind(const struct dtx_master *m, struct dtx_heap *const *kind,
-                      const bool *stuck)
+static int first_kind(const struct dtx_master *m,
+                      struct dtx_keyheap *const *kind, const bool *stuck)
 {
     int k, first = -1;
 
     for (k = 0; k < 3; k++) {
         if (stuck[k] || kind[k]->len == 0)
             continue;
-        if (first < 0 || dtx_master_before(m, dtx_heap_top(kind[k]),
-                                           dtx_heap_top(kind[first])))
+        if (first < 0 || dtx_master_before(m, dtx_keyheap_top(kind[k]),
+                                           dtx_keyheap_top(kind[first])))
             first = k;
     }
     return first;
@@ -299,7 +299,7 @@ size_t dtx_master_nready(const struct dtx_master *m)
 
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
 {
-    struct dtx_heap *h = dtx_master_needy_heap(m, task);
+    struct dtx_keyheap *h = dtx_master_needy_heap(m, task);
 
     if (!h && dtx_master_attr(m, task)->cpus > 1)
         h = &m->wide;
@@ -307,13 +307,13 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
     m->owner[task] = NO_RANK;
     if (!h)
         dtx_master_push_ready(m, task);
-    else if (!dtx_heap_push(h, task))
+    else if (!dtx_keyheap_push(h, task))
         m->nomem = true;
 }
 
 void dtx_master_dispatch(struct dtx_master *m)
 {
-    struct dtx_heap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
+    struct dtx_keyheap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
     bool stuck[3] = {false, false, false};
 
     if (m->policy->waits && !dtx_master_all_came(m))
@@ -322,9 +322,9 @@ void dtx_master_dispatch(struct dtx_master *m)
         dtx_master_settle_reserved(m);
     while (dtx_master_nready(m) > 0 && m->budget > 0 &&
            !dtx_master_held_back(m)) {
-        uint32_t ready = dtx_heap_top(&m->ready);
+        uint32_t ready = dtx_keyheap_top(&m->ready);
         int k = first_kind(m, kind, stuck);
-        uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_heap_top(kind[k]);
+        uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_keyheap_top(kind[k]);
 
         if (k >= 0 &&
             (ready == DTX_HEAP_NONE || dtx_master_before(m, wide, ready))) {

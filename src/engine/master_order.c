@@ -8,45 +8,55 @@
 
 /* ---- orders ---- */
 
-bool dtx_master_before(const void *ctx, uint32_t a, uint32_t b)
+/* By priority; then the longest first, where that is asked for; then as they
+ * come. Unknown costs may be long: they come before known ones. */
+static struct dtx_key_pair task_key(const void *ctx, uint32_t task)
 {
     const struct dtx_master *m = ctx;
-    int32_t pa = dtx_master_attr(m, a)->prio, pb = dtx_master_attr(m, b)->prio;
+    struct dtx_key_pair k = {
+        ~dtx_key_of_double(dtx_master_attr(m, task)->prio), 0};
 
-    if (pa != pb)
-        return pa > pb;
-    if (m->c.longest_first && m->cost_s) {
-        /* unknown costs may be long: they come first */
-        float ca = m->cost_s[a], cb = m->cost_s[b];
-        bool ka = ca >= 0, kb = cb >= 0;
-
-        if (ka != kb)
-            return !ka;
-        if (ka && (ca < cb || ca > cb))
-            return ca > cb;
-    }
-    return a < b;
+    if (m->c.longest_first && m->cost_s && m->cost_s[task] >= 0)
+        k.lo = ~dtx_key_of_float(m->cost_s[task]);
+    return k;
 }
 
-static bool low_before(const void *ctx, uint32_t a, uint32_t b)
+bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b)
+{
+    struct dtx_key_pair x = task_key(m, a), y = task_key(m, b);
+
+    if (x.hi != y.hi)
+        return x.hi < y.hi;
+    return x.lo != y.lo ? x.lo < y.lo : a < b;
+}
+
+/* How full the rank is, or how much it has been given, of its slots. */
+static double share_of(uint64_t n, const struct dtx_rank *k)
+{
+    return k->slots ? (double)n / k->slots : 0;
+}
+
+/* As the policy has it: who was given least, in seconds where these are known;
+ * or who has least, and of those without a free slot who is done first. */
+static struct dtx_key_pair low_key(const void *ctx, uint32_t r)
 {
     const struct dtx_master *m = ctx;
-    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    uint64_t la = m->policy->by_given ? ra->given : ra->used;
-    uint64_t lb = m->policy->by_given ? rb->given : rb->used;
-    uint64_t x = la * rb->slots, y = lb * ra->slots;
-    double sa = 0, sb = 0;
+    const struct dtx_rank *k = &m->rank[r];
+    double share = share_of(m->policy->by_given ? k->given : k->used, k);
+    struct dtx_key_pair key = {0, dtx_key_of_float((float)share)};
 
-    if (m->cost_s && m->policy->by_given) {
-        sa = ra->given_s / ra->slots;
-        sb = rb->given_s / rb->slots;
-    } else if (m->cost_s && ra->used >= ra->slots && rb->used >= rb->slots) {
-        sa = dtx_master_done_s(ra);
-        sb = dtx_master_done_s(rb);
+    if (!m->cost_s) {
+        key.hi = dtx_key_of_double(share);
+    } else if (m->policy->by_given) {
+        key.hi = dtx_key_of_double(k->slots ? k->given_s / k->slots : 0);
+    } else if (k->used < k->slots) {
+        key.hi = dtx_key_of_double(share - 1); /* below 0 */
+    } else {
+        double done = dtx_master_done_s(k);
+
+        key.hi = dtx_key_of_double(done > 0 ? done : 0);
     }
-    if (sa < sb || sa > sb)
-        return sa < sb;
-    return x != y ? x < y : a < b;
+    return key;
 }
 
 static bool rich_before(const void *ctx, uint32_t a, uint32_t b)
@@ -60,50 +70,51 @@ static bool rich_before(const void *ctx, uint32_t a, uint32_t b)
     return a < b;
 }
 
-static bool hungry_before(const void *ctx, uint32_t a, uint32_t b)
+static struct dtx_key_pair hungry_key(const void *ctx, uint32_t r)
 {
-    const struct dtx_master *m = ctx;
-    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    uint64_t x = ra->used * rb->slots, y = rb->used * ra->slots;
+    const struct dtx_rank *k = &((const struct dtx_master *)ctx)->rank[r];
 
-    return x != y ? x < y : a < b;
+    return (struct dtx_key_pair){dtx_key_of_double(share_of(k->used, k)), 0};
 }
 
-static bool patient_before(const void *ctx, uint32_t a, uint32_t b)
+static struct dtx_key_pair patient_key(const void *ctx, uint32_t r)
 {
     const struct dtx_master *m = ctx;
-    int64_t x = m->rank[a].patient_ns, y = m->rank[b].patient_ns;
 
-    return x != y ? x < y : a < b;
+    return (struct dtx_key_pair){(uint64_t)m->rank[r].patient_ns, 0};
 }
 
-static bool reserved_before(const void *ctx, uint32_t a, uint32_t b)
+/* By the task it is reserved for. */
+static struct dtx_key_pair reserved_key(const void *ctx, uint32_t r)
 {
     const struct dtx_master *m = ctx;
 
-    return dtx_master_before(m, m->rank[a].reserved, m->rank[b].reserved);
+    uint32_t task = m->rank[r].reserved;
+    struct dtx_key_pair k = task_key(m, task);
+
+    if (k.lo == 0) /* no known cost: below all that are */
+        k.lo = task < (1u << 22) ? task : 1u << 22;
+    return k;
 }
 
-static bool free_before(const void *ctx, uint32_t a, uint32_t b)
+static struct dtx_key_pair free_key(const void *ctx, uint32_t r)
 {
     const struct dtx_master *m = ctx;
 
-    if (m->rank[a].used != m->rank[b].used)
-        return m->rank[a].used < m->rank[b].used;
-    return a < b;
+    return (struct dtx_key_pair){m->rank[r].used, 0};
 }
 
 int dtx_master_grant_init(struct dtx_master *m)
 {
     m->parked = m->parked_last = m->unparking = DTX_NO_TASK;
-    dtx_heap_init(&m->ready, dtx_master_before, m);
-    dtx_heap_init(&m->wide, dtx_master_before, m);
-    dtx_heap_init(&m->needy[0], dtx_master_before, m);
-    dtx_heap_init(&m->needy[1], dtx_master_before, m);
-    dtx_heap_init(&m->low, low_before, m);
-    dtx_heap_init(&m->hungry, hungry_before, m);
-    dtx_heap_init(&m->patient, patient_before, m);
-    dtx_heap_init(&m->reserved, reserved_before, m);
+    dtx_keyheap_init(&m->ready, task_key, m);
+    dtx_keyheap_init(&m->wide, task_key, m);
+    dtx_keyheap_init(&m->needy[0], task_key, m);
+    dtx_keyheap_init(&m->needy[1], task_key, m);
+    dtx_keyheap_init(&m->low, low_key, m);
+    dtx_keyheap_init(&m->hungry, hungry_key, m);
+    dtx_keyheap_init(&m->patient, patient_key, m);
+    dtx_keyheap_init(&m->reserved, reserved_key, m);
     return dtx_tourney_init(&m->rich, m->c.nranks, rich_before, m)
                ? DTX_OK
                : DTX_ENOMEM;
@@ -113,17 +124,17 @@ void dtx_master_grant_fini(struct dtx_master *m)
 {
     size_t i;
 
-    dtx_heap_fini(&m->ready);
-    dtx_heap_fini(&m->wide);
-    dtx_heap_fini(&m->needy[0]);
-    dtx_heap_fini(&m->needy[1]);
-    dtx_heap_fini(&m->low);
+    dtx_keyheap_fini(&m->ready);
+    dtx_keyheap_fini(&m->wide);
+    dtx_keyheap_fini(&m->needy[0]);
+    dtx_keyheap_fini(&m->needy[1]);
+    dtx_keyheap_fini(&m->low);
     dtx_tourney_fini(&m->rich);
-    dtx_heap_fini(&m->hungry);
-    dtx_heap_fini(&m->patient);
-    dtx_heap_fini(&m->reserved);
+    dtx_keyheap_fini(&m->hungry);
+    dtx_keyheap_fini(&m->patient);
+    dtx_keyheap_fini(&m->reserved);
     for (i = 0; i < m->ngroups; i++)
-        dtx_heap_fini(&m->group[i].free);
+        dtx_keyheap_fini(&m->group[i].free);
     free(m->group);
     free(m->touched);
 }
@@ -135,13 +146,14 @@ bool dtx_master_all_came(const struct dtx_master *m)
     return m->ncame + m->nabsent >= m->c.nranks;
 }
 
-static void put(struct dtx_master *m, struct dtx_heap *h, uint32_t r, bool in)
+static void put(struct dtx_master *m, struct dtx_keyheap *h, uint32_t r,
+                bool in)
 {
     if (!in)
-        dtx_heap_remove(h, r);
-    else if (dtx_heap_has(h, r))
-        dtx_heap_fix(h, r);
-    else if (!dtx_heap_push(h, r))
+        dtx_keyheap_remove(h, r);
+    else if (dtx_keyheap_has(h, r))
+        dtx_keyheap_fix(h, r);
+    else if (!dtx_keyheap_push(h, r))
         m->nomem = true;
 }
 
@@ -159,7 +171,8 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
                         : DTX_HEAP_NONE);
     if (!hungry)
         k->patient_ns = 0;
-    else if (!dtx_heap_has(&m->hungry, r) && !dtx_heap_has(&m->patient, r))
+    else if (!dtx_keyheap_has(&m->hungry, r) &&
+             !dtx_keyheap_has(&m->patient, r))
         k->hungry_ns = m->now_ns;
     put(m, &m->hungry, r, hungry && k->patient_ns == 0);
     put(m, &m->patient, r, hungry && k->patient_ns != 0);
@@ -186,7 +199,7 @@ static int group_of(struct dtx_master *m, uint32_t slots, uint32_t *index)
     *index = (uint32_t)m->ngroups++;
     p[*index].slots = slots;
     p[*index].alive = 0;
-    dtx_heap_init(&p[*index].free, free_before, m);
+    dtx_keyheap_init(&p[*index].free, free_key, m);
     return DTX_OK;
 }
 

@@ -13,7 +13,7 @@
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
 
-#include "base/heap.h"
+#include "base/keyheap.h"
 #include "base/tourney.h"
 #include "engine/master.h"
 #include "engine/median.h"
@@ -74,7 +74,7 @@ struct dtx_rank {
 struct dtx_rank_group {
     uint32_t slots;
     uint32_t alive;
-    struct dtx_heap free; /* alive and without a reservation */
+    struct dtx_keyheap free; /* alive and without a reservation */
 };
 
 /* A record on its way to the disk. */
@@ -173,8 +173,8 @@ struct dtx_master {
     uint64_t ready_known; /* ... of which any are */
     uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
-    struct dtx_heap ready, wide; /* of one slot, of several */
-    struct dtx_heap needy[2]; /* those that ask for devices; for memory alone */
+    struct dtx_keyheap ready, wide; /* of one slot, of several */
+    struct dtx_keyheap needy[2]; /* those that ask for devices, for memory */
     /* wide tasks for which no rank alive has the slots, linked by next; and
      * those on their way back to 'wide' since a larger rank came */
     uint32_t parked, parked_last, unparking;
@@ -183,12 +183,12 @@ struct dtx_master {
     struct dtx_rank *rank;
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
-    struct dtx_heap low;    /* alive ranks in the policy's order */
+    struct dtx_keyheap low;    /* alive ranks in the policy's order */
     struct dtx_tourney rich; /* ranks one could steal from, slowest first; by
                                 their places among the zones */
-    struct dtx_heap hungry; /* ranks with free slots, nothing under way ... */
-    struct dtx_heap patient; /* ... and those that put off a theft */
-    struct dtx_heap reserved; /* ranks with a reservation, by its task */
+    struct dtx_keyheap hungry; /* with free slots and nothing under way; */
+    struct dtx_keyheap patient; /* those of them that put off a theft */
+    struct dtx_keyheap reserved; /* ranks with a reservation, by its task */
     uint32_t *touched;        /* ranks with something unsent */
     size_t ntouched, cap_touched;
     struct dtx_rank_group *group;
@@ -238,16 +238,16 @@ bool dtx_master_spend(struct dtx_master *m);
 /* ---- master_need.c ---- */
 /* Where a ready task waits that asks for memory or devices; NULL: it asks for
  * neither. */
-struct dtx_heap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task);
+struct dtx_keyheap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task);
 bool dtx_master_is_needy(struct dtx_master *m, uint32_t task);
 /* What the task had taken of the rank's node is there again. */
 void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Place the first of such a heap, or put it aside; false when it must wait. */
-bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h);
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h);
 
 /* ---- master_order.c ---- */
-/* Does ready task 'a' come before 'b'? 'ctx' is the master. */
-bool dtx_master_before(const void *ctx, uint32_t a, uint32_t b);
+/* Does ready task 'a' come before 'b'? */
+bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b);
 int dtx_master_grant_init(struct dtx_master *m);
 void dtx_master_grant_fini(struct dtx_master *m);
 /* Put a rank where it belongs in the heaps after anything about it changed. */

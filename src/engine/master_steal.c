@@ -172,7 +172,7 @@ static void look_again(struct dtx_master *m)
 {
     uint32_t r;
 
-    while ((r = dtx_heap_top(&m->patient)) != DTX_HEAP_NONE &&
+    while ((r = dtx_keyheap_top(&m->patient)) != DTX_HEAP_NONE &&
            m->rank[r].patient_ns <= m->now_ns && dtx_master_spend(m)) {
         m->rank[r].patient_ns = 0;
         dtx_master_rank_changed(m, r);
@@ -185,7 +185,7 @@ void dtx_master_steal(struct dtx_master *m)
     while (m->policy->steals && m->hungry.len > 0 &&
            dtx_tourney_first(&m->rich) != DTX_HEAP_NONE &&
            dtx_master_spend(m)) {
-        uint32_t thief = dtx_heap_top(&m->hungry), n;
+        uint32_t thief = dtx_keyheap_top(&m->hungry), n;
         struct prey p = choose(m, thief);
 
         if (better_not(m, thief, &p)) {
@@ -203,7 +203,7 @@ void dtx_master_steal(struct dtx_master *m)
 
 int64_t dtx_master_steal_due(const struct dtx_master *m)
 {
-    uint32_t r = dtx_heap_top(&m->patient);
+    uint32_t r = dtx_keyheap_top(&m->patient);
 
     if (r == DTX_HEAP_NONE || dtx_tourney_first(&m->rich) == DTX_HEAP_NONE ||
         m->ready.len > 0)

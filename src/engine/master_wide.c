@@ -60,7 +60,7 @@ static uint32_t roomiest(struct dtx_master *m, uint32_t cpus)
     size_t i;
 
     for (i = 0; i < m->ngroups; i++) {
-        uint32_t r = dtx_heap_top(&m->group[i].free);
+        uint32_t r = dtx_keyheap_top(&m->group[i].free);
         int64_t left;
 
         m->items++;
@@ -100,13 +100,13 @@ void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
 
 bool dtx_master_place_wide(struct dtx_master *m)
 {
-    uint32_t task = dtx_heap_top(&m->wide);
+    uint32_t task = dtx_keyheap_top(&m->wide);
     uint32_t cpus = dtx_master_attr(m, task)->cpus, r = roomiest(m, cpus);
 
     if (m->nalive == 0 || (r == NO_RANK && dtx_master_largest(m) >= cpus) ||
         !dtx_master_spend(m))
         return false;
-    (void)dtx_heap_pop(&m->wide);
+    (void)dtx_keyheap_pop(&m->wide);
     if (dtx_master_too_late(m, task)) {
         dtx_master_put_off(m, task);
         return true;
@@ -126,7 +126,7 @@ static uint32_t elsewhere(struct dtx_master *m, uint32_t r)
     size_t i;
 
     for (i = 0; i < m->reserved.len && i < LOOK_AT; i++) {
-        uint32_t other = m->reserved.item[i];
+        uint32_t other = dtx_keyheap_at(&m->reserved, i);
 
         m->items++;
         if (fits(m, r, m->rank[other].reserved) &&
@@ -159,7 +159,7 @@ void dtx_master_settle_reserved(struct dtx_master *m)
 
     for (i = 0;
          i < m->reserved.len && i < LOOK_AT && !dtx_master_held_back(m); i++) {
-        uint32_t r = m->reserved.item[i];
+        uint32_t r = dtx_keyheap_at(&m->reserved, i);
 
         m->items++;
         if (fits(m, r, m->rank[r].reserved)) {

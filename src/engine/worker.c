@@ -30,7 +30,7 @@ struct handed {
     uint32_t older, newer;
     uint32_t chain;
     bool recalling; /* a RECALL is unanswered */
-    bool started;   /* a RECALL came too late; so have all older ones */
+    bool started;   /* a RECALL came too late for it or a newer one */
 };
 
 struct dtx_worker {
@@ -58,6 +58,8 @@ struct dtx_worker {
     size_t nbuckets;
     uint64_t count; /* entries in use */
     uint64_t used;  /* cpus they ask for */
+    uint64_t fresh; /* of them, not 'started': the newest */
+    uint64_t wide;  /* of several cpus */
 
     bool yielding;         /* a YIELD is being answered */
     bool yield_all;        /* give everything back once that is answered */
@@ -166,6 +168,8 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
     w->newest = i;
     w->count++;
     w->used += q->cpus;
+    w->fresh++;
+    w->wide += q->cpus > 1;
     return true;
 }
 
@@ -186,6 +190,8 @@ static void forget(struct dtx_worker *w, struct handed *h)
         w->newest = h->older;
     w->count--;
     w->used -= h->cpus;
+    w->fresh -= !h->started;
+    w->wide -= h->cpus > 1;
     h->chain = w->free_entry;
     w->free_entry = i;
 }
@@ -274,6 +280,10 @@ static uint32_t waiting(const struct dtx_worker *w)
     uint64_t n = w->q_len, left = beyond(w);
     uint32_t i = w->newest;
 
+    if (w->wide == 0) { /* no need to walk, a slot is a task */
+        n += left < w->fresh ? left : w->fresh;
+        i = NONE;
+    }
     for (; i != NONE && left > 0 && !w->entry[i].started;
          i = w->entry[i].older) {
         left -= w->entry[i].cpus < left ? w->entry[i].cpus : left;
@@ -383,6 +393,17 @@ static void begin_yield(struct dtx_worker *w, uint32_t n)
     end_yield(w);
 }
 
+/* Tasks start in their order: when this one has, so have all before it. */
+static void note_start(struct dtx_worker *w, struct handed *h)
+{
+    uint32_t i = (uint32_t)(h - w->entry);
+
+    for (; i != NONE && !w->entry[i].started; i = w->entry[i].older) {
+        w->entry[i].started = true;
+        w->fresh--;
+    }
+}
+
 static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
 {
     struct handed *h =
@@ -396,7 +417,7 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
         forget(w, h);
     } else if (h) {
         h->recalling = false;
-        h->started = true;
+        note_start(w, h);
     }
     end_yield(w);
 }

@@ -26,10 +26,11 @@
 #include "task/graph.h"
 #include "task/task.h"
 
-/* An item moves a task or a rank in a heap or two, at two comparisons for each
- * level on the way down; in a step of grants alone every item does so twice. */
+/* An item moves a task or a rank in a heap or two, at four comparisons for each
+ * level of four branches on the way down; in a step of grants alone every item
+ * does so twice, and levels are whole. */
 #define PER_ITEM 2.0
-#define PER_ITEM_OF_STEP 4.0
+#define PER_ITEM_OF_STEP 4.4
 
 enum shape { BAG, PRIOS, LAYERS, WIDE, DEATHS, SKIPS, COSTS, ZONES };
 
