@@ -636,6 +636,15 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM : DTX_OK;
 }
 
+void dtx_master_expect(const struct dtx_master *m, uint32_t rank)
+{
+    const char *k = (const char *)&m->rank[rank];
+
+    __builtin_prefetch(k);
+    __builtin_prefetch(k + 64);
+    __builtin_prefetch(k + 128);
+}
+
 /* ---- looking ---- */
 
 bool dtx_master_all_gone(const struct dtx_master *m)

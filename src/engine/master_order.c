@@ -104,8 +104,22 @@ static struct dtx_key_pair free_key(const void *ctx, uint32_t r)
     return (struct dtx_key_pair){m->rank[r].used, 0};
 }
 
+/* May there be tasks of several cpus? */
+static bool any_wide(const struct dtx_master *m)
+{
+    const struct dtx_tasklist *l = m->c.list;
+    size_t i;
+
+    for (i = 0; i < l->nattrs; i++) {
+        if (l->attr[i].cpus > 1)
+            return true;
+    }
+    return m->c.live;
+}
+
 int dtx_master_grant_init(struct dtx_master *m)
 {
+    m->any_wide = any_wide(m);
     m->parked = m->parked_last = m->unparking = DTX_NO_TASK;
     dtx_keyheap_init(&m->ready, task_key, m);
     dtx_keyheap_init(&m->wide, task_key, m);
@@ -177,7 +191,7 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     put(m, &m->hungry, r, hungry && k->patient_ns == 0);
     put(m, &m->patient, r, hungry && k->patient_ns != 0);
     put(m, &m->reserved, r, k->reserved != DTX_NO_TASK);
-    if (k->slots > 0)
+    if (k->slots > 0 && m->any_wide)
         put(m, &m->group[k->group].free, r, open);
 }
 

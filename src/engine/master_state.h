@@ -30,6 +30,7 @@
 #define NO_RANK UINT32_MAX
 #define NEVER INT64_MAX
 
+/* What each message of a rank touches comes first, in two lines of cache. */
 struct dtx_rank {
     bool came;          /* has said HELLO once, believed or not */
     bool absent;        /* was lost before it came */
@@ -42,31 +43,32 @@ struct dtx_rank {
     bool sated;         /* its queue is deep enough until a task leaves it */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
-    uint32_t group;     /* index into dtx_master.group */
-    uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
     uint32_t reserved;  /* the wide task it waits to have room for, or none */
     uint32_t head;      /* its granted tasks, linked by next and prev, the */
     uint32_t tail;      /* newest first */
+    uint32_t unsent;    /* the newest so many have not been sent */
+    uint64_t used;      /* slots they ask for */
+    uint64_t count;     /* how many those are */
+    double load_s;      /* their estimated seconds times cpus */
+    uint64_t given;     /* tasks granted since it came */
+    uint64_t waiting;   /* granted tasks that may not have started, as known */
+    uint64_t ended;
+    int64_t busy_ns;
+    /* when weighed (master_load.c): slots of those that are taken to have
+     * started, and the sum of when they did, times cpus; seconds given since it
+     * came; the oldest that is not taken to have started */
+    uint64_t running;
+    double begun_s, given_s;
+    uint32_t next_up;
+    uint32_t group;     /* index into dtx_master.group */
+    uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
     uint32_t quieter, louder; /* the ranks heard of before and after it */
     int64_t heard_ns;   /* when it was, in time awake */
     int64_t hungry_ns;  /* in 'hungry' or 'patient' since then */
     int64_t patient_ns; /* in 'patient' until then, 0: is not */
     int64_t lost_ns;    /* since the start, when it was lost */
     uint64_t took_back; /* tasks it had then */
-    uint64_t count;     /* how many those are */
-    uint64_t used;      /* slots they ask for */
-    double load_s;      /* their estimated seconds times cpus */
-    /* when weighed (master_load.c): the oldest of them that is not taken to
-     * have started; slots of those that are, and the sum of when they did,
-     * times cpus; seconds given since it came */
-    uint32_t next_up;
-    uint64_t running;
-    double begun_s, given_s;
-    uint32_t unsent;    /* the newest so many have not been sent */
-    uint64_t given;     /* tasks granted since it came */
-    uint64_t waiting;   /* granted tasks that may not have started, as known */
-    uint64_t ended, stolen_from, stolen_by;
-    int64_t busy_ns;
+    uint64_t stolen_from, stolen_by;
     char host[64];
 };
 
@@ -191,6 +193,7 @@ struct dtx_master {
     struct dtx_keyheap reserved; /* ranks with a reservation, by its task */
     uint32_t *touched;        /* ranks with something unsent */
     size_t ntouched, cap_touched;
+    bool any_wide; /* else 'group[].free' is not kept: nobody asks */
     struct dtx_rank_group *group;
     size_t ngroups, cap_groups;
 

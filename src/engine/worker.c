@@ -16,6 +16,8 @@
 /* DONE and YIELDED are sent when they have grown to this many bytes. */
 #define LIST_BYTES 32768
 #define NONE UINT32_MAX
+/* So many tasks are looked through one by one, the oldest first. */
+#define FEW 16
 
 /* A granted task that has not been handed over. */
 struct queued {
@@ -35,7 +37,6 @@ struct handed {
 
 struct dtx_worker {
     struct dtx_worker_config c;
-    char host[64];
     bool finished, deserted;
     int64_t lease_ns;  /* sent then, and answered by the master since */
     int64_t beat_ns;   /* when to ask it again */
@@ -54,7 +55,7 @@ struct dtx_worker {
     struct handed *entry;
     size_t nentries, cap_entries;
     uint32_t free_entry, newest, oldest;
-    uint32_t *bucket;
+    uint32_t *bucket; /* NULL: there are few, and they are looked through */
     size_t nbuckets;
     uint64_t count; /* entries in use */
     uint64_t used;  /* cpus they ask for */
@@ -69,6 +70,7 @@ struct dtx_worker {
     struct dtx_buf ended;  /* encoded outcomes for DONE */
     struct dtx_actions *out;
     bool nomem;
+    char host[64];
 };
 
 static void trace(struct dtx_worker *w, const char *fmt, ...)
@@ -97,6 +99,8 @@ struct dtx_worker *dtx_worker_create(const struct dtx_worker_config *c)
     w->c = *c;
     (void)snprintf(w->host, sizeof(w->host), "%s", c->host ? c->host : "");
     w->free_entry = w->newest = w->oldest = NONE;
+    if ((size_t)c->slots + c->ahead <= FEW)
+        return w;
     w->nbuckets = 64;
     while (w->nbuckets < 4 * ((size_t)c->slots + c->ahead))
         w->nbuckets *= 2;
@@ -136,8 +140,16 @@ static uint32_t *bucket_of(struct dtx_worker *w, uint32_t task)
 static struct handed *find(struct dtx_worker *w, uint32_t task,
                            uint32_t attempt)
 {
-    uint32_t i = *bucket_of(w, task);
+    uint32_t i;
 
+    if (!w->bucket) {
+        i = w->oldest;
+        while (i != NONE &&
+               (w->entry[i].task != task || w->entry[i].attempt != attempt))
+            i = w->entry[i].newer;
+        return i == NONE ? NULL : &w->entry[i];
+    }
+    i = *bucket_of(w, task);
     while (i != NONE &&
            (w->entry[i].task != task || w->entry[i].attempt != attempt))
         i = w->entry[i].chain;
@@ -147,7 +159,7 @@ static struct handed *find(struct dtx_worker *w, uint32_t task,
 static bool remember(struct dtx_worker *w, const struct queued *q)
 {
     struct handed *p;
-    uint32_t i = w->free_entry, *b = bucket_of(w, q->task);
+    uint32_t i = w->free_entry, *b = w->bucket ? bucket_of(w, q->task) : NULL;
 
     if (i == NONE) {
         p = dtx_grow(w->entry, &w->cap_entries, w->nentries + 1, sizeof(*p));
@@ -159,8 +171,10 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
         w->free_entry = w->entry[i].chain;
     }
     w->entry[i] = (struct handed){q->task, q->attempt, q->cpus,
-                                  w->newest, NONE, *b, false, false};
-    *b = i;
+                                  w->newest, NONE, b ? *b : NONE, false,
+                                  false};
+    if (b)
+        *b = i;
     if (w->newest != NONE)
         w->entry[w->newest].newer = i;
     else
@@ -175,11 +189,13 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
 
 static void forget(struct dtx_worker *w, struct handed *h)
 {
-    uint32_t i = (uint32_t)(h - w->entry), *b = bucket_of(w, h->task);
+    uint32_t i = (uint32_t)(h - w->entry), *b;
 
-    while (*b != i)
-        b = &w->entry[*b].chain;
-    *b = h->chain;
+    if (w->bucket) {
+        for (b = bucket_of(w, h->task); *b != i;)
+            b = &w->entry[*b].chain;
+        *b = h->chain;
+    }
     if (h->older != NONE)
         w->entry[h->older].newer = h->newer;
     else

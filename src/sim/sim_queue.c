@@ -150,8 +150,6 @@ uint32_t dtx_sim_take(struct dtx_sim *s)
 
     if (i != DTX_SIM_NONE)
         drop_first(&s->queue);
-    if (s->queue.len > 0) /* it will be wanted soon */
-        __builtin_prefetch(&s->event[s->queue.key[0].event]);
     return i;
 }
 
