@@ -55,8 +55,8 @@ struct dtx_sim_event {
     bool flag;
     bool boxed;    /* it is in that box */
     bool dropped;  /* and not to be heard any more, or cancelled in the queue */
-    char *data; /* FRAME: owned */
-    size_t len;
+    char *data; /* FRAME; owned, and kept for the next that is this one */
+    uint32_t len, room;
 };
 
 /* The event queue: a heap of four branches whose keys lie in it. */
