@@ -28,14 +28,12 @@ void *dtx_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
-bool dtx_buf_reserve(struct dtx_buf *b, size_t more)
+bool dtx_buf_enlarge(struct dtx_buf *b, size_t more)
 {
     char *p;
 
     if (b->failed)
         return false;
-    if (b->data && b->cap - b->len > more)
-        return true;
     if (more > SIZE_MAX / 2 - b->len - 64) {
         b->failed = true;
         return false;
@@ -48,16 +46,6 @@ bool dtx_buf_reserve(struct dtx_buf *b, size_t more)
     b->data = p;
     b->data[b->len] = '\0';
     return true;
-}
-
-void dtx_buf_append(struct dtx_buf *b, const void *data, size_t len)
-{
-    if (!dtx_buf_reserve(b, len))
-        return;
-    if (len)
-        memcpy(b->data + b->len, data, len);
-    b->len += len;
-    b->data[b->len] = '\0';
 }
 
 void dtx_buf_str(struct dtx_buf *b, const char *s)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct dtx_buf {
     char *data;
@@ -21,9 +22,27 @@ struct dtx_buf {
 
 #define DTX_BUF_INIT {NULL, 0, 0, false}
 
+/* dtx_buf_reserve where there is no room yet. */
+bool dtx_buf_enlarge(struct dtx_buf *b, size_t more);
+
 /* Make room for 'more' further bytes; false (and failed) when there is none. */
-bool dtx_buf_reserve(struct dtx_buf *b, size_t more);
-void dtx_buf_append(struct dtx_buf *b, const void *data, size_t len);
+static inline bool dtx_buf_reserve(struct dtx_buf *b, size_t more)
+{
+    return (!b->failed && b->data && b->cap - b->len > more) ||
+           dtx_buf_enlarge(b, more);
+}
+
+static inline void dtx_buf_append(struct dtx_buf *b, const void *data,
+                                  size_t len)
+{
+    if (!dtx_buf_reserve(b, len))
+        return;
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
 void dtx_buf_str(struct dtx_buf *b, const char *s);
 void dtx_buf_char(struct dtx_buf *b, char c);
 void dtx_buf_printf(struct dtx_buf *b, const char *fmt, ...)

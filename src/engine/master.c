@@ -31,7 +31,7 @@ void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
 const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,
                                             uint32_t task)
 {
-    return &m->c.list->attr[m->c.list->task[task].attr];
+    return dtx_tasklist_attr_of(m->c.list, task);
 }
 
 bool dtx_master_spend(struct dtx_master *m)
@@ -170,6 +170,8 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
         m->c = *c;
         m->policy = policy;
         m->armed_ns = NEVER;
+        if (m->c.zones && m->c.zones->n == 1)
+            m->c.zones = NULL; /* all are alike */
         if (m->c.depth_ns <= 0)
             m->c.depth_ns = DEFAULT_DEPTH_NS;
         if (m->c.slice == 0)
@@ -415,6 +417,7 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
 {
     struct dtx_rank *k = &m->rank[from];
     struct dtx_item_taskref ref;
+    bool alone = dtx_master_nready(m) == 0;
     uint32_t n = 0;
     int rc;
 
@@ -438,6 +441,8 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         m->st.stolen += n;
         k->stolen_from += n;
         m->rank[k->thief].stolen_by += n;
+        if (alone && m->c.zones)
+            dtx_master_hand_over(m, k->thief, n);
     }
     if (msg->u.yielded.more)
         dtx_master_rank_changed(m, from);
@@ -631,6 +636,15 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM : DTX_OK;
 }
 
+void dtx_master_expect(const struct dtx_master *m, uint32_t rank)
+{
+    const char *k = (const char *)&m->rank[rank];
+
+    __builtin_prefetch(k);
+    __builtin_prefetch(k + 64);
+    __builtin_prefetch(k + 128);
+}
+
 /* ---- looking ---- */
 
 bool dtx_master_all_gone(const struct dtx_master *m)
@@ -649,7 +663,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +
               m->low.compares + m->rich.compares + m->hungry.compares +
-              m->reserved.compares;
+              m->patient.compares + m->reserved.compares;
     for (i = 0; i < m->ngroups; i++)
         s->work += m->group[i].free.compares;
     s->stopping = m->stopping;

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "engine/event.h"
+#include "sched/zones.h"
 
 struct dtx_error;
 struct dtx_graph;
@@ -134,6 +135,11 @@ struct dtx_master_config {
     struct dtx_stock *stock; /* what tasks that ask for memory or devices
                                   share; all ranks set, none joined; borrowed
                                   for its life. NULL: nobody asks */
+    const struct dtx_zones *zones; /* where the ranks are; sealed, borrowed
+                                      for its life. Steals then weigh what they
+                                      bring against the way. NULL: all are
+                                      alike, the slowest is the victim */
+    struct dtx_ways ways;   /* with zones: what the ways cost */
     int64_t mem_bytes;      /* for tasks that do not say; 0 = none */
     uint32_t gpus;          /* the same */
     const float *need_s;    /* what a task is taken to need when a deadline is
@@ -155,6 +161,9 @@ void dtx_master_destroy(struct dtx_master *m); /* NULL is allowed */
  * answered by treating its sender as lost. 'out' is cleared first. */
 int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
                     struct dtx_actions *out);
+
+/* A hint, for what it brings into the cache: a frame of this rank comes soon. */
+void dtx_master_expect(const struct dtx_master *m, uint32_t rank);
 
 /* After FINISH frames and lost ranks are still heard, so that ranks which come
  * late are told BYE: feed them until this is true (every rank has said BYE or

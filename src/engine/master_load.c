@@ -92,7 +92,7 @@ static void count_ready(struct dtx_master *m, uint32_t task, bool in)
 
 void dtx_master_push_ready(struct dtx_master *m, uint32_t task)
 {
-    if (!dtx_heap_push(&m->ready, task))
+    if (!dtx_keyheap_push(&m->ready, task))
         m->nomem = true;
     else
         count_ready(m, task, true);
@@ -100,7 +100,7 @@ void dtx_master_push_ready(struct dtx_master *m, uint32_t task)
 
 uint32_t dtx_master_pop_ready(struct dtx_master *m)
 {
-    uint32_t task = dtx_heap_pop(&m->ready);
+    uint32_t task = dtx_keyheap_pop(&m->ready);
 
     count_ready(m, task, false);
     return task;
@@ -113,7 +113,7 @@ static bool begin_costs(struct dtx_master *m)
     uint32_t r;
 
     for (r = 0; r < m->c.nranks; r++)
-        dtx_heap_remove(&m->low, r);
+        dtx_keyheap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
         !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
@@ -137,8 +137,8 @@ static bool reserved_for(const struct dtx_master *m, uint32_t task)
 static void predict(struct dtx_master *m, uint32_t task, float seconds,
                     float need)
 {
-    struct dtx_heap *apart = dtx_master_needy_heap(m, task);
-    bool ready = dtx_heap_has(&m->ready, task);
+    struct dtx_keyheap *apart = dtx_master_needy_heap(m, task);
+    bool ready = dtx_keyheap_has(&m->ready, task);
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
@@ -148,22 +148,23 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
     m->cost_s[task] = claim(seconds);
     if (ready) {
         count_ready(m, task, true);
-        dtx_heap_fix(&m->ready, task);
-    } else if (apart && dtx_heap_has(apart, task)) {
-        dtx_heap_fix(apart, task);
+        dtx_keyheap_fix(&m->ready, task);
+    } else if (apart && dtx_keyheap_has(apart, task)) {
+        dtx_keyheap_fix(apart, task);
     } else if (reserved_for(m, task)) {
-        dtx_heap_fix(&m->reserved, m->owner[task]);
+        dtx_keyheap_fix(&m->reserved, m->owner[task]);
     }
 }
 
 /* Is it ready and in no heap, put off that is, and would it fit now? */
 static bool fits_after_all(struct dtx_master *m, uint32_t task)
 {
-    struct dtx_heap *apart = dtx_master_needy_heap(m, task);
+    struct dtx_keyheap *apart = dtx_master_needy_heap(m, task);
 
     return m->state[task] == DTX_TASK_READY &&
-           !dtx_heap_has(&m->ready, task) && !dtx_heap_has(&m->wide, task) &&
-           !(apart && dtx_heap_has(apart, task)) && !reserved_for(m, task) &&
+           !dtx_keyheap_has(&m->ready, task) &&
+           !dtx_keyheap_has(&m->wide, task) &&
+           !(apart && dtx_keyheap_has(apart, task)) && !reserved_for(m, task) &&
            !dtx_master_too_late(m, task);
 }
 
@@ -319,15 +320,22 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
 }
 
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
-                         uint64_t waiting)
+                         uint64_t waiting, double way_s)
 {
     const struct dtx_rank *v = &m->rank[victim];
     uint32_t slots = m->rank[thief].slots, task = v->head, n = 0;
     double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
     double want = dtx_policy_loot_s(left, v->slots, slots), sum = 0;
+    double worth = dtx_policy_worth_s(way_s, slots);
 
-    if (!m->cost_s)
-        return dtx_policy_loot(waiting, v->slots, slots);
+    if (!m->cost_s) {
+        n = dtx_policy_loot(waiting, v->slots, slots);
+        worth = ceil(worth / usual_s(m));
+        if (worth > n)
+            n = worth < (double)waiting ? (uint32_t)worth : (uint32_t)waiting;
+        return n;
+    }
+    want = want > worth ? want : worth;
     for (; n < waiting && task != DTX_NO_TASK; task = m->next[task]) {
         double cost = (double)m->est_s[task];
 

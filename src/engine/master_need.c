@@ -19,7 +19,7 @@ static struct dtx_need need_of(const struct dtx_master *m, uint32_t task)
     return need;
 }
 
-struct dtx_heap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task)
+struct dtx_keyheap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task)
 {
     struct dtx_need need;
 
@@ -60,16 +60,16 @@ static int64_t score(void *ctx, uint32_t r)
     return k->used < k->slots ? (int64_t)(k->slots - k->used) : 0;
 }
 
-bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h)
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h)
 {
-    uint32_t task = dtx_heap_top(h), r;
+    uint32_t task = dtx_keyheap_top(h), r;
     struct search s = {m, dtx_master_attr(m, task)->cpus};
     struct dtx_need need = need_of(m, task);
 
     if (m->nalive == 0 || !dtx_master_spend(m))
         return false;
     if (dtx_master_too_late(m, task)) {
-        (void)dtx_heap_pop(h);
+        (void)dtx_keyheap_pop(h);
         dtx_master_put_off(m, task);
         return true;
     }
@@ -78,11 +78,11 @@ bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h)
         /* nobody has anything, and it still does not fit */
         if (!dtx_stock_idle(m->c.stock) || m->reserved.len > 0)
             return false;
-        (void)dtx_heap_pop(h);
+        (void)dtx_keyheap_pop(h);
         dtx_master_park(m, task);
         return true;
     }
-    (void)dtx_heap_pop(h);
+    (void)dtx_keyheap_pop(h);
     if (!dtx_stock_take(m->c.stock, r, task, &need)) {
         m->nomem = true;
         return false;

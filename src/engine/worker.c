@@ -16,6 +16,8 @@
 /* DONE and YIELDED are sent when they have grown to this many bytes. */
 #define LIST_BYTES 32768
 #define NONE UINT32_MAX
+/* So many tasks are looked through one by one, the oldest first. */
+#define FEW 16
 
 /* A granted task that has not been handed over. */
 struct queued {
@@ -30,12 +32,11 @@ struct handed {
     uint32_t older, newer;
     uint32_t chain;
     bool recalling; /* a RECALL is unanswered */
-    bool started;   /* a RECALL came too late; so have all older ones */
+    bool started;   /* a RECALL came too late for it or a newer one */
 };
 
 struct dtx_worker {
     struct dtx_worker_config c;
-    char host[64];
     bool finished, deserted;
     int64_t lease_ns;  /* sent then, and answered by the master since */
     int64_t beat_ns;   /* when to ask it again */
@@ -54,10 +55,12 @@ struct dtx_worker {
     struct handed *entry;
     size_t nentries, cap_entries;
     uint32_t free_entry, newest, oldest;
-    uint32_t *bucket;
+    uint32_t *bucket; /* NULL: there are few, and they are looked through */
     size_t nbuckets;
     uint64_t count; /* entries in use */
     uint64_t used;  /* cpus they ask for */
+    uint64_t fresh; /* of them, not 'started': the newest */
+    uint64_t wide;  /* of several cpus */
 
     bool yielding;         /* a YIELD is being answered */
     bool yield_all;        /* give everything back once that is answered */
@@ -67,6 +70,7 @@ struct dtx_worker {
     struct dtx_buf ended;  /* encoded outcomes for DONE */
     struct dtx_actions *out;
     bool nomem;
+    char host[64];
 };
 
 static void trace(struct dtx_worker *w, const char *fmt, ...)
@@ -95,6 +99,8 @@ struct dtx_worker *dtx_worker_create(const struct dtx_worker_config *c)
     w->c = *c;
     (void)snprintf(w->host, sizeof(w->host), "%s", c->host ? c->host : "");
     w->free_entry = w->newest = w->oldest = NONE;
+    if ((size_t)c->slots + c->ahead <= FEW)
+        return w;
     w->nbuckets = 64;
     while (w->nbuckets < 4 * ((size_t)c->slots + c->ahead))
         w->nbuckets *= 2;
@@ -134,8 +140,16 @@ static uint32_t *bucket_of(struct dtx_worker *w, uint32_t task)
 static struct handed *find(struct dtx_worker *w, uint32_t task,
                            uint32_t attempt)
 {
-    uint32_t i = *bucket_of(w, task);
+    uint32_t i;
 
+    if (!w->bucket) {
+        i = w->oldest;
+        while (i != NONE &&
+               (w->entry[i].task != task || w->entry[i].attempt != attempt))
+            i = w->entry[i].newer;
+        return i == NONE ? NULL : &w->entry[i];
+    }
+    i = *bucket_of(w, task);
     while (i != NONE &&
            (w->entry[i].task != task || w->entry[i].attempt != attempt))
         i = w->entry[i].chain;
@@ -145,7 +159,7 @@ static struct handed *find(struct dtx_worker *w, uint32_t task,
 static bool remember(struct dtx_worker *w, const struct queued *q)
 {
     struct handed *p;
-    uint32_t i = w->free_entry, *b = bucket_of(w, q->task);
+    uint32_t i = w->free_entry, *b = w->bucket ? bucket_of(w, q->task) : NULL;
 
     if (i == NONE) {
         p = dtx_grow(w->entry, &w->cap_entries, w->nentries + 1, sizeof(*p));
@@ -157,8 +171,10 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
         w->free_entry = w->entry[i].chain;
     }
     w->entry[i] = (struct handed){q->task, q->attempt, q->cpus,
-                                  w->newest, NONE, *b, false, false};
-    *b = i;
+                                  w->newest, NONE, b ? *b : NONE, false,
+                                  false};
+    if (b)
+        *b = i;
     if (w->newest != NONE)
         w->entry[w->newest].newer = i;
     else
@@ -166,16 +182,20 @@ static bool remember(struct dtx_worker *w, const struct queued *q)
     w->newest = i;
     w->count++;
     w->used += q->cpus;
+    w->fresh++;
+    w->wide += q->cpus > 1;
     return true;
 }
 
 static void forget(struct dtx_worker *w, struct handed *h)
 {
-    uint32_t i = (uint32_t)(h - w->entry), *b = bucket_of(w, h->task);
+    uint32_t i = (uint32_t)(h - w->entry), *b;
 
-    while (*b != i)
-        b = &w->entry[*b].chain;
-    *b = h->chain;
+    if (w->bucket) {
+        for (b = bucket_of(w, h->task); *b != i;)
+            b = &w->entry[*b].chain;
+        *b = h->chain;
+    }
     if (h->older != NONE)
         w->entry[h->older].newer = h->newer;
     else
@@ -186,6 +206,8 @@ static void forget(struct dtx_worker *w, struct handed *h)
         w->newest = h->older;
     w->count--;
     w->used -= h->cpus;
+    w->fresh -= !h->started;
+    w->wide -= h->cpus > 1;
     h->chain = w->free_entry;
     w->free_entry = i;
 }
@@ -274,6 +296,10 @@ static uint32_t waiting(const struct dtx_worker *w)
     uint64_t n = w->q_len, left = beyond(w);
     uint32_t i = w->newest;
 
+    if (w->wide == 0) { /* no need to walk, a slot is a task */
+        n += left < w->fresh ? left : w->fresh;
+        i = NONE;
+    }
     for (; i != NONE && left > 0 && !w->entry[i].started;
          i = w->entry[i].older) {
         left -= w->entry[i].cpus < left ? w->entry[i].cpus : left;
@@ -383,6 +409,17 @@ static void begin_yield(struct dtx_worker *w, uint32_t n)
     end_yield(w);
 }
 
+/* Tasks start in their order: when this one has, so have all before it. */
+static void note_start(struct dtx_worker *w, struct handed *h)
+{
+    uint32_t i = (uint32_t)(h - w->entry);
+
+    for (; i != NONE && !w->entry[i].started; i = w->entry[i].older) {
+        w->entry[i].started = true;
+        w->fresh--;
+    }
+}
+
 static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
 {
     struct handed *h =
@@ -396,7 +433,7 @@ static void on_recalled(struct dtx_worker *w, const struct dtx_event *ev)
         forget(w, h);
     } else if (h) {
         h->recalling = false;
-        h->started = true;
+        note_start(w, h);
     }
     end_yield(w);
 }

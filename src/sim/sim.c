@@ -18,6 +18,8 @@
  * an engine that talks without end. */
 #define SAME_TIME 100000u
 #define SAME_TIME_EACH 64u
+/* Lines of cache that a worker is at least. */
+#define WORKER_LINES 5
 
 void dtx_sim_break(struct dtx_sim *s, const char *fmt, ...)
 {
@@ -158,6 +160,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a,
     case DTX_ACT_SEND:
         dtx_sim_mix(s, &a->u.to, sizeof(a->u.to));
         dtx_sim_check_sent(s, a->u.to, data, a->len);
+        dtx_sim_exec_sent(s, a->u.to, data, a->len);
         dtx_sim_send(s, at_ns, 0, a->u.to, false, data, a->len);
         break;
     case DTX_ACT_WAKE_AT:
@@ -475,6 +478,46 @@ void dtx_sim_hear(struct dtx_sim *s, uint32_t i)
         dtx_sim_post_again(s, i);
 }
 
+/* Lines of cache of something that will be wanted. */
+static void fetch(const void *p, size_t lines)
+{
+    size_t i;
+
+    for (i = 0; i < lines; i++)
+        __builtin_prefetch((const char *)p + 64 * i);
+}
+
+/* With many ranks each event finds its own cold, and waiting for memory is most
+ * of what it costs. The next one is known, and the one after it is one of its
+ * children in the heap: of these the event and the rank are fetched, of the next
+ * one what these point to. */
+static void look_ahead(const struct dtx_sim *s)
+{
+    const struct dtx_sim_key *key = s->queue.key;
+    const struct dtx_sim_event *e;
+    uint32_t target;
+    size_t i;
+
+    if (s->queue.len == 0)
+        return;
+    e = &s->event[key[0].event];
+    target = (uint32_t)key[0].order;
+    if (e->kind == DTX_SIM_END || e->kind == DTX_SIM_NOTICE)
+        fetch(&s->run[e->a], sizeof(*s->run) / 64 + 1);
+    else if (e->kind == DTX_SIM_FRAME)
+        fetch(e->data, 1);
+    if (target != DTX_SIM_MASTER)
+        fetch(s->rank[target - 1].worker, WORKER_LINES);
+    else if (e->kind == DTX_SIM_FRAME)
+        dtx_master_expect(s->master, e->a);
+    for (i = 1; i < s->queue.len && i <= 4; i++) {
+        fetch(&s->event[key[i].event], 2);
+        target = (uint32_t)key[i].order;
+        if (target != DTX_SIM_MASTER)
+            fetch(&s->rank[target - 1], sizeof(*s->rank) / 64 + 1);
+    }
+}
+
 static void next_event(struct dtx_sim *s)
 {
     uint32_t i = dtx_sim_take(s);
@@ -482,6 +525,7 @@ static void next_event(struct dtx_sim *s)
     int64_t what[4] = {e->at_ns, (int64_t)e->kind, e->target, e->a};
     int64_t end = s->c.end_ns ? s->c.end_ns : DEFAULT_END_NS;
 
+    look_ahead(s);
     s->same_time = e->at_ns == s->now_ns ? s->same_time + 1 : 0;
     s->now_ns = e->at_ns;
     s->res.events += e->kind != DTX_SIM_LOOK;

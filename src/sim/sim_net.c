@@ -9,6 +9,7 @@
 #include "sim/sim_state.h"
 
 #define SHOWN_ITEMS 6
+#define ROOM 32 /* for a frame that is a little longer than the last */
 
 bool dtx_sim_is_far(const struct dtx_sim *s, uint32_t rank)
 {
@@ -55,28 +56,36 @@ static int64_t arrival(struct dtx_sim *s, struct dtx_sim_rank *r,
     return at;
 }
 
+/* The frame's bytes; those of the last frame of this event are overwritten. */
+static bool fill(struct dtx_sim_event *e, const void *data, size_t len)
+{
+    if (len >= e->room) {
+        char *p = len < UINT32_MAX / 2 ? realloc(e->data, len + ROOM) : NULL;
+
+        if (!p)
+            return false;
+        e->data = p;
+        e->room = (uint32_t)(len + ROOM);
+    }
+    if (len > 0)
+        memcpy(e->data, data, len);
+    e->len = (uint32_t)len;
+    return true;
+}
+
 void dtx_sim_send(struct dtx_sim *s, int64_t at_ns, uint32_t from, uint32_t to,
                   bool to_master, const void *data, size_t len)
 {
     struct dtx_sim_rank *r = &s->rank[to_master ? from : to];
-    char *copy = malloc(len + 1);
-    uint32_t e;
+    uint32_t i = dtx_sim_post(s, arrival(s, r, to_master, at_ns, len),
+                              DTX_SIM_FRAME,
+                              to_master ? DTX_SIM_MASTER : r->target, from);
 
     s->res.frames++;
-    if (!copy) {
-        s->nomem = true;
+    if (i == DTX_SIM_NONE)
         return;
-    }
-    if (len > 0)
-        memcpy(copy, data, len);
-    e = dtx_sim_post(s, arrival(s, r, to_master, at_ns, len), DTX_SIM_FRAME,
-                     to_master ? DTX_SIM_MASTER : r->target, from);
-    if (e == DTX_SIM_NONE) {
-        free(copy);
-        return;
-    }
-    s->event[e].data = copy;
-    s->event[e].len = len;
+    if (!fill(&s->event[i], data, len))
+        s->nomem = true; /* and nothing is heard any more */
 }
 
 /* ---- the transcript ---- */

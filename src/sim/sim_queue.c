@@ -69,6 +69,8 @@ static uint32_t new_event(struct dtx_sim *s)
     if (!p)
         return DTX_SIM_NONE;
     s->event = p;
+    p[s->nevents].data = NULL;
+    p[s->nevents].room = 0;
     return (uint32_t)s->nevents++;
 }
 
@@ -77,8 +79,6 @@ void dtx_sim_give_event(struct dtx_sim *s, uint32_t i)
     uint32_t *p = dtx_grow(s->spare_event, &s->cap_spare, s->nspare + 1,
                            sizeof(*p));
 
-    free(s->event[i].data);
-    s->event[i].data = NULL;
     if (!p) {
         s->nomem = true;
         return;
@@ -117,7 +117,8 @@ uint32_t dtx_sim_post(struct dtx_sim *s, int64_t at_ns, enum dtx_sim_kind kind,
     s->event[i] = (struct dtx_sim_event){
         .at_ns = at_ns, .seq = s->seq++, .kind = kind, .target = target,
         .life = target ? dtx_sim_rank_of(s, target)->life : 0, .a = a,
-        .next = DTX_SIM_NONE,
+        .next = DTX_SIM_NONE, .data = s->event[i].data,
+        .room = s->event[i].room,
     };
     dtx_sim_post_again(s, i);
     return i;
@@ -150,8 +151,6 @@ uint32_t dtx_sim_take(struct dtx_sim *s)
 
     if (i != DTX_SIM_NONE)
         drop_first(&s->queue);
-    if (s->queue.len > 0) /* it will be wanted soon */
-        __builtin_prefetch(&s->event[s->queue.key[0].event]);
     return i;
 }
 

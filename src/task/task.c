@@ -281,7 +281,8 @@ const char *dtx_tasklist_pool(const struct dtx_tasklist *l, uint32_t off)
 const struct dtx_task_attr *dtx_tasklist_attr_of(const struct dtx_tasklist *l,
                                                  uint32_t task)
 {
-    return &l->attr[l->task[task].attr];
+    /* mostly all have the same, and then the task need not be looked up */
+    return &l->attr[l->nattrs == 1 ? 0 : l->task[task].attr];
 }
 
 void dtx_command_with_slot(struct dtx_buf *out, const char *command, size_t len,

@@ -30,15 +30,16 @@ void dtx_put_u8(struct dtx_buf *b, uint8_t v)
 
 void dtx_put_u64(struct dtx_buf *b, uint64_t v)
 {
-    unsigned char out[10];
-    size_t n = 0;
+    unsigned char *out;
 
-    while (v >= 0x80) {
-        out[n++] = (unsigned char)(v | 0x80);
-        v >>= 7;
-    }
-    out[n++] = (unsigned char)v;
-    dtx_buf_append(b, out, n);
+    if (!dtx_buf_reserve(b, 10))
+        return;
+    out = (unsigned char *)b->data + b->len;
+    for (; v >= 0x80; v >>= 7)
+        *out++ = (unsigned char)(v | 0x80);
+    *out++ = (unsigned char)v;
+    *out = '\0';
+    b->len = (size_t)(out - (unsigned char *)b->data);
 }
 
 void dtx_put_u32(struct dtx_buf *b, uint32_t v)
@@ -76,7 +77,7 @@ uint8_t dtx_get_u8(struct dtx_cursor *c)
     return *c->p++;
 }
 
-uint64_t dtx_get_u64(struct dtx_cursor *c)
+uint64_t dtx_get_long(struct dtx_cursor *c)
 {
     uint64_t v = 0;
     unsigned shift;

@@ -48,9 +48,15 @@ void dtx_put_i32(struct dtx_buf *b, int32_t v);
 void dtx_put_i64(struct dtx_buf *b, int64_t v);
 void dtx_put_str(struct dtx_buf *b, struct dtx_str v);
 
+/* dtx_get_u64 of a number of several bytes, or of none. */
+uint64_t dtx_get_long(struct dtx_cursor *c);
+
 uint8_t dtx_get_u8(struct dtx_cursor *c);
 uint32_t dtx_get_u32(struct dtx_cursor *c);
-uint64_t dtx_get_u64(struct dtx_cursor *c);
+static inline uint64_t dtx_get_u64(struct dtx_cursor *c)
+{
+    return c->p != c->end && *c->p < 0x80 ? *c->p++ : dtx_get_long(c);
+}
 int32_t dtx_get_i32(struct dtx_cursor *c);
 int64_t dtx_get_i64(struct dtx_cursor *c);
 struct dtx_str dtx_get_str(struct dtx_cursor *c);
