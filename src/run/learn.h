@@ -10,7 +10,9 @@
  * files half a second and a hundredth of the time that passes; what is not
  * asked then is predicted by class, without sizes.  A file that was written
  * after its task began says nothing about what the task found.  What waits is
- * predicted anew as outcomes come in, with a hundredth of rank 0's time.
+ * predicted anew as outcomes come in, with half a hundredth of rank 0's time, and
+ * as much is spent on learning: outcomes that come faster wait, at most to the
+ * end of the job.
  */
 #ifndef DTX_RUN_LEARN_H
 #define DTX_RUN_LEARN_H
@@ -63,7 +65,7 @@ void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
  * the master, in 'out', valid until the next call. */
 bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
                      enum dtx_late late, struct dtx_costs *out);
-/* An attempt has ended on 'host'. */
+/* An attempt has ended on 'host' (borrowed to the end). */
 void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
                      const char *host);
 /* Add the row of an outcome on 'host' to 'e'. 0 or DTX_ENOMEM. */

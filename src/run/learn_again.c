@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Predicts the tasks that wait anew, as outcomes come in; see learn.h.  A pass
  * begins when the session has a quarter more outcomes than at the one before,
- * and is walked a few milliseconds at a time, so that it stays a hundredth of
- * rank 0's time however many tasks there are.  Tasks that run for longer than
+ * and is walked a few milliseconds at a time, so that it stays half a hundredth
+ * of rank 0's time however many tasks there are.  Tasks that run for longer than
  * was thought likely are learned from as well: they take at least that long. */
 #include <math.h>
 
@@ -14,7 +14,7 @@
 #include "run/learn_state.h"
 #include "base/units.h"
 
-#define SLICE_NS (5 * DTX_MSEC_NS) /* at each tick, twice a second */
+#define SLICE_NS (5 * DTX_MSEC_NS / 2) /* at each tick, twice a second */
 #define AT_ONCE 16u                /* tasks between two looks at the clock */
 #define NEWS 0.05f                 /* a smaller change is none */
 
@@ -32,10 +32,8 @@ static bool ask(struct dtx_learn *l, uint32_t task)
 {
     float cost = l->cost[task], low = l->low[task], high = l->high[task];
     struct dtx_prediction said;
-    struct dtx_features f;
 
-    dtx_learn_features(l, task, NULL, 0, true, &f);
-    (void)dtx_predictor_ask(l->p, &f, &said);
+    dtx_learn_say(l, task, false, &said);
     if (said.basis < DTX_BASIS_PROGRAM && cost >= 0)
         return false; /* what was known has been forgotten: better than none */
     dtx_learn_note(l, task, &said);
@@ -56,7 +54,7 @@ static void learn_from_running(struct dtx_learn *l, uint32_t task,
 
     if (!(l->high[task] >= 0) || elapsed <= (double)l->high[task])
         return;
-    dtx_learn_features(l, task, NULL, 0, true, &f);
+    dtx_learn_features(l, task, NULL, NULL, 0, true, &f);
     if (dtx_predictor_learn(l->p, &f, elapsed, true) != 0)
         l->broken = true;
     l->high[task] = INFINITY;

@@ -75,4 +75,13 @@ test_case "a live list is learned from" '
     "$DISTRIBUTEX" history list --history h | grep -q "^1 file, 8 outcomes"
 '
 
+test_case "what ends faster than is learned from is kept all the same" '
+    yes "true 7" | head -n 1500 >list
+    "$DISTRIBUTEX" run --history h --run-dir a list 2>err
+    "$DISTRIBUTEX" run --history h - <list 2>err
+    "$DISTRIBUTEX" history list --history h | grep -q "^2 files, 3000 outcomes"
+    "$DISTRIBUTEX" history show --history h | grep -q "3000 .*true #" ||
+        fail "$("$DISTRIBUTEX" history show --history h)"
+'
+
 test_done
