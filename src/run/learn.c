@@ -22,7 +22,9 @@
 #include "run/learn_state.h"
 #include "wire/experience.h"
 
-#define ASK_NS (DTX_SEC_NS / 2)        /* to predict with, at the start */
+#define ASK_NS (DTX_SEC_NS / 2)        /* to predict with, and ... */
+#define ASK_SHARE 100                  /* ... of what comes later this part of
+                                          the time gone */
 #define SIZES_NS (DTX_SEC_NS / 2)      /* to ask sizes with, and ... */
 #define SIZES_SHARE 100                /* ... this part of the time gone */
 #define CHECKPOINT_NS (60 * DTX_SEC_NS)
@@ -200,21 +202,78 @@ void dtx_learn_say(struct dtx_learn *l, uint32_t task, bool late,
         *same = (struct dtx_learn_said){k.hi, l->again.passes + 1, *out};
 }
 
-static void predict_all(struct dtx_learn *l)
+/* What is known of tasks from 'from' on; 'prior' begins with the first. */
+static void predict(struct dtx_learn *l, uint32_t from, uint32_t upto,
+                    const uint8_t *prior)
 {
-    uint32_t n = (uint32_t)l->job->list.ntasks, i;
-    int64_t until = dtx_clock_mono_ns() + ASK_NS;
+    int64_t begun = dtx_clock_mono_ns(), now = begun;
     struct dtx_prediction said;
     bool late = false;
+    uint32_t i;
 
-    for (i = 0; i < n; i++) {
-        if (l->job->prior && l->job->prior[i] != DTX_PRIOR_NONE)
+    for (i = from; i < upto; i++) {
+        if (prior && prior[i - from] != DTX_PRIOR_NONE)
             continue;
-        late = late || (i % 64 == 0 && dtx_clock_mono_ns() > until);
+        if ((i - from) % 64 == 0)
+            now = dtx_clock_mono_ns();
+        late = late || l->ask_ns + now - begun >
+                           ASK_NS + (now - l->begin_ns) / ASK_SHARE;
         dtx_learn_say(l, i, late, &said);
         dtx_learn_note(l, i, &said);
-        l->knew[i] = l->cost[i] >= 0;
+        l->knew[i] = l->cost[i] >= 0 && l->before > 0;
     }
+    l->ask_ns += dtx_clock_mono_ns() - begun;
+}
+
+/* Room for what is said of tasks up to 'n'. */
+static bool widen(struct dtx_learn *l, size_t n)
+{
+    size_t cap = l->cap_cost + l->cap_cost / 2, i;
+    float **const p[] = {&l->cost, &l->low, &l->high};
+    void *q;
+
+    if (cap < n)
+        cap = n;
+    for (i = 0; n > l->cap_cost && i < sizeof(p) / sizeof(p[0]); i++) {
+        q = realloc(*p[i], cap * sizeof(**p[i]));
+        if (!q)
+            return false;
+        *p[i] = q;
+    }
+    q = n > l->cap_cost ? realloc(l->knew, cap * sizeof(*l->knew)) : l->knew;
+    if (!q)
+        return false;
+    l->knew = q;
+    l->cap_cost = n > l->cap_cost ? cap : l->cap_cost;
+    for (i = l->ncost; i < n; i++) {
+        l->cost[i] = l->low[i] = l->high[i] = -1;
+        l->knew[i] = false;
+    }
+    l->ncost = (uint32_t)n;
+    return true;
+}
+
+void dtx_learn_arrive(struct dtx_learn *l, enum dtx_late late,
+                      struct dtx_arrival *a)
+{
+    uint32_t from = l->ncost;
+
+    if (l->broken || a->upto <= from)
+        return;
+    if (!widen(l, a->upto)) {
+        l->broken = true;
+        dtx_log(DTX_LOG_WARN, "history: out of memory; nothing more is "
+                "predicted or learned in this job");
+        return;
+    }
+    if (l->before + l->learned > 0)
+        predict(l, from, a->upto, a->prior);
+    if (!l->any_cost)
+        return;
+    a->cost_s = l->cost + from;
+    a->need_s = late == DTX_LATE_SAFE      ? l->high + from
+                : late == DTX_LATE_HOPEFUL ? l->low + from
+                                           : NULL;
 }
 
 void dtx_learn_id(const char *run_dir, char id[DTX_HISTORY_ID])
@@ -243,20 +302,15 @@ static bool make_arrays(struct dtx_learn *l)
 {
     size_t n = l->job->list.ntasks, i;
 
+    l->again.due = 1;
     if (l->job->live)
-        return true; /* tasks come and go: each is predicted when it ends */
-    l->cost = malloc((n + 1) * sizeof(*l->cost));
-    l->low = malloc((n + 1) * sizeof(*l->low));
-    l->high = malloc((n + 1) * sizeof(*l->high));
+        return true; /* tasks come and go */
     l->took = malloc((n + 1) * sizeof(*l->took));
     l->began = calloc(n + 1, sizeof(*l->began));
-    l->knew = calloc(n + 1, sizeof(*l->knew));
-    if (!l->cost || !l->low || !l->high || !l->took || !l->began || !l->knew)
+    if (!l->took || !l->began || !widen(l, n))
         return false;
     for (i = 0; i < n; i++)
-        l->cost[i] = l->low[i] = l->high[i] = l->took[i] = -1;
-    l->again.next = (uint32_t)n;
-    l->again.due = 1;
+        l->took[i] = -1;
     return true;
 }
 
@@ -290,7 +344,7 @@ int dtx_learn_begin(const char *dir, const struct dtx_job *job,
     }
     dtx_predictor_twin(l->p, l->own);
     if (!job->live && l->before > 0)
-        predict_all(l);
+        predict(l, 0, l->ncost, job->prior);
     *out = l;
     return DTX_OK;
 }
@@ -298,6 +352,11 @@ int dtx_learn_begin(const char *dir, const struct dtx_job *job,
 const float *dtx_learn_costs(const struct dtx_learn *l)
 {
     return l && l->any_cost ? l->cost : NULL;
+}
+
+uint32_t dtx_learn_count(const struct dtx_learn *l)
+{
+    return l ? l->ncost : 0;
 }
 
 void dtx_learn_bounds(const struct dtx_learn *l, const float **low,

@@ -2,8 +2,9 @@
 /* Predicts the tasks that wait anew, as outcomes come in; see learn.h.  A pass
  * begins when the session has a quarter more outcomes than at the one before,
  * and is walked a few milliseconds at a time, so that it stays half a hundredth
- * of rank 0's time however many tasks there are.  Tasks that run for longer than
- * was thought likely are learned from as well: they take at least that long. */
+ * of rank 0's time however many tasks there are.  Tasks that run for longer
+ * than was thought likely are learned from as well: they take at least that
+ * long. */
 #include <math.h>
 
 #include "engine/master.h"
@@ -90,6 +91,7 @@ static bool begin_pass(struct dtx_learn *l)
         return false;
     l->again.due = l->learned + l->learned / 4 + 4;
     l->again.next = 0;
+    l->again.upto = l->ncost;
     l->again.passes++;
     return true;
 }
@@ -98,13 +100,14 @@ bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
                      enum dtx_late late, struct dtx_costs *out)
 {
     struct dtx_learn_again *a = &l->again;
-    uint32_t n = (uint32_t)l->job->list.ntasks, seen = 0;
+    uint32_t seen = 0;
     int64_t until = dtx_clock_mono_ns() + SLICE_NS;
 
     *out = (struct dtx_costs){a->task, a->seconds, a->need, 0};
-    if (!l->cost || l->broken || (a->next >= n && !begin_pass(l)))
+    if (!l->cost || l->broken || (a->next >= a->upto && !begin_pass(l)))
         return false;
-    while (a->next < n && out->n < DTX_LEARN_AGAIN && dtx_learn_may_look(l) &&
+    while (a->next < a->upto && out->n < DTX_LEARN_AGAIN &&
+           dtx_learn_may_look(l) &&
            (++seen % AT_ONCE != 0 || dtx_clock_mono_ns() < until)) {
         uint32_t task = a->next++;
 

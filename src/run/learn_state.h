@@ -39,7 +39,8 @@ struct dtx_learn_score {
 
 /* A pass over the tasks that wait. */
 struct dtx_learn_again {
-    uint32_t next;  /* task to look at; the number of tasks: between passes */
+    uint32_t next;  /* task to look at ... */
+    uint32_t upto;  /* ... before this one; the same: between passes */
     uint64_t due;   /* outcomes at which the next pass begins */
     uint64_t passes, changed;
     uint32_t task[DTX_LEARN_AGAIN];
@@ -58,7 +59,10 @@ struct dtx_learn {
     float *cost;               /* of each task, or NULL; last said before it */
     float *low, *high;         /* ran; nine times of ten it lies between */
     bool *knew;                /* it was when the job began */
+    uint32_t ncost;            /* tasks in these ... */
+    size_t cap_cost;           /* ... and room for */
     bool any_cost;
+    int64_t ask_ns;            /* time spent on predicting what comes */
     float *began;              /* seconds since the job began, likewise */
     float *took;               /* of each task, below 0: not known; or NULL */
     struct dtx_learn_score score;
