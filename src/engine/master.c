@@ -101,7 +101,7 @@ int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
             m->blockers[i] = 0;
         }
     }
-    dtx_master_set_costs(m, m->ntasks, n);
+    dtx_master_set_costs(m, m->ntasks, n, NULL, NULL);
     m->ntasks = (uint32_t)n;
     return DTX_OK;
 }
@@ -114,13 +114,17 @@ static int init_tasks(struct dtx_master *m)
     m->late = m->returning = DTX_NO_TASK;
     m->deadline_ns = NEVER;
     m->spare = DTX_NO_TASK;
-    if (m->c.live)
+    if (m->c.live) {
+        m->c.cost_s = m->c.need_s = NULL;
         return DTX_OK;
+    }
     nodes = m->c.graph->nnodes;
     if (make_room(m, nodes + 1) ||
         dtx_master_grow(m, m->c.list->ntasks, m->c.attempts))
         return DTX_ENOMEM;
     memset(m->state, DTX_TASK_BLOCKED, nodes);
+    dtx_master_set_costs(m, 0, m->ntasks, m->c.cost_s, m->c.need_s);
+    m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
     if (!m->c.losses)
         return DTX_OK;
     m->losses = calloc(m->cap_tasks, sizeof(*m->losses));

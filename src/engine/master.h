@@ -117,8 +117,8 @@ struct dtx_master_config {
     const struct dtx_graph *graph;   /* sealed; borrowed for its life; not
                                         looked at when the list is live */
     bool live; /* tasks come by events TASKS, with what is known of them; 'list'
-                  has them before the event, 'prior' and 'attempts' are not
-                  used */
+                  has them before the event, 'prior', 'attempts' and 'cost_s'
+                  are not used */
     const uint8_t *prior;   /* enum dtx_prior per task, or NULL = none;
                                borrowed up to and with the START step */
     const uint16_t *attempts; /* attempts made before, per task, or NULL;
@@ -127,9 +127,8 @@ struct dtx_master_config {
                                per task, or NULL; borrowed for creation; not
                                used when the list is live */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
-                               unknown), or NULL; borrowed for creation, of a
-                               live list for its life; events COSTS bring
-                               others */
+                               unknown), or NULL; borrowed for creation; events
+                               COSTS bring others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
     struct dtx_stock *stock; /* what tasks that ask for memory or devices

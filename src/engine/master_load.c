@@ -43,17 +43,16 @@ static float claim_need(float seconds)
     return isinf(seconds) && seconds > 0 ? 1e12f : claim(seconds);
 }
 
-void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to,
+                          const float *cost, const float *need)
 {
     size_t i;
 
     for (i = from; m->cost_s && i < to; i++) {
-        m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
-        m->need_s[i] = m->c.need_s ? claim_need(m->c.need_s[i]) : m->cost_s[i];
+        m->cost_s[i] = cost ? claim(cost[i - from]) : -1.0f;
+        m->need_s[i] = need ? claim_need(need[i - from]) : m->cost_s[i];
         m->start_s[i] = -1.0f;
     }
-    if (!m->c.live)
-        m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
 }
 
 static bool known(const struct dtx_master *m, uint32_t task)
@@ -106,18 +105,18 @@ uint32_t dtx_master_pop_ready(struct dtx_master *m)
     return task;
 }
 
-/* The first costs of a job that began without: ranks are in another order from
- * now on. */
-static bool begin_costs(struct dtx_master *m)
+bool dtx_master_begin_costs(struct dtx_master *m)
 {
     uint32_t r;
 
+    if (m->cost_s)
+        return true;
     for (r = 0; r < m->c.nranks; r++)
         dtx_keyheap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
         !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
-    dtx_master_set_costs(m, 0, m->ntasks);
+    dtx_master_set_costs(m, 0, m->ntasks, NULL, NULL);
     for (r = 0; r < m->c.nranks; r++)
         dtx_master_rank_changed(m, r);
     return true;
@@ -173,7 +172,7 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
     bool again = false;
     size_t i;
 
-    if (!m->cost_s && !begin_costs(m)) {
+    if (!dtx_master_begin_costs(m)) {
         m->nomem = true;
         return;
     }

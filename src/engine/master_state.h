@@ -318,9 +318,14 @@ void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
 
 /* ---- master_load.c ---- */
 /* Room for costs of tasks up to 'cap'; costs of those from 'from' up to 'to',
- * as configured. */
+ * where there are any: 'cost' and 'need' begin with the first of them, NULL:
+ * nothing is known. */
 bool dtx_master_widen_costs(struct dtx_master *m, size_t cap);
-void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to);
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to,
+                          const float *cost, const float *need);
+/* The first costs of a job that began without: ranks are in another order from
+ * now on. Nothing when there are some. False: out of memory. */
+bool dtx_master_begin_costs(struct dtx_master *m);
 /* New predictions have come. */
 void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c);
 /* Into the heap of ready narrow tasks, and its top out of it again. */

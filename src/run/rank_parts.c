@@ -313,6 +313,14 @@ static void predict(struct dtx_rank_life *r)
         dtx_forecast_tick(r->forecast);
 }
 
+/* Tasks of a live list. */
+static void arrive(void *ctx, struct dtx_arrival *a)
+{
+    struct dtx_rank_life *r = ctx;
+
+    dtx_learn_arrive(r->learn, r->o->late, a);
+}
+
 static const char *left_of(void *ctx)
 {
     return dtx_forecast_line(((struct dtx_rank_life *)ctx)->forecast);
@@ -415,7 +423,7 @@ static int begin_forecast(struct dtx_rank_life *r, struct dtx_error *err)
         .nranks = r->size, .slots = (uint32_t)r->share.job_slots,
         .kept_ns = r->o->grace_ns + DTX_DEADLINE_LEAVE_NS};
 
-    if (!r->learn || r->job.live)
+    if (!r->learn)
         return DTX_OK;
     r->forecast = dtx_forecast_create(&c);
     return r->forecast ? DTX_OK
@@ -623,6 +631,7 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.stream = r->stream;
     c.show = r->show;
     c.run_dir = r->run_dir;
+    c.arrive = r->learn ? arrive : NULL;
     c.ended = ended;
     c.tick = r->master ? tick : NULL;
     c.ctx = r;

@@ -75,4 +75,26 @@ test_case "a live list is learned from" '
     "$DISTRIBUTEX" history list --history h | grep -q "^1 file, 8 outcomes"
 '
 
+test_case "a live list is predicted as it comes, the longest first" '
+    list | "$DISTRIBUTEX" run --history h - 2>err
+    # the first batch starts when all of it has come
+    list >list
+    "$DISTRIBUTEX" run --history h -j1 --run-dir b --joblog b.log \
+        --deadline 1h - <list 2>err
+    test "$(started b.log 2)" = "8 7 " || fail "$(cat b.log)"
+    grep -q "^prediction 8 tasks known before, from 8 outcomes" err
+    grep -q "the list is complete; it finishes .* 0 % risk of missing" err ||
+        fail "$(cat err)"
+    grep -q "when the list had ended it was to be done .*: it was met" err
+'
+
+test_case "what ends faster than is learned from is kept all the same" '
+    yes "true 7" | head -n 1500 >list
+    "$DISTRIBUTEX" run --history h --run-dir a list 2>err
+    "$DISTRIBUTEX" run --history h - <list 2>err
+    "$DISTRIBUTEX" history list --history h | grep -q "^2 files, 3000 outcomes"
+    "$DISTRIBUTEX" history show --history h | grep -q "3000 .*true #" ||
+        fail "$("$DISTRIBUTEX" history show --history h)"
+'
+
 test_done

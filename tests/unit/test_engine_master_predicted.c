@@ -80,6 +80,45 @@ START_TEST(unknown_ones_are_not_called_back)
 }
 END_TEST
 
+/* ---- a live list ---- */
+
+static void arrive(uint32_t n, const float *cost)
+{
+    struct dtx_event ev = {.kind = DTX_EV_TASKS};
+
+    add(n, 1, 0);
+    ev.u.tasks = (struct dtx_arrival){.upto = (uint32_t)list.ntasks,
+                                      .cost_s = cost};
+    step(ev);
+}
+
+/* What comes without costs at first, then with some; the longest first, those
+ * of which nothing is known before them. */
+START_TEST(arrivals_are_ordered)
+{
+    static const float some[] = {1, 5, 3}, more[] = {-1, 4, -1};
+    static const uint32_t order[] = {0, 2, 3, 4, 6, 5, 1};
+
+    list.live = config.live = config.longest_first = true;
+    config.nranks = 1;
+    begin();
+    hello(0, 1, 1);
+    arrive(1, NULL);
+    for (uint32_t i = 0; i < 7; i++) {
+        if (i == 0)
+            arrive(3, some);
+        else if (i == 2)
+            arrive(3, more);
+        ck_assert_int_eq(state(order[i]), DTX_TASK_GRANTED);
+        ck_assert_uint_eq(stats().granted, 1);
+        done(0, order[i]);
+        if (i == 1)
+            ck_assert_double_gt(dtx_master_elapsed_s(m, order[2]), -0.5);
+    }
+    ck_assert_uint_eq(stats().ready, 0);
+}
+END_TEST
+
 /* ---- what was put off ---- */
 
 /* A task of which only a timeout is known is put off; it is started when it
@@ -287,6 +326,7 @@ static Suite *build_suite(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, unknown_ones_are_not_called_back);
+    tcase_add_test(t, arrivals_are_ordered);
     tcase_add_test(t, predicted_to_fit_after_all);
     tcase_add_test(t, others_stay_put_off);
     tcase_add_test(t, predicted_in_a_pause);
