@@ -12,6 +12,8 @@
 
 #define LEAST_SECONDS 1e-4 /* less cannot be told from nothing */
 #define MOST_SECONDS 1e9
+#define TWICE_NOISY 1.414 /* what was seen once has its own noise, too */
+#define WIDTH 2.1 /* of nine in ten, by the mean error: normal ones */
 
 const char *dtx_basis_name(enum dtx_basis b)
 {
@@ -93,6 +95,16 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         own = &v->class->model.interval;
     }
     dtx_interval_bounds(own, wider, &v->low, &v->high);
+    if (v->class && v->class_says.untried) {
+        v->low *= TWICE_NOISY;
+        v->high *= TWICE_NOISY;
+    }
+    if (v->class && v->class_says.stray > 0) {
+        double wide = WIDTH * v->class_says.stray * v->class_says.error;
+
+        v->low = fmin(v->low, -wide);
+        v->high = fmax(v->high, wide);
+    }
     if (v->class && v->class_says.beyond > 0) { /* less is certain there */
         v->low *= 1 + fmin(v->class_says.beyond, 3);
         v->high *= 1 + fmin(v->class_says.beyond, 3);
