@@ -344,6 +344,7 @@ void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
 
     if (l->broken || o->task >= l->job->list.ntasks)
         return;
+    dtx_predictor_stopped(l->p, o->task);
     dtx_learn_features(l, o->task, host, o->start_ns, true, &f);
     if (dtx_predictor_replay(l->p, &f, seconds, !ok, &said) != DTX_OK ||
         keep(l, o, host, &f) != DTX_OK) {
