@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include "predict/features.h"
+#include "predict/late.h"
 #include "predict/model.h"
 
 struct dtx_class {
     uint64_t key, program_key;
     char *text;                 /* the template, or the program's name */
     struct dtx_model model;     /* its grain says which */
+    struct dtx_late late;       /* tasks of it that run too long by now */
     struct dtx_class *chain;    /* of the same bucket */
     struct dtx_class *newer, *older;
     size_t bytes;               /* as last counted */

@@ -79,10 +79,19 @@ void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
     struct dtx_command *e = make(c, key_of(k));
 
     e->n += e->n < UINT32_MAX;
+    e->least = 0;
     e->when = when;
     if (e->n > 1)
         e->off = (float)y - e->y;
     e->y += ((float)y - e->y) / (float)(e->n < 3 ? e->n : 3);
+}
+
+void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k, double seconds)
+{
+    struct dtx_command *e = find(c, key_of(k));
+
+    if (e)
+        e->least = fmaxf(e->least, (float)seconds);
 }
 
 void dtx_commands_add(struct dtx_commands *c, const struct dtx_command *from)

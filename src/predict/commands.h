@@ -20,6 +20,8 @@ struct dtx_command {
     uint32_t n;    /* times it ran */
     float y;       /* moving average of the logarithm of its seconds */
     float off;     /* and of how far the last was from it */
+    float least;   /* seconds after which it was ended by force, never having
+                      come to its own end since; 0: it has */
 };
 
 struct dtx_commands {
@@ -36,6 +38,9 @@ const struct dtx_command *dtx_commands_find(const struct dtx_commands *c,
                                             struct dtx_key k);
 void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
                         uint32_t when);
+/* It was ended by force after so many seconds. */
+void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k,
+                      double seconds);
 /* An entry of another table: the later one counts. */
 void dtx_commands_add(struct dtx_commands *c, const struct dtx_command *e);
 

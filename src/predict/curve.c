@@ -10,7 +10,7 @@
 #define POWER_STEP 0.25
 #define POWERS 12
 #define REFINE 3
-#define USED 128u /* samples a fit looks at: the most recent */
+#define USED 128u /* samples a fit looks at, from all parts of the window */
 
 /* The argument itself, from its logarithm (features.c: log1p). */
 static double raw(float x)
@@ -97,12 +97,9 @@ void dtx_curve_train(struct dtx_curve *c, const struct dtx_sample *s,
                      uint32_t n)
 {
     double u[USED], r[USED];
-    uint32_t f, i;
+    uint32_t f, i, all = n;
 
-    if (n > USED) {
-        s += n - USED;
-        n = USED;
-    }
+    n = dtx_spread(all, USED);
     *c = (struct dtx_curve){.error = HUGE_VAL};
     if (n < 4)
         return;
@@ -110,10 +107,13 @@ void dtx_curve_train(struct dtx_curve *c, const struct dtx_sample *s,
         float lo = s[0].x[f], hi = lo;
 
         for (i = 0; i < n; i++) {
-            lo = s[i].x[f] < lo ? s[i].x[f] : lo;
-            hi = s[i].x[f] > hi ? s[i].x[f] : hi;
-            u[i] = log(fmax(raw(s[i].x[f]), 1e-9));
-            r[i] = exp(-(double)s[i].y);
+            const struct dtx_sample *one = &s[dtx_spread_at(all, USED, i)];
+            float x = one->x[f];
+
+            lo = x < lo ? x : lo;
+            hi = x > hi ? x : hi;
+            u[i] = log(fmax(raw(x), 1e-9));
+            r[i] = exp(-(double)one->y);
         }
         if (f != 1 && hi > lo && lo >= 0)
             try_feature(c, f, u, r, n);

@@ -97,7 +97,7 @@ static void save_commands(const struct dtx_commands *c,
 
         if (k->key)
             e->command[e->ncommands++] = (struct dtx_exp_command){
-                k->key, k->when, k->n, k->y, k->off};
+                k->key, k->when, k->n, k->y, k->off, k->least};
     }
 }
 
@@ -268,9 +268,10 @@ int dtx_predictor_load(struct dtx_predictor *p, const struct dtx_experience *e,
     for (i = 0; rc == DTX_OK && i < e->ncommands; i++) {
         const struct dtx_exp_command *k = &e->command[i];
         struct dtx_command c = {k->key, k->when + (uint32_t)p->outcomes, k->n,
-                                k->y, k->off};
+                                k->y, k->off, k->least};
 
-        if (k->key && fabsf(k->y) < 100 && fabsf(k->off) < 1e3f && k->n > 0)
+        if (k->key && fabsf(k->y) < 100 && fabsf(k->off) < 1e3f && k->n > 0 &&
+            k->least >= 0 && k->least <= 1e9f)
             dtx_commands_add(&p->commands, &c);
         else
             bad++;

@@ -19,22 +19,28 @@ static double reference(const struct dtx_mix *m, uint32_t ref)
            ((double)m->count[ref] + 0.5);
 }
 
-/* One by the sixth power of the error. */
-static double weight_of(const struct dtx_mix *m, uint32_t i, double prior,
-                        double doubt)
+void dtx_mix_errors(const struct dtx_mix *m, const double *prior, uint32_t ref,
+                    uint32_t n, double *error)
 {
-    double e = ((double)m->loss[i] + CREDIT * prior) /
-               ((double)m->count[i] + CREDIT);
+    double base = reference(m, ref);
+    uint32_t i;
 
-    e = 1 / (doubt * (e + 1e-3));
+    for (i = 0; i < n; i++)
+        error[i] = ((double)m->loss[i] + CREDIT * base * prior[i]) /
+                   ((double)m->count[i] + CREDIT);
+}
+
+/* One by the sixth power of the error. */
+static double weight_of(double error)
+{
+    double e = 1 / (error + 1e-3);
+
     return e * e * e * e * e * e;
 }
 
 double dtx_mix_value(struct dtx_mix *m, const double *say,
-                     const double *prior, const double *doubt, uint32_t ref,
-                     uint32_t n)
+                     const double *error, uint32_t n)
 {
-    double base = reference(m, ref);
     double w[DTX_MIX_MAX], v[DTX_MIX_MAX], sum = 0, seen = 0, mean = 0, median;
     uint32_t order[DTX_MIX_MAX], used = 0, i, k;
 
@@ -51,8 +57,7 @@ double dtx_mix_value(struct dtx_mix *m, const double *say,
     if (used == 0)
         return NAN;
     for (k = 0; k < used; k++) {
-        w[k] = weight_of(m, order[k], base * prior[order[k]],
-                         doubt[order[k]]);
+        w[k] = weight_of(error[order[k]]);
         sum += w[k];
         mean += w[k] * v[k];
     }

@@ -25,13 +25,14 @@ struct dtx_mix {
     float scale;              /* recent mean of the seconds */
 };
 
-/* 'say[i]' is the logarithm of the seconds, NAN when that expert sleeps.
- * 'prior[i]' times the error of expert 'ref' is what it is credited with before
- * it has spoken; 'doubt[i]' is a factor of its error for this once. NAN when
- * all sleep. */
+/* What each expert's error is taken to be: 'prior[i]' times the error of expert
+ * 'ref' is what it is credited with before it has spoken. */
+void dtx_mix_errors(const struct dtx_mix *m, const double *prior, uint32_t ref,
+                    uint32_t n, double *error);
+/* 'say[i]' is the logarithm of the seconds, NAN when that expert sleeps;
+ * 'error[i]' decides how much it weighs this time. NAN when all sleep. */
 double dtx_mix_value(struct dtx_mix *m, const double *say,
-                     const double *prior, const double *doubt, uint32_t ref,
-                     uint32_t n);
+                     const double *error, uint32_t n);
 /* The recent error of an expert; HUGE_VAL when it has none. */
 double dtx_mix_error(const struct dtx_mix *m, uint32_t expert);
 /* Is an expert that costs much to ask to be asked this time, the 'turn'th? One

@@ -19,6 +19,11 @@
 #define PAUSE_MAX 4096u
 #define TRAIN_SECONDS 10e-6 /* that training takes for each outcome looked at */
 #define TRAIN_SHARE 0.005   /* of the tasks' own seconds */
+#define AGE_NEEDS 1.5   /* times worse, asked as of now: they go by age */
+#define AGE_GIVES 1.25  /* times worse without it: it was needed */
+#define RECENTS (DTX_WINDOW / 2) /* of the window, at least */
+#define SAMPLED (DTX_WINDOW / 4) /* of all before: kept when it is full */
+#define PROGRAM_WINDOW 16u
 
 static const double prior[DTX_EXPERTS] = {
 #define EXPERT_PRIOR(name, prior, help) prior,
@@ -84,26 +89,51 @@ static void measure(struct dtx_model *m)
     t->age = 0.3f / DTX_WINDOW;
 }
 
+/* How many times it took. Age explains too much where outcomes came in some
+ * order: then all that is old looks alike, and all that comes is taken for the
+ * latest. It is left out where the trees are as good without. */
+static uint32_t train_trees(struct dtx_model *m, struct dtx_rng *rng)
+{
+    struct dtx_trees_use use = {true, !m->ageless};
+    bool anew = m->trainings < 8 || m->trainings % 4 == 0;
+    float y[DTX_WINDOW];
+    double own;
+    uint32_t i;
+
+    for (i = 0; i < m->len; i++)
+        y[i] = m->window[i].y;
+    if (anew)
+        use.age = true;
+    if (!dtx_trees_train(&m->trees, m->window, y, m->len, use, rng) || !anew)
+        return 1;
+    own = dtx_fair_trees(m, false);
+    m->ageless = false;
+    if (dtx_fair_trees(m, true) <= AGE_NEEDS * own + 0.01)
+        return 1;
+    use.age = false;
+    (void)dtx_trees_train(&m->trees, m->window, y, m->len, use, rng);
+    m->ageless = dtx_fair_trees(m, false) <= AGE_GIVES * own + 0.01;
+    if (m->ageless)
+        return 2;
+    use.age = true;
+    (void)dtx_trees_train(&m->trees, m->window, y, m->len, use, rng);
+    return 3;
+}
+
 static void train(struct dtx_model *m)
 {
-    float y[DTX_WINDOW * 2];
-    struct dtx_trees_use use = {true, true};
     struct dtx_rng rng;
-    const struct dtx_sample *s = m->window;
-    uint32_t n = m->len, i;
+    uint32_t times;
 
-    if (n > DTX_WINDOW) {
-        s += n - DTX_WINDOW;
-        n = DTX_WINDOW;
-    }
-    for (i = 0; i < n; i++)
-        y[i] = s[i].y;
     dtx_rng_seed(&rng, m->n);
     measure(m);
-    dtx_curve_train(&m->curve, s, n);
-    (void)dtx_trees_train(&m->trees, s, y, n, use, &rng);
+    dtx_curve_train(&m->curve, m->window, m->len);
+    times = train_trees(m, &rng);
+    dtx_linear_solve(&m->linear);
+    dtx_fair_judge(m);
+    m->trainings++;
     m->trained = 0;
-    m->credit = 0;
+    m->credit = -TRAIN_SECONDS * m->len * (times - 1);
 }
 
 /* Learning may cost a small part of what the tasks themselves took, and pays
@@ -116,13 +146,12 @@ static bool is_due(const struct dtx_model *m)
         return false;
     if (m->trees && m->trained < (pause > 2 ? pause : 2))
         return false;
-    return m->credit >= TRAIN_SECONDS * (m->len < DTX_WINDOW ? m->len
-                                                             : DTX_WINDOW);
+    return m->credit >= TRAIN_SECONDS * m->len;
 }
 
 /* ---- asking ---- */
 
-static double median_of_recent(const struct dtx_model *m)
+double dtx_model_recent(const struct dtx_model *m)
 {
     float v[RECENT];
     uint32_t n = m->len < RECENT ? m->len : RECENT, i, k;
@@ -139,7 +168,8 @@ static double median_of_recent(const struct dtx_model *m)
     return n % 2 ? (double)v[n / 2] : (double)(v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-static struct dtx_host_speed *find_host(struct dtx_model *m, uint32_t host)
+const struct dtx_host_speed *dtx_model_host(const struct dtx_model *m,
+                                            uint32_t host)
 {
     uint32_t i;
 
@@ -150,19 +180,19 @@ static struct dtx_host_speed *find_host(struct dtx_model *m, uint32_t host)
     return NULL;
 }
 
-/* How far the task lies outside of what has been seen, in a number that
- * matters, as a logarithm. */
-static double beyond(const struct dtx_model *m, const struct dtx_sample *s)
+/* How far the task lies outside of a range, in a number that matters, as a
+ * logarithm. */
+static double beyond(const struct dtx_model *m, const struct dtx_sample *s,
+                     const float *low, const float *high)
 {
-    const struct dtx_linear *l = &m->linear;
     float most = 0;
     uint32_t i;
 
-    for (i = 0; i < l->dims; i++) {
+    for (i = 0; i < m->linear.dims; i++) {
         if (m->metric.relevance[i] < RELEVANT)
             continue;
-        most = fmaxf(most, s->x[i] - l->high[i]);
-        most = fmaxf(most, l->low[i] - s->x[i]);
+        most = fmaxf(most, s->x[i] - high[i]);
+        most = fmaxf(most, low[i] - s->x[i]);
     }
     return (double)most;
 }
@@ -173,64 +203,144 @@ static bool can_reach(uint32_t expert)
            expert == DTX_EXPERT_REPEAT;
 }
 
+static bool is_forest(uint32_t expert)
+{
+    return expert == DTX_EXPERT_TREES || expert == DTX_EXPERT_DRIFT ||
+           expert == DTX_EXPERT_HOST;
+}
+
+/* 'recent', an expert's error, or as far as the task strays its fair one; that
+ * is worth little where it was not measured. */
+static double blend(const struct dtx_model *m, uint32_t i,
+                    const struct dtx_says *says, double recent)
+{
+    double fair = (double)m->fair.error[i], e = dtx_mix_error(&m->mix, i);
+
+    if (says->stray <= 0 || isnan(fair))
+        return recent;
+    if (!isfinite(recent))
+        return fair;
+    if (says->unjudged && is_forest(i) && isfinite(e))
+        fair = fmax(fair, e);
+    return recent + says->stray * (fair - recent);
+}
+
+static double error_of(const struct dtx_model *m, uint32_t i,
+                       const struct dtx_says *says)
+{
+    return blend(m, i, says, dtx_mix_error(&m->mix, i));
+}
+
 /* Beyond what has been seen those who only know what they have seen are
  * doubted, if the regressions are worth believing at all. */
-static double doubt_of(const struct dtx_model *m, double beyond)
+static double doubt_of(const struct dtx_model *m, const struct dtx_says *says)
 {
     double best = HUGE_VAL, reaching = HUGE_VAL;
     uint32_t i;
 
-    if (beyond <= 0)
+    if (says->beyond <= 0)
         return 1;
     for (i = 0; i < DTX_EXPERTS; i++) {
-        double e = dtx_mix_error(&m->mix, i);
+        double e = i == DTX_EXPERT_REPEAT ? dtx_mix_error(&m->mix, i)
+                                          : error_of(m, i, says);
 
         best = fmin(best, e);
         if (can_reach(i) && i != DTX_EXPERT_REPEAT)
             reaching = fmin(reaching, e);
     }
-    return reaching > CREDIBLE * best + 0.01 ? 1 : 1 + fmin(8 * beyond, 5);
+    return reaching > CREDIBLE * best + 0.01 ? 1
+                                             : 1 + fmin(8 * says->beyond, 5);
 }
 
 /* What the same command took is off by the noise alone, which is a part of what
  * any other expert is off by: until it has been tried it is credited with less
  * than the best one's error, as a multiple of MEDIAN's. */
-static double repeat_prior(const struct dtx_model *m)
+static double repeat_prior(const struct dtx_model *m,
+                           const struct dtx_says *says)
 {
     double best = HUGE_VAL, median = dtx_mix_error(&m->mix, DTX_EXPERT_MEDIAN);
     uint32_t i;
 
     for (i = 0; i < DTX_EXPERTS; i++) {
         if (i != DTX_EXPERT_REPEAT && (double)m->mix.count[i] > PROVEN)
-            best = fmin(best, dtx_mix_error(&m->mix, i));
+            best = fmin(best, error_of(m, i, says));
     }
     return median > 0 && best < median
                ? prior[DTX_EXPERT_REPEAT] * best / median
                : prior[DTX_EXPERT_REPEAT];
 }
 
-static double mixed(struct dtx_model *m, const struct dtx_says *says)
+/* The error that is expected of what the mix says. */
+static double expected(const struct dtx_model *m, const double *say,
+                       const double *error)
 {
-    double doubt[DTX_EXPERTS], d = doubt_of(m, says->beyond);
-    double credit[DTX_EXPERTS];
+    double sum = 0;
     uint32_t i;
 
+    for (i = 0; i < DTX_EXPERTS; i++)
+        sum += isnan(say[i]) ? 0 : (double)m->mix.share[i] * error[i];
+    return sum;
+}
+
+static double mixed(struct dtx_model *m, struct dtx_says *says)
+{
+    double credit[DTX_EXPERTS], error[DTX_EXPERTS], doubt, value;
+    uint32_t i;
+
+    memcpy(credit, prior, sizeof(credit));
+    credit[DTX_EXPERT_REPEAT] = repeat_prior(m, says);
+    dtx_mix_errors(&m->mix, credit, DTX_EXPERT_MEDIAN, DTX_EXPERTS, error);
+    doubt = doubt_of(m, says);
     for (i = 0; i < DTX_EXPERTS; i++) {
-        doubt[i] = can_reach(i) ? 1 : d;
-        credit[i] = prior[i];
+        error[i] = blend(m, i, says, error[i]);
+        if (!can_reach(i))
+            error[i] *= doubt;
     }
-    credit[DTX_EXPERT_REPEAT] = repeat_prior(m);
-    return dtx_mix_value(&m->mix, says->say, credit, doubt, DTX_EXPERT_MEDIAN,
-                         DTX_EXPERTS);
+    value = dtx_mix_value(&m->mix, says->say, error, DTX_EXPERTS);
+    says->error = says->stray > 0 ? expected(m, says->say, error) : 0;
+    return value;
+}
+
+/* Those that come of a training. */
+static void ask_trained(const struct dtx_model *m, const struct dtx_sample *at,
+                        struct dtx_says *out)
+{
+    const struct dtx_host_speed *h = dtx_model_host(m, at->host);
+    double *say = out->say, trees;
+
+    if (m->curve.known)
+        say[DTX_EXPERT_CURVE] = dtx_curve_value(&m->curve, at);
+    if (dtx_mix_hears(&m->mix, DTX_EXPERT_NEAREST, m->n))
+        say[DTX_EXPERT_NEAREST] = dtx_nearest_value(
+            &m->metric, m->window, m->len, m->len,
+            m->n > 10 ? &m->linear : NULL, at);
+    trees = dtx_trees_value(m->trees, at, out->leaf);
+    say[DTX_EXPERT_TREES] = trees;
+    say[DTX_EXPERT_DRIFT] = trees + (double)m->drift;
+    if (h && h->host)
+        say[DTX_EXPERT_HOST] = trees + (double)h->drift;
+}
+
+/* What all of them together say, and how unlike what was seen the task is. */
+static void conclude(struct dtx_model *m, const struct dtx_sample *at,
+                     struct dtx_says *out)
+{
+    out->beyond = beyond(m, at, m->linear.low, m->linear.high);
+    out->stray = dtx_fair_stray(m, at);
+    out->unjudged = out->stray > 0 && out->beyond <= 0 &&
+                    beyond(m, at, m->fair.low, m->fair.high) > 0;
+    out->value = mixed(m, out);
+    out->untried = !isnan(out->say[DTX_EXPERT_REPEAT]) &&
+                   m->mix.share[DTX_EXPERT_REPEAT] > 0.5f &&
+                   (double)m->mix.count[DTX_EXPERT_REPEAT] < PROVEN;
 }
 
 void dtx_model_ask(struct dtx_model *m, const struct dtx_sample *s,
                    double repeat, double wider, struct dtx_says *out)
 {
-    double *say = out->say;
-    const struct dtx_host_speed *h;
     struct dtx_sample at = *s;
-    uint32_t i, n = m->len > DTX_WINDOW ? DTX_WINDOW : m->len;
+    double *say = out->say;
+    uint32_t i;
 
     for (i = 0; i < DTX_EXPERTS; i++)
         say[i] = NAN;
@@ -243,32 +353,24 @@ void dtx_model_ask(struct dtx_model *m, const struct dtx_sample *s,
         say[DTX_EXPERT_MEDIAN] = dtx_sketch_quantile(&m->sketch, 0.5);
     if (m->n > 0 && m->grain != DTX_GRAIN_ALL) {
         say[DTX_EXPERT_LAST] = (double)m->mean;
-        say[DTX_EXPERT_RECENT] = median_of_recent(m);
+        say[DTX_EXPERT_RECENT] = dtx_model_recent(m);
     }
     if (m->grain != DTX_GRAIN_ALL)
         dtx_linear_solve(&m->linear);
     if (m->linear.solved > 0 && m->n >= 6)
-        say[DTX_EXPERT_LINEAR] = 
-            dtx_linear_bounded(&m->linear, at.x,
-                               m->grain == DTX_GRAIN_CLASS);
-    if (m->grain == DTX_GRAIN_CLASS && m->trees) {
-        if (m->curve.known)
-            say[DTX_EXPERT_CURVE] = dtx_curve_value(&m->curve, &at);
-        if (dtx_mix_hears(&m->mix, DTX_EXPERT_NEAREST, m->n))
-            say[DTX_EXPERT_NEAREST] = dtx_nearest_value(
-                &m->metric, m->window + (m->len - n), n,
-                m->n > 10 ? &m->linear : NULL, &at);
-        say[DTX_EXPERT_TREES] = dtx_trees_value(m->trees, &at, out->leaf);
-        say[DTX_EXPERT_DRIFT] = say[DTX_EXPERT_TREES] + (double)m->drift;
-        h = find_host(m, s->host);
-        if (h && h->host)
-            say[DTX_EXPERT_HOST] = say[DTX_EXPERT_TREES] + (double)h->drift;
-    }
-    out->beyond = beyond(m, &at);
-    out->value = mixed(m, out);
+        say[DTX_EXPERT_LINEAR] = dtx_linear_bounded(
+            &m->linear, at.x, m->grain == DTX_GRAIN_CLASS);
+    if (m->grain == DTX_GRAIN_CLASS && m->trees)
+        ask_trained(m, &at, out);
+    conclude(m, &at, out);
 }
 
 /* ---- learning ---- */
+
+static struct dtx_host_speed *find_host(struct dtx_model *m, uint32_t host)
+{
+    return (struct dtx_host_speed *)dtx_model_host(m, host);
+}
 
 static void learn_drift(struct dtx_model *m, const struct dtx_sample *s,
                         double off)
@@ -289,13 +391,58 @@ static void learn_drift(struct dtx_model *m, const struct dtx_sample *s,
     h->drift += ((float)off - h->drift) / (h->count + 2);
 }
 
-static bool append(struct dtx_model *m, const struct dtx_sample *s)
+/* Which of two outcomes stays longer: by chance, but always the same. */
+static uint32_t rank_of(const struct dtx_sample *s)
 {
-    if (m->len == 2 * DTX_WINDOW) {
-        memmove(m->window, m->window + DTX_WINDOW,
-                DTX_WINDOW * sizeof(*m->window));
-        m->len = DTX_WINDOW;
+    uint32_t y;
+
+    memcpy(&y, &s->y, sizeof(y));
+    y = (y ^ s->exact) * UINT32_C(0x9e3779b1);
+    y = (y ^ y >> 15) * UINT32_C(0x85ebca77);
+    return y ^ y >> 13;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Make room in a full window: of what is not recent those stay whose ranks are
+ * smallest, which is an even sample of all there were, however often that is
+ * done (bottom-k: Cohen and Kaplan, PODC 2007). */
+static void thin_out(struct dtx_model *m)
+{
+    uint32_t rank[DTX_WINDOW], n = m->len - RECENTS, kept = 0, i;
+
+    for (i = 0; i < n; i++)
+        rank[i] = rank_of(&m->window[i]);
+    qsort(rank, n, sizeof(*rank), by_rank);
+    for (i = 0; i < n && kept < SAMPLED; i++) {
+        if (rank_of(&m->window[i]) <= rank[SAMPLED - 1])
+            m->window[kept++] = m->window[i];
     }
+    memmove(m->window + kept, m->window + n, RECENTS * sizeof(*m->window));
+    m->len = kept + RECENTS;
+}
+
+/* Of a program only the last few are looked at. */
+static void make_room(struct dtx_model *m)
+{
+    if (m->grain == DTX_GRAIN_CLASS && m->len == DTX_WINDOW)
+        thin_out(m);
+    if (m->grain != DTX_GRAIN_PROGRAM || m->len < PROGRAM_WINDOW)
+        return;
+    m->len = RECENT;
+    memmove(m->window, m->window + (PROGRAM_WINDOW - RECENT),
+            RECENT * sizeof(*m->window));
+}
+
+static bool append(struct dtx_model *m, const struct dtx_sample *s,
+                   uint32_t when)
+{
+    make_room(m);
     if (m->len == m->cap) {
         uint32_t cap = m->cap ? 2 * m->cap : 4;
         struct dtx_sample *p = realloc(m->window, cap * sizeof(*p));
@@ -305,8 +452,8 @@ static bool append(struct dtx_model *m, const struct dtx_sample *s)
         m->window = p;
         m->cap = cap;
     }
-    m->window[m->len++] = *s;
-    m->window[m->len - 1].when = (uint32_t)m->n;
+    m->window[m->len] = *s;
+    m->window[m->len++].when = when;
     return true;
 }
 
@@ -315,7 +462,7 @@ bool dtx_model_learn(struct dtx_model *m, const struct dtx_sample *s,
 {
     double y = (double)s->y;
 
-    if (m->grain != DTX_GRAIN_ALL && !append(m, s))
+    if (m->grain != DTX_GRAIN_ALL && !append(m, s, (uint32_t)m->n))
         return false;
     dtx_mix_learn(&m->mix, says->say, DTX_EXPERTS, y);
     if (!isnan(says->say[DTX_EXPERT_TREES]))
@@ -356,12 +503,14 @@ bool dtx_model_merge(struct dtx_model *into, const struct dtx_model *from)
 
     if (from->n == 0)
         return true;
-    into->n += from->n - from->len;
     for (i = 0; i < from->len; i++) {
-        if (!append(into, &from->window[i]))
+        const struct dtx_sample *s = &from->window[i];
+        uint32_t when = s->when < from->n ? s->when : (uint32_t)from->n - 1;
+
+        if (!append(into, s, (uint32_t)into->n + when))
             return false;
-        into->n++;
     }
+    into->n += from->n;
     into->mean = from->mean;
     into->drift = from->drift;
     merge_hosts(into, from);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "predict/curve.h"
+#include "predict/fair.h"
 #include "predict/interval.h"
 #include "predict/linear.h"
 #include "predict/mix.h"
@@ -22,7 +23,7 @@
 #include "predict/sketch.h"
 #include "predict/trees.h"
 
-#define DTX_WINDOW 256u /* recent outcomes a class remembers one by one */
+#define DTX_WINDOW 256u /* outcomes a class remembers one by one */
 #define DTX_HOSTS 16u   /* hosts whose speed a class knows */
 
 /* X(name, the error it is credited with as a multiple of MEDIAN's, what it
@@ -58,9 +59,12 @@ struct dtx_host_speed {
 
 struct dtx_model {
     uint64_t n;       /* outcomes learned */
-    uint32_t len, cap; /* of the window: the oldest first */
+    uint32_t len, cap; /* of the window: the oldest first; what is not recent
+                          is a fair sample of all before */
     struct dtx_sample *window;
     uint32_t trained; /* outcomes since the last training */
+    uint32_t trainings;
+    bool ageless;     /* what the trees do not know: their age */
     enum dtx_grain grain;
     double credit;    /* seconds that training may take */
     float mean;       /* moving average of y */
@@ -73,12 +77,18 @@ struct dtx_model {
     struct dtx_sketch sketch;
     struct dtx_mix mix;
     struct dtx_interval interval;
+    struct dtx_fair fair;
 };
 
 /* What the experts say of one task. */
 struct dtx_says {
     double say[DTX_EXPERTS]; /* logarithms; NAN: nothing */
     double beyond;           /* how far outside of what was seen */
+    double stray;            /* how unlike the last ones; see fair.h */
+    bool untried;            /* what the same command took, for the first
+                                times */
+    bool unjudged;           /* outside of what fair errors were taken of */
+    double error;            /* expected of 'value', where it strays */
     uint16_t leaf[DTX_TREES];
     bool foreign;            /* another model of the same class said it */
     double value;            /* of the mix; NAN: nothing */
@@ -97,5 +107,10 @@ bool dtx_model_learn(struct dtx_model *m, const struct dtx_sample *s,
 /* False when out of memory ('into' is unchanged). */
 bool dtx_model_merge(struct dtx_model *into, const struct dtx_model *from);
 size_t dtx_model_bytes(const struct dtx_model *m);
+
+/* For fair.c: the median of the last five, and what is known of a host. */
+double dtx_model_recent(const struct dtx_model *m);
+const struct dtx_host_speed *dtx_model_host(const struct dtx_model *m,
+                                            uint32_t host);
 
 #endif

@@ -10,11 +10,11 @@
 
 #define NEIGHBOURS 5u
 
-/* The distance, or some number from 'enough' on when it is not below that. */
+/* 'd' and how far apart the two are, or some number from 'enough' on when it is
+ * not below that. */
 static float distance(const struct dtx_metric *m, const struct dtx_sample *a,
-                      const struct dtx_sample *b, float enough)
+                      const struct dtx_sample *b, float d, float enough)
 {
-    float d = m->age * (float)(b->when - a->when);
     uint32_t i;
 
     for (i = 0; i < m->numbers && d < enough; i++) {
@@ -28,7 +28,13 @@ static float distance(const struct dtx_metric *m, const struct dtx_sample *a,
 
         d += a->word[k] != b->word[k] ? m->word[i] : 0;
     }
-    return d + (a->host != b->host ? m->host : 0);
+    return d;
+}
+
+float dtx_nearest_apart(const struct dtx_metric *m, const struct dtx_sample *a,
+                        const struct dtx_sample *b)
+{
+    return distance(m, a, b, 0, HUGE_VALF);
 }
 
 struct near {
@@ -37,17 +43,19 @@ struct near {
 };
 
 static uint32_t find(const struct dtx_metric *m, const struct dtx_sample *s,
-                     uint32_t n, const struct dtx_sample *at,
+                     uint32_t n, uint32_t but, const struct dtx_sample *at,
                      struct near best[NEIGHBOURS])
 {
     uint32_t found = 0, i;
 
     for (i = n; i-- > 0;) {
         float enough = found == NEIGHBOURS ? best[found - 1].d : HUGE_VALF;
-        float d = distance(m, &s[i], at, enough);
+        float d = m->age * (float)(at->when - s[i].when);
         uint32_t k;
 
-        if (d >= enough)
+        d = distance(m, &s[i], at, d + (s[i].host != at->host ? m->host : 0),
+                     enough);
+        if (d >= enough || i == but)
             continue;
         k = found < NEIGHBOURS ? found++ : NEIGHBOURS - 1;
         for (; k > 0 && best[k - 1].d > d; k--)
@@ -58,12 +66,12 @@ static uint32_t find(const struct dtx_metric *m, const struct dtx_sample *s,
 }
 
 double dtx_nearest_value(const struct dtx_metric *m,
-                         const struct dtx_sample *s, uint32_t n,
+                         const struct dtx_sample *s, uint32_t n, uint32_t but,
                          const struct dtx_linear *slope,
                          const struct dtx_sample *at)
 {
     struct near best[NEIGHBOURS];
-    uint32_t found = find(m, s, n, at, best), k;
+    uint32_t found = find(m, s, n, but, at, best), k;
     double sum = 0, weight = 0, base = slope ? dtx_linear_value(slope, at->x)
                                              : 0;
 
@@ -76,5 +84,5 @@ double dtx_nearest_value(const struct dtx_metric *m,
         sum += w * r;
         weight += w;
     }
-    return base + sum / weight;
+    return found ? base + sum / weight : NAN;
 }

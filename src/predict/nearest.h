@@ -27,10 +27,15 @@ struct dtx_metric {
 
 struct dtx_linear;
 
-/* The logarithm of the seconds; 'n' > 0. 'slope' may be NULL. */
+/* The logarithm of the seconds; NAN where there is no neighbour. 'slope' may be
+ * NULL. The sample number 'but' is not looked at; 'n': all are. */
 double dtx_nearest_value(const struct dtx_metric *m,
-                         const struct dtx_sample *s, uint32_t n,
+                         const struct dtx_sample *s, uint32_t n, uint32_t but,
                          const struct dtx_linear *slope,
                          const struct dtx_sample *at);
+/* How far apart two are by what is said of them, whenever and wherever they
+ * ran. */
+float dtx_nearest_apart(const struct dtx_metric *m, const struct dtx_sample *a,
+                        const struct dtx_sample *b);
 
 #endif

@@ -12,6 +12,8 @@
 
 #define LEAST_SECONDS 1e-4 /* less cannot be told from nothing */
 #define MOST_SECONDS 1e9
+#define TWICE_NOISY 1.414 /* what was seen once has its own noise, too */
+#define WIDTH 2.1 /* of nine in ten, by the mean error: normal ones */
 
 const char *dtx_basis_name(enum dtx_basis b)
 {
@@ -48,6 +50,7 @@ void dtx_predictor_destroy(struct dtx_predictor *p)
         return;
     dtx_classes_free(&p->classes);
     dtx_commands_free(&p->commands);
+    dtx_late_free(&p->late);
     dtx_model_fini(&p->all);
     free(p);
 }
@@ -93,6 +96,16 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         own = &v->class->model.interval;
     }
     dtx_interval_bounds(own, wider, &v->low, &v->high);
+    if (v->class && v->class_says.untried) {
+        v->low *= TWICE_NOISY;
+        v->high *= TWICE_NOISY;
+    }
+    if (v->class && v->class_says.stray > 0) {
+        double wide = WIDTH * v->class_says.stray * v->class_says.error;
+
+        v->low = fmin(v->low, -wide);
+        v->high = fmax(v->high, wide);
+    }
     if (v->class && v->class_says.beyond > 0) { /* less is certain there */
         v->low *= 1 + fmin(v->class_says.beyond, 3);
         v->high *= 1 + fmin(v->class_says.beyond, 3);
@@ -123,12 +136,17 @@ static void ask(struct dtx_predictor *p, const struct dtx_features *f,
 static void tell(const struct dtx_predictor *p, const struct levels *v,
                  struct dtx_prediction *out)
 {
+    double longer = 0, higher = 0;
+    double least = v->command ? (double)v->command->least : 0;
+
     memset(out, 0, sizeof(*out));
     if (isnan(v->value))
         return;
-    out->seconds = exp(v->value);
-    out->low = exp(v->value + v->low);
-    out->high = exp(v->value + v->high);
+    if (v->class)
+        dtx_late_shift(&v->class->late, v->class->model.n, &longer, &higher);
+    out->seconds = fmax(exp(v->value + longer), least);
+    out->low = fmax(exp(v->value + v->low), least);
+    out->high = out->seconds * exp(fmax(v->high, higher));
     if (v->command) {
         out->basis = DTX_BASIS_EXACT;
         out->n = v->command->n;
@@ -249,19 +267,32 @@ static int learn(struct dtx_predictor *p, const struct dtx_features *f,
     return teach(p->twin, f, y, v, spoke, true);
 }
 
+/* It was ended after 'seconds'. */
+static int learn_cut(struct dtx_predictor *p, const struct dtx_features *f,
+                     double seconds, double y, struct levels *v)
+{
+    double before = v->command ? (double)v->command->least : 0;
+    int rc = beyond(v, &y) ? learn(p, f, y, v) : DTX_OK;
+
+    dtx_commands_cut(&p->commands, f->exact, fmax(seconds, before));
+    if (p->twin)
+        dtx_commands_cut(&p->twin->commands, f->exact, seconds);
+    return rc;
+}
+
 int dtx_predictor_replay(struct dtx_predictor *p, const struct dtx_features *f,
                          double seconds, bool cut, struct dtx_prediction *said)
 {
     struct levels v;
-    double y = log(fmin(fmax(seconds, LEAST_SECONDS), MOST_SECONDS));
+    double y;
 
+    seconds = fmin(fmax(seconds, LEAST_SECONDS), MOST_SECONDS);
+    y = log(seconds);
     memset(&v, 0, sizeof(v));
     ask(p, f, &v);
     if (said)
         tell(p, &v, said);
-    if (cut && !beyond(&v, &y))
-        return DTX_OK;
-    return learn(p, f, y, &v);
+    return cut ? learn_cut(p, f, seconds, y, &v) : learn(p, f, y, &v);
 }
 
 int dtx_predictor_learn(struct dtx_predictor *p, const struct dtx_features *f,
@@ -273,6 +304,46 @@ int dtx_predictor_learn(struct dtx_predictor *p, const struct dtx_features *f,
 void dtx_predictor_twin(struct dtx_predictor *p, struct dtx_predictor *twin)
 {
     p->twin = twin;
+}
+
+int dtx_predictor_running(struct dtx_predictor *p, uint64_t id,
+                          const struct dtx_features *f, double seconds)
+{
+    struct dtx_late_task *t;
+    struct dtx_class *class;
+    struct levels v;
+    double times;
+
+    memset(&v, 0, sizeof(v));
+    ask(p, f, &v);
+    times = fmin(seconds, MOST_SECONDS) / exp(v.value);
+    if (!(times > 1)) /* nothing is known, or it may well be */
+        return DTX_OK;
+    class = dtx_classes_make(&p->classes, f->class_key, f->program_key,
+                             f->text, strlen(f->text), DTX_GRAIN_CLASS);
+    t = dtx_late_find(&p->late, id);
+    if (!class || !p->late.task)
+        return DTX_ENOMEM;
+    if (!t || (t->times > 0 && t->class_key != f->class_key))
+        return DTX_OK;
+    dtx_late_add(&class->late, t->times, times);
+    *t = (struct dtx_late_task){id, f->class_key, times};
+    dtx_classes_settle(&p->classes, class, p->limit);
+    return DTX_OK;
+}
+
+void dtx_predictor_stopped(struct dtx_predictor *p, uint64_t id)
+{
+    struct dtx_late_task *t = p->late.task ? dtx_late_find(&p->late, id)
+                                           : NULL;
+    struct dtx_class *class;
+
+    if (!t || !(t->times > 0))
+        return;
+    class = dtx_classes_find(&p->classes, t->class_key);
+    if (class)
+        dtx_late_remove(&class->late, t->times);
+    memset(t, 0, sizeof(*t));
 }
 
 /* ---- the whole ---- */

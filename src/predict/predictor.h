@@ -55,6 +55,13 @@ bool dtx_predictor_ask(struct dtx_predictor *p, const struct dtx_features *f,
  * that long. 0 or DTX_ENOMEM. */
 int dtx_predictor_learn(struct dtx_predictor *p, const struct dtx_features *f,
                         double seconds, bool cut);
+/* Task 'id' has run for 'seconds' and runs on. As long as that is more than was
+ * expected of it, its class is thought to take longer; say it anew as it runs
+ * on. What it takes in the end is still to be learned. 0 or DTX_ENOMEM. */
+int dtx_predictor_running(struct dtx_predictor *p, uint64_t id,
+                          const struct dtx_features *f, double seconds);
+/* It has ended, or runs no more; one that was never late does not matter. */
+void dtx_predictor_stopped(struct dtx_predictor *p, uint64_t id);
 /* Both at once, in half the time: what would have been said, then learn. */
 int dtx_predictor_replay(struct dtx_predictor *p, const struct dtx_features *f,
                          double seconds, bool cut,

@@ -13,6 +13,7 @@ struct dtx_predictor {
     struct dtx_classes classes; /* programs and classes */
     struct dtx_commands commands;
     struct dtx_model all;
+    struct dtx_late_tasks late;
     size_t limit;               /* bytes of classes */
     uint64_t outcomes;
     struct dtx_predictor *twin; /* or NULL */

@@ -17,4 +17,22 @@ struct dtx_sample {
                         class */
 };
 
+/* Some of 'n' samples stand for all: one from each stretch of equal length, by
+ * chance, so that it catches no rhythm.  How many there are, 'most' at most,
+ * and which is the 'k'th. */
+static inline uint32_t dtx_spread(uint32_t n, uint32_t most)
+{
+    uint32_t step = (n + most - 1) / most;
+
+    return step ? n / step : 0;
+}
+
+static inline uint32_t dtx_spread_at(uint32_t n, uint32_t most, uint32_t k)
+{
+    uint32_t step = (n + most - 1) / most;
+    uint32_t h = (k + 1) * UINT32_C(0x9e3779b1);
+
+    return k * step + ((h ^ h >> 13) >> 8) % step;
+}
+
 #endif

@@ -2,6 +2,7 @@
 /* A forest of extremely randomised trees; see trees.h. */
 #include "predict/trees.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,6 +278,28 @@ double dtx_trees_value(const struct dtx_trees *t, const struct dtx_sample *s,
         sum += (double)t->tree[i].node[leaf[i]].mean;
     }
     return sum / DTX_TREES;
+}
+
+double dtx_trees_without(const struct dtx_trees *t, const struct dtx_sample *s,
+                         double y, const struct dtx_sample *now)
+{
+    double sum = 0;
+    uint32_t i, n = 0;
+
+    for (i = 0; i < DTX_TREES; i++) {
+        uint16_t at = leaf_of(&t->tree[i], now);
+        const struct node *k = &t->tree[i].node[at];
+        double count = (double)k->u.count, mean = (double)k->mean;
+
+        if (at == leaf_of(&t->tree[i], s)) {
+            if (count < 2)
+                continue;
+            mean = (mean * count - y) / (count - 1);
+        }
+        sum += mean;
+        n++;
+    }
+    return n ? sum / n : NAN;
 }
 
 void dtx_trees_update(struct dtx_trees *t, const uint16_t leaf[DTX_TREES],

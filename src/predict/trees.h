@@ -36,6 +36,11 @@ bool dtx_trees_train(struct dtx_trees **t, const struct dtx_sample *s,
 /* 'leaf' tells dtx_trees_update where the sample fell. */
 double dtx_trees_value(const struct dtx_trees *t, const struct dtx_sample *s,
                        uint16_t leaf[DTX_TREES]);
+/* What the trees would say now of a sample they were just trained on, 'y' being
+ * what they learned of it, had they not: its own leaves without it; NAN when it
+ * is alone in all of them. 'now' is the sample as it would be asked for. */
+double dtx_trees_without(const struct dtx_trees *t, const struct dtx_sample *s,
+                         double y, const struct dtx_sample *now);
 /* What came of it: the leaves move. No training may lie between. */
 void dtx_trees_update(struct dtx_trees *t, const uint16_t leaf[DTX_TREES],
                       double y);

@@ -2,9 +2,9 @@
 /* Predicts the tasks that wait anew, as outcomes come in; see learn.h.  A pass
  * begins when the session has a quarter more outcomes than at the one before,
  * and is walked a few milliseconds at a time, so that it stays half a hundredth
- * of rank 0's time however many tasks there are.  Tasks that run for longer
- * than was thought likely are learned from as well: they take at least that
- * long. */
+ * of rank 0's time however many tasks there are.  Where nothing ends, one
+ * begins when a quarter more time has passed: tasks that have run for longer
+ * than was thought say something, too. */
 #include <math.h>
 
 #include "engine/master.h"
@@ -18,6 +18,8 @@
 #define SLICE_NS (5 * DTX_MSEC_NS / 2) /* at each tick, twice a second */
 #define AT_ONCE 16u                /* tasks between two looks at the clock */
 #define NEWS 0.05f                 /* a smaller change is none */
+#define PAUSE_NS (2 * DTX_SEC_NS)  /* between passes for those that run, ... */
+#define PAUSE_SHARE 4              /* ... or this part of the time gone */
 
 static bool differs(float a, float b)
 {
@@ -47,18 +49,16 @@ static bool ask(struct dtx_learn *l, uint32_t task)
     return false;
 }
 
-/* It has been running for longer than nineteen of twenty should: once. */
-static void learn_from_running(struct dtx_learn *l, uint32_t task,
-                               double elapsed)
+/* It has been running for longer than was thought, and runs on. */
+static void hear_of_running(struct dtx_learn *l, uint32_t task, double elapsed)
 {
     struct dtx_features f;
 
-    if (!(l->high[task] >= 0) || elapsed <= (double)l->high[task])
+    if (!(l->cost[task] >= 0) || elapsed <= (double)l->cost[task])
         return;
     dtx_learn_features(l, task, NULL, NULL, 0, true, &f);
-    if (dtx_predictor_learn(l->p, &f, elapsed, true) != 0)
+    if (dtx_predictor_running(l->p, task, &f, elapsed) != 0)
         l->broken = true;
-    l->high[task] = INFINITY;
 }
 
 static float need_of(const struct dtx_learn *l, uint32_t task,
@@ -78,7 +78,7 @@ static bool look_at(struct dtx_learn *l, const struct dtx_master *m,
     case DTX_TASK_PAUSED:
         return ask(l, task);
     case DTX_TASK_GRANTED:
-        learn_from_running(l, task, dtx_master_elapsed_s(m, task));
+        hear_of_running(l, task, dtx_master_elapsed_s(m, task));
         return false;
     default:
         return false;
@@ -87,8 +87,15 @@ static bool look_at(struct dtx_learn *l, const struct dtx_master *m,
 
 static bool begin_pass(struct dtx_learn *l)
 {
-    if (l->learned < l->again.due || l->rows.noutcomes == 0)
+    int64_t now = dtx_clock_mono_ns(), pause;
+
+    pause = (now - l->begin_ns) / PAUSE_SHARE;
+    if (pause < PAUSE_NS)
+        pause = PAUSE_NS;
+    if ((l->learned < l->again.due || l->rows.noutcomes == 0) &&
+        (!l->any_cost || now - l->again.begun_ns < pause))
         return false;
+    l->again.begun_ns = now;
     l->again.due = l->learned + l->learned / 4 + 4;
     l->again.next = 0;
     l->again.upto = l->ncost;

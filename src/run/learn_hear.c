@@ -162,6 +162,7 @@ void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
 
     if (l->broken || o->task >= l->job->list.ntasks)
         return;
+    dtx_predictor_stopped(l->p, o->task);
     if (l->took) {
         l->took[o->task] = (float)((double)o->wall_ns / 1e9);
         l->began[o->task] =

@@ -42,6 +42,7 @@ struct dtx_learn_again {
     uint32_t next;  /* task to look at ... */
     uint32_t upto;  /* ... before this one; the same: between passes */
     uint64_t due;   /* outcomes at which the next pass begins */
+    int64_t begun_ns; /* when the last one began */
     uint64_t passes, changed;
     uint32_t task[DTX_LEARN_AGAIN];
     float seconds[DTX_LEARN_AGAIN], need[DTX_LEARN_AGAIN];

@@ -78,6 +78,7 @@ static const struct dtx_h5_column dtx_exp_command_column[] = {
     COLUMN(dtx_exp_command, n, U32, 1),
     COLUMN(dtx_exp_command, y, F32, 1),
     COLUMN(dtx_exp_command, off, F32, 1),
+    COLUMN(dtx_exp_command, least, F32, 1),
 };
 TABLE(dtx_history_commands, "commands", dtx_exp_command);
 

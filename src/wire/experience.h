@@ -78,6 +78,7 @@ struct dtx_exp_command {
     uint64_t key;
     uint32_t when, n;
     float y, off;
+    float least; /* seconds after which it was ended by force; 0: it was not */
 };
 
 /* The profile of a program's loop. */

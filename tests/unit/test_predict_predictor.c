@@ -8,7 +8,9 @@
 #include "check_main.h"
 #include "base/rng.h"
 #include "predict/features.h"
+#include "predict/memory.h"
 #include "predict/predictor.h"
+#include "wire/experience.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -234,6 +236,121 @@ START_TEST(what_was_cut_is_at_least_that_long)
 }
 END_TEST
 
+static void running(struct dtx_predictor *p, uint64_t id, const char *command,
+                    double seconds)
+{
+    struct dtx_features f = of(command);
+
+    ck_assert_int_eq(dtx_predictor_running(p, id, &f, seconds), 0);
+}
+
+/* Twenty took a second, ten have been running for a hundred: who waits is not
+ * a second's. When they end, what they took counts, and once. */
+START_TEST(what_still_runs_is_at_least_that_long)
+{
+    struct dtx_predictor *p = dtx_predictor_create(1 << 22);
+    struct dtx_prediction said;
+    struct dtx_rng r;
+    char text[32];
+    double before;
+    uint64_t i;
+
+    dtx_rng_seed(&r, (uint64_t)_i + 1);
+    for (i = 0; i < 20; i++) {
+        (void)snprintf(text, sizeof(text), "./a %d", (int)i);
+        learn(p, text, exp(0.1 * dtx_rng_normal(&r)), false);
+    }
+    before = ask(p, "./a 99").seconds;
+    ck_assert_double_eq_tol(before, 1, 0.2);
+    for (i = 0; i < 20; i++) { /* each twice: how long is what counts */
+        (void)snprintf(text, sizeof(text), "./a %d", 30 + (int)(i % 10));
+        running(p, i % 10, text, i < 10 ? 50 : 100);
+    }
+    said = ask(p, "./a 99");
+    ck_assert_double_ge(said.seconds, 20);
+    ck_assert_double_le(said.seconds, 100);
+    ck_assert_double_ge(said.high, 90);
+    ck_assert_double_le(said.low, 1.1);
+    for (i = 0; i < 10; i++)
+        dtx_predictor_stopped(p, i);
+    ck_assert_double_eq_tol(ask(p, "./a 99").seconds, before, 1e-9);
+    running(p, 3, "./a 33", 0.5); /* it may well be */
+    ck_assert_double_eq_tol(ask(p, "./a 99").seconds, before, 1e-9);
+    dtx_predictor_stopped(p, 3);
+    dtx_predictor_stopped(p, 77);
+    dtx_predictor_destroy(p);
+}
+END_TEST
+
+/* Any calls in any order: how many run late comes out even, and their bounded
+ * table never gives a number that is none. */
+START_TEST(late_tasks_come_and_go)
+{
+    struct dtx_predictor *p = dtx_predictor_create(1 << 20);
+    struct dtx_rng r;
+    char text[32];
+    double before;
+    int i;
+
+    dtx_rng_seed(&r, (uint64_t)_i + 1);
+    for (i = 0; i < 50; i++)
+        learn(p, "./a 5", 2, false);
+    before = ask(p, "./a 5").seconds;
+    for (i = 0; i < 20000; i++) {
+        uint64_t id = dtx_rng_below(&r, 6000);
+
+        (void)snprintf(text, sizeof(text), "./a%d 5",
+                       (int)dtx_rng_below(&r, 3) ? 0 : (int)(id % 40));
+        if (dtx_rng_below(&r, 2))
+            running(p, id, id % 7 ? "./a 5" : text,
+                    exp(8 * dtx_rng_unit(&r)));
+        else
+            dtx_predictor_stopped(p, id);
+        if (i % 100 == 0)
+            ck_assert(isfinite(ask(p, "./a 5").high));
+    }
+    for (i = 0; i < 6000; i++)
+        dtx_predictor_stopped(p, (uint64_t)i);
+    ck_assert_double_eq_tol(ask(p, "./a 5").seconds, before, 1e-9);
+    dtx_predictor_destroy(p);
+}
+END_TEST
+
+/* The limit of its time ended it: the same command is not thought to take less,
+ * here and where it was told, until it has come to its end. */
+START_TEST(what_was_killed_takes_no_less)
+{
+    struct dtx_predictor *p = dtx_predictor_create(1 << 22), *q;
+    struct dtx_experience e;
+    struct dtx_rng r;
+    char text[32];
+    int i;
+
+    dtx_rng_seed(&r, (uint64_t)_i + 1);
+    for (i = 0; i < 60; i++) {
+        (void)snprintf(text, sizeof(text), "./a %d", i);
+        learn(p, text, 10 * exp(0.5 * dtx_rng_normal(&r)), false);
+    }
+    learn(p, "./a 3", 60, true);
+    learn(p, "./a 3", 20, true);
+    learn(p, "./a 4", 5, true);
+    ck_assert_double_ge(ask(p, "./a 3").seconds, 60);
+    ck_assert_double_ge(ask(p, "./a 3").low, 60 * 0.999);
+    ck_assert_double_ge(ask(p, "./a 4").seconds, 5 * 0.999);
+    q = dtx_predictor_create(1 << 22);
+    memset(&e, 0, sizeof(e));
+    ck_assert_int_eq(dtx_predictor_save(p, &e), 0);
+    ck_assert_int_eq(dtx_predictor_load(q, &e, NULL), 0);
+    ck_assert_double_ge(ask(q, "./a 3").seconds, 60 * 0.999);
+    for (i = 0; i < 10; i++)
+        learn(q, "./a 3", 12, false);
+    ck_assert_double_le(ask(q, "./a 3").seconds, 30);
+    dtx_experience_free(&e);
+    dtx_predictor_destroy(p);
+    dtx_predictor_destroy(q);
+}
+END_TEST
+
 START_TEST(intervals_cover_what_they_say)
 {
     struct dtx_predictor *p = dtx_predictor_create(1 << 22);
@@ -357,6 +474,9 @@ int main(void)
     tcase_add_test(t, the_same_command_takes_as_long);
     tcase_add_test(t, few_outcomes_make_a_wide_interval);
     tcase_add_test(t, what_was_cut_is_at_least_that_long);
+    tcase_add_loop_test(t, what_still_runs_is_at_least_that_long, 0, 5);
+    tcase_add_loop_test(t, late_tasks_come_and_go, 0, dtx_rounds(10));
+    tcase_add_loop_test(t, what_was_killed_takes_no_less, 0, 5);
     tcase_add_test(t, intervals_cover_what_they_say);
     tcase_add_test(t, memory_is_bounded);
     tcase_add_test(t, the_same_calls_give_the_same_answers);
