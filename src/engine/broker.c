@@ -277,6 +277,37 @@ static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
     return place(b, to);
 }
 
+/* The next line of a list; empty behind the last. */
+static struct dtx_str next_line(struct dtx_str *list)
+{
+    const char *end = list->len ? memchr(list->data, '\n', list->len) : NULL;
+    size_t n = end ? (size_t)(end - list->data) : list->len;
+    struct dtx_str line = {list->data, n};
+
+    n += end != NULL;
+    list->data += n;
+    list->len -= n;
+    return line;
+}
+
+/* Where the lists of kernels begin to differ. */
+static void tell_kernels(struct dtx_buf *text, const char *ours, uint32_t from,
+                         struct dtx_str theirs)
+{
+    struct dtx_str mine = dtx_str_of(ours), a, b;
+    unsigned k = 0;
+
+    do {
+        a = next_line(&mine);
+        b = next_line(&theirs);
+        k++;
+    } while (a.len > 0 && a.len == b.len && memcmp(a.data, b.data, a.len) == 0);
+    dtx_buf_printf(text, "as kernel %u rank 0 has registered %.*s, rank %u "
+                         "%.*s",
+                   k, a.len ? (int)a.len : 4, a.len ? a.data : "none", from,
+                   b.len ? (int)b.len : 4, b.len ? b.data : "none");
+}
+
 static int on_enter(struct dtx_broker *b, uint32_t from,
                     const struct dtx_msg *m)
 {
@@ -294,11 +325,7 @@ static int on_enter(struct dtx_broker *b, uint32_t from,
     if (same)
         return DTX_OK;
     if (!kernels)
-        dtx_buf_printf(&text,
-                       "the ranks have registered different kernels: rank 0 "
-                       "in this order:\n%srank %u:\n%.*s",
-                       b->g.kernels, from, (int)m->u.enter.kernels.len,
-                       m->u.enter.kernels.data);
+        tell_kernels(&text, b->g.kernels, from, m->u.enter.kernels);
     else
         dtx_buf_printf(&text, "rank 0 calls %s, rank %u calls %.*s",
                        b->g.call, from, (int)m->u.enter.call.len,

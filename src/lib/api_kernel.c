@@ -37,6 +37,20 @@ static int check_name(const char *name)
     return DTX_OK;
 }
 
+/* What must be alike on all ranks, for people. */
+static void put_name(struct dtx_buf *b, const struct dtx_kernel *k)
+{
+    static const char *const kind[] = {[DTX_KERNEL_EACH] = "of iterations",
+                                       [DTX_KERNEL_RANGE] = "of ranges",
+                                       [DTX_KERNEL_TREE] = "of a tree",
+                                       [DTX_KERNEL_TASK] = "of tasks"};
+
+    dtx_buf_printf(b, "'%s' %s", k->name, kind[k->kind]);
+    if (k->node_bytes)
+        dtx_buf_printf(b, " of %zu bytes", k->node_bytes);
+    dtx_buf_char(b, '\n');
+}
+
 static int add_kernel(const char *name, const struct dtx_kernel *model)
 {
     struct dtx_session *s = dtx_api_session;
@@ -64,7 +78,7 @@ static int add_kernel(const char *name, const struct dtx_kernel *model)
         return dtx_api_fail(DTX_ENOMEM, "out of memory");
     }
     s->kernel[s->nkernels++] = k;
-    dtx_buf_printf(&s->names, "%s\n", name);
+    put_name(&s->names, k);
     return s->names.failed ? dtx_api_fail(DTX_ENOMEM, "out of memory") : DTX_OK;
 }
 

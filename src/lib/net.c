@@ -253,7 +253,7 @@ static bool part(struct dtx_net *n)
 {
     int64_t until = dtx_clock_mono_ns() + CLOSE_GRACE_NS;
     bool lost = false;
-    uint32_t heard = 0, r;
+    uint32_t heard = n->byes, r;
     int dead;
 
     if (n->rank != 0 && !n->lost[0])

@@ -37,6 +37,7 @@ struct dtx_net {
     struct dtx_tethers *tethers; /* rank 0: those elsewhere; others, when rank
                                     0 is elsewhere: rank 0; or NULL */
     int64_t watched_at;     /* when they were last looked at */
+    uint32_t byes;          /* rank 0: of ranks that ended before it */
     bool *lost;             /* ranks that are dead */
     uint32_t rank, size;
     uint32_t *slots;        /* of each rank */

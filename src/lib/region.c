@@ -116,6 +116,11 @@ static int on_frame(struct dtx_run *r, uint32_t from)
 
     if (dtx_msg_decode(r->frame.data, r->frame.len, &m))
         return DTX_EPROTO;
+    if (m.kind == DTX_MSG_BYE && r->s->net.rank == 0) {
+        r->s->net.byes++;
+        dtx_lead_left(r, from);
+        return DTX_OK;
+    }
     if (r->s->net.lost[from] ||
         (m.epoch != r->g->number && m.kind != DTX_MSG_KFAIL))
         return DTX_OK;

@@ -30,17 +30,32 @@ static void step_broker(struct dtx_run *r, struct dtx_event *ev)
         r->rc = rc;
 }
 
-void dtx_lead_fail(struct dtx_run *r, const struct dtx_msg *m)
+static void step_fail(struct dtx_run *r, uint32_t from,
+                      const struct dtx_msg *m)
 {
     struct dtx_event ev = {.kind = DTX_EV_FRAME};
 
     dtx_buf_clear(&r->out);
     dtx_msg_encode(&r->out, m);
-    ev.u.frame.from = r->s->net.rank;
+    ev.u.frame.from = from;
     ev.u.frame.data = r->out.data;
     ev.u.frame.len = r->out.len;
     if (!r->out.failed)
         step_broker(r, &ev);
+}
+
+void dtx_lead_fail(struct dtx_run *r, const struct dtx_msg *m)
+{
+    step_fail(r, r->s->net.rank, m);
+}
+
+void dtx_lead_left(struct dtx_run *r, uint32_t from)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KFAIL, .epoch = r->g->number};
+
+    m.u.kfail.code = DTX_EMISMATCH;
+    m.u.kfail.text = dtx_str_of("it has called dtx_finalize");
+    step_fail(r, from, &m);
 }
 
 /* --- beginning and end ---------------------------------------------------- */

@@ -55,6 +55,31 @@ static int task(struct dtx_call *c, const void *in, size_t bytes)
     return bytes > 1 ? dtx_call_spawn(c, "task", in, bytes / 2) : 0;
 }
 
+static int nothing(struct dtx_call *c, uint64_t i)
+{
+    (void)c;
+    (void)i;
+    return 0;
+}
+
+/* One rank lacks the kernel, and ends its session: the others do not wait for
+ * it, and are told. */
+static void check_left(void)
+{
+    int last = rank == size - 1, rc, end, told;
+    char who[32];
+
+    verdict(dtx_init(NULL) == 0 &&
+                (last || dtx_kernel_each("each", nothing) == 0),
+            "another session");
+    rc = dtx_for("each", 0, 1000, NULL, 0);
+    (void)snprintf(who, sizeof(who), "rank %d: it has called", size - 1);
+    told = last || strstr(dtx_error_text(), who) != NULL;
+    end = dtx_finalize();
+    verdict(rc == (last ? DTX_ENOENT : DTX_EMISMATCH) && told && end == 0,
+            "a rank that lacks a kernel, and leaves");
+}
+
 int main(int argc, char **argv)
 {
     struct dtx_work *w;
@@ -94,6 +119,8 @@ int main(int argc, char **argv)
                 dtx_work_run(w) == 0 && sum == 1500,
             "tasks that spawn");
     verdict(dtx_finalize() == 0, "and its end");
+    if (size > 1)
+        check_left();
     if (number && failures == 0 && level != MPI_THREAD_SINGLE)
         printf("# this MPI gave level %d\n", level);
     return tap_end();

@@ -295,7 +295,7 @@ static void check_mismatch(void)
             "different ranges");
     verdict(dtx_for("thirds", 0, 10, NULL, 0) == 0, "and it goes on");
     if (rank == 1 && dtx_kernel_each("mine", each) != 0)
-        number = 999;
+        number = 999; /* and is told by name, until all have it */
     (void)snprintf(who, sizeof(who), "rank 1");
     verdict(dtx_for("thirds", 0, 10, NULL, 0) == DTX_EMISMATCH &&
                 strstr(dtx_error_text(), who) &&
@@ -304,6 +304,12 @@ static void check_mismatch(void)
     if (rank != 1 && dtx_kernel_each("mine", each) != 0)
         number = 999;
     verdict(dtx_for("thirds", 0, 10, NULL, 0) == 0, "until all have it");
+    if (rank == 1 ? dtx_kernel_each("kind", each) : /* last: for good */
+                    dtx_kernel_range("kind", range))
+        number = 999;
+    verdict(dtx_for("thirds", 0, 10, NULL, 0) == DTX_EMISMATCH &&
+                strstr(dtx_error_text(), "rank 1 'kind' of iterations"),
+            "a kernel that is of another kind on one rank");
 }
 
 /* --- trees ---------------------------------------------------------------------- */
@@ -395,8 +401,8 @@ static void session(int slots, const char *more)
     check_deliver(1);
     check_operator();
     check_failures();
-    check_mismatch();
     check_tree();
+    check_mismatch();
     verdict(dtx_finalize() == 0 && dtx_rank() == -1, "the session ends");
 }
 
