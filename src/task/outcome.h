@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "task/counters.h"
+
 enum dtx_status {
     DTX_STATUS_NONE,     /* no outcome */
     DTX_STATUS_OK,       /* exit 0 */
@@ -48,6 +50,7 @@ struct dtx_outcome {
     int64_t utime_ns, stime_ns;
     int64_t maxrss_kib;
     int64_t minflt, majflt, nvcsw, nivcsw, inblock, oublock;
+    struct dtx_counters counters;
     /* its output in out/, see store/output.h; stdout first, stderr behind it */
     uint64_t out_off, out_len, err_len;
     uint32_t out_crc;   /* CRC-32 of out_len + err_len bytes */

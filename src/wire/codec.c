@@ -162,3 +162,36 @@ bool dtx_get_doubles(struct dtx_str bytes, double *x, uint32_t most,
     }
     return ok && dtx_cursor_done(&c);
 }
+
+void dtx_put_counters(struct dtx_buf *b, struct dtx_counters v)
+{
+    unsigned i;
+
+    dtx_put_u8(b, v.provider);
+    if (v.provider == DTX_COUNTER_NONE)
+        return;
+    dtx_put_u8(b, v.counted);
+    for (i = 0; i < DTX_COUNTED; i++)
+        if (v.counted >> i & 1)
+            dtx_put_u64(b, v.value[i]);
+}
+
+struct dtx_counters dtx_get_counters(struct dtx_cursor *c)
+{
+    struct dtx_counters v;
+    unsigned i;
+
+    memset(&v, 0, sizeof(v));
+    v.provider = dtx_get_u8(c);
+    if (v.provider == DTX_COUNTER_NONE)
+        return v;
+    if (v.provider >= DTX_COUNTERS)
+        (void)fail(c);
+    v.counted = dtx_get_u8(c);
+    for (i = 0; i < DTX_COUNTED; i++)
+        if (v.counted >> i & 1)
+            v.value[i] = dtx_get_u64(c);
+    if (c->bad)
+        memset(&v, 0, sizeof(v));
+    return v;
+}

@@ -8,7 +8,8 @@
  *
  * Unsigned numbers are LEB128 (7 bits a byte, least first, at most 10 bytes,
  * no needless bytes), signed ones zigzag first; a u8 is one byte; a text is
- * its length, then its bytes.
+ * its length, then its bytes; counters are their provider, and unless that is 0
+ * a byte of what was counted and a u64 for each bit that is set in it.
  */
 #ifndef DTX_WIRE_CODEC_H
 #define DTX_WIRE_CODEC_H
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "task/counters.h"
 
 /* Borrowed bytes inside a frame; not NUL-terminated. */
 struct dtx_str {
@@ -40,6 +42,7 @@ typedef uint64_t dtx_wire_u64;
 typedef int32_t dtx_wire_i32;
 typedef int64_t dtx_wire_i64;
 typedef struct dtx_str dtx_wire_str;
+typedef struct dtx_counters dtx_wire_counters;
 
 void dtx_put_u8(struct dtx_buf *b, uint8_t v);
 void dtx_put_u32(struct dtx_buf *b, uint32_t v);
@@ -47,6 +50,7 @@ void dtx_put_u64(struct dtx_buf *b, uint64_t v);
 void dtx_put_i32(struct dtx_buf *b, int32_t v);
 void dtx_put_i64(struct dtx_buf *b, int64_t v);
 void dtx_put_str(struct dtx_buf *b, struct dtx_str v);
+void dtx_put_counters(struct dtx_buf *b, struct dtx_counters v);
 
 /* dtx_get_u64 of a number of several bytes, or of none. */
 uint64_t dtx_get_long(struct dtx_cursor *c);
@@ -60,6 +64,7 @@ static inline uint64_t dtx_get_u64(struct dtx_cursor *c)
 int32_t dtx_get_i32(struct dtx_cursor *c);
 int64_t dtx_get_i64(struct dtx_cursor *c);
 struct dtx_str dtx_get_str(struct dtx_cursor *c);
+struct dtx_counters dtx_get_counters(struct dtx_cursor *c);
 
 /* Numbers as a text of their bits, a u64 each. Reading is strict: 'bytes' must
  * hold whole numbers, finite ones, 'most' at most. False: they do not. */

@@ -12,8 +12,8 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 5u
-#define DTX_RECORDS 5u
+#define DTX_PROTOCOL 6u
+#define DTX_RECORDS 6u
 
 /* ---- items: the elements of lists inside messages and records ---- */
 
@@ -59,6 +59,7 @@
     F(i64, nivcsw)                                                             \
     F(i64, inblock)                                                            \
     F(i64, oublock)                                                            \
+    F(counters, counters)                                                      \
     F(u64, out_off)                                                            \
     F(u64, out_len)                                                            \
     F(u64, err_len)                                                            \

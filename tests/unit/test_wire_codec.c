@@ -196,6 +196,50 @@ START_TEST(nothing)
 }
 END_TEST
 
+/* An outcome without counters costs a byte, one with rusage alone two. */
+START_TEST(counters)
+{
+    static const struct {
+        struct dtx_counters v;
+        size_t len;
+        const char *bytes;
+    } row[] = {
+        {{0, 0, {0}}, 1, "\0"},
+        {{DTX_COUNTER_RUSAGE, 0, {0}}, 2, "\5\0"},
+        {{DTX_COUNTER_PAPI_HARDWARE, 7, {300, 0, 1}}, 6, "\1\7\254\2\0\1"},
+        {{DTX_COUNTER_PERF_SOFTWARE, 0xb0, {0, 0, 0, 0, 5, 6, 0, 7}}, 5,
+         "\4\260\5\6\7"},
+    };
+    struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_counters got;
+    struct dtx_cursor c;
+    size_t i;
+
+    for (i = 0; i < DTX_COUNT(row); i++) {
+        dtx_buf_clear(&b);
+        dtx_put_counters(&b, row[i].v);
+        ck_assert_uint_eq(b.len, row[i].len);
+        ck_assert_mem_eq(b.data, row[i].bytes, row[i].len);
+        c = over(&b, b.len);
+        got = dtx_get_counters(&c);
+        ck_assert(dtx_cursor_done(&c));
+        ck_assert_mem_eq(&got, &row[i].v, sizeof(got));
+    }
+    dtx_buf_free(&b);
+}
+END_TEST
+
+START_TEST(counters_of_nobody_known)
+{
+    static const unsigned char raw[] = {DTX_COUNTERS, 0};
+    struct dtx_cursor c = dtx_cursor_over(raw, sizeof(raw));
+    struct dtx_counters got = dtx_get_counters(&c);
+
+    ck_assert(c.bad);
+    ck_assert_uint_eq(got.provider, DTX_COUNTER_NONE);
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("wire_codec");
@@ -207,6 +251,8 @@ static Suite *build_suite(void)
     tcase_add_loop_test(tc, overlong_is_refused, 0, DTX_COUNT(refused));
     tcase_add_test(tc, texts);
     tcase_add_test(tc, text_beyond_the_end);
+    tcase_add_test(tc, counters);
+    tcase_add_test(tc, counters_of_nobody_known);
     tcase_add_test(tc, random_bytes);
     tcase_add_test(tc, nothing);
     suite_add_tcase(suite, tc);

@@ -67,12 +67,28 @@ static struct dtx_str any_str(void)
     return s;
 }
 
+static struct dtx_counters any_counters(void)
+{
+    struct dtx_counters v;
+    unsigned i;
+
+    memset(&v, 0, sizeof(v));
+    v.provider = (uint8_t)dtx_rng_below(&rng, DTX_COUNTERS);
+    for (i = 0; v.provider != DTX_COUNTER_NONE && i < DTX_COUNTED; i++)
+        if (any() & 1)
+            dtx_counters_set(&v, (enum dtx_counted)i, any());
+    return v;
+}
+
 #define SAME_NUMBER(a, b) ((a) == (b))
 #define SAME_u8 SAME_NUMBER
 #define SAME_u32 SAME_NUMBER
 #define SAME_u64 SAME_NUMBER
 #define SAME_i32 SAME_NUMBER
 #define SAME_i64 SAME_NUMBER
+#define SAME_counters(a, b)                                                    \
+    ((a).provider == (b).provider && (a).counted == (b).counted &&             \
+     memcmp((a).value, (b).value, sizeof((a).value)) == 0)
 #define SAME_str(a, b)                                                         \
     ((a).len == (b).len && memcmp((a).data, (b).data, (a).len) == 0)
 
