@@ -251,7 +251,12 @@ static bool offer(struct dtx_master *m, uint32_t until)
     if (m->c.delay_ns > 0)
         return grant(m, r, 1, 0, until) > 0;
     v = view_of(m, r);
+    if (m->called_back && v.used >= v.slots)
+        return has_next(m, r, until) && sate(m, r); /* it would be called back
+                                                        again */
     n = m->policy->chunk(&m->policy_state, &v);
+    if (m->called_back && n > v.slots - v.used)
+        n = v.slots - v.used;
     if (n == 0)
         return m->cost_s && m->policy_state.full && sate(m, r);
     return grant(m, r, n, m->policy_state.most_s, until) > 0;
