@@ -114,6 +114,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     for (i = 0; i < m->ngroups; i++)
         dtx_heap_fini(&m->group[i].free);
     free(m->group);
+    dtx_master_speed_fini(m);
     free(m->touched);
 }
 
@@ -140,7 +141,7 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     bool open = k->alive && k->reserved == DTX_NO_TASK;
 
     m->items++;
-    put(m, &m->low, r, open && !k->sated);
+    put(m, &m->low, r, open && !k->sated && !k->aside);
     put(m, &m->rich, r,
         k->alive && dtx_master_spare(k) > 0 && !k->yield_pending);
     put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);

@@ -38,6 +38,7 @@ struct dtx_rank {
     bool asking;        /* a steal for it is under way */
     bool told_stop;     /* it has asked to stop: it was signaled itself */
     bool sated;         /* its queue is deep enough until a task leaves it */
+    bool aside;         /* it is slow: it gets nothing for now */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */
@@ -63,6 +64,9 @@ struct dtx_rank {
     uint64_t waiting;   /* granted tasks that may not have started, as known */
     uint64_t ended, stolen_from, stolen_by;
     int64_t busy_ns;
+    struct dtx_speed speed;
+    double slow; /* so many times as long as all on average a task takes */
+    uint64_t stood_back;
     char host[64];
 };
 
@@ -179,6 +183,10 @@ struct dtx_master {
     struct dtx_rank *rank;
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
+    struct dtx_speeds speeds;
+    double capacity;        /* slots of the ranks alive, by their speeds */
+    uint32_t *aside;        /* a ring of ranks that were put aside */
+    size_t aside_at, aside_len, aside_cap;
     struct dtx_heap low;    /* alive ranks in the policy's order */
     struct dtx_heap rich;   /* ranks one could steal from, slowest first */
     struct dtx_heap hungry; /* ranks with free slots, nothing under way */
@@ -335,6 +343,19 @@ void dtx_master_unload(struct dtx_rank *k);
 /* How many of a victim's tasks, the newest first, bring a thief its share. */
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting);
+
+/* ---- master_speed.c ---- */
+void dtx_master_speed_fini(struct dtx_master *m);
+/* A rank has come; it is gone. */
+void dtx_master_speed_join(struct dtx_master *m, uint32_t r);
+void dtx_master_speed_leave(struct dtx_master *m, uint32_t r);
+/* A task has left a rank: the first that stands back is looked at again. */
+void dtx_master_call_one(struct dtx_master *m);
+/* What an attempt tells of its rank. */
+void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o);
+/* Would another rank be done earlier with the task that is next, though it has
+ * to wait for a slot? Then this one stands back for a while. */
+bool dtx_master_stand_back(struct dtx_master *m, uint32_t r);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */
