@@ -147,6 +147,7 @@ static int init(struct dtx_master *m)
         m->rank[r].reserved = DTX_NO_TASK;
         m->rank[r].head = m->rank[r].tail = DTX_NO_TASK;
         m->rank[r].next_up = DTX_NO_TASK;
+        m->rank[r].slow = 1;
     }
     dtx_master_loss_init(m);
     if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))
@@ -314,6 +315,7 @@ static void join(struct dtx_master *m, uint32_t r, const struct dtx_msg *msg)
     k->host[n] = '\0';
     m->nalive++;
     m->slots_alive += k->slots;
+    dtx_master_speed_join(m, r);
     dtx_master_listen(m, r);
     dtx_master_trace(m, "rank %u came with %u slots", r, k->slots);
     if (dtx_master_rank_joined(m, r))
@@ -695,6 +697,13 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
     s->busy_ns = k->busy_ns;
     s->stolen_from = k->stolen_from;
     s->stolen_by = k->stolen_by;
+    s->speed = k->speed;
+    s->stood_back = k->stood_back;
+}
+
+const struct dtx_speeds *dtx_master_speeds(const struct dtx_master *m)
+{
+    return &m->speeds;
 }
 
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "engine/event.h"
+#include "sched/speed.h"
 #include "sched/zones.h"
 
 struct dtx_error;
@@ -145,6 +146,9 @@ struct dtx_master_config {
                                judged, as 'late' says, where it is predicted;
                                like cost_s. NULL: the same */
     enum dtx_late late;
+    bool speeds;            /* where costs are predicted: learn how much longer
+                               a rank takes than the others ... */
+    bool equal_speeds;      /* ... and give it as much all the same */
     bool longest_first;     /* order ready tasks of one priority by what they
                                are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */
@@ -154,7 +158,7 @@ struct dtx_master_config {
 /* NULL and 'err' filled on failure. */
 struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
                                      struct dtx_error *err);
-void dtx_master_destroy(struct dtx_master *m); /* NULL is allowed */
+void dtx_master_destroy(struct dtx_master *m); /* or NULL */
 
 /* 0, or DTX_ENOMEM (save and give up). A frame that is not the protocol's is
  * answered by treating its sender as lost. 'out' is cleared first. */
@@ -207,10 +211,16 @@ struct dtx_rank_stats {
     uint64_t given;            /* tasks granted in all */
     int64_t busy_ns;           /* sum of cpus times duration of its attempts */
     uint64_t stolen_from, stolen_by; /* tasks */
+    struct dtx_speed speed;    /* as its tasks told; with config.speeds */
+    uint64_t stood_back;       /* times it was passed over, though free, since
+                                  another would be done earlier */
 };
 /* 'rank' below config.nranks. */
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
                            struct dtx_rank_stats *s);
+
+/* Of all ranks, for the claims of sched/speed.h. */
+const struct dtx_speeds *dtx_master_speeds(const struct dtx_master *m);
 
 /* One that has not come (TASKS) counts as blocked. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,

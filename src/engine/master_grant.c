@@ -227,7 +227,12 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .mean_ns = next_ns(m),
         .depth_ns = m->c.depth_ns,
         .weighed = m->cost_s != NULL,
+        .slow = k->slow,
+        .capacity = m->capacity,
     };
+
+    /* those that are still to come are like the others */
+    v.capacity *= (double)v.slots_all / (double)m->slots_alive;
 
     if (v.weighed && v.ready > 0) {
         v.ready_s = dtx_master_ready_s(m);
@@ -260,8 +265,15 @@ static bool offer(struct dtx_master *m, uint32_t until)
         return false;
     if (m->c.delay_ns > 0)
         return grant(m, r, 1, 0, until) > 0;
+    if (dtx_master_stand_back(m, r))
+        return true;
     v = view_of(m, r);
+    if (m->called_back && v.used >= v.slots)
+        return has_next(m, r, until) && sate(m, r); /* it would be called back
+                                                        again */
     n = m->policy->chunk(&m->policy_state, &v);
+    if (m->called_back && n > v.slots - v.used)
+        n = v.slots - v.used;
     if (n == 0)
         return m->cost_s && m->policy_state.full && sate(m, r);
     return grant(m, r, n, m->policy_state.most_s, until) > 0;

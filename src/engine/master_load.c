@@ -266,7 +266,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->state[task] = DTX_TASK_GRANTED;
     m->owner[task] = r;
     /* what is assumed now is taken off again at the end */
-    m->est_s[task] = (float)dtx_master_cost_s(m, task);
+    m->est_s[task] = (float)(dtx_master_cost_s(m, task) * k->slow);
     m->prev[task] = DTX_NO_TASK;
     m->next[task] = k->head;
     if (k->head != DTX_NO_TASK)
@@ -313,6 +313,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
     if (k->waiting > k->count)
         k->waiting = k->count;
     dtx_master_give_back(m, m->owner[task], task);
+    dtx_master_call_one(m);
     m->st.granted--;
     if (m->cost_s)
         start_next(m, k);
@@ -322,9 +323,11 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting, double way_s)
 {
     const struct dtx_rank *v = &m->rank[victim];
-    uint32_t slots = m->rank[thief].slots, task = v->head, n = 0;
+    const struct dtx_rank *t = &m->rank[thief];
+    uint32_t slots = t->slots, task = v->head, n = 0;
     double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
-    double want = dtx_policy_loot_s(left, v->slots, slots), sum = 0;
+    double want = dtx_policy_loot_s(left, v->slots / v->slow,
+                                    slots / t->slow), sum = 0;
     double worth = dtx_policy_worth_s(way_s, slots);
 
     if (!m->cost_s) {

@@ -150,6 +150,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     for (i = 0; i < m->ngroups; i++)
         dtx_keyheap_fini(&m->group[i].free);
     free(m->group);
+    dtx_master_speed_fini(m);
     free(m->touched);
 }
 
@@ -178,7 +179,7 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
     bool hungry = open && !k->asking && k->used < k->slots;
 
     m->items++;
-    put(m, &m->low, r, open && !k->sated);
+    put(m, &m->low, r, open && !k->sated && !k->aside);
     dtx_tourney_set(&m->rich, m->c.zones ? m->c.zones->place[r] : r,
                     k->alive && dtx_master_spare(k) > 0 && !k->yield_pending
                         ? r

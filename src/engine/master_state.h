@@ -41,6 +41,7 @@ struct dtx_rank {
     bool asking;        /* a steal for it is under way */
     bool told_stop;     /* it has asked to stop: it was signaled itself */
     bool sated;         /* its queue is deep enough until a task leaves it */
+    bool aside;         /* it is slow: it gets nothing for now */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t reserved;  /* the wide task it waits to have room for, or none */
@@ -69,6 +70,9 @@ struct dtx_rank {
     int64_t lost_ns;    /* since the start, when it was lost */
     uint64_t took_back; /* tasks it had then */
     uint64_t stolen_from, stolen_by;
+    struct dtx_speed speed;
+    double slow; /* so many times as long as all on average a task takes */
+    uint64_t stood_back;
     char host[64];
 };
 
@@ -185,6 +189,10 @@ struct dtx_master {
     struct dtx_rank *rank;
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
+    struct dtx_speeds speeds;
+    double capacity;        /* slots of the ranks alive, by their speeds */
+    uint32_t *aside;        /* a ring of ranks that were put aside */
+    size_t aside_at, aside_len, aside_cap;
     struct dtx_keyheap low;    /* alive ranks in the policy's order */
     struct dtx_tourney rich; /* ranks one could steal from, slowest first; by
                                 their places among the zones */
@@ -350,6 +358,19 @@ void dtx_master_unload(struct dtx_rank *k);
  * are worth the way of so many seconds. */
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting, double way_s);
+
+/* ---- master_speed.c ---- */
+void dtx_master_speed_fini(struct dtx_master *m);
+/* A rank has come; it is gone. */
+void dtx_master_speed_join(struct dtx_master *m, uint32_t r);
+void dtx_master_speed_leave(struct dtx_master *m, uint32_t r);
+/* A task has left a rank: the first that stands back is looked at again. */
+void dtx_master_call_one(struct dtx_master *m);
+/* What an attempt tells of its rank. */
+void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o);
+/* Would another rank be done earlier with the task that is next, though it has
+ * to wait for a slot? Then this one stands back for a while. */
+bool dtx_master_stand_back(struct dtx_master *m, uint32_t r);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */

@@ -99,6 +99,8 @@ struct dtx_scenario {
     bool blind; /* the slowest rank is robbed, however far it is */
     dtx_trace_f trace; /* each event, and what the engine says; or NULL */
     void *trace_ctx;
+    bool equal_speeds; /* ranks are taken to be equally fast (not: see
+                          dtx_master_config.speeds) */
     bool ideal; /* with a master, a network and a store that cost nothing */
 };
 
