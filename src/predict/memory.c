@@ -32,6 +32,7 @@ static void save_sample(const struct dtx_sample *s, struct dtx_exp_sample *r)
     memcpy(r->x, s->x, sizeof(r->x));
     memcpy(r->word, s->word, sizeof(r->word));
     r->host = s->host;
+    r->mark = s->mark;
     r->exact = s->exact;
 }
 
@@ -66,6 +67,11 @@ static void save_parts(const struct dtx_model *m, struct dtx_exp_class *r)
         r->error[i] = m->interval.error[(n - held + i) % DTX_INTERVAL_ERRORS];
     r->nerrors = held;
     r->alpha = m->interval.alpha;
+    r->mark = m->marks.mark;
+    r->former = m->marks.former;
+    r->fresh = m->marks.fresh;
+    r->shift = m->marks.shift;
+    r->shifts = m->marks.shifts;
 }
 
 static void save_model(const struct dtx_model *m, const char *name,
@@ -97,7 +103,7 @@ static void save_commands(const struct dtx_commands *c,
 
         if (k->key)
             e->command[e->ncommands++] = (struct dtx_exp_command){
-                k->key, k->when, k->n, k->y, k->off, k->least};
+                k->key, k->when, k->n, k->y, k->off, k->least, k->mark};
     }
 }
 
@@ -178,7 +184,8 @@ static bool makes_sense(const struct dtx_exp_class *r,
            sane_floats(r->host_drift, DTX_EXP_HOSTS) &&
            sane_floats(r->host_count, DTX_EXP_HOSTS) && r->scale >= 0 &&
            sane((double)r->scale) && sane((double)r->mean) &&
-           sane((double)r->drift) && fabsf(r->alpha) < 1;
+           sane((double)r->drift) && fabsf(r->alpha) < 1 &&
+           fabsf(r->shift) <= 3 && r->shifts >= 0 && r->shifts < 100;
 }
 
 static void load_parts(const struct dtx_exp_class *r, struct dtx_model *m)
@@ -206,6 +213,8 @@ static void load_parts(const struct dtx_exp_class *r, struct dtx_model *m)
     for (i = 0; i < r->nerrors; i++)
         dtx_interval_put(&m->interval, r->error[i]);
     m->interval.alpha = r->alpha;
+    m->marks = (struct dtx_marks){r->mark, r->former, r->fresh, r->shift,
+                                  r->shifts};
 }
 
 /* False when a sample makes no sense. */
@@ -227,6 +236,7 @@ static bool load_samples(const struct dtx_exp_class *r,
         memcpy(s->x, from[i].x, sizeof(s->x));
         memcpy(s->word, from[i].word, sizeof(s->word));
         s->host = from[i].host;
+        s->mark = from[i].mark;
         s->exact = from[i].exact;
     }
     return true;
@@ -268,7 +278,7 @@ int dtx_predictor_load(struct dtx_predictor *p, const struct dtx_experience *e,
     for (i = 0; rc == DTX_OK && i < e->ncommands; i++) {
         const struct dtx_exp_command *k = &e->command[i];
         struct dtx_command c = {k->key, k->when + (uint32_t)p->outcomes, k->n,
-                                k->y, k->off, k->least};
+                                k->y, k->off, k->least, k->mark};
 
         if (k->key && fabsf(k->y) < 100 && fabsf(k->off) < 1e3f && k->n > 0 &&
             k->least >= 0 && k->least <= 1e9f)

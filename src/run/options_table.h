@@ -59,6 +59,9 @@
       "predicted to take longest start first; see 'distributex history' "      \
       "(default: none; a line \"history = DIR\" in the configuration file is " \
       "for all jobs)")                                                         \
+    X("no-look", 0, FLAG, AT(no_look), NULL, 0, 0, NULL,                       \
+      "with --history: ask the file system neither for the sizes of files "    \
+      "that commands name nor when their programs were changed")               \
     G("Templates and job arrays")                                              \
     X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
       "the lines of FILE ('-' is standard input) are arguments for the "       \

@@ -92,7 +92,7 @@ START_TEST(curve_finds_constant_and_power)
         s[i].x[2] = (float)log1p(n);
         s[i].y = (float)log(3 + 1e-4 * pow(n, 1.3));
     }
-    dtx_curve_train(&c, s, 40);
+    dtx_curve_train(&c, s, 40, 0);
     ck_assert(c.known);
     ck_assert_uint_eq(c.feature, 2);
     s[0].x[2] = (float)log1p(1e6);
