@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks of programs, each asked for once; see program.h.  What cannot be found,
- * and what is no plain file, has none; programs beyond the room there is have none
- * either. */
+/* Marks of programs, each asked for once; see program.h.  What cannot be found
+ * has none, nor has what is no plain file, nor what comes when there is no more
+ * room. */
 #include "run/program.h"
 
 #include <stdio.h>
