@@ -6,6 +6,7 @@
 
 #include "predict/sample.h"
 
+#define MOST_SECONDS 1e10
 #define POWER_MIN 0.25
 #define POWER_STEP 0.25
 #define POWERS 12
@@ -139,5 +140,7 @@ double dtx_curve_value(const struct dtx_curve *c, const struct dtx_sample *s)
 {
     double x = fmax(raw(s->x[c->feature]), 1e-9);
 
-    return log(fmax(c->constant + c->factor * exp(c->power * log(x)), 1e-9));
+    double t = c->constant + c->factor * exp(fmin(c->power * log(x), 600));
+
+    return log(fmin(fmax(t, 1e-9), MOST_SECONDS));
 }

@@ -22,6 +22,8 @@ _Static_assert((int)DTX_EXPERTS <= (int)DTX_MIX_MAX, "the experts fit");
 
 #define SAVED DTX_WINDOW /* samples of a class */
 #define HUGE_SUM 1e30
+#define MOST_OUTCOMES (UINT64_C(1) << 48) /* of a class */
+#define MOST_LOG 1e3f /* of a difference of logarithms */
 
 /* ---- into rows ---- */
 
@@ -148,6 +150,17 @@ static bool sane_floats(const float *v, uint32_t n)
     return true;
 }
 
+static bool sane_logs(const float *v, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (!(fabsf(v[i]) < MOST_LOG))
+            return false;
+    }
+    return true;
+}
+
 static bool sane_moments(const struct dtx_exp_class *r)
 {
     uint32_t i;
@@ -167,6 +180,7 @@ static bool makes_sense(const struct dtx_exp_class *r,
     if (r->grain > DTX_GRAIN_ALL || r->window_len > SAVED ||
         r->window_at > e->nsamples ||
         r->window_len > e->nsamples - r->window_at || r->n < r->window_len ||
+        r->n > MOST_OUTCOMES ||
         r->dims > DTX_LINEAR_MAX || r->nerrors > DTX_INTERVAL_ERRORS ||
         r->sketch_scale < 0 || r->sketch_scale > 30 ||
         r->sketch_base < -(1 << 24) || r->sketch_base > 1 << 24 ||
@@ -178,13 +192,13 @@ static bool makes_sense(const struct dtx_exp_class *r,
     }
     return sane_moments(r) && sane_floats(r->low, DTX_EXP_NUMBERS + 1) &&
            sane_floats(r->high, DTX_EXP_NUMBERS + 1) &&
-           sane_floats(r->error, DTX_EXP_ERRORS) &&
+           sane_logs(r->error, DTX_EXP_ERRORS) &&
            sane_floats(r->loss, DTX_EXP_EXPERTS) &&
            sane_floats(r->loss_count, DTX_EXP_EXPERTS) &&
-           sane_floats(r->host_drift, DTX_EXP_HOSTS) &&
+           sane_logs(r->host_drift, DTX_EXP_HOSTS) &&
            sane_floats(r->host_count, DTX_EXP_HOSTS) && r->scale >= 0 &&
-           sane((double)r->scale) && sane((double)r->mean) &&
-           sane((double)r->drift) && fabsf(r->alpha) < 1 &&
+           sane((double)r->scale) && sane_logs(&r->mean, 1) &&
+           sane_logs(&r->drift, 1) && fabsf(r->alpha) < 1 &&
            fabsf(r->shift) <= 3 && r->shifts >= 0 && r->shifts < 100;
 }
 

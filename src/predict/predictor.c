@@ -12,6 +12,9 @@
 
 #define LEAST_SECONDS 1e-4 /* less cannot be told from nothing */
 #define MOST_SECONDS 1e9
+#define LEAST_VALUE (-12.0) /* logarithms that are believed ... */
+#define MOST_VALUE 24.0
+#define MOST_OFF 12.0       /* ... and how far off they may be */
 #define CHANGED 0.1 /* and as much more: a program that has changed */
 #define TWICE_NOISY 1.414 /* what was seen once has its own noise, too */
 #define WIDTH 2.1 /* of nine in ten, by the mean error: normal ones */
@@ -40,7 +43,8 @@ struct dtx_predictor *dtx_predictor_create(size_t bytes)
         free(p);
         return NULL;
     }
-    p->limit = bytes - commands * sizeof(struct dtx_command);
+    if (bytes > commands * sizeof(struct dtx_command))
+        p->limit = bytes - commands * sizeof(struct dtx_command);
     dtx_model_init(&p->all, DTX_GRAIN_ALL);
     return p;
 }
@@ -97,6 +101,8 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         wider = own;
         own = &v->class->model.interval;
     }
+    if (!isnan(v->value))
+        v->value = fmin(fmax(v->value, LEAST_VALUE), MOST_VALUE);
     dtx_interval_bounds(own, wider, &v->low, &v->high);
     if (v->class && v->class_says.width > 1) {
         v->low = v->low * v->class_says.width - CHANGED;
@@ -116,6 +122,8 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         v->low *= 1 + fmin(v->class_says.beyond, 3);
         v->high *= 1 + fmin(v->class_says.beyond, 3);
     }
+    v->low = fmax(v->low, -MOST_OFF);
+    v->high = fmin(v->high, MOST_OFF);
 }
 
 static void ask(struct dtx_predictor *p, const struct dtx_features *f,

@@ -78,6 +78,8 @@ void dtx_sketch_add(struct dtx_sketch *s, double y, uint32_t times)
         coarsen(s);
         b = bucket(s, y);
     }
+    if (times > UINT32_MAX - s->count[b - s->base])
+        times = UINT32_MAX - s->count[b - s->base]; /* full */
     s->count[b - s->base] += times;
     s->n += times;
 }
