@@ -58,7 +58,7 @@ struct dtx_rank {
      * times cpus; seconds given since it came */
     uint32_t next_up;
     uint64_t running;
-    double begun_s, given_s;
+    double begun_s, given_s, running_s; /* ... and what those were to take */
     uint32_t unsent;    /* the newest so many have not been sent */
     uint64_t given;     /* tasks granted since it came */
     uint64_t waiting;   /* granted tasks that may not have started, as known */
@@ -166,7 +166,7 @@ struct dtx_master {
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
     float *need_s;       /* with costs: config.need_s, below 0: not known */
-    float *start_s;      /* with costs: taken to have started, seconds since
+    double *start_s;     /* with costs: taken to have started, seconds since
                             START; below 0: not */
     float *est_s;        /* of a granted one: what the grant assumed */
     double ready_s;      /* predicted seconds of those in 'ready' ... */
