@@ -183,6 +183,8 @@ struct dtx_page;
       "nodes differ in speed by a lognormal factor of this sigma")             \
     X(simulate, "slow", 0, "N:FACTOR",                                         \
       "the last N nodes take FACTOR times as long")                            \
+    X(simulate, "equal-speeds", 0, NULL,                                       \
+      "ranks that take longer get as much as others all the same")             \
     X(simulate, "noise", 0, "SIGMA",                                           \
       "tasks differ from what they should take by a lognormal factor")         \
     X(simulate, "fail", 0, "SHARE",                                            \

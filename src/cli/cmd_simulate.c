@@ -261,6 +261,7 @@ static const struct row rows[] = {
     {"memory-bound", OWN, 0, 0, 0, set_memory_bound},
     {"speed-sigma", NUMBER, AT(c.machine.speed_sigma), 0, 2, NULL},
     {"slow", OWN, 0, 0, 0, set_slow},
+    {"equal-speeds", FLAG, AT(c.equal_speeds), 0, 0, NULL},
     {"noise", NUMBER, AT(c.machine.noise_sigma), 0, 3, NULL},
     {"fail", NUMBER, AT(c.fail_share), 0, 0.99, NULL},
     {"retries", COUNT, AT(c.retries), 1, DTX_MAX_RETRIES, NULL},

@@ -70,6 +70,8 @@ struct dtx_arrival {
                                  stand together before the first that waits for
                                  it; new gates are numbered on */
     size_t nedges;
+    const float *cost_s; /* what the new ones are predicted to cost, and ... */
+    const float *need_s; /* ... to need, as in dtx_master_config; or NULL */
 };
 
 /* A rank is lost. Whoever watched its tasks may tell which of them it ran. */

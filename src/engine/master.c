@@ -101,7 +101,7 @@ int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
             m->blockers[i] = 0;
         }
     }
-    dtx_master_set_costs(m, m->ntasks, n);
+    dtx_master_set_costs(m, m->ntasks, n, NULL, NULL);
     m->ntasks = (uint32_t)n;
     return DTX_OK;
 }
@@ -114,13 +114,17 @@ static int init_tasks(struct dtx_master *m)
     m->late = m->returning = DTX_NO_TASK;
     m->deadline_ns = NEVER;
     m->spare = DTX_NO_TASK;
-    if (m->c.live)
+    if (m->c.live) {
+        m->c.cost_s = m->c.need_s = NULL;
         return DTX_OK;
+    }
     nodes = m->c.graph->nnodes;
     if (make_room(m, nodes + 1) ||
         dtx_master_grow(m, m->c.list->ntasks, m->c.attempts))
         return DTX_ENOMEM;
     memset(m->state, DTX_TASK_BLOCKED, nodes);
+    dtx_master_set_costs(m, 0, m->ntasks, m->c.cost_s, m->c.need_s);
+    m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
     if (!m->c.losses)
         return DTX_OK;
     m->losses = calloc(m->cap_tasks, sizeof(*m->losses));
@@ -143,6 +147,7 @@ static int init(struct dtx_master *m)
         m->rank[r].reserved = DTX_NO_TASK;
         m->rank[r].head = m->rank[r].tail = DTX_NO_TASK;
         m->rank[r].next_up = DTX_NO_TASK;
+        m->rank[r].slow = 1;
     }
     dtx_master_loss_init(m);
     if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))
@@ -308,6 +313,7 @@ static void join(struct dtx_master *m, uint32_t r, const struct dtx_msg *msg)
     k->host[n] = '\0';
     m->nalive++;
     m->slots_alive += k->slots;
+    dtx_master_speed_join(m, r);
     dtx_master_listen(m, r);
     dtx_master_trace(m, "rank %u came with %u slots", r, k->slots);
     if (dtx_master_rank_joined(m, r))
@@ -677,6 +683,13 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
     s->busy_ns = k->busy_ns;
     s->stolen_from = k->stolen_from;
     s->stolen_by = k->stolen_by;
+    s->speed = k->speed;
+    s->stood_back = k->stood_back;
+}
+
+const struct dtx_speeds *dtx_master_speeds(const struct dtx_master *m)
+{
+    return &m->speeds;
 }
 
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "engine/event.h"
+#include "sched/speed.h"
 
 struct dtx_error;
 struct dtx_graph;
@@ -116,8 +117,8 @@ struct dtx_master_config {
     const struct dtx_graph *graph;   /* sealed; borrowed for its life; not
                                         looked at when the list is live */
     bool live; /* tasks come by events TASKS, with what is known of them; 'list'
-                  has them before the event, 'prior' and 'attempts' are not
-                  used */
+                  has them before the event, 'prior', 'attempts' and 'cost_s'
+                  are not used */
     const uint8_t *prior;   /* enum dtx_prior per task, or NULL = none;
                                borrowed up to and with the START step */
     const uint16_t *attempts; /* attempts made before, per task, or NULL;
@@ -126,9 +127,8 @@ struct dtx_master_config {
                                per task, or NULL; borrowed for creation; not
                                used when the list is live */
     const float *cost_s;    /* predicted seconds per task (below 0 or NAN:
-                               unknown), or NULL; borrowed for creation, of a
-                               live list for its life; events COSTS bring
-                               others */
+                               unknown), or NULL; borrowed for creation; events
+                               COSTS bring others */
     struct dtx_layout *layout; /* tells the ranks where results go; borrowed;
                                   NULL: nowhere */
     struct dtx_stock *stock; /* what tasks that ask for memory or devices
@@ -140,6 +140,9 @@ struct dtx_master_config {
                                judged, as 'late' says, where it is predicted;
                                like cost_s. NULL: the same */
     enum dtx_late late;
+    bool speeds;            /* where costs are predicted: learn how much longer
+                               a rank takes than the others ... */
+    bool equal_speeds;      /* ... and give it as much all the same */
     bool longest_first;     /* order ready tasks of one priority by what they
                                are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */
@@ -199,10 +202,16 @@ struct dtx_rank_stats {
     uint64_t given;            /* tasks granted in all */
     int64_t busy_ns;           /* sum of cpus times duration of its attempts */
     uint64_t stolen_from, stolen_by; /* tasks */
+    struct dtx_speed speed;    /* as its tasks told; with config.speeds */
+    uint64_t stood_back;       /* times it was passed over, though free, since
+                                  another would be done earlier */
 };
 /* 'rank' below config.nranks. */
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
                            struct dtx_rank_stats *s);
+
+/* Of all ranks, for the claims of sched/speed.h. */
+const struct dtx_speeds *dtx_master_speeds(const struct dtx_master *m);
 
 /* One that has not come (TASKS) counts as blocked. */
 enum dtx_task_state dtx_master_task_state(const struct dtx_master *m,

@@ -251,6 +251,7 @@ static void measure(struct dtx_master *m, const struct dtx_outcome *o)
     int64_t n, cpus = dtx_master_attr(m, o->task)->cpus;
 
     k->ended++;
+    dtx_master_speed_ended(m, o);
     if (o->wall_ns < 0)
         return;
     if (o->wall_ns > (INT64_MAX - k->busy_ns) / cpus)

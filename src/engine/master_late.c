@@ -111,7 +111,8 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
      * called back at once */
     if (k->used >= k->slots && (expected > 0 || m->cost_s)) {
         wait_ns = dtx_master_wait_s(m, k) * 1e9;
-        done_ns = wait_ns + dtx_master_cost_s(m, task) / k->slots * 1e9;
+        done_ns = wait_ns + dtx_master_cost_s(m, task) * k->slow /
+                              k->slots * 1e9;
     }
     if (m->cost_s && (double)m->now_ns + done_ns >= (double)end)
         return false;

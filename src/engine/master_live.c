@@ -199,10 +199,13 @@ void dtx_master_arrive(struct dtx_master *m, const struct dtx_arrival *a)
 
     if (!m->open || a->upto < from || a->upto > m->c.list->ntasks)
         return;
-    if (dtx_master_grow(m, a->upto, a->attempts)) {
+    if ((a->cost_s && !dtx_master_begin_costs(m)) ||
+        dtx_master_grow(m, a->upto, a->attempts)) {
         m->nomem = true;
         return;
     }
+    if (a->cost_s)
+        dtx_master_set_costs(m, from, a->upto, a->cost_s, a->need_s);
     dtx_master_trace(m, "%u tasks have come", a->upto - from);
     for (i = from; i < a->upto && !m->nomem; i++) {
         enum dtx_prior prior =

@@ -24,12 +24,22 @@ static bool widen(float **p, size_t cap)
     return q != NULL;
 }
 
+/* In a float a week's seconds would not be told apart. */
+static bool widen_start(struct dtx_master *m, size_t cap)
+{
+    double *q = realloc(m->start_s, (cap + 1) * sizeof(*q));
+
+    if (q)
+        m->start_s = q;
+    return q != NULL;
+}
+
 bool dtx_master_widen_costs(struct dtx_master *m, size_t cap)
 {
     if (!m->c.cost_s && !m->cost_s)
         return true;
     return widen(&m->cost_s, cap) && widen(&m->need_s, cap) &&
-           widen(&m->start_s, cap);
+           widen_start(m, cap);
 }
 
 static float claim(float seconds)
@@ -43,17 +53,16 @@ static float claim_need(float seconds)
     return isinf(seconds) && seconds > 0 ? 1e12f : claim(seconds);
 }
 
-void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to)
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to,
+                          const float *cost, const float *need)
 {
     size_t i;
 
     for (i = from; m->cost_s && i < to; i++) {
-        m->cost_s[i] = m->c.cost_s ? claim(m->c.cost_s[i]) : -1.0f;
-        m->need_s[i] = m->c.need_s ? claim_need(m->c.need_s[i]) : m->cost_s[i];
-        m->start_s[i] = -1.0f;
+        m->cost_s[i] = cost ? claim(cost[i - from]) : -1.0f;
+        m->need_s[i] = need ? claim_need(need[i - from]) : m->cost_s[i];
+        m->start_s[i] = -1;
     }
-    if (!m->c.live)
-        m->c.cost_s = m->c.need_s = NULL; /* borrowed for creation alone */
 }
 
 static bool known(const struct dtx_master *m, uint32_t task)
@@ -106,18 +115,18 @@ uint32_t dtx_master_pop_ready(struct dtx_master *m)
     return task;
 }
 
-/* The first costs of a job that began without: ranks are in another order from
- * now on. */
-static bool begin_costs(struct dtx_master *m)
+bool dtx_master_begin_costs(struct dtx_master *m)
 {
     uint32_t r;
 
+    if (m->cost_s)
+        return true;
     for (r = 0; r < m->c.nranks; r++)
         dtx_heap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
-        !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
+        !widen_start(m, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
-    dtx_master_set_costs(m, 0, m->ntasks);
+    dtx_master_set_costs(m, 0, m->ntasks, NULL, NULL);
     for (r = 0; r < m->c.nranks; r++)
         dtx_master_rank_changed(m, r);
     return true;
@@ -172,7 +181,7 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
     bool again = false;
     size_t i;
 
-    if (!m->cost_s && !begin_costs(m)) {
+    if (!dtx_master_begin_costs(m)) {
         m->nomem = true;
         return;
     }
@@ -194,7 +203,7 @@ double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task)
 {
     if (!m->cost_s || task >= m->ntasks || !(m->start_s[task] >= 0))
         return -1;
-    return dtx_master_now_s(m) - (double)m->start_s[task];
+    return dtx_master_now_s(m) - m->start_s[task];
 }
 
 /* ---- what a rank has ---- */
@@ -209,20 +218,33 @@ double dtx_master_done_s(const struct dtx_rank *k)
     return k->slots ? (k->load_s + k->begun_s) / k->slots : 0;
 }
 
+/* What has not started: what runs for longer than it should takes nothing off
+ * it. */
+static double waiting_s(const struct dtx_rank *k)
+{
+    return fmax(k->load_s - k->running_s, 0);
+}
+
 double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k)
 {
     double s = dtx_master_done_s(k);
 
-    if (m->cost_s) /* else nothing is known of when they began */
-        s -= dtx_master_now_s(m);
-    return s > 0 ? s : 0;
+    if (!m->cost_s) /* nothing is known of when they began */
+        return s > 0 ? s : 0;
+    s -= dtx_master_now_s(m);
+    return fmax(s, k->slots ? waiting_s(k) / k->slots : 0);
 }
 
 void dtx_master_unload(struct dtx_rank *k)
 {
-    k->load_s = k->begun_s = 0;
+    k->load_s = k->begun_s = k->running_s = 0;
     k->running = 0;
     k->next_up = DTX_NO_TASK;
+}
+
+static double weight(const struct dtx_master *m, uint32_t task)
+{
+    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
 }
 
 /* The oldest tasks are taken to have started where there are slots. */
@@ -233,8 +255,9 @@ static void start_next(struct dtx_master *m, struct dtx_rank *k)
 
         if (k->running + cpus > k->slots)
             return;
-        m->start_s[task] = (float)dtx_master_now_s(m);
-        k->begun_s += (double)m->start_s[task] * cpus;
+        m->start_s[task] = dtx_master_now_s(m);
+        k->begun_s += m->start_s[task] * cpus;
+        k->running_s += weight(m, task);
         k->running += cpus;
         k->next_up = m->prev[task];
     }
@@ -248,14 +271,10 @@ static void stop(struct dtx_master *m, struct dtx_rank *k, uint32_t task)
         k->next_up = m->prev[task];
     if (!(m->start_s[task] >= 0))
         return;
-    k->begun_s -= (double)m->start_s[task] * cpus;
+    k->begun_s -= m->start_s[task] * cpus;
+    k->running_s -= weight(m, task);
     k->running -= cpus;
-    m->start_s[task] = -1.0f;
-}
-
-static double weight(const struct dtx_master *m, uint32_t task)
-{
-    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
+    m->start_s[task] = -1;
 }
 
 void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
@@ -266,7 +285,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->state[task] = DTX_TASK_GRANTED;
     m->owner[task] = r;
     /* what is assumed now is taken off again at the end */
-    m->est_s[task] = (float)dtx_master_cost_s(m, task);
+    m->est_s[task] = (float)(dtx_master_cost_s(m, task) * k->slow);
     m->prev[task] = DTX_NO_TASK;
     m->next[task] = k->head;
     if (k->head != DTX_NO_TASK)
@@ -283,7 +302,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->st.granted++;
     if (!m->cost_s)
         return;
-    m->start_s[task] = -1.0f;
+    m->start_s[task] = -1;
     if (k->next_up == DTX_NO_TASK)
         k->next_up = task;
     start_next(m, k);
@@ -313,6 +332,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
     if (k->waiting > k->count)
         k->waiting = k->count;
     dtx_master_give_back(m, m->owner[task], task);
+    dtx_master_call_one(m);
     m->st.granted--;
     if (m->cost_s)
         start_next(m, k);
@@ -322,9 +342,11 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting)
 {
     const struct dtx_rank *v = &m->rank[victim];
-    uint32_t slots = m->rank[thief].slots, task = v->head, n = 0;
-    double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
-    double want = dtx_policy_loot_s(left, v->slots, slots), sum = 0;
+    const struct dtx_rank *t = &m->rank[thief];
+    uint32_t slots = t->slots, task = v->head, n = 0;
+    double left = dtx_master_wait_s(m, v) * v->slots;
+    double want = dtx_policy_loot_s(left, v->slots / v->slow,
+                                    slots / t->slow), sum = 0;
 
     if (!m->cost_s)
         return dtx_policy_loot(waiting, v->slots, slots);

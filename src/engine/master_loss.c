@@ -137,7 +137,7 @@ void dtx_master_lost_task(struct dtx_master *m, uint32_t task, uint32_t rank,
 
     m->st.lost++;
     if (m->cost_s)
-        m->start_s[task] = -1.0f; /* its rank's books are closed already */
+        m->start_s[task] = -1; /* its rank's books are closed already */
     if (begun)
         dtx_master_record(m, &o, aside);
     if (aside) {
@@ -244,12 +244,13 @@ static void drop(struct dtx_master *m, uint32_t r, const struct dtx_loss *l)
     dtx_master_trace(m, "rank %u gone with %llu tasks", r,
                      (unsigned long long)k->count);
     k->alive = false;
-    k->fenced = k->sated = k->told_stop = false;
+    k->fenced = k->sated = k->aside = k->told_stop = false;
     m->st.lost_ranks += l != NULL;
     k->took_back = k->count;
     k->lost_ns = m->now_ns - m->begin_ns;
     m->nalive--;
     m->slots_alive -= k->slots;
+    dtx_master_speed_leave(m, r);
     if (is_watched(m, r))
         leave_list(m, r);
     end_steals_of(m, k);

@@ -2,12 +2,13 @@
 /* engine/master_state.h - what the master's own files share
  *
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
- * who works on what, master_flow.c carries what follows from an end: records,
- * successors, retries; master_need.c knows tasks that ask for memory or
- * devices; master_live.c links tasks that come while the job runs;
- * master_load.c counts in predicted seconds what is ready and what ranks have;
- * master_late.c knows the deadline; master_loss.c knows who is lost and takes
- * back what they had.
+ * who works on what, in the orders of master_order.c; master_wide.c keeps slots
+ * free for wide tasks, master_steal.c brokers steals; master_flow.c carries
+ * what follows from an end: records, successors, retries; master_need.c knows
+ * tasks that ask for memory or devices; master_live.c links tasks that come
+ * while the job runs; master_load.c counts in predicted seconds what is ready
+ * and what ranks have; master_late.c knows the deadline; master_loss.c knows
+ * who is lost and takes back what they had.
  */
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
@@ -37,6 +38,7 @@ struct dtx_rank {
     bool asking;        /* a steal for it is under way */
     bool told_stop;     /* it has asked to stop: it was signaled itself */
     bool sated;         /* its queue is deep enough until a task leaves it */
+    bool aside;         /* it is slow: it gets nothing for now */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t group;     /* index into dtx_master.group */
@@ -56,12 +58,15 @@ struct dtx_rank {
      * times cpus; seconds given since it came */
     uint32_t next_up;
     uint64_t running;
-    double begun_s, given_s;
+    double begun_s, given_s, running_s; /* ... and what those were to take */
     uint32_t unsent;    /* the newest so many have not been sent */
     uint64_t given;     /* tasks granted since it came */
     uint64_t waiting;   /* granted tasks that may not have started, as known */
     uint64_t ended, stolen_from, stolen_by;
     int64_t busy_ns;
+    struct dtx_speed speed;
+    double slow; /* so many times as long as all on average a task takes */
+    uint64_t stood_back;
     char host[64];
 };
 
@@ -161,7 +166,7 @@ struct dtx_master {
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
     float *need_s;       /* with costs: config.need_s, below 0: not known */
-    float *start_s;      /* with costs: taken to have started, seconds since
+    double *start_s;     /* with costs: taken to have started, seconds since
                             START; below 0: not */
     float *est_s;        /* of a granted one: what the grant assumed */
     double ready_s;      /* predicted seconds of those in 'ready' ... */
@@ -178,6 +183,10 @@ struct dtx_master {
     struct dtx_rank *rank;
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
+    struct dtx_speeds speeds;
+    double capacity;        /* slots of the ranks alive, by their speeds */
+    uint32_t *aside;        /* a ring of ranks that were put aside */
+    size_t aside_at, aside_len, aside_cap;
     struct dtx_heap low;    /* alive ranks in the policy's order */
     struct dtx_heap rich;   /* ranks one could steal from, slowest first */
     struct dtx_heap hungry; /* ranks with free slots, nothing under way */
@@ -238,46 +247,79 @@ void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Place the first of such a heap, or put it aside; false when it must wait. */
 bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h);
 
-/* ---- master_grant.c ---- */
-/* Ready tasks, parked ones apart. */
-size_t dtx_master_nready(const struct dtx_master *m);
-/* Set a task aside that no rank alive has the room for. */
-void dtx_master_park(struct dtx_master *m, uint32_t task);
-/* The rank gets the task, now or once its slots are free. */
-void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
-                                 uint32_t task);
+/* ---- master_order.c ---- */
+/* Does ready task 'a' come before 'b'? 'ctx' is the master. */
+bool dtx_master_before(const void *ctx, uint32_t a, uint32_t b);
 int dtx_master_grant_init(struct dtx_master *m);
 void dtx_master_grant_fini(struct dtx_master *m);
 /* Put a rank where it belongs in the heaps after anything about it changed. */
 void dtx_master_rank_changed(struct dtx_master *m, uint32_t r);
 int dtx_master_rank_joined(struct dtx_master *m, uint32_t r);
 void dtx_master_rank_left(struct dtx_master *m, uint32_t r);
+/* Have all ranks come, or been lost before? */
+bool dtx_master_all_came(const struct dtx_master *m);
+/* The slots of the largest rank that is alive. */
+uint32_t dtx_master_largest(const struct dtx_master *m);
+
+/* ---- master_grant.c ---- */
+/* Ready tasks, parked ones apart. */
+size_t dtx_master_nready(const struct dtx_master *m);
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
 /* Grant, reserve and steal as far as the policy and the budget go. */
 void dtx_master_dispatch(struct dtx_master *m);
-/* Have all ranks come, or been lost before? */
-bool dtx_master_all_came(const struct dtx_master *m);
-/* Put wide tasks back for which a larger rank has come. */
-void dtx_master_unpark(struct dtx_master *m);
-/* A reserved rank has answered another YIELD: take the rest back too. */
-void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
-/* Slots may have become free on a rank: for the task it is reserved for, or
- * else for one that waits for another rank. */
-void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* The rank's slots are free for the task: it goes there at once. */
+void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task);
+/* Is it too early for another start? */
+bool dtx_master_held_back(const struct dtx_master *m);
 /* When the pace of starts lets something be granted that waits, or NEVER. */
 int64_t dtx_master_pace_due(const struct dtx_master *m);
 /* Is there anything that could be granted to a rank that is alive, now or
  * when others have ended? */
 bool dtx_master_placeable(const struct dtx_master *m);
 
+/* ---- master_wide.c ---- */
+/* Grant or reserve for the first wide task, or put it aside; false when all
+ * that could take it are reserved. */
+bool dtx_master_place_wide(struct dtx_master *m);
+/* The rank gets the task, now or once its slots are free. */
+void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
+                                 uint32_t task);
+/* Slots may have become free on a rank: for the task it is reserved for, or
+ * else for one that waits for another rank. */
+void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* A rank may have had the room for its reserved task when it was too early for
+ * that. */
+void dtx_master_settle_reserved(struct dtx_master *m);
+/* Set a task aside that no rank alive has the room for. */
+void dtx_master_park(struct dtx_master *m, uint32_t task);
+/* A larger rank has come: what is parked goes back to 'wide', in slices. */
+void dtx_master_begin_unparking(struct dtx_master *m);
+void dtx_master_unpark(struct dtx_master *m);
+
+/* ---- master_steal.c ---- */
+/* Tasks of a rank that wait behind full slots: what one could steal. */
+uint64_t dtx_master_spare(const struct dtx_rank *k);
+/* Ask the victim for the newest so many that it has not started (UINT32_MAX:
+ * all), for a thief or NO_RANK. */
+void dtx_master_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
+                      uint32_t thief);
+/* As long as somebody is hungry and somebody has what can be taken. */
+void dtx_master_steal(struct dtx_master *m);
 /* Ask a rank for all that has not started. */
 void dtx_master_call_back(struct dtx_master *m, uint32_t r);
+/* A reserved rank has answered another YIELD: take the rest back too. */
+void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
 
 /* ---- master_load.c ---- */
 /* Room for costs of tasks up to 'cap'; costs of those from 'from' up to 'to',
- * as configured. */
+ * where there are any: 'cost' and 'need' begin with the first of them, NULL:
+ * nothing is known. */
 bool dtx_master_widen_costs(struct dtx_master *m, size_t cap);
-void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to);
+void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to,
+                          const float *cost, const float *need);
+/* The first costs of a job that began without: ranks are in another order from
+ * now on. Nothing when there are some. False: out of memory. */
+bool dtx_master_begin_costs(struct dtx_master *m);
 /* New predictions have come. */
 void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c);
 /* Into the heap of ready narrow tasks, and its top out of it again. */
@@ -301,6 +343,19 @@ void dtx_master_unload(struct dtx_rank *k);
 /* How many of a victim's tasks, the newest first, bring a thief its share. */
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting);
+
+/* ---- master_speed.c ---- */
+void dtx_master_speed_fini(struct dtx_master *m);
+/* A rank has come; it is gone. */
+void dtx_master_speed_join(struct dtx_master *m, uint32_t r);
+void dtx_master_speed_leave(struct dtx_master *m, uint32_t r);
+/* A task has left a rank: the first that stands back is looked at again. */
+void dtx_master_call_one(struct dtx_master *m);
+/* What an attempt tells of its rank. */
+void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o);
+/* Would another rank be done earlier with the task that is next, though it has
+ * to wait for a slot? Then this one stands back for a while. */
+bool dtx_master_stand_back(struct dtx_master *m, uint32_t r);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */

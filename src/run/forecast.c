@@ -37,6 +37,7 @@ struct dtx_forecast {
     int64_t deadline_ns; /* INT64_MAX: none */
     int64_t due_ns;      /* monotonic: the next look */
     int risk_class;      /* last told */
+    bool open;           /* more tasks may come, as of the last look */
     struct said first;
     struct dtx_due_task *task;
     size_t cap;
@@ -81,7 +82,7 @@ static void put_line(struct dtx_forecast *f, const struct dtx_verdict *v,
     dtx_buf_clear(&f->line);
     if (!v->known)
         return;
-    dtx_buf_str(&f->line, "done ");
+    dtx_buf_str(&f->line, f->open ? "what has come is done " : "done ");
     dtx_forecast_time(&f->line, early, now_ns, soon);
     dtx_buf_str(&f->line, " to ");
     dtx_forecast_time(&f->line, late, now_ns, soon);
@@ -140,7 +141,7 @@ static bool gather(struct dtx_forecast *f, size_t *n)
 
     dtx_learn_bounds(f->c.learn, &low, &high);
     *n = 0;
-    for (i = 0; cost && i < f->c.list->ntasks; i++) {
+    for (i = 0; cost && i < dtx_learn_count(f->c.learn); i++) {
         struct dtx_due_task t;
 
         if (!is_left(f, i))
@@ -250,10 +251,23 @@ static void tell(struct dtx_forecast *f, const struct dtx_verdict *v,
     struct dtx_buf b = DTX_BUF_INIT;
 
     f->risk_class = class_of(f, v);
+    if (f->c.list->live)
+        dtx_buf_str(&b, f->open ? "what has come so far " : "the list is "
+                                                            "complete; it ");
     dtx_forecast_text(v, now_ns, f->deadline_ns, f->c.kept_ns, &b);
     if (!b.failed)
         dtx_log(f->risk_class > 0 ? DTX_LOG_WARN : DTX_LOG_INFO, "%s", b.data);
     dtx_buf_free(&b);
+}
+
+/* The first word about the whole job: it is held to that. */
+static void tell_first(struct dtx_forecast *f, const struct dtx_verdict *v,
+                       int64_t now_ns)
+{
+    tell(f, v, now_ns);
+    f->first = (struct said){true, dtx_forecast_later(now_ns, v->early),
+                             dtx_forecast_later(now_ns, v->late),
+                             f->deadline_ns, v->risk};
 }
 
 void dtx_forecast_begin(struct dtx_forecast *f)
@@ -261,26 +275,40 @@ void dtx_forecast_begin(struct dtx_forecast *f)
     int64_t now = dtx_clock_wall_ns();
     struct dtx_verdict v;
 
+    f->open = f->c.list->live;
+    if (f->open)
+        return; /* nothing has come */
     f->due_ns = dtx_clock_mono_ns() + EVERY_NS;
     if (!judge(f, now, &v))
         return;
-    tell(f, &v, now);
     put_line(f, &v, now);
-    f->first = (struct said){true, dtx_forecast_later(now, v.early),
-                             dtx_forecast_later(now, v.late), f->deadline_ns,
-                             v.risk};
+    tell_first(f, &v, now);
+}
+
+/* Has a live list come to its end since the last look? */
+static bool has_closed(struct dtx_forecast *f)
+{
+    struct dtx_master_stats s;
+    bool was = f->open;
+
+    dtx_master_stats(f->c.master, &s);
+    f->open = s.open;
+    return was && !s.open;
 }
 
 void dtx_forecast_tick(struct dtx_forecast *f)
 {
     int64_t begin = dtx_clock_mono_ns(), now = dtx_clock_wall_ns(), spent;
+    bool closed = f->c.list->live && has_closed(f);
     struct dtx_verdict v;
 
-    if (begin < f->due_ns)
+    if (begin < f->due_ns && !closed)
         return;
     if (judge(f, now, &v)) {
         put_line(f, &v, now);
-        if (class_of(f, &v) != f->risk_class)
+        if (closed)
+            tell_first(f, &v, now);
+        else if (class_of(f, &v) != f->risk_class)
             tell(f, &v, now);
     } else {
         dtx_buf_clear(&f->line);
@@ -305,7 +333,9 @@ void dtx_forecast_score(const struct dtx_forecast *f, int64_t wall_ns,
 
     if (!s->any || (!all_done && !by_deadline))
         return; /* stopped for another reason: nothing was put to the test */
-    dtx_buf_str(b, "           at the start it was to be done ");
+    dtx_buf_printf(b, "           %s it was to be done ",
+                   f->c.list->live ? "when the list had ended"
+                                   : "at the start");
     dtx_forecast_time(b, s->early_ns, wall_ns, soon);
     dtx_buf_str(b, " to ");
     dtx_forecast_time(b, s->late_ns, wall_ns, soon);

@@ -4,8 +4,10 @@
  * From the learner's predictions and what the master knows of each task: at the
  * start, again every ten seconds while it runs (for the progress line, and in
  * the log when the risk of missing the deadline becomes another), and at the
- * end the first word beside what happened.  As long as of some task nothing is
- * known there is no claim.  What waits for other tasks counts as if it did not.
+ * end the first word beside what happened.  Of a live list it speaks of what
+ * has come, and is held to what it says when the list has ended.  As long as of
+ * some task nothing is known there is no claim.  What waits for other tasks
+ * counts as if it did not.
  */
 #ifndef DTX_RUN_FORECAST_H
 #define DTX_RUN_FORECAST_H

@@ -2,7 +2,6 @@
 /* Rank 0's learner; see learn.h.  It decides nothing about who runs what. */
 #include "run/learn.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/master.h"
@@ -21,14 +21,14 @@
 #include "run/job.h"
 #include "run/learn_state.h"
 #include "run/program.h"
-#include "task/outcome.h"
 #include "wire/experience.h"
 
-#define ASK_NS (DTX_SEC_NS / 2)        /* to predict with, at the start */
+#define ASK_NS (DTX_SEC_NS / 2)        /* to predict with, and ... */
+#define ASK_SHARE 100                  /* ... of what comes later this part of
+                                          the time gone */
 #define SIZES_NS (DTX_SEC_NS / 2)      /* to ask sizes with, and ... */
 #define SIZES_SHARE 100                /* ... this part of the time gone */
 #define CHECKPOINT_NS (60 * DTX_SEC_NS)
-#define ROWS_MAX 1000000u              /* outcomes of a job that are kept */
 
 static const struct dtx_archive *archive;
 
@@ -101,8 +101,9 @@ static uint32_t mark_of(struct dtx_learn *l, const char *cwd,
     return mark;
 }
 
-void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *host,
-                        int64_t before_ns, bool sizes, struct dtx_features *f)
+void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *text,
+                        const char *host, int64_t before_ns, bool sizes,
+                        struct dtx_features *f)
 {
     const struct dtx_tasklist *list = &l->job->list;
     const struct dtx_task *t = &list->task[task];
@@ -110,9 +111,9 @@ void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *host,
         dtx_tasklist_pool(list, dtx_tasklist_attr_of(list, task)->cwd);
     struct looking k = {l, cwd ? cwd : l->job->cwd, before_ns};
 
-    dtx_features_of(dtx_tasklist_text(list, t), t->len, host,
+    dtx_features_of(text ? text : dtx_tasklist_text(list, t), t->len, host,
                     sizes ? size_of : NULL, &k, f);
-    f->mark = mark_of(l, k.cwd, dtx_tasklist_text(list, t), f);
+    f->mark = mark_of(l, k.cwd, text ? text : dtx_tasklist_text(list, t), f);
 }
 
 /* ---- the beginning ---- */
@@ -175,14 +176,6 @@ static int load_all(struct dtx_learn *l, struct dtx_error *err)
     return rc;
 }
 
-/* The last prediction of each class, for when there is no time to ask. */
-struct cached {
-    uint64_t key;
-    struct dtx_prediction said;
-};
-
-#define CACHED 1024u
-
 void dtx_learn_note(struct dtx_learn *l, uint32_t task,
                     const struct dtx_prediction *said)
 {
@@ -194,30 +187,112 @@ void dtx_learn_note(struct dtx_learn *l, uint32_t task,
     l->any_cost |= known;
 }
 
-static void predict_all(struct dtx_learn *l)
+/* A place for what was said of this command, or of its class. */
+static struct dtx_learn_said *place_of(struct dtx_learn *l, uint64_t key,
+                                       bool exact)
 {
-    struct cached *cache = calloc(CACHED, sizeof(*cache));
-    uint32_t n = (uint32_t)l->job->list.ntasks, i;
-    int64_t until = dtx_clock_mono_ns() + ASK_NS;
-    bool late = false;
+    return &l->said[key % (DTX_LEARN_SAID / 2) * 2 + exact];
+}
 
-    for (i = 0; cache && i < n; i++) {
-        struct dtx_features f;
-        struct cached *c;
+void dtx_learn_say(struct dtx_learn *l, uint32_t task, bool late,
+                   struct dtx_prediction *out)
+{
+    const struct dtx_task *t = &l->job->list.task[task];
+    const struct dtx_task_attr *a = dtx_tasklist_attr_of(&l->job->list, task);
+    struct dtx_key k = dtx_hash128(dtx_tasklist_text(&l->job->list, t), t->len,
+                                   (uint64_t)a->cwd + 1);
+    struct dtx_learn_said *same = place_of(l, k.lo, true), *like;
+    struct dtx_features f;
 
-        if (l->job->prior && l->job->prior[i] != DTX_PRIOR_NONE)
-            continue;
-        late = late || (i % 64 == 0 && dtx_clock_mono_ns() > until);
-        dtx_learn_features(l, i, NULL, 0, !late, &f);
-        c = &cache[f.class_key % CACHED];
-        if (!late || c->key != f.class_key) {
-            (void)dtx_predictor_ask(l->p, &f, &c->said);
-            c->key = f.class_key;
-        }
-        dtx_learn_note(l, i, &c->said);
-        l->knew[i] = l->cost[i] >= 0;
+    if (same->key == k.hi && same->pass == l->again.passes + 1) {
+        *out = same->said;
+        return;
     }
-    free(cache);
+    dtx_learn_features(l, task, NULL, NULL, 0, !late, &f);
+    like = place_of(l, f.class_key, false);
+    if (!late || like->key != f.class_key ||
+        like->pass != l->again.passes + 1) {
+        (void)dtx_predictor_ask(l->p, &f, &like->said);
+        like->key = f.class_key;
+        like->pass = l->again.passes + 1;
+    }
+    *out = like->said;
+    if (!late)
+        *same = (struct dtx_learn_said){k.hi, l->again.passes + 1, *out};
+}
+
+/* What is known of tasks from 'from' on; 'prior' begins with the first. */
+static void predict(struct dtx_learn *l, uint32_t from, uint32_t upto,
+                    const uint8_t *prior)
+{
+    int64_t begun = dtx_clock_mono_ns(), now = begun;
+    struct dtx_prediction said;
+    bool late = false;
+    uint32_t i;
+
+    for (i = from; i < upto; i++) {
+        if (prior && prior[i - from] != DTX_PRIOR_NONE)
+            continue;
+        if ((i - from) % 64 == 0)
+            now = dtx_clock_mono_ns();
+        late = late || l->ask_ns + now - begun >
+                           ASK_NS + (now - l->begin_ns) / ASK_SHARE;
+        dtx_learn_say(l, i, late, &said);
+        dtx_learn_note(l, i, &said);
+        l->knew[i] = l->cost[i] >= 0 && l->before > 0;
+    }
+    l->ask_ns += dtx_clock_mono_ns() - begun;
+}
+
+/* Room for what is said of tasks up to 'n'. */
+static bool widen(struct dtx_learn *l, size_t n)
+{
+    size_t cap = l->cap_cost + l->cap_cost / 2, i;
+    float **const p[] = {&l->cost, &l->low, &l->high};
+    void *q;
+
+    if (cap < n)
+        cap = n;
+    for (i = 0; n > l->cap_cost && i < sizeof(p) / sizeof(p[0]); i++) {
+        q = realloc(*p[i], cap * sizeof(**p[i]));
+        if (!q)
+            return false;
+        *p[i] = q;
+    }
+    q = n > l->cap_cost ? realloc(l->knew, cap * sizeof(*l->knew)) : l->knew;
+    if (!q)
+        return false;
+    l->knew = q;
+    l->cap_cost = n > l->cap_cost ? cap : l->cap_cost;
+    for (i = l->ncost; i < n; i++) {
+        l->cost[i] = l->low[i] = l->high[i] = -1;
+        l->knew[i] = false;
+    }
+    l->ncost = (uint32_t)n;
+    return true;
+}
+
+void dtx_learn_arrive(struct dtx_learn *l, enum dtx_late late,
+                      struct dtx_arrival *a)
+{
+    uint32_t from = l->ncost;
+
+    if (l->broken || a->upto <= from)
+        return;
+    if (!widen(l, a->upto)) {
+        l->broken = true;
+        dtx_log(DTX_LOG_WARN, "history: out of memory; nothing more is "
+                "predicted or learned in this job");
+        return;
+    }
+    if (l->before + l->learned > 0)
+        predict(l, from, a->upto, a->prior);
+    if (!l->any_cost)
+        return;
+    a->cost_s = l->cost + from;
+    a->need_s = late == DTX_LATE_SAFE      ? l->high + from
+                : late == DTX_LATE_HOPEFUL ? l->low + from
+                                           : NULL;
 }
 
 void dtx_learn_id(const char *run_dir, char id[DTX_HISTORY_ID])
@@ -246,20 +321,15 @@ static bool make_arrays(struct dtx_learn *l)
 {
     size_t n = l->job->list.ntasks, i;
 
+    l->again.due = 1;
     if (l->job->live)
-        return true; /* tasks come and go: each is predicted when it ends */
-    l->cost = malloc((n + 1) * sizeof(*l->cost));
-    l->low = malloc((n + 1) * sizeof(*l->low));
-    l->high = malloc((n + 1) * sizeof(*l->high));
+        return true; /* tasks come and go */
     l->took = malloc((n + 1) * sizeof(*l->took));
     l->began = calloc(n + 1, sizeof(*l->began));
-    l->knew = calloc(n + 1, sizeof(*l->knew));
-    if (!l->cost || !l->low || !l->high || !l->took || !l->began || !l->knew)
+    if (!l->took || !l->began || !widen(l, n))
         return false;
     for (i = 0; i < n; i++)
-        l->cost[i] = l->low[i] = l->high[i] = l->took[i] = -1;
-    l->again.next = (uint32_t)n;
-    l->again.due = 1;
+        l->took[i] = -1;
     return true;
 }
 
@@ -280,7 +350,8 @@ int dtx_learn_begin(const char *dir, const struct dtx_job *job,
     l->dir = strdup(dir);
     l->p = dtx_predictor_create(0);
     l->own = dtx_predictor_create(0);
-    if (!l->dir || !l->p || !l->own || !make_arrays(l)) {
+    l->said = calloc(DTX_LEARN_SAID, sizeof(*l->said));
+    if (!l->dir || !l->p || !l->own || !l->said || !make_arrays(l)) {
         dtx_learn_destroy(l);
         return dtx_error_set(err, DTX_ENOMEM, "out of memory");
     }
@@ -292,7 +363,7 @@ int dtx_learn_begin(const char *dir, const struct dtx_job *job,
     }
     dtx_predictor_twin(l->p, l->own);
     if (!job->live && l->before > 0)
-        predict_all(l);
+        predict(l, 0, l->ncost, job->prior);
     *out = l;
     return DTX_OK;
 }
@@ -302,86 +373,16 @@ const float *dtx_learn_costs(const struct dtx_learn *l)
     return l && l->any_cost ? l->cost : NULL;
 }
 
+uint32_t dtx_learn_count(const struct dtx_learn *l)
+{
+    return l ? l->ncost : 0;
+}
+
 void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
                       const float **high)
 {
     *low = l && l->any_cost ? l->low : NULL;
     *high = l && l->any_cost ? l->high : NULL;
-}
-
-/* ---- outcomes ---- */
-
-int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
-                   const char *host, const struct dtx_features *f)
-{
-    struct dtx_exp_outcome row;
-
-    memset(&row, 0, sizeof(row));
-    row.host = dtx_experience_host(e, host, strlen(host));
-    if (row.host == UINT32_MAX)
-        return DTX_ENOMEM;
-    row.class_key = f->class_key;
-    row.program_key = f->program_key;
-    row.command = f->exact.lo;
-    row.start_ns = o->start_ns;
-    row.seconds = (float)((double)o->wall_ns / 1e9);
-    row.cpu_seconds = o->source == DTX_SOURCE_RUSAGE
-                          ? (float)((double)(o->utime_ns + o->stime_ns) / 1e9)
-                          : -1;
-    row.rss_kib = o->source == DTX_SOURCE_RUSAGE && o->maxrss_kib > 0
-                      ? (uint32_t)o->maxrss_kib
-                      : 0;
-    row.status = o->status;
-    return dtx_experience_outcome(e, &row);
-}
-
-static int keep(struct dtx_learn *l, const struct dtx_outcome *o,
-                const char *host, const struct dtx_features *f)
-{
-    return l->rows.noutcomes < ROWS_MAX ? dtx_learn_keep(&l->rows, o, host, f)
-                                        : DTX_OK;
-}
-
-static void count(struct dtx_learn_score *s, const struct dtx_prediction *said,
-                  double seconds)
-{
-    if (said->basis == DTX_BASIS_NONE)
-        return;
-    s->n++;
-    s->inside += seconds >= said->low && seconds <= said->high;
-    s->seconds += seconds;
-    s->error += fabs(said->seconds - seconds);
-}
-
-void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
-                     const char *host)
-{
-    double seconds = (double)o->wall_ns / 1e9;
-    bool ok = o->status == DTX_STATUS_OK;
-    struct dtx_prediction said;
-    struct dtx_features f;
-
-    if (l->broken || o->task >= l->job->list.ntasks)
-        return;
-    dtx_predictor_stopped(l->p, o->task);
-    dtx_learn_features(l, o->task, host, o->start_ns, true, &f);
-    if (dtx_predictor_replay(l->p, &f, seconds, !ok, &said) != DTX_OK ||
-        keep(l, o, host, &f) != DTX_OK) {
-        l->broken = true;
-        dtx_log(DTX_LOG_WARN, "history: out of memory; nothing more is "
-                "learned in this job");
-        return;
-    }
-    l->learned++;
-    if (l->took) {
-        l->took[o->task] = (float)seconds;
-        l->began[o->task] =
-            (float)((double)(o->start_ns - l->file.made_ns) / 1e9);
-    }
-    if (!ok)
-        return;
-    count(&l->score, &said, seconds);
-    l->score.known += l->knew && l->knew[o->task];
 }
 
 /* ---- writing ---- */
@@ -431,6 +432,7 @@ void dtx_learn_tick(struct dtx_learn *l)
 {
     int64_t now = dtx_clock_mono_ns();
 
+    dtx_learn_catch_up(l, false);
     if (now - l->checkpoint_ns < CHECKPOINT_NS ||
         l->rows.noutcomes == l->saved || l->broken ||
         (l->writing && !atomic_load(&l->written)))
@@ -453,6 +455,7 @@ void dtx_learn_finish(struct dtx_learn *l, uint32_t slots, struct dtx_buf *b)
 
     if (!l)
         return;
+    dtx_learn_catch_up(l, true);
     wait_for_writer(l);
     dtx_learn_tell(l, slots, b);
     if (l->rows.noutcomes == l->saved && !l->resumed)
@@ -480,6 +483,8 @@ void dtx_learn_destroy(struct dtx_learn *l)
     if (!l)
         return;
     wait_for_writer(l);
+    dtx_learn_drop(l);
+    free(l->said);
     dtx_experience_free(&l->rows);
     dtx_programs_free(&l->programs);
     dtx_predictor_destroy(l->p);

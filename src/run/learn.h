@@ -6,11 +6,13 @@
  * and once at the end, and tells what it was worth.  The history itself is
  * reached through functions, so that the library need not link HDF5.
  *
- * Predicting costs at most half a second at the start, and asking the sizes of
- * files half a second and a hundredth of the time that passes; what is not
- * asked then is predicted by class, without sizes.  A file that was written
- * after its task began says nothing about what the task found.  What waits is
- * predicted anew as outcomes come in, with a hundredth of rank 0's time.
+ * Predicting costs at most half a second at the start (tasks of a live list,
+ * that and a hundredth of the time gone), and asking the sizes of files as
+ * much; what is not asked then is predicted by class, without sizes.  A file
+ * that was written after its task began says nothing about what the task found.
+ * What waits is predicted anew as outcomes come in, with half a hundredth of
+ * rank 0's time, and as much is spent on learning: outcomes that come faster
+ * wait, at most to the end of the job.
  */
 #ifndef DTX_RUN_LEARN_H
 #define DTX_RUN_LEARN_H
@@ -53,9 +55,14 @@ void dtx_learn_id(const char *run_dir, char id[DTX_HISTORY_ID]);
  * given by itself. 'job' is borrowed. */
 int dtx_learn_begin(const char *dir, const struct dtx_job *job,
                     struct dtx_learn **out, struct dtx_error *err);
+/* Tasks of a live list have come: add what they will cost to the event, valid
+ * until the next call. */
+void dtx_learn_arrive(struct dtx_learn *l, enum dtx_late late,
+                      struct dtx_arrival *a);
 /* Predicted seconds of each task, below 0 where nothing is known; NULL when
- * nothing is known of any. Valid until the end. */
+ * nothing is known of any. Of so many tasks, valid until more arrive. */
 const float *dtx_learn_costs(const struct dtx_learn *l);
+uint32_t dtx_learn_count(const struct dtx_learn *l);
 /* Between what nine of ten lie, likewise. */
 void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
                       const float **high);
@@ -63,7 +70,7 @@ void dtx_learn_bounds(const struct dtx_learn *l, const float **low,
  * the master, in 'out', valid until the next call. */
 bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
                      enum dtx_late late, struct dtx_costs *out);
-/* An attempt has ended on 'host'. */
+/* An attempt has ended on 'host' (borrowed to the end). */
 void dtx_learn_ended(struct dtx_learn *l, const struct dtx_outcome *o,
                      const char *host);
 /* Add the row of an outcome on 'host' to 'e'. 0 or DTX_ENOMEM. */

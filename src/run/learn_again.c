@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Predicts the tasks that wait anew, as outcomes come in; see learn.h.  A pass
  * begins when the session has a quarter more outcomes than at the one before,
- * and is walked a few milliseconds at a time, so that it stays a hundredth of
- * rank 0's time however many tasks there are.  Where nothing ends, one begins
- * when a quarter more time has passed: tasks that have run for longer than was
- * thought say something, too. */
+ * and is walked a few milliseconds at a time, so that it stays half a hundredth
+ * of rank 0's time however many tasks there are.  Where nothing ends, one
+ * begins when a quarter more time has passed: tasks that have run for longer
+ * than was thought say something, too. */
 #include <math.h>
 
 #include "engine/master.h"
@@ -15,7 +15,7 @@
 #include "run/learn_state.h"
 #include "base/units.h"
 
-#define SLICE_NS (5 * DTX_MSEC_NS) /* at each tick, twice a second */
+#define SLICE_NS (5 * DTX_MSEC_NS / 2) /* at each tick, twice a second */
 #define AT_ONCE 16u                /* tasks between two looks at the clock */
 #define NEWS 0.05f                 /* a smaller change is none */
 #define PAUSE_NS (2 * DTX_SEC_NS)  /* between passes for those that run, ... */
@@ -35,10 +35,8 @@ static bool ask(struct dtx_learn *l, uint32_t task)
 {
     float cost = l->cost[task], low = l->low[task], high = l->high[task];
     struct dtx_prediction said;
-    struct dtx_features f;
 
-    dtx_learn_features(l, task, NULL, 0, true, &f);
-    (void)dtx_predictor_ask(l->p, &f, &said);
+    dtx_learn_say(l, task, false, &said);
     if (said.basis < DTX_BASIS_PROGRAM && cost >= 0)
         return false; /* what was known has been forgotten: better than none */
     dtx_learn_note(l, task, &said);
@@ -58,7 +56,7 @@ static void hear_of_running(struct dtx_learn *l, uint32_t task, double elapsed)
 
     if (!(l->cost[task] >= 0) || elapsed <= (double)l->cost[task])
         return;
-    dtx_learn_features(l, task, NULL, 0, true, &f);
+    dtx_learn_features(l, task, NULL, NULL, 0, true, &f);
     if (dtx_predictor_running(l->p, task, &f, elapsed) != 0)
         l->broken = true;
 }
@@ -100,6 +98,7 @@ static bool begin_pass(struct dtx_learn *l)
     l->again.begun_ns = now;
     l->again.due = l->learned + l->learned / 4 + 4;
     l->again.next = 0;
+    l->again.upto = l->ncost;
     l->again.passes++;
     return true;
 }
@@ -108,13 +107,14 @@ bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
                      enum dtx_late late, struct dtx_costs *out)
 {
     struct dtx_learn_again *a = &l->again;
-    uint32_t n = (uint32_t)l->job->list.ntasks, seen = 0;
+    uint32_t seen = 0;
     int64_t until = dtx_clock_mono_ns() + SLICE_NS;
 
     *out = (struct dtx_costs){a->task, a->seconds, a->need, 0};
-    if (!l->cost || l->broken || (a->next >= n && !begin_pass(l)))
+    if (!l->cost || l->broken || (a->next >= a->upto && !begin_pass(l)))
         return false;
-    while (a->next < n && out->n < DTX_LEARN_AGAIN && dtx_learn_may_look(l) &&
+    while (a->next < a->upto && out->n < DTX_LEARN_AGAIN &&
+           dtx_learn_may_look(l) &&
            (++seen % AT_ONCE != 0 || dtx_clock_mono_ns() < until)) {
         uint32_t task = a->next++;
 

@@ -73,6 +73,10 @@ void dtx_learn_tell(const struct dtx_learn *l, uint32_t slots,
                        "interval", 100 * s->error / s->seconds,
                        100 * (double)s->inside / (double)s->n);
     dtx_buf_char(b, '\n');
+    if (l->brief > 0)
+        dtx_buf_printf(b, "           %llu outcomes came too fast to learn "
+                       "from; the history has them\n",
+                       (unsigned long long)l->brief);
     if (l->again.changed > 0)
         dtx_buf_printf(b, "           %llu predictions were changed while "
                        "their tasks waited, in %llu passes\n",

@@ -410,6 +410,8 @@ static bool poll_stream(struct dtx_loop *l)
     if (st.stopping || st.finished)
         dtx_taskstream_stop(l->c.stream);
     if (dtx_taskstream_next(l->c.stream, &ev, &failed)) {
+        if (ev.kind == DTX_EV_TASKS && l->c.arrive)
+            l->c.arrive(l->c.ctx, &ev.u.tasks);
         *dtx_inbox_add(&l->to_master, ev.kind) = ev;
         return true;
     }

@@ -53,6 +53,7 @@ struct dtx_loop_config {
     struct dtx_taskstream *stream; /* where its tasks come from, or NULL */
     struct dtx_show *show;
     const char *run_dir;
+    void (*arrive)(void *ctx, struct dtx_arrival *a); /* add costs; or NULL */
     void (*ended)(void *ctx, const struct dtx_outcome *o, bool final);
     void (*lost)(void *ctx, uint32_t rank); /* the master knows it by now */
     enum dtx_stop (*tick)(void *ctx); /* twice a second, or so; asks to stop

@@ -84,6 +84,7 @@ struct dtx_options {
     enum dtx_keep keep;     /* --keep-outputs all|failed|none */
     char *results;          /* --results DIR, or NULL */
     bool keep_order;        /* -k: shown in the order of the tasks */
+    bool equal_speeds;      /* --equal-speeds: ranks are not told apart */
     bool tag;               /* --tag: the task before each line shown */
     char *shell;            /* --shell, default /bin/sh */
     enum dtx_bind bind;     /* --bind auto|core|none */

@@ -183,6 +183,8 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
     if (!r->o->quiet) {
         dtx_report_summary(r->report,
                            r->last_ns ? r->last_ns - r->begin_ns : 0, b);
+        if (r->learn)
+            dtx_slow_tell(&r->slow, b);
         dtx_buf_append(b, told.data, told.len);
         if (r->forecast)
             dtx_forecast_score(r->forecast, dtx_clock_wall_ns(), s->left == 0,

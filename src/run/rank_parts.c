@@ -310,6 +310,15 @@ static void predict(struct dtx_rank_life *r)
         dtx_loop_costs(r->loop, &costs);
     if (r->forecast)
         dtx_forecast_tick(r->forecast);
+    dtx_slow_tick(&r->slow, dtx_clock_mono_ns());
+}
+
+/* Tasks of a live list. */
+static void arrive(void *ctx, struct dtx_arrival *a)
+{
+    struct dtx_rank_life *r = ctx;
+
+    dtx_learn_arrive(r->learn, r->o->late, a);
 }
 
 static const char *left_of(void *ctx)
@@ -377,6 +386,7 @@ static struct dtx_master_config master_config(const struct dtx_rank_life *r)
     c.grace_ns = r->o->grace_ns;
     c.leave_ns = DTX_DEADLINE_LEAVE_NS;
     c.late = r->o->late;
+    c.equal_speeds = r->o->equal_speeds;
     c.halt = r->o->halt;
     c.lost_after_ns = r->transport ? r->o->lost_after_ns : 0;
     c.crash_limit = r->o->crash_limit;
@@ -404,7 +414,7 @@ static int begin_learning(struct dtx_rank_life *r, struct dtx_master_config *c,
     c->need_s = c->late == DTX_LATE_SAFE      ? high
                 : c->late == DTX_LATE_HOPEFUL ? low
                                               : NULL;
-    c->longest_first = r->learn != NULL;
+    c->longest_first = c->speeds = r->learn != NULL;
     return DTX_OK;
 }
 
@@ -415,7 +425,7 @@ static int begin_forecast(struct dtx_rank_life *r, struct dtx_error *err)
         .nranks = r->size, .slots = (uint32_t)r->share.job_slots,
         .kept_ns = r->o->grace_ns + DTX_DEADLINE_LEAVE_NS};
 
-    if (!r->learn || r->job.live)
+    if (!r->learn)
         return DTX_OK;
     r->forecast = dtx_forecast_create(&c);
     return r->forecast ? DTX_OK
@@ -438,6 +448,8 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.mem_bytes = r->o->mem_bytes;
     c.gpus = r->o->gpus;
     r->master = dtx_master_create(&c, err);
+    r->slow = (struct dtx_slow){.master = r->master, .nranks = r->size,
+                                .heeded = !r->o->equal_speeds};
     if (!r->master || begin_forecast(r, err) || start_writer(r, err))
         return err->code;
     p = (struct dtx_report_config){
@@ -602,6 +614,7 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.stream = r->stream;
     c.show = r->show;
     c.run_dir = r->run_dir;
+    c.arrive = r->learn ? arrive : NULL;
     c.ended = ended;
     c.tick = r->master ? tick : NULL;
     c.ctx = r;

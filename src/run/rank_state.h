@@ -18,6 +18,7 @@
 #include "run/job.h"
 #include "run/needs.h"
 #include "run/place.h"
+#include "run/slow.h"
 
 struct dtx_error;
 struct dtx_exec;
@@ -79,6 +80,7 @@ struct dtx_rank_life {
     struct dtx_master *master;
     struct dtx_report *report;
     struct dtx_learn *learn;   /* or NULL */
+    struct dtx_slow slow;
     struct dtx_forecast *forecast; /* likewise */
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */

@@ -475,6 +475,6 @@ bool dtx_taskstream_next(struct dtx_taskstream *s, struct dtx_event *ev,
     ev->u.tasks = (struct dtx_arrival){
         (uint32_t)s->c.list->ntasks, s->c.carrier ? s->prior : NULL,
         s->c.carrier ? s->attempts : NULL,
-        s->batch_edges ? &s->edge[0].before : NULL, s->batch_edges};
+        s->batch_edges ? &s->edge[0].before : NULL, s->batch_edges, NULL, NULL};
     return true;
 }

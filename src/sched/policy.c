@@ -31,7 +31,20 @@ static double share_s(const struct dtx_sched_view *v, double parts)
 {
     if (!v->weighed || v->slots_all == 0)
         return 0;
-    return v->ready_s / ((double)v->slots_all * parts);
+    return v->ready_s /
+           ((v->capacity > 0 ? v->capacity : (double)v->slots_all) * parts);
+}
+
+/* What a task of so many seconds takes on this rank. */
+static double here_s(const struct dtx_sched_view *v, double seconds)
+{
+    return v->slow > 0 ? seconds * v->slow : seconds;
+}
+
+/* What of so many seconds of this rank's is in predicted ones. */
+static double said_s(const struct dtx_sched_view *v, double seconds)
+{
+    return v->slow > 0 ? seconds / v->slow : seconds;
 }
 
 /* Static chunking: what is ready is cut once into as many parts as there are
@@ -74,7 +87,7 @@ static uint64_t chunk_self(struct dtx_policy_state *s,
 static uint64_t chunk_guided(struct dtx_policy_state *s,
                              const struct dtx_sched_view *v)
 {
-    s->most_s = share_s(v, GUIDED_PARTS);
+    s->most_s = said_s(v, share_s(v, GUIDED_PARTS));
     return has_free(v) ? divide_up(v->ready, v->slots_all) : 0;
 }
 
@@ -91,7 +104,7 @@ static uint64_t chunk_factoring(struct dtx_policy_state *s,
         s->left = v->slots_all;
     }
     s->left--;
-    s->most_s = s->batch_s;
+    s->most_s = said_s(v, s->batch_s);
     return s->chunk;
 }
 
@@ -107,17 +120,19 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
                             const struct dtx_sched_view *v)
 {
     uint64_t deep = 1, share, target;
+    double mean_ns = here_s(v, (double)v->mean_ns);
 
     s->most_s = 0;
     s->full = false;
     if (has_free(v)) /* nothing is queued ahead while any slot is free */
         return v->slots - v->used;
     if (v->weighed &&
-        (v->next_s > share_s(v, 2) ||
-         v->busy_s + v->next_s > share_s(v, 1)))
+        (here_s(v, v->next_s) > share_s(v, 2) ||
+         v->busy_s + here_s(v, v->next_s) > share_s(v, 1)))
         return 0;
     if (v->mean_ns > 0)
-        deep = divide_up((uint64_t)v->depth_ns, (uint64_t)v->mean_ns);
+        deep = divide_up((uint64_t)v->depth_ns,
+                         mean_ns < 1 ? 1 : (uint64_t)mean_ns);
     if (deep > MAX_DEPTH)
         deep = MAX_DEPTH;
     share = divide_up(v->ready, 2 * v->slots_all);
@@ -129,7 +144,8 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
     if (s->full)
         return 0;
     if (v->weighed)
-        s->most_s = (double)v->depth_ns / 1e9 * v->slots + v->next_s;
+        s->most_s = said_s(v, (double)v->depth_ns / 1e9) * v->slots +
+                    v->next_s;
     return target > v->used ? target - v->used : 0;
 }
 
@@ -195,10 +211,9 @@ uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
     return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
-double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
-                         uint32_t thief_slots)
+double dtx_policy_loot_s(double left_s, double victim_slots,
+                         double thief_slots)
 {
-    return left_s > 0
-               ? left_s * thief_slots / ((double)victim_slots + thief_slots)
-               : 0;
+    return left_s > 0 ? left_s * thief_slots / (victim_slots + thief_slots)
+                      : 0;
 }

@@ -43,6 +43,9 @@ struct dtx_sched_view {
     double next_s;      /* of the task that is granted next */
     double busy_s;      /* until the rank has done what it has, its slots
                            together; with a free slot it says nothing */
+    double slow;        /* a task takes so many times as long here as was
+                           predicted (sched/speed.h); 0: just as long */
+    double capacity;    /* slots_all, each by its rank's speed; 0: the same */
 };
 
 /* A policy's own memory; part of the engine's state. */
@@ -84,8 +87,8 @@ const struct dtx_policy *dtx_policy_find(const char *name,
 uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
                          uint32_t thief_slots);
 /* The same in seconds: what makes both end together, when all the victim has
- * left takes 'left_s'. */
-double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
-                         uint32_t thief_slots);
+ * left takes 'left_s'. Slots of a rank that takes twice as long are half. */
+double dtx_policy_loot_s(double left_s, double victim_slots,
+                         double thief_slots);
 
 #endif

@@ -342,6 +342,8 @@ static void configure_master(struct setting *t)
     m->graph = &c->job->graph;
     m->cost_s = t->cost_s;
     m->longest_first = t->cost_s != NULL;
+    m->speeds = true;
+    m->equal_speeds = c->equal_speeds;
 }
 
 static void configure(struct setting *t)

@@ -92,6 +92,8 @@ struct dtx_scenario {
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */
     uint64_t seed;
+    bool equal_speeds; /* ranks are taken to be equally fast (not: see
+                          dtx_master_config.speeds) */
     bool ideal; /* with a master, a network and a store that cost nothing */
 };
 

@@ -130,7 +130,9 @@ void dtx_sim_stream_arrive(struct dtx_sim *s, struct dtx_event *ev)
     ev->u.tasks = (struct dtx_arrival){
         s->arrived, c->prior ? c->prior + from : NULL,
         c->attempts ? c->attempts + from : NULL,
-        s->edge ? s->edge + 2 * first : NULL, s->edge_at - first};
+        s->edge ? s->edge + 2 * first : NULL, s->edge_at - first,
+        c->cost_s ? c->cost_s + from : NULL,
+        c->need_s ? c->need_s + from : NULL};
     dtx_sim_say(s, "%u tasks come", s->arrived - from);
     if (s->arrived < s->ntasks)
         (void)dtx_sim_post(s, s->c.arrive_ns[s->arrived], DTX_SIM_ARRIVE,

@@ -96,4 +96,39 @@ test_case "a live list is learned from" '
     "$DISTRIBUTEX" history list --history h | grep -q "^1 file, 8 outcomes"
 '
 
+test_case "a live list is predicted as it comes, the longest first" '
+    list | "$DISTRIBUTEX" run --history h - 2>err
+    # the first batch starts when all of it has come
+    list >list
+    "$DISTRIBUTEX" run --history h -j1 --run-dir b --joblog b.log \
+        --deadline 1h - <list 2>err
+    test "$(started b.log 2)" = "8 7 " || fail "$(cat b.log)"
+    grep -q "^prediction 8 tasks known before, from 8 outcomes" err
+    grep -q "the list is complete; it finishes .* 0 % risk of missing" err ||
+        fail "$(cat err)"
+    grep -q "when the list had ended it was to be done .*: it was met" err
+'
+
+test_case "a rank that takes longer is named" '
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do
+        echo "if [ \$DTX_RANK = 1 ]; then sleep 0.12; else sleep 0.03; fi; : $i"
+    done >list
+    cat list list list >more
+    "$DISTRIBUTEX" run --history h --ranks 2 -j2 list 2>err
+    "$DISTRIBUTEX" run --history h --ranks 2 -j2 more 2>err
+    grep "^slow       rank 1 takes [2-9].* it was given that much less" err ||
+        fail "$(cat err)"
+    "$DISTRIBUTEX" run --history h --ranks 2 -j2 --equal-speeds more 2>err
+    grep "^slow       rank 1 .* not heeded (--equal-speeds)" err
+'
+
+test_case "what ends faster than is learned from is kept all the same" '
+    yes "true 7" | head -n 1500 >list
+    "$DISTRIBUTEX" run --history h --run-dir a list 2>err
+    "$DISTRIBUTEX" run --history h - <list 2>err
+    "$DISTRIBUTEX" history list --history h | grep -q "^2 files, 3000 outcomes"
+    "$DISTRIBUTEX" history show --history h | grep -q "3000 .*true #" ||
+        fail "$("$DISTRIBUTEX" history show --history h)"
+'
+
 test_done

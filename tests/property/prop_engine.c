@@ -80,14 +80,16 @@ static bool remember(struct memory *m, const struct dtx_sim *sim)
     return true;
 }
 
-/* Is the idle time of this world to be judged? Reserved slots of wide tasks
- * are free on purpose. */
+/* Is the idle time of this world to be judged? Reserved slots of wide tasks,
+ * and those of a rank that stands back since it is slow, are free on
+ * purpose. */
 static bool judges_idle(const struct world *w)
 {
     const char *policy = w->sim.master.policy;
 
     return w->sim.master.delay_ns == 0 &&
-           !w->wide && (!policy || strcmp(policy, "steal") == 0);
+           !w->wide && !(w->sim.master.speeds && w->sim.master.cost_s) &&
+           (!policy || strcmp(policy, "steal") == 0);
 }
 
 static bool check_idle(const struct world *w, const struct dtx_sim_result *r,

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Ranks that take longer than others, and what follows: their queues are told
+ * in their own seconds, and when little is left a free one stands back from a
+ * task that another would end earlier, though that has to wait for a slot.
+ *
+ * That is list scheduling for uniform machines: a task goes to the machine that
+ * would end it first, not to the one that is free first (O. Ibarra and C. Kim,
+ * "Heuristic algorithms for scheduling independent tasks on nonidentical
+ * processors", J. ACM 24(2), 1977).  Only a few of the others are looked at,
+ * and those that stand back are looked at again one by one as tasks leave
+ * ranks, so no step looks at all ranks.  Whoever stands back does so for a rank
+ * that has tasks, which leave it or are lost with it: nothing waits for
+ * ever. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "engine/master_state.h"
+
+/* Other ranks that are looked at. */
+#define LOOK_AT 8
+/* To stand back for less than this part is not worth it. */
+#define WORTH 1.05
+
+void dtx_master_speed_fini(struct dtx_master *m)
+{
+    free(m->aside);
+}
+
+void dtx_master_call_one(struct dtx_master *m)
+{
+    uint32_t r;
+
+    if (m->aside_len == 0)
+        return;
+    r = m->aside[m->aside_at];
+    m->aside_at = (m->aside_at + 1) % m->aside_cap;
+    m->aside_len--;
+    m->rank[r].aside = false;
+    dtx_master_rank_changed(m, r);
+}
+
+void dtx_master_speed_join(struct dtx_master *m, uint32_t r)
+{
+    m->rank[r].slow = 1;
+    m->capacity += m->rank[r].slots;
+}
+
+void dtx_master_speed_leave(struct dtx_master *m, uint32_t r)
+{
+    struct dtx_rank *k = &m->rank[r];
+    int i;
+
+    for (i = 0; i < LOOK_AT; i++) /* those that stood back for it */
+        dtx_master_call_one(m);
+    m->capacity -= k->slots / k->slow;
+    k->slow = 1;
+    if (m->nalive == 0)
+        m->capacity = 0;
+    if (!m->finished) /* else it is what is told at the end */
+        dtx_speed_drop(&m->speeds, &k->speed);
+}
+
+static void learn(struct dtx_master *m, struct dtx_rank *k,
+                  const struct dtx_outcome *o)
+{
+    double before = k->slow;
+
+    if (!k->alive || o->status != DTX_STATUS_OK || !m->cost_s ||
+        !(m->cost_s[o->task] >= 0))
+        return;
+    dtx_speed_put(&m->speeds, &k->speed, (double)o->wall_ns / 1e9,
+                  (double)m->cost_s[o->task]);
+    if (m->c.equal_speeds)
+        return;
+    k->slow = dtx_speed_slowness(&m->speeds, &k->speed);
+    m->capacity += k->slots / k->slow - k->slots / before;
+}
+
+void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o)
+{
+    if (m->c.speeds)
+        learn(m, &m->rank[o->rank], o);
+}
+
+/* When a rank would be done with a task that takes so long there, at the
+ * latest: behind all that it has. */
+static double end_s(const struct dtx_master *m, const struct dtx_rank *k,
+                    double seconds)
+{
+    return k->used < k->slots ? seconds
+                              : dtx_master_wait_s(m, k) + seconds;
+}
+
+static bool put_aside(struct dtx_master *m, uint32_t r)
+{
+    uint32_t *p;
+
+    if (!dtx_master_spend(m))
+        return false;
+    p = dtx_master_ring(m->aside, &m->aside_at, m->aside_len, &m->aside_cap,
+                        sizeof(*p));
+    if (!p) {
+        m->nomem = true;
+        return false;
+    }
+    m->aside = p;
+    p[(m->aside_at + m->aside_len++) % m->aside_cap] = r;
+    m->rank[r].aside = true;
+    m->rank[r].stood_back++;
+    dtx_master_rank_changed(m, r);
+    return true;
+}
+
+bool dtx_master_stand_back(struct dtx_master *m, uint32_t r)
+{
+    const struct dtx_rank *k = &m->rank[r];
+    uint32_t task = dtx_heap_top(&m->ready);
+    double cost, mine, others, rest; /* rest: all that is ready, without it */
+    size_t i;
+
+    if (!m->c.speeds || !(k->slow > 1) || k->used >= k->slots ||
+        task == DTX_HEAP_NONE || !m->cost_s)
+        return false;
+    cost = dtx_master_cost_s(m, task);
+    mine = cost * k->slow;
+    others = m->capacity - k->slots / k->slow;
+    if (!(others > 0))
+        return false;
+    rest = dtx_master_ready_s(m) / others;
+    for (i = 0; i < m->low.len && i < LOOK_AT; i++) {
+        const struct dtx_rank *o = &m->rank[m->low.item[i]];
+
+        m->items++;
+        if (o != k && o->slow < k->slow && o->count > 0 &&
+            WORTH * fmax(end_s(m, o, cost * o->slow), rest + cost * o->slow) <
+                mine)
+            return put_aside(m, r);
+    }
+    return false;
+}
