@@ -45,10 +45,13 @@ struct dtx_page;
       "how long it takes and what limits it; 'distributex help simulation' "   \
       "has the workloads and the terms. Several nodes or policies make a "     \
       "table")                                                                 \
-    X(predict, "[--history DIR] [--sizes FILE] [--json] TASKFILE",             \
-      "say what each task of TASKFILE will take, with an interval that nine "  \
-      "of ten outcomes lie in, for each class of tasks and in all, from what " \
-      "the history tells")                                                     \
+    X(predict,                                                                 \
+      "[--history DIR] [--sizes FILE] [--json] TASKFILE | [options of run] "   \
+      "COMMAND ::: ARGUMENT...",                                               \
+      "say what each task of TASKFILE (or of a template, or of an array: "     \
+      "words as 'distributex run' takes them, options in front) will take, "   \
+      "with an interval that nine of ten outcomes lie in, for each class of "  \
+      "tasks and in all, from what the history tells")                         \
     X(plan, "[options] [options of run] TASKFILE",                             \
       "say how long TASKFILE (or a template, or an array: all that "           \
       "'distributex run' takes) will run on how many nodes, what that costs, " \

@@ -10,10 +10,13 @@
 #include "base/units.h"
 #include "cli/cmd.h"
 #include "cli/history.h"
+#include "cli/run_words.h"
 #include "cli/told.h"
 #include "predict/features.h"
 #include "predict/predictor.h"
 #include "predict/sizes.h"
+#include "run/options.h"
+#include "run/source.h"
 #include "run/status.h"
 #include "task/graph.h"
 #include "task/task.h"
@@ -203,6 +206,10 @@ static void put_text(struct dtx_buf *b, const struct predicting *d)
 
 /* ---- the whole ---- */
 
+#define FORM                                                                   \
+    "distributex predict TASKFILE, or a template: distributex predict "        \
+    "COMMAND ::: ARGUMENT..."
+
 static int read_tasks(struct predicting *d, const char *path,
                       struct dtx_error *err)
 {
@@ -213,6 +220,37 @@ static int read_tasks(struct predicting *d, const char *path,
         rc = dtx_taskfile_parse(path, b.data, b.len, &d->list, &d->graph, err);
     dtx_buf_free(&b);
     return rc;
+}
+
+/* The same from words such as "run" takes. */
+static int read_template(struct predicting *d, const struct dtx_options *o,
+                         struct dtx_error *err)
+{
+    struct dtx_taskfile_more more;
+    int rc;
+
+    if (o->form == DTX_FORM_NONE)
+        return dtx_error_set(err, DTX_EINVAL, "predict: name the tasks: a "
+                             "resume's journal is not read here; " FORM);
+    memset(&more, 0, sizeof(more));
+    rc = dtx_source_read(o, &d->list, &d->graph, &more, err);
+    dtx_buf_free(&more.setup);
+    dtx_buf_free(&more.teardown);
+    return rc;
+}
+
+/* Are these words such as only "run" takes: a template or a job array? Else
+ * options may stand behind the task file, too. */
+static bool is_like_run(int argc, char **argv)
+{
+    int i;
+
+    for (i = 2; i < argc; i++) {
+        if (strncmp(argv[i], ":::", 3) == 0 || strncmp(argv[i], "-a", 2) == 0 ||
+            strncmp(argv[i], "--a", 3) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int prepare(struct predicting *d, const struct dtx_cli_words *w,
@@ -247,7 +285,8 @@ static void predicting_free(struct predicting *d)
     dtx_sizes_destroy(d->sizes);
 }
 
-static int predict(const struct dtx_cli_words *w)
+/* 'o': what "run" would be asked, or NULL: one word, a task file. */
+static int predict(const struct dtx_cli_words *w, const struct dtx_options *o)
 {
     struct dtx_buf out = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
@@ -257,7 +296,8 @@ static int predict(const struct dtx_cli_words *w)
     memset(&d, 0, sizeof(d));
     rc = prepare(&d, w, &err);
     if (rc == DTX_OK) {
-        rc = read_tasks(&d, w->word[0], &err);
+        rc = o ? read_template(&d, o, &err)
+               : read_tasks(&d, w->word[0], &err);
         status = rc == DTX_EPARSE ? DTX_EXIT_TASKFILE : status;
         if (rc == DTX_OK) {
             rc = predict_all(&d);
@@ -278,19 +318,39 @@ static int predict(const struct dtx_cli_words *w)
     return dtx_cmd_fail(status, &err);
 }
 
+static int predict_like_run(int argc, char **argv)
+{
+    struct dtx_cli_words w;
+    struct dtx_options o;
+    bool done = false;
+    int status = dtx_cli_words_run("predict", argc, argv, 2, &w, &done);
+
+    if (done)
+        return status;
+    status = dtx_cli_run_words("predict", FORM, w.word, w.nwords, &o);
+    if (!status) {
+        status = predict(&w, &o);
+        dtx_options_fini(&o);
+    }
+    free(w.word);
+    return status;
+}
+
 int dtx_cmd_predict(int argc, char **argv)
 {
     struct dtx_cli_words w;
     bool done = false;
-    int status = dtx_cli_words("predict", argc, argv, 2, &w, &done);
+    int status;
 
+    if (is_like_run(argc, argv))
+        return predict_like_run(argc, argv);
+    status = dtx_cli_words("predict", argc, argv, 2, &w, &done);
     if (done)
         return status;
     if (w.nwords == 1)
-        status = predict(&w);
+        status = predict(&w, NULL);
     else
-        status = dtx_cmd_usage("predict: one task file: distributex predict "
-                               "TASKFILE");
+        status = dtx_cmd_usage("predict: what is to be predicted? " FORM);
     free(w.word);
     return status;
 }

@@ -17,6 +17,7 @@
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "predict/sizes.h"
+#include "run/program.h"
 #include "task/task.h"
 #include "wire/experience.h"
 
@@ -135,19 +136,25 @@ int dtx_cli_predict_each(struct dtx_predictor *p, struct dtx_sizes *sizes,
                          const struct dtx_tasklist *list, dtx_cli_said_f fn,
                          void *ctx)
 {
-    struct dtx_features f;
+    struct dtx_programs programs = {NULL, 0};
     struct dtx_prediction said;
+    struct dtx_features f;
     uint32_t i;
     int rc = DTX_OK;
 
     for (i = 0; rc == DTX_OK && i < list->ntasks; i++) {
         const struct dtx_task *t = &list->task[i];
+        const char *text = dtx_tasklist_text(list, t);
 
-        dtx_features_of(dtx_tasklist_text(list, t), t->len, NULL,
+        dtx_features_of(text, t->len, NULL,
                         sizes ? dtx_sizes_of : size_on_disk, sizes, &f);
+        if (!sizes)
+            f.mark = dtx_program_mark(&programs, ".", text + f.name_at,
+                                      f.name_len, true, NULL);
         (void)dtx_predictor_ask(p, &f, &said);
         rc = fn(ctx, i, &f, &said);
     }
+    dtx_programs_free(&programs);
     return rc;
 }
 

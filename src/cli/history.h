@@ -39,7 +39,8 @@ int dtx_cli_history_load(const char *dir, struct dtx_predictor *p,
 struct dtx_sizes *dtx_cli_sizes(const struct dtx_cli_words *w, int *rc,
                                 struct dtx_error *err);
 /* Predict each task of a list, in order: fn(ctx, ...) returns 0 to go on. The
- * sizes of files are those of 'sizes', or NULL: of the files themselves. */
+ * sizes of files are those of 'sizes', or NULL: of the files themselves, and
+ * programs are looked at, too. */
 typedef int (*dtx_cli_said_f)(void *ctx, uint32_t task,
                               const struct dtx_features *f,
                               const struct dtx_prediction *said);

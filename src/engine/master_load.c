@@ -24,12 +24,22 @@ static bool widen(float **p, size_t cap)
     return q != NULL;
 }
 
+/* In a float a week's seconds would not be told apart. */
+static bool widen_start(struct dtx_master *m, size_t cap)
+{
+    double *q = realloc(m->start_s, (cap + 1) * sizeof(*q));
+
+    if (q)
+        m->start_s = q;
+    return q != NULL;
+}
+
 bool dtx_master_widen_costs(struct dtx_master *m, size_t cap)
 {
     if (!m->c.cost_s && !m->cost_s)
         return true;
     return widen(&m->cost_s, cap) && widen(&m->need_s, cap) &&
-           widen(&m->start_s, cap);
+           widen_start(m, cap);
 }
 
 static float claim(float seconds)
@@ -51,7 +61,7 @@ void dtx_master_set_costs(struct dtx_master *m, size_t from, size_t to,
     for (i = from; m->cost_s && i < to; i++) {
         m->cost_s[i] = cost ? claim(cost[i - from]) : -1.0f;
         m->need_s[i] = need ? claim_need(need[i - from]) : m->cost_s[i];
-        m->start_s[i] = -1.0f;
+        m->start_s[i] = -1;
     }
 }
 
@@ -114,7 +124,7 @@ bool dtx_master_begin_costs(struct dtx_master *m)
     for (r = 0; r < m->c.nranks; r++)
         dtx_keyheap_remove(&m->low, r);
     if (!widen(&m->need_s, m->cap_tasks) ||
-        !widen(&m->start_s, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
+        !widen_start(m, m->cap_tasks) || !widen(&m->cost_s, m->cap_tasks))
         return false;
     dtx_master_set_costs(m, 0, m->ntasks, NULL, NULL);
     for (r = 0; r < m->c.nranks; r++)
@@ -194,7 +204,7 @@ double dtx_master_elapsed_s(const struct dtx_master *m, uint32_t task)
 {
     if (!m->cost_s || task >= m->ntasks || !(m->start_s[task] >= 0))
         return -1;
-    return dtx_master_now_s(m) - (double)m->start_s[task];
+    return dtx_master_now_s(m) - m->start_s[task];
 }
 
 /* ---- what a rank has ---- */
@@ -209,20 +219,33 @@ double dtx_master_done_s(const struct dtx_rank *k)
     return k->slots ? (k->load_s + k->begun_s) / k->slots : 0;
 }
 
+/* What has not started: what runs for longer than it should takes nothing off
+ * it. */
+static double waiting_s(const struct dtx_rank *k)
+{
+    return fmax(k->load_s - k->running_s, 0);
+}
+
 double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k)
 {
     double s = dtx_master_done_s(k);
 
-    if (m->cost_s) /* else nothing is known of when they began */
-        s -= dtx_master_now_s(m);
-    return s > 0 ? s : 0;
+    if (!m->cost_s) /* nothing is known of when they began */
+        return s > 0 ? s : 0;
+    s -= dtx_master_now_s(m);
+    return fmax(s, k->slots ? waiting_s(k) / k->slots : 0);
 }
 
 void dtx_master_unload(struct dtx_rank *k)
 {
-    k->load_s = k->begun_s = 0;
+    k->load_s = k->begun_s = k->running_s = 0;
     k->running = 0;
     k->next_up = DTX_NO_TASK;
+}
+
+static double weight(const struct dtx_master *m, uint32_t task)
+{
+    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
 }
 
 /* The oldest tasks are taken to have started where there are slots. */
@@ -233,8 +256,9 @@ static void start_next(struct dtx_master *m, struct dtx_rank *k)
 
         if (k->running + cpus > k->slots)
             return;
-        m->start_s[task] = (float)dtx_master_now_s(m);
-        k->begun_s += (double)m->start_s[task] * cpus;
+        m->start_s[task] = dtx_master_now_s(m);
+        k->begun_s += m->start_s[task] * cpus;
+        k->running_s += weight(m, task);
         k->running += cpus;
         k->next_up = m->prev[task];
     }
@@ -248,14 +272,10 @@ static void stop(struct dtx_master *m, struct dtx_rank *k, uint32_t task)
         k->next_up = m->prev[task];
     if (!(m->start_s[task] >= 0))
         return;
-    k->begun_s -= (double)m->start_s[task] * cpus;
+    k->begun_s -= m->start_s[task] * cpus;
+    k->running_s -= weight(m, task);
     k->running -= cpus;
-    m->start_s[task] = -1.0f;
-}
-
-static double weight(const struct dtx_master *m, uint32_t task)
-{
-    return (double)m->est_s[task] * dtx_master_attr(m, task)->cpus;
+    m->start_s[task] = -1;
 }
 
 void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
@@ -283,7 +303,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     m->st.granted++;
     if (!m->cost_s)
         return;
-    m->start_s[task] = -1.0f;
+    m->start_s[task] = -1;
     if (k->next_up == DTX_NO_TASK)
         k->next_up = task;
     start_next(m, k);
@@ -325,7 +345,7 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
     const struct dtx_rank *v = &m->rank[victim];
     const struct dtx_rank *t = &m->rank[thief];
     uint32_t slots = t->slots, task = v->head, n = 0;
-    double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
+    double left = dtx_master_wait_s(m, v) * v->slots;
     double want = dtx_policy_loot_s(left, v->slots / v->slow,
                                     slots / t->slow), sum = 0;
     double worth = dtx_policy_worth_s(way_s, slots);

@@ -137,7 +137,7 @@ void dtx_master_lost_task(struct dtx_master *m, uint32_t task, uint32_t rank,
 
     m->st.lost++;
     if (m->cost_s)
-        m->start_s[task] = -1.0f; /* its rank's books are closed already */
+        m->start_s[task] = -1; /* its rank's books are closed already */
     if (begun)
         dtx_master_record(m, &o, aside);
     if (aside) {

@@ -59,7 +59,7 @@ struct dtx_rank {
      * started, and the sum of when they did, times cpus; seconds given since it
      * came; the oldest that is not taken to have started */
     uint64_t running;
-    double begun_s, given_s;
+    double begun_s, given_s, running_s; /* ... and what those were to take */
     uint32_t next_up;
     uint32_t group;     /* index into dtx_master.group */
     uint32_t thief;     /* for whom the pending YIELD was sent, or NO_RANK */
@@ -172,7 +172,7 @@ struct dtx_master {
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
     float *need_s;       /* with costs: config.need_s, below 0: not known */
-    float *start_s;      /* with costs: taken to have started, seconds since
+    double *start_s;     /* with costs: taken to have started, seconds since
                             START; below 0: not */
     float *est_s;        /* of a granted one: what the grant assumed */
     double ready_s;      /* predicted seconds of those in 'ready' ... */

@@ -74,10 +74,13 @@ static struct dtx_command *make(struct dtx_commands *c, uint64_t key)
 }
 
 void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
-                        uint32_t when)
+                        uint32_t when, uint32_t mark)
 {
     struct dtx_command *e = make(c, key_of(k));
 
+    if (e->mark && mark && mark != e->mark)
+        e->n = 0; /* of another program: that is over */
+    e->mark = mark ? mark : e->mark;
     e->n += e->n < UINT32_MAX;
     e->least = 0;
     e->when = when;

@@ -22,6 +22,7 @@ struct dtx_command {
     float off;     /* and of how far the last was from it */
     float least;   /* seconds after which it was ended by force, never having
                       come to its own end since; 0: it has */
+    uint32_t mark; /* of the program then, 0: not known */
 };
 
 struct dtx_commands {
@@ -37,7 +38,7 @@ void dtx_commands_free(struct dtx_commands *c);
 const struct dtx_command *dtx_commands_find(const struct dtx_commands *c,
                                             struct dtx_key k);
 void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
-                        uint32_t when);
+                        uint32_t when, uint32_t mark);
 /* It was ended by force after so many seconds. */
 void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k,
                       double seconds);

@@ -6,10 +6,12 @@
 
 #include "predict/sample.h"
 
+#define MOST_SECONDS 1e10
 #define POWER_MIN 0.25
 #define POWER_STEP 0.25
 #define POWERS 12
 #define REFINE 3
+#define ENOUGH 8u   /* samples of a program that has changed */
 #define USED 128u /* samples a fit looks at, from all parts of the window */
 
 /* The argument itself, from its logarithm (features.c: log1p). */
@@ -93,27 +95,40 @@ static void try_feature(struct dtx_curve *best, uint32_t feature,
         *best = mine;
 }
 
-void dtx_curve_train(struct dtx_curve *c, const struct dtx_sample *s,
-                     uint32_t n)
+/* The samples to look at. */
+static uint32_t choose(const struct dtx_sample *s, uint32_t n, uint32_t mark,
+                       const struct dtx_sample *out[USED])
 {
-    double u[USED], r[USED];
-    uint32_t f, i, all = n;
+    uint32_t looked = dtx_spread(n, USED), used = 0, i;
 
-    n = dtx_spread(all, USED);
+    for (i = 0; i < looked; i++) {
+        out[used] = &s[dtx_spread_at(n, USED, i)];
+        used += mark == 0 || out[used]->mark == mark;
+    }
+    return mark && used < ENOUGH ? choose(s, n, 0, out) : used;
+}
+
+void dtx_curve_train(struct dtx_curve *c, const struct dtx_sample *s,
+                     uint32_t n, uint32_t mark)
+{
+    const struct dtx_sample *one[USED];
+    double u[USED], r[USED];
+    uint32_t f, i;
+
+    n = choose(s, n, mark, one);
     *c = (struct dtx_curve){.error = HUGE_VAL};
     if (n < 4)
         return;
     for (f = 0; f < DTX_FEATURE_NUMBERS; f++) {
-        float lo = s[0].x[f], hi = lo;
+        float lo = one[0]->x[f], hi = lo;
 
         for (i = 0; i < n; i++) {
-            const struct dtx_sample *one = &s[dtx_spread_at(all, USED, i)];
-            float x = one->x[f];
+            float x = one[i]->x[f];
 
             lo = x < lo ? x : lo;
             hi = x > hi ? x : hi;
             u[i] = log(fmax(raw(x), 1e-9));
-            r[i] = exp(-(double)one->y);
+            r[i] = exp(-(double)one[i]->y);
         }
         if (f != 1 && hi > lo && lo >= 0)
             try_feature(c, f, u, r, n);
@@ -125,5 +140,7 @@ double dtx_curve_value(const struct dtx_curve *c, const struct dtx_sample *s)
 {
     double x = fmax(raw(s->x[c->feature]), 1e-9);
 
-    return log(fmax(c->constant + c->factor * exp(c->power * log(x)), 1e-9));
+    double t = c->constant + c->factor * exp(fmin(c->power * log(x), 600));
+
+    return log(fmin(fmax(t, 1e-9), MOST_SECONDS));
 }

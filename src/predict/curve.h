@@ -24,8 +24,9 @@ struct dtx_curve {
     double error; /* root of the mean squared relative error */
 };
 
+/* 'mark', unless 0: only of this program, where that is enough. */
 void dtx_curve_train(struct dtx_curve *c, const struct dtx_sample *s,
-                     uint32_t n);
+                     uint32_t n, uint32_t mark);
 /* The logarithm of the seconds. */
 double dtx_curve_value(const struct dtx_curve *c, const struct dtx_sample *s);
 

@@ -64,6 +64,14 @@ uint32_t dtx_features_host(const char *host)
     return host && *host ? hash_word(host, strlen(host)) : 0;
 }
 
+uint32_t dtx_features_mark(int64_t mtime_ns, int64_t bytes)
+{
+    int64_t v[2] = {mtime_ns, bytes};
+    struct dtx_key k = dtx_hash128(v, sizeof(v), 6);
+
+    return (uint32_t)k.lo ? (uint32_t)k.lo : 1;
+}
+
 /* ---- the template ---- */
 
 static void put(struct scan *s, const char *text, size_t len)
@@ -303,7 +311,8 @@ static bool is_carrier(const char *p, size_t len)
     return false;
 }
 
-static void put_program(struct scan *s, const char **at, const char *end)
+static void put_program(struct scan *s, const char *command, const char **at,
+                        const char *end)
 {
     const char *p, *base;
     size_t len, n;
@@ -319,6 +328,10 @@ static void put_program(struct scan *s, const char **at, const char *end)
             put(s, " ", 1);
         put(s, base, n);
         first = false;
+        if (base[0] != '-' && p + len - command < UINT16_MAX) {
+            s->f->name_at = (uint16_t)(p - command);
+            s->f->name_len = (uint16_t)len;
+        }
         if (base[0] != '-' && !is_carrier(base, n))
             break;
     }
@@ -342,7 +355,7 @@ void dtx_features_of(const char *command, size_t len, const char *host,
     s.ctx = ctx;
     s.key = UINT64_C(0xcbf29ce484222325);
     s.nx = FIRST_FREE;
-    put_program(&s, &at, end);
+    put_program(&s, command, &at, end);
     while (next_word(&at, end, &p, &n)) {
         if (n == 0 || flag(&s, p, n))
             continue;

@@ -38,6 +38,9 @@ struct dtx_features {
     float x[DTX_FEATURE_NUMBERS]; /* x[0]: all files together, x[1]: words */
     uint32_t word[DTX_FEATURE_WORDS]; /* 0 = there is none */
     uint32_t host;                /* hash of where it runs, 0 = not known */
+    uint32_t mark;                /* of the program's file, 0 = not known; by
+                                     the caller: dtx_features_mark */
+    uint16_t name_at, name_len;   /* where the command names that file */
     uint16_t program_len;         /* of 'text' */
     char text[DTX_FEATURE_TEMPLATE]; /* the template, cut to fit */
 };
@@ -47,6 +50,8 @@ void dtx_features_of(const char *command, size_t len, const char *host,
                      dtx_size_of_f size_of, void *ctx,
                      struct dtx_features *out);
 uint32_t dtx_features_host(const char *host); /* NULL or "": 0 */
+/* Of a program's file, as it was last changed: never 0. */
+uint32_t dtx_features_mark(int64_t mtime_ns, int64_t bytes);
 
 #define DTX_CALL_FEATURES 8u /* numbers that a program may give with a call */
 

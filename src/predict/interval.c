@@ -103,6 +103,17 @@ void dtx_interval_learn(struct dtx_interval *v, double low, double high,
     dtx_interval_put(v, (float)error);
 }
 
+void dtx_interval_fade(struct dtx_interval *v)
+{
+    struct dtx_interval was = *v;
+    uint32_t n = held(&was), keep = n < FEW ? n : FEW, i;
+
+    memset(v, 0, sizeof(*v));
+    for (i = 0; i < keep; i++)
+        dtx_interval_put(v, was.error[(was.n - keep + i) %
+                                      DTX_INTERVAL_ERRORS]);
+}
+
 void dtx_interval_merge(struct dtx_interval *into,
                         const struct dtx_interval *from)
 {

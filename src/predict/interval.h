@@ -35,6 +35,8 @@ void dtx_interval_learn(struct dtx_interval *v, double low, double high,
                         double error);
 /* An error alone, as of an interval that was not looked at. */
 void dtx_interval_put(struct dtx_interval *v, float error);
+/* Only the last few errors count from now on. */
+void dtx_interval_fade(struct dtx_interval *v);
 void dtx_interval_merge(struct dtx_interval *into,
                         const struct dtx_interval *from);
 

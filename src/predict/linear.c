@@ -190,6 +190,18 @@ double dtx_linear_bounded(const struct dtx_linear *l, const float *x,
                 (double)l->high[N] + room);
 }
 
+void dtx_linear_fade(struct dtx_linear *l, double weight)
+{
+    double w = l->moment[0];
+    uint32_t i;
+
+    if (w <= weight)
+        return;
+    for (i = 0; i < DTX_LINEAR_MOMENTS; i++)
+        l->moment[i] *= weight / w;
+    l->solved = 0;
+}
+
 void dtx_linear_merge(struct dtx_linear *into, const struct dtx_linear *from)
 {
     double w = into->moment[0] + from->moment[0];

@@ -42,6 +42,8 @@ double dtx_linear_value(const struct dtx_linear *l, const float *x);
  * by no more than the features are beyond theirs, and at most by e^3.6. */
 double dtx_linear_bounded(const struct dtx_linear *l, const float *x,
                           bool reach);
+/* All before counts for 'weight' outcomes at most. */
+void dtx_linear_fade(struct dtx_linear *l, double weight);
 /* Add what another has learned. */
 void dtx_linear_merge(struct dtx_linear *into, const struct dtx_linear *from);
 /* How much of y the feature explains alone: the squared correlation. */

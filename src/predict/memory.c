@@ -22,6 +22,8 @@ _Static_assert((int)DTX_EXPERTS <= (int)DTX_MIX_MAX, "the experts fit");
 
 #define SAVED DTX_WINDOW /* samples of a class */
 #define HUGE_SUM 1e30
+#define MOST_OUTCOMES (UINT64_C(1) << 48) /* of a class */
+#define MOST_LOG 1e3f /* of a difference of logarithms */
 
 /* ---- into rows ---- */
 
@@ -32,6 +34,7 @@ static void save_sample(const struct dtx_sample *s, struct dtx_exp_sample *r)
     memcpy(r->x, s->x, sizeof(r->x));
     memcpy(r->word, s->word, sizeof(r->word));
     r->host = s->host;
+    r->mark = s->mark;
     r->exact = s->exact;
 }
 
@@ -66,6 +69,11 @@ static void save_parts(const struct dtx_model *m, struct dtx_exp_class *r)
         r->error[i] = m->interval.error[(n - held + i) % DTX_INTERVAL_ERRORS];
     r->nerrors = held;
     r->alpha = m->interval.alpha;
+    r->mark = m->marks.mark;
+    r->former = m->marks.former;
+    r->fresh = m->marks.fresh;
+    r->shift = m->marks.shift;
+    r->shifts = m->marks.shifts;
 }
 
 static void save_model(const struct dtx_model *m, const char *name,
@@ -97,7 +105,7 @@ static void save_commands(const struct dtx_commands *c,
 
         if (k->key)
             e->command[e->ncommands++] = (struct dtx_exp_command){
-                k->key, k->when, k->n, k->y, k->off, k->least};
+                k->key, k->when, k->n, k->y, k->off, k->least, k->mark};
     }
 }
 
@@ -142,6 +150,17 @@ static bool sane_floats(const float *v, uint32_t n)
     return true;
 }
 
+static bool sane_logs(const float *v, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (!(fabsf(v[i]) < MOST_LOG))
+            return false;
+    }
+    return true;
+}
+
 static bool sane_moments(const struct dtx_exp_class *r)
 {
     uint32_t i;
@@ -161,6 +180,7 @@ static bool makes_sense(const struct dtx_exp_class *r,
     if (r->grain > DTX_GRAIN_ALL || r->window_len > SAVED ||
         r->window_at > e->nsamples ||
         r->window_len > e->nsamples - r->window_at || r->n < r->window_len ||
+        r->n > MOST_OUTCOMES ||
         r->dims > DTX_LINEAR_MAX || r->nerrors > DTX_INTERVAL_ERRORS ||
         r->sketch_scale < 0 || r->sketch_scale > 30 ||
         r->sketch_base < -(1 << 24) || r->sketch_base > 1 << 24 ||
@@ -172,13 +192,14 @@ static bool makes_sense(const struct dtx_exp_class *r,
     }
     return sane_moments(r) && sane_floats(r->low, DTX_EXP_NUMBERS + 1) &&
            sane_floats(r->high, DTX_EXP_NUMBERS + 1) &&
-           sane_floats(r->error, DTX_EXP_ERRORS) &&
+           sane_logs(r->error, DTX_EXP_ERRORS) &&
            sane_floats(r->loss, DTX_EXP_EXPERTS) &&
            sane_floats(r->loss_count, DTX_EXP_EXPERTS) &&
-           sane_floats(r->host_drift, DTX_EXP_HOSTS) &&
+           sane_logs(r->host_drift, DTX_EXP_HOSTS) &&
            sane_floats(r->host_count, DTX_EXP_HOSTS) && r->scale >= 0 &&
-           sane((double)r->scale) && sane((double)r->mean) &&
-           sane((double)r->drift) && fabsf(r->alpha) < 1;
+           sane((double)r->scale) && sane_logs(&r->mean, 1) &&
+           sane_logs(&r->drift, 1) && fabsf(r->alpha) < 1 &&
+           fabsf(r->shift) <= 3 && r->shifts >= 0 && r->shifts < 100;
 }
 
 static void load_parts(const struct dtx_exp_class *r, struct dtx_model *m)
@@ -206,6 +227,8 @@ static void load_parts(const struct dtx_exp_class *r, struct dtx_model *m)
     for (i = 0; i < r->nerrors; i++)
         dtx_interval_put(&m->interval, r->error[i]);
     m->interval.alpha = r->alpha;
+    m->marks = (struct dtx_marks){r->mark, r->former, r->fresh, r->shift,
+                                  r->shifts};
 }
 
 /* False when a sample makes no sense. */
@@ -227,6 +250,7 @@ static bool load_samples(const struct dtx_exp_class *r,
         memcpy(s->x, from[i].x, sizeof(s->x));
         memcpy(s->word, from[i].word, sizeof(s->word));
         s->host = from[i].host;
+        s->mark = from[i].mark;
         s->exact = from[i].exact;
     }
     return true;
@@ -268,7 +292,7 @@ int dtx_predictor_load(struct dtx_predictor *p, const struct dtx_experience *e,
     for (i = 0; rc == DTX_OK && i < e->ncommands; i++) {
         const struct dtx_exp_command *k = &e->command[i];
         struct dtx_command c = {k->key, k->when + (uint32_t)p->outcomes, k->n,
-                                k->y, k->off, k->least};
+                                k->y, k->off, k->least, k->mark};
 
         if (k->key && fabsf(k->y) < 100 && fabsf(k->off) < 1e3f && k->n > 0 &&
             k->least >= 0 && k->least <= 1e9f)

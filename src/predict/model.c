@@ -24,6 +24,7 @@
 #define RECENTS (DTX_WINDOW / 2) /* of the window, at least */
 #define SAMPLED (DTX_WINDOW / 4) /* of all before: kept when it is full */
 #define PROGRAM_WINDOW 16u
+#define ANOTHER 2.0     /* doubt of what another program took */
 
 static const double prior[DTX_EXPERTS] = {
 #define EXPERT_PRIOR(name, prior, help) prior,
@@ -86,6 +87,7 @@ static void measure(struct dtx_model *m)
         t->word_at[t->words++] = (uint8_t)i;
     }
     t->host = 0.1f;
+    t->mark = 0.3f;
     t->age = 0.3f / DTX_WINDOW;
 }
 
@@ -127,10 +129,12 @@ static void train(struct dtx_model *m)
 
     dtx_rng_seed(&rng, m->n);
     measure(m);
-    dtx_curve_train(&m->curve, m->window, m->len);
+    dtx_curve_train(&m->curve, m->window, m->len, m->marks.mark);
     times = train_trees(m, &rng);
     dtx_linear_solve(&m->linear);
     dtx_fair_judge(m);
+    if (m->marks.former && m->marks.fresh < DTX_MARK_SETTLED)
+        m->drift = 0; /* the trees know by now */
     m->trainings++;
     m->trained = 0;
     m->credit = -TRAIN_SECONDS * m->len * (times - 1);
@@ -140,7 +144,8 @@ static void train(struct dtx_model *m)
  * less the more is known. */
 static bool is_due(const struct dtx_model *m)
 {
-    uint64_t pause = m->n / 8 < PAUSE_MAX ? m->n / 8 : PAUSE_MAX;
+    uint64_t news = m->marks.former ? m->marks.fresh : m->n;
+    uint64_t pause = news / 8 < PAUSE_MAX ? news / 8 : PAUSE_MAX;
 
     if (m->grain != DTX_GRAIN_CLASS || m->len < FIRST_TRAIN)
         return false;
@@ -295,6 +300,8 @@ static double mixed(struct dtx_model *m, struct dtx_says *says)
         error[i] = blend(m, i, says, error[i]);
         if (!can_reach(i))
             error[i] *= doubt;
+        if (i == DTX_EXPERT_REPEAT && !isnan(says->moved))
+            error[i] *= 1 + ANOTHER / (1 + (double)m->marks.shifts);
     }
     value = dtx_mix_value(&m->mix, says->say, error, DTX_EXPERTS);
     says->error = says->stray > 0 ? expected(m, says->say, error) : 0;
@@ -329,6 +336,7 @@ static void conclude(struct dtx_model *m, const struct dtx_sample *at,
     out->stray = dtx_fair_stray(m, at);
     out->unjudged = out->stray > 0 && out->beyond <= 0 &&
                     beyond(m, at, m->fair.low, m->fair.high) > 0;
+    out->width = dtx_mark_width(&m->marks, at->mark);
     out->value = mixed(m, out);
     out->untried = !isnan(out->say[DTX_EXPERT_REPEAT]) &&
                    m->mix.share[DTX_EXPERT_REPEAT] > 0.5f &&
@@ -336,7 +344,8 @@ static void conclude(struct dtx_model *m, const struct dtx_sample *at,
 }
 
 void dtx_model_ask(struct dtx_model *m, const struct dtx_sample *s,
-                   double repeat, double wider, struct dtx_says *out)
+                   double repeat, bool old, double wider,
+                   struct dtx_says *out)
 {
     struct dtx_sample at = *s;
     double *say = out->say;
@@ -348,6 +357,9 @@ void dtx_model_ask(struct dtx_model *m, const struct dtx_sample *s,
     if (is_due(m))
         train(m);
     say[DTX_EXPERT_REPEAT] = repeat;
+    out->moved = NAN;
+    if (old)
+        say[DTX_EXPERT_REPEAT] += out->moved = (double)m->marks.shift;
     say[DTX_EXPERT_WIDER] = wider;
     if (m->n > 0)
         say[DTX_EXPERT_MEDIAN] = dtx_sketch_quantile(&m->sketch, 0.5);
@@ -376,9 +388,10 @@ static void learn_drift(struct dtx_model *m, const struct dtx_sample *s,
                         double off)
 {
     struct dtx_host_speed *h = find_host(m, s->host);
+    float fresh = m->marks.former ? 1 / (float)(m->marks.fresh + 1) : 0;
 
     off = fmin(fmax(off, -1), 1);
-    m->drift += DRIFT * ((float)off - m->drift);
+    m->drift += fmaxf(DRIFT, fresh) * ((float)off - m->drift);
     if (s->host == 0)
         return;
     if (!h) {
@@ -464,6 +477,10 @@ bool dtx_model_learn(struct dtx_model *m, const struct dtx_sample *s,
 
     if (m->grain != DTX_GRAIN_ALL && !append(m, s, (uint32_t)m->n))
         return false;
+    dtx_mark_note(m, s->mark);
+    if (!isnan(says->moved))
+        dtx_mark_shift(&m->marks, y - (says->say[DTX_EXPERT_REPEAT] -
+                                       says->moved));
     dtx_mix_learn(&m->mix, says->say, DTX_EXPERTS, y);
     if (!isnan(says->say[DTX_EXPERT_TREES]))
         learn_drift(m, s, y - says->say[DTX_EXPERT_TREES]);
@@ -503,6 +520,7 @@ bool dtx_model_merge(struct dtx_model *into, const struct dtx_model *from)
 
     if (from->n == 0)
         return true;
+    dtx_mark_merge(into, from);
     for (i = 0; i < from->len; i++) {
         const struct dtx_sample *s = &from->window[i];
         uint32_t when = s->when < from->n ? s->when : (uint32_t)from->n - 1;

@@ -17,6 +17,7 @@
 #include "predict/fair.h"
 #include "predict/interval.h"
 #include "predict/linear.h"
+#include "predict/mark.h"
 #include "predict/mix.h"
 #include "predict/nearest.h"
 #include "predict/sample.h"
@@ -78,6 +79,7 @@ struct dtx_model {
     struct dtx_mix mix;
     struct dtx_interval interval;
     struct dtx_fair fair;
+    struct dtx_marks marks;
 };
 
 /* What the experts say of one task. */
@@ -85,6 +87,9 @@ struct dtx_says {
     double say[DTX_EXPERTS]; /* logarithms; NAN: nothing */
     double beyond;           /* how far outside of what was seen */
     double stray;            /* how unlike the last ones; see fair.h */
+    double moved;            /* what was added to REPEAT: it is of another
+                                program; NAN: it is not */
+    double width;            /* times the interval */
     bool untried;            /* what the same command took, for the first
                                 times */
     bool unjudged;           /* outside of what fair errors were taken of */
@@ -97,9 +102,11 @@ struct dtx_says {
 void dtx_model_init(struct dtx_model *m, enum dtx_grain grain);
 void dtx_model_fini(struct dtx_model *m);
 /* 'wider' and 'repeat' are what the wider class and the same command before
- * say, or NAN. Trains first what is due. */
+ * say, or NAN; 'old': when the program was another one. Trains first what is
+ * due. */
 void dtx_model_ask(struct dtx_model *m, const struct dtx_sample *s,
-                   double repeat, double wider, struct dtx_says *out);
+                   double repeat, bool old, double wider,
+                   struct dtx_says *out);
 /* 'says' is what _ask said of this very sample before its y was known. False
  * when out of memory: nothing was learned. */
 bool dtx_model_learn(struct dtx_model *m, const struct dtx_sample *s,

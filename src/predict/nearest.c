@@ -53,8 +53,9 @@ static uint32_t find(const struct dtx_metric *m, const struct dtx_sample *s,
         float d = m->age * (float)(at->when - s[i].when);
         uint32_t k;
 
-        d = distance(m, &s[i], at, d + (s[i].host != at->host ? m->host : 0),
-                     enough);
+        d += s[i].host != at->host ? m->host : 0;
+        d += s[i].mark != at->mark ? m->mark : 0;
+        d = distance(m, &s[i], at, d, enough);
         if (d >= enough || i == but)
             continue;
         k = found < NEIGHBOURS ? found++ : NEIGHBOURS - 1;

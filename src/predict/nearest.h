@@ -21,7 +21,7 @@ struct dtx_metric {
     uint32_t numbers, words;           /* how many */
     float number[DTX_FEATURE_NUMBERS]; /* factor of a squared difference */
     float word[DTX_FEATURE_WORDS];     /* cost of being different */
-    float host;
+    float host, mark;
     float age;                         /* per outcome */
 };
 

@@ -12,6 +12,10 @@
 
 #define LEAST_SECONDS 1e-4 /* less cannot be told from nothing */
 #define MOST_SECONDS 1e9
+#define LEAST_VALUE (-12.0) /* logarithms that are believed ... */
+#define MOST_VALUE 24.0
+#define MOST_OFF 12.0       /* ... and how far off they may be */
+#define CHANGED 0.1 /* and as much more: a program that has changed */
 #define TWICE_NOISY 1.414 /* what was seen once has its own noise, too */
 #define WIDTH 2.1 /* of nine in ten, by the mean error: normal ones */
 
@@ -39,7 +43,8 @@ struct dtx_predictor *dtx_predictor_create(size_t bytes)
         free(p);
         return NULL;
     }
-    p->limit = bytes - commands * sizeof(struct dtx_command);
+    if (bytes > commands * sizeof(struct dtx_command))
+        p->limit = bytes - commands * sizeof(struct dtx_command);
     dtx_model_init(&p->all, DTX_GRAIN_ALL);
     return p;
 }
@@ -77,6 +82,7 @@ static void make_samples(const struct dtx_features *f, struct levels *v)
     v->wide.x[0] = f->x[0];
     v->wide.x[1] = f->x[1];
     v->wide.host = f->host;
+    v->wide.mark = v->fine.mark = f->mark;
 }
 
 /* What the narrowest one says that has anything to say. */
@@ -95,7 +101,13 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         wider = own;
         own = &v->class->model.interval;
     }
+    if (!isnan(v->value))
+        v->value = fmin(fmax(v->value, LEAST_VALUE), MOST_VALUE);
     dtx_interval_bounds(own, wider, &v->low, &v->high);
+    if (v->class && v->class_says.width > 1) {
+        v->low = v->low * v->class_says.width - CHANGED;
+        v->high = v->high * v->class_says.width + CHANGED;
+    }
     if (v->class && v->class_says.untried) {
         v->low *= TWICE_NOISY;
         v->high *= TWICE_NOISY;
@@ -110,24 +122,29 @@ static void settle(struct dtx_predictor *p, struct levels *v)
         v->low *= 1 + fmin(v->class_says.beyond, 3);
         v->high *= 1 + fmin(v->class_says.beyond, 3);
     }
+    v->low = fmax(v->low, -MOST_OFF);
+    v->high = fmin(v->high, MOST_OFF);
 }
 
 static void ask(struct dtx_predictor *p, const struct dtx_features *f,
                 struct levels *v)
 {
     double repeat;
+    bool old;
 
     make_samples(f, v);
     v->program = dtx_classes_find(&p->classes, f->program_key ^ 2);
     v->class = dtx_classes_find(&p->classes, f->class_key);
     v->command = dtx_commands_find(&p->commands, f->exact);
     repeat = v->command ? (double)v->command->y : NAN;
-    dtx_model_ask(&p->all, &v->wide, NAN, NAN, &v->all_says);
+    old = v->command && f->mark && v->command->mark &&
+          f->mark != v->command->mark;
+    dtx_model_ask(&p->all, &v->wide, NAN, false, NAN, &v->all_says);
     if (v->program)
-        dtx_model_ask(&v->program->model, &v->wide, NAN, v->all_says.value,
-                      &v->program_says);
+        dtx_model_ask(&v->program->model, &v->wide, NAN, false,
+                      v->all_says.value, &v->program_says);
     if (v->class)
-        dtx_model_ask(&v->class->model, &v->fine, repeat,
+        dtx_model_ask(&v->class->model, &v->fine, repeat, old,
                       v->program ? v->program_says.value : NAN,
                       &v->class_says);
     settle(p, v);
@@ -197,7 +214,7 @@ static void no_says(struct dtx_says *s)
     memset(s, 0, sizeof(*s));
     for (i = 0; i < DTX_EXPERTS; i++)
         s->say[i] = NAN;
-    s->value = NAN;
+    s->value = s->moved = NAN;
 }
 
 /* Whose interval it was, and whose errors are to be counted. */
@@ -242,7 +259,8 @@ static int teach(struct dtx_predictor *p, const struct dtx_features *f,
     else if (spoke == DTX_BASIS_ALL)
         count_error(&p->all.interval, v, y, foreign);
     p->outcomes++;
-    dtx_commands_learn(&p->commands, f->exact, y, (uint32_t)p->outcomes);
+    dtx_commands_learn(&p->commands, f->exact, y, (uint32_t)p->outcomes,
+                       f->mark);
     dtx_classes_settle(&p->classes, program, p->limit);
     dtx_classes_settle(&p->classes, class, p->limit);
     return DTX_OK;

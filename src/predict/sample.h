@@ -13,6 +13,7 @@ struct dtx_sample {
     float x[DTX_FEATURE_NUMBERS];
     uint32_t word[DTX_FEATURE_WORDS];
     uint32_t host;
+    uint32_t mark;   /* of the program, 0: not known */
     uint32_t exact;  /* of the hash of the command: enough to tell within a
                         class */
 };

@@ -78,6 +78,8 @@ void dtx_sketch_add(struct dtx_sketch *s, double y, uint32_t times)
         coarsen(s);
         b = bucket(s, y);
     }
+    if (times > UINT32_MAX - s->count[b - s->base])
+        times = UINT32_MAX - s->count[b - s->base]; /* full */
     s->count[b - s->base] += times;
     s->n += times;
 }
@@ -95,6 +97,25 @@ double dtx_sketch_quantile(const struct dtx_sketch *s, double q)
         seen += c;
     }
     return 0;
+}
+
+void dtx_sketch_fade(struct dtx_sketch *s, double weight)
+{
+    double all = (double)s->n, seen = 0;
+    uint64_t kept = 0;
+    uint32_t i;
+
+    if (all <= weight)
+        return;
+    for (i = 0; i < DTX_SKETCH_BUCKETS; i++) {
+        uint64_t upto; /* so many of this bucket and those before stay */
+
+        seen += s->count[i];
+        upto = (uint64_t)floor(seen / all * weight + 0.5);
+        s->count[i] = (uint32_t)(upto - kept);
+        kept = upto;
+    }
+    s->n = kept;
 }
 
 void dtx_sketch_merge(struct dtx_sketch *into, const struct dtx_sketch *from)

@@ -26,6 +26,8 @@ struct dtx_sketch {
 void dtx_sketch_add(struct dtx_sketch *s, double y, uint32_t times);
 /* The logarithm below which the share 'q' lies; 0 when it is empty. */
 double dtx_sketch_quantile(const struct dtx_sketch *s, double q);
+/* What it holds counts for about 'weight' from now on, where it is more. */
+void dtx_sketch_fade(struct dtx_sketch *s, double weight);
 void dtx_sketch_merge(struct dtx_sketch *into, const struct dtx_sketch *from);
 
 #endif

@@ -17,7 +17,8 @@
 /* Features by number: numbers, then words, then these. */
 #define F_WORD DTX_FEATURE_NUMBERS
 #define F_HOST (F_WORD + DTX_FEATURE_WORDS)
-#define F_AGE (F_HOST + 1)
+#define F_MARK (F_HOST + 1)
+#define F_AGE (F_MARK + 1)
 #define F_COUNT (F_AGE + 1)
 #define F_LEAF 255
 
@@ -60,12 +61,12 @@ struct cut {
 
 static uint32_t word_of(const struct dtx_sample *s, uint32_t f)
 {
-    return f == F_HOST ? s->host : s->word[f - F_WORD];
+    return f == F_HOST ? s->host : f == F_MARK ? s->mark : s->word[f - F_WORD];
 }
 
 static bool is_word(uint32_t f)
 {
-    return f >= F_WORD && f <= F_HOST;
+    return f >= F_WORD && f <= F_MARK;
 }
 
 static float number_of(const struct dtx_sample *s, uint32_t f)

@@ -5,8 +5,8 @@
  * Learning 63 (2006).  A node tries a few features, each with one random cut,
  * and takes the cut that explains most variance; so it learns by itself which
  * arguments matter, numbers and words alike, and a cliff costs it nothing.
- * Host and age are features, too.  Between two trainings leaves follow what
- * falls into them.
+ * Host, age and the mark of the program are features, too.  Between two
+ * trainings leaves follow what falls into them.
  */
 #ifndef DTX_PREDICT_TREES_H
 #define DTX_PREDICT_TREES_H

@@ -53,6 +53,8 @@ struct dtx_job {
     const char *source; /* what that is called */
     struct dtx_carrier *carrier; /* live, resumed: what earlier sessions did */
     uint8_t *prior;     /* enum dtx_prior per task, or NULL */
+    bool no_look;       /* predict without sizes of files and marks of programs:
+                           set by the owner */
     uint16_t *attempts; /* per task, or NULL */
     uint8_t *losses;    /* the same: see dtx_master_config */
     uint32_t widest;      /* most cpus any task asks for */

@@ -20,6 +20,7 @@
 #include "predict/predictor.h"
 #include "run/job.h"
 #include "run/learn_state.h"
+#include "run/program.h"
 #include "wire/experience.h"
 
 #define ASK_NS (DTX_SEC_NS / 2)        /* to predict with, and ... */
@@ -65,7 +66,7 @@ static int64_t size_of(void *ctx, const char *name, size_t len)
     struct stat st;
     int n, rc;
 
-    if (!dtx_learn_may_look(k->l))
+    if (k->l->job->no_look || !dtx_learn_may_look(k->l))
         return -1;
     if (name[0] == '/')
         n = snprintf(path, sizeof(path), "%.*s", (int)len, name);
@@ -83,6 +84,23 @@ static int64_t size_of(void *ctx, const char *name, size_t len)
     return st.st_size;
 }
 
+/* The program's, asked once in a job, with the time that sizes have. */
+static uint32_t mark_of(struct dtx_learn *l, const char *cwd,
+                        const char *command, const struct dtx_features *f)
+{
+    int64_t begun = dtx_clock_mono_ns();
+    bool asked = false;
+    uint32_t mark;
+
+    if (l->job->no_look)
+        return 0;
+    mark = dtx_program_mark(&l->programs, cwd, command + f->name_at,
+                            f->name_len, dtx_learn_may_look(l), &asked);
+    if (asked)
+        l->sizes_ns += dtx_clock_mono_ns() - begun;
+    return mark;
+}
+
 void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *text,
                         const char *host, int64_t before_ns, bool sizes,
                         struct dtx_features *f)
@@ -95,6 +113,7 @@ void dtx_learn_features(struct dtx_learn *l, uint32_t task, const char *text,
 
     dtx_features_of(text ? text : dtx_tasklist_text(list, t), t->len, host,
                     sizes ? size_of : NULL, &k, f);
+    f->mark = mark_of(l, k.cwd, text ? text : dtx_tasklist_text(list, t), f);
 }
 
 /* ---- the beginning ---- */
@@ -467,6 +486,7 @@ void dtx_learn_destroy(struct dtx_learn *l)
     dtx_learn_drop(l);
     free(l->said);
     dtx_experience_free(&l->rows);
+    dtx_programs_free(&l->programs);
     dtx_predictor_destroy(l->p);
     dtx_predictor_destroy(l->own);
     free(l->cost);

@@ -85,6 +85,7 @@ static void learn_from(struct dtx_learn *l, const struct dtx_learn_waiting *w,
     struct dtx_features f;
     int rc = DTX_OK;
 
+    dtx_predictor_stopped(l->p, o->task);
     dtx_learn_features(l, o->task, w->text, w->host, o->start_ns, !brief, &f);
     if (!brief)
         rc = dtx_predictor_replay(l->p, &f, seconds, !ok, &said);

@@ -15,6 +15,7 @@
 
 #include "predict/predictor.h"
 #include "run/learn.h"
+#include "run/program.h"
 #include "store/history.h"
 #include "wire/experience.h"
 
@@ -67,6 +68,7 @@ struct dtx_learn {
     float *began;              /* seconds since the job began, likewise */
     float *took;               /* of each task, below 0: not known; or NULL */
     struct dtx_learn_score score;
+    struct dtx_programs programs; /* and when they were changed */
     int64_t begin_ns, sizes_ns; /* time spent on sizes */
     int64_t checkpoint_ns;
     uint64_t saved;            /* outcomes, when last written */

@@ -79,6 +79,7 @@ struct dtx_options {
     bool quiet;             /* -q: no summary, no warnings */
     bool verbose;           /* -v */
     bool line_buffer;       /* show lines while their task runs */
+    bool no_look;           /* --no-look: predict without sizes and marks */
     bool no_output;         /* --no-show: outputs go to out/ only, not to
                                stdout */
     enum dtx_keep keep;     /* --keep-outputs all|failed|none */

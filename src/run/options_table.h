@@ -62,6 +62,9 @@
       "predicted to take longest start first; see 'distributex history' "      \
       "(default: none; a line \"history = DIR\" in the configuration file is " \
       "for all jobs)")                                                         \
+    X("no-look", 0, FLAG, AT(no_look), NULL, 0, 0, NULL,                       \
+      "with --history: ask the file system neither for the sizes of files "    \
+      "that commands name nor when their programs were changed")               \
     X("equal-speeds", 0, FLAG, AT(equal_speeds), NULL, 0, 0, NULL,             \
       "give all ranks alike; without this, one whose tasks are seen to take "  \
       "longer than predicted, beside the others', gets that much less, and is "\

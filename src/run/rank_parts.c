@@ -407,6 +407,7 @@ static int begin_learning(struct dtx_rank_life *r, struct dtx_master_config *c,
 {
     const float *low, *high;
 
+    r->job.no_look = r->o->no_look;
     if (dtx_learn_begin(r->o->history, &r->job, &r->learn, err))
         return err->code;
     dtx_learn_bounds(r->learn, &low, &high);

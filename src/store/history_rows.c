@@ -59,6 +59,11 @@ static const struct dtx_h5_column dtx_exp_class_column[] = {
     COLUMN(dtx_exp_class, error, F32, DTX_EXP_ERRORS),
     COLUMN(dtx_exp_class, nerrors, U32, 1),
     COLUMN(dtx_exp_class, alpha, F32, 1),
+    COLUMN(dtx_exp_class, mark, U32, 1),
+    COLUMN(dtx_exp_class, former, U32, 1),
+    COLUMN(dtx_exp_class, fresh, U32, 1),
+    COLUMN(dtx_exp_class, shift, F32, 1),
+    COLUMN(dtx_exp_class, shifts, F32, 1),
 };
 TABLE(dtx_history_classes, "classes", dtx_exp_class);
 
@@ -68,6 +73,7 @@ static const struct dtx_h5_column dtx_exp_sample_column[] = {
     COLUMN(dtx_exp_sample, x, F32, DTX_EXP_NUMBERS),
     COLUMN(dtx_exp_sample, word, U32, DTX_EXP_WORDS),
     COLUMN(dtx_exp_sample, host, U32, 1),
+    COLUMN(dtx_exp_sample, mark, U32, 1),
     COLUMN(dtx_exp_sample, exact, U32, 1),
 };
 TABLE(dtx_history_samples, "samples", dtx_exp_sample);
@@ -79,6 +85,7 @@ static const struct dtx_h5_column dtx_exp_command_column[] = {
     COLUMN(dtx_exp_command, y, F32, 1),
     COLUMN(dtx_exp_command, off, F32, 1),
     COLUMN(dtx_exp_command, least, F32, 1),
+    COLUMN(dtx_exp_command, mark, U32, 1),
 };
 TABLE(dtx_history_commands, "commands", dtx_exp_command);
 

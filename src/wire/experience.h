@@ -63,6 +63,9 @@ struct dtx_exp_class {
     float error[DTX_EXP_ERRORS]; /* the oldest first */
     uint32_t nerrors;
     float alpha;
+    uint32_t mark, former; /* of the program's file, and before it changed */
+    uint32_t fresh;        /* outcomes since */
+    float shift, shifts;   /* how much longer commands take since, of so many */
 };
 
 /* A recent outcome of a class, with its features. */
@@ -71,7 +74,7 @@ struct dtx_exp_sample {
     uint32_t when;
     float x[DTX_EXP_NUMBERS];
     uint32_t word[DTX_EXP_WORDS];
-    uint32_t host, exact;
+    uint32_t host, mark, exact;
 };
 
 struct dtx_exp_command {
@@ -79,6 +82,7 @@ struct dtx_exp_command {
     uint32_t when, n;
     float y, off;
     float least; /* seconds after which it was ended by force; 0: it was not */
+    uint32_t mark;
 };
 
 /* The profile of a program's loop. */

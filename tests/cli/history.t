@@ -90,6 +90,24 @@ test_case "a run directory is a log as well" '
     cmp out1 out2
 '
 
+test_case "a template is predicted as its task file is" '
+    log 5
+    "$DISTRIBUTEX" history import --history h joblog
+    command=$(tail -n 1 joblog | cut -f9)
+    for i in 3 5 7; do echo "${command% *} $i"; done >list
+    "$DISTRIBUTEX" predict --history h list --json >want
+    "$DISTRIBUTEX" predict --history h --json -j 2 "${command% *} {}" \
+        ::: 3 5 7 >out
+    diff want out
+    "$DISTRIBUTEX" predict --json --history h --array 1-4 ./none >out
+    grep -q "\"n\": 4, " out
+    expect_status 102 "$DISTRIBUTEX" predict --history h --no-such ./a ::: 1 \
+        2>err
+    grep -q "^distributex: predict: .*no-such" err || fail "$(cat err)"
+    expect_status 102 "$DISTRIBUTEX" predict --history h list list 2>err
+    grep -q ":::" err
+'
+
 test_case "damaged and foreign files are skipped by name" '
     log 5
     "$DISTRIBUTEX" history import --history h joblog

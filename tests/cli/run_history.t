@@ -38,6 +38,27 @@ test_case "what waits is predicted anew while the job runs" '
         fail "$(cat err)"
 '
 
+# wide: how many times its low the high of the first task is
+wide() {
+    "$DISTRIBUTEX" predict --history "$1" --json list | head -n 2 |
+        sed -n "s/.*\"low\": \([0-9.e+-]*\), \"high\": \([0-9.e+-]*\),.*/\1 \2/p" |
+        awk "{ print \$2 / \$1 }"
+}
+
+test_case "a program that has changed is less certain, unless nobody looks" '
+    printf "#!/bin/sh\nsleep 0.0\$1\n" >job.sh
+    chmod +x job.sh
+    for i in 1 2 3 4 5 6 7 8 9; do echo "./job.sh $i"; done >list
+    "$DISTRIBUTEX" run --history h --run-dir a -j2 list
+    "$DISTRIBUTEX" run --history blind --no-look --run-dir b -j2 list
+    before=$(wide h) blind=$(wide blind)
+    test "$before" = "$(wide h)"
+    echo "# another one" >>job.sh
+    awk "BEGIN { exit !($(wide h) > 1.3 * $before) }" ||
+        fail "$before before, $(wide h) after"
+    test "$blind" = "$(wide blind)"
+'
+
 test_case "over ranks as well" '
     list >list
     DTX_HISTORY=$PWD/h "$DISTRIBUTEX" run --ranks 2 --run-dir a list 2>err

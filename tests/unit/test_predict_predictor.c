@@ -399,6 +399,44 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+/* Whatever a command says and however long it took: an answer is a number,
+ * above nothing, and within its interval. */
+START_TEST(answers_are_numbers)
+{
+    static const double took[] = {1e300, 0, -5, (double)NAN,
+                                  (double)INFINITY, 1e-300, 3, 1e12};
+    struct dtx_predictor *p = dtx_predictor_create(_i % 2 ? 1 << 20 : 1);
+    struct dtx_rng r;
+    char text[400];
+    int i;
+
+    dtx_rng_seed(&r, (uint64_t)_i + 1);
+    for (i = 0; i < 400; i++) {
+        int digits = 1 + (int)dtx_rng_below(&r, _i % 3 ? 6 : 290);
+        struct dtx_prediction said;
+        struct dtx_features f;
+        double t;
+
+        (void)snprintf(text, sizeof(text), "./a %s%0*d 1e%d",
+                       dtx_rng_below(&r, 2) ? "-" : "", digits, 7,
+                       (int)dtx_rng_below(&r, 300));
+        f = of(text);
+        f.mark = (uint32_t)dtx_rng_below(&r, 3);
+        if (dtx_predictor_ask(p, &f, &said)) {
+            ck_assert(isfinite(said.seconds) && isfinite(said.high));
+            ck_assert_double_gt(said.seconds, 0);
+            ck_assert(said.low <= said.seconds && said.seconds <= said.high);
+        }
+        t = dtx_rng_below(&r, 4) ? exp(20 * dtx_rng_unit(&r) - 8)
+                                 : took[dtx_rng_below(&r, 8)];
+        ck_assert_int_eq(dtx_predictor_learn(p, &f, t,
+                                             dtx_rng_below(&r, 5) == 0), 0);
+        ck_assert_int_eq(dtx_predictor_running(p, (uint64_t)i % 9, &f, t), 0);
+    }
+    dtx_predictor_destroy(p);
+}
+END_TEST
+
 static double after_some(uint64_t seed)
 {
     struct dtx_predictor *p = dtx_predictor_create(1 << 22);
@@ -478,6 +516,7 @@ int main(void)
     tcase_add_loop_test(t, late_tasks_come_and_go, 0, dtx_rounds(10));
     tcase_add_loop_test(t, what_was_killed_takes_no_less, 0, 5);
     tcase_add_test(t, intervals_cover_what_they_say);
+    tcase_add_loop_test(t, answers_are_numbers, 0, dtx_rounds(10));
     tcase_add_test(t, memory_is_bounded);
     tcase_add_test(t, the_same_calls_give_the_same_answers);
     tcase_add_test(t, experience_adds_up);
