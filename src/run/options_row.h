@@ -26,6 +26,7 @@ enum dtx_option_kind {
     DTX_OPTION_TEXTS,  /* each adds one */
     DTX_OPTION_HEADER, /* ":" */
     DTX_OPTION_RESULTS,
+    DTX_OPTION_ARRAY,
     DTX_OPTION_POLICY,
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,

@@ -84,7 +84,7 @@
       "they were given")                                                       \
     X("shuf", 0, FLAG, AT(shuf), NULL, 0, 0, NULL,                             \
       "run the combinations in random order")                                  \
-    X("array", 0, TEXT, AT(array), "SPEC", 0, 0, NULL,                         \
+    X("array", 0, ARRAY, AT(array), "SPEC", 0, 0, NULL,                        \
       "run the command once for each index, as a Slurm job array: 1-1000:2, "  \
       "or 1,3,7-9; it finds it in SLURM_ARRAY_TASK_ID")                        \
     X("dry-run", 0, FLAG, AT(dry_run), NULL, 0, 0, NULL,                       \

@@ -19,6 +19,7 @@
 #include "run/options.h"
 #include "run/options_table.h"
 #include "sched/policy.h"
+#include "task/array.h"
 #include "task/show.h"
 #include "task/task.h"
 
@@ -347,6 +348,20 @@ static int read_policy(const char *label, const char *value, char **out,
     return read_text(label, value, out, err);
 }
 
+static int read_array(const char *label, const char *value, char **out,
+                      struct dtx_error *err)
+{
+    struct dtx_array a;
+    int rc = dtx_array_parse(value, &a, err);
+
+    if (rc) {
+        (void)dtx_error_prefix(err, "%s: ", label);
+        return rc == DTX_ENOMEM ? rc : DTX_EINVAL;
+    }
+    dtx_array_free(&a);
+    return read_text(label, value, out, err);
+}
+
 /* A per cent above 0 and at most 'most', with an optional fraction. */
 static bool read_percent(const char *s, size_t len, double most, double *out)
 {
@@ -584,6 +599,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_header(label, value, at, err);
     case DTX_OPTION_RESULTS:
         return read_results(label, value, at, err);
+    case DTX_OPTION_ARRAY:
+        return read_array(label, value, at, err);
     case DTX_OPTION_POLICY:
         return read_policy(label, value, at, err);
     case DTX_OPTION_HALT:

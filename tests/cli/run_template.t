@@ -70,10 +70,10 @@ END
 
 test_case "wrong arrays and templates are told, before anything runs" '
     for spec in 1-3%2 3-1 a 1- 1-3:0 5000000000 1,,2; do
-        expect_status 103 "$DISTRIBUTEX" run --array "$spec" echo 2>err
+        expect_status 102 "$DISTRIBUTEX" run --array "$spec" echo 2>err
         grep -q -- "--array: .*$spec" err || fail "$spec: $(cat err)"
     done
-    expect_status 103 "$DISTRIBUTEX" run --array 1-3%2 echo 2>err
+    expect_status 102 "$DISTRIBUTEX" run --array 1-3%2 echo 2>err
     grep -q -- "--jobs N" err
     expect_status 103 "$DISTRIBUTEX" run echo "{= \$_++ =}" ::: 1 2>err
     grep -q "Perl" err
