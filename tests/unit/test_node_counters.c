@@ -6,10 +6,16 @@
  */
 #include "check_main.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -229,7 +235,55 @@ START_TEST(real_hardware)
 }
 END_TEST
 
-/* Nothing is counted of what could not be executed, nor by who may not. */
+/* As a container does it: the call is forbidden. */
+static int forbid(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {DTX_COUNT(code), code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* 0: the kernel's accounting is left, and the reason names the remedy. */
+static int look_forbidden(void)
+{
+    struct dtx_counter_choice c;
+    size_t i;
+
+    if (forbid())
+        return 77;
+    dtx_counters_probe(true, &c);
+    if (c.provider != DTX_COUNTER_RUSAGE || c.counted != 0 || c.n != 2)
+        return 1;
+    for (i = 0; i < c.n; i++)
+        if (c.row[i].works || !strstr(c.row[i].why, "perf_event_paranoid"))
+            return 2;
+    return 0;
+}
+
+START_TEST(forbidden)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(look_forbidden());
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        printf("SKIP: forbidden: no seccomp filters here\n");
+    else
+        ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+/* Nothing is counted of what could not be executed. */
 START_TEST(absent)
 {
     struct dtx_perf_set s;
@@ -279,6 +333,7 @@ static Suite *build_suite(void)
                         DTX_COUNTER_PAPI_SOFTWARE + 1);
     tcase_add_test(t, real_software);
     tcase_add_test(t, real_hardware);
+    tcase_add_test(t, forbidden);
     tcase_add_test(t, absent);
     suite_add_tcase(s, t);
     return s;
