@@ -2,7 +2,7 @@
 # dtx_papi.m4 - DTX_PAPI: hardware counters, or knowingly without
 #
 # Sets PAPI_CFLAGS, PAPI_LIBS, dtx_papi_from and the condition HAVE_PAPI, which
-# chooses between src/node/papi_version.c and src/node/papi_none.c.
+# chooses between src/node/papi_count.c and src/node/papi_none.c.
 
 # DTX_PAPI_TRY(WHERE)
 AC_DEFUN([DTX_PAPI_TRY], [

@@ -13,6 +13,7 @@
 #include "cli/words.h"
 #include "mpi/transport.h"
 #include "node/cores.h"
+#include "node/counters.h"
 #include "node/papi.h"
 #include "node/topo.h"
 #include "task/machine.h"
@@ -21,6 +22,7 @@ struct view {
     char host[DTX_MACHINE_NAME];
     char mpi[256], hwloc[64], counters[64];
     struct dtx_machine machine;
+    struct dtx_counter_choice choice;
 };
 
 static int look(struct view *v, struct dtx_error *err)
@@ -38,6 +40,7 @@ static int look(struct view *v, struct dtx_error *err)
     v->mpi[strcspn(v->mpi, ",\n")] = '\0';
     (void)dtx_cores_library(v->hwloc, sizeof(v->hwloc));
     (void)dtx_papi_library(v->counters, sizeof(v->counters));
+    dtx_counters_probe(false, &v->choice);
     return DTX_OK;
 }
 
@@ -68,6 +71,43 @@ static void put_missing(struct dtx_buf *b, const struct dtx_machine *m)
         dtx_buf_str(b, "missing   memory: hwloc does not tell its size\n");
 }
 
+static void put_counted(struct dtx_buf *b, uint8_t counted, const char *quote)
+{
+    const char *comma = "";
+    int i;
+
+    for (i = 0; i < DTX_COUNTED; i++) {
+        if (!(counted >> i & 1))
+            continue;
+        dtx_buf_printf(b, "%s%s%s%s", comma, quote,
+                       dtx_counted_name((enum dtx_counted)i), quote);
+        comma = ", ";
+    }
+}
+
+static void put_counters(struct dtx_buf *b, const struct dtx_counter_choice *c)
+{
+    size_t i;
+
+    dtx_buf_printf(b, "counters  of tasks: %s", dtx_counter_name(c->provider));
+    if (c->counted) {
+        dtx_buf_str(b, " (");
+        put_counted(b, c->counted, "");
+        dtx_buf_str(b, "), beside the kernel's accounting\n");
+    } else {
+        dtx_buf_str(b, ", the kernel's accounting alone\n");
+    }
+    for (i = 0; i < c->n; i++) {
+        const struct dtx_counter_row *row = &c->row[i];
+
+        if (row->why[0])
+            dtx_buf_printf(b, "          %s: %s%s\n",
+                           dtx_counter_name(row->provider),
+                           row->works ? "counts threads, but " : "",
+                           row->why);
+    }
+}
+
 static void put_text(struct dtx_buf *b, const struct view *v)
 {
     const struct dtx_machine *m = &v->machine;
@@ -84,6 +124,7 @@ static void put_text(struct dtx_buf *b, const struct view *v)
                           "tasks are placed on it but not bound\n", picture());
     dtx_buf_printf(b, "built on  %s; %s; counters: %s\n", v->mpi, v->hwloc,
                    v->counters);
+    put_counters(b, &v->choice);
     put_missing(b, m);
 }
 
@@ -151,6 +192,28 @@ static void put_named(struct dtx_buf *b, const char *name, const char *text)
         dtx_buf_str(b, "null");
 }
 
+static void put_sources(struct dtx_buf *b, const struct dtx_counter_choice *c)
+{
+    size_t i;
+
+    dtx_buf_printf(b, "\"task_counters\": {\"provider\": \"%s\", "
+                      "\"counted\": [", dtx_counter_name(c->provider));
+    put_counted(b, c->counted, "\"");
+    dtx_buf_str(b, "], \"providers\": [");
+    for (i = 0; i < c->n; i++) {
+        const struct dtx_counter_row *row = &c->row[i];
+
+        dtx_buf_printf(b, "%s{\"name\": \"%s\", \"works\": %s, \"counts\": [",
+                       i ? ", " : "", dtx_counter_name(row->provider),
+                       row->works ? "true" : "false");
+        put_counted(b, row->counted, "\"");
+        dtx_buf_str(b, "], ");
+        put_named(b, "not_for_tasks", row->why);
+        dtx_buf_char(b, '}');
+    }
+    dtx_buf_str(b, "]}");
+}
+
 static void put_json(struct dtx_buf *b, const struct view *v)
 {
     const struct dtx_machine *m = &v->machine;
@@ -175,6 +238,8 @@ static void put_json(struct dtx_buf *b, const struct view *v)
     put_named(b, "topology", v->hwloc);
     dtx_buf_str(b, ", ");
     put_named(b, "counters", v->counters);
+    dtx_buf_str(b, ", ");
+    put_sources(b, &v->choice);
     dtx_buf_str(b, "}\n");
 }
 

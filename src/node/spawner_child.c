@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -48,6 +49,23 @@ int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
     l->candidate_size = strlen(l->path) + NAME_MAX + 3;
     l->candidate = malloc(l->candidate_size);
     return l->candidate ? DTX_OK : DTX_ENOMEM;
+}
+
+void dtx_launcher_count(struct dtx_launcher *l)
+{
+    struct dtx_counter_choice c;
+    int pair[2];
+
+    dtx_counters_probe(true, &c);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return;
+    l->give = pair[0];
+    l->take = pair[1];
+    dtx_perf_set_init(&l->perf, c.provider, c.counted);
+    if (l->perf.n == 0) {
+        (void)close(l->give);
+        (void)close(l->take);
+    }
 }
 
 static void forget_program(struct dtx_program *p)
@@ -168,6 +186,8 @@ _Noreturn static void child_run(const struct start *s)
         (void)setrlimit(RLIMIT_NOFILE, &l->files);
     child_enter(l->base_cwd);
     child_enter(t->cwd);
+    if (t->counts)
+        dtx_perf_give(&l->perf, l->give);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     e = s->path ? child_exec(s, s->path) : ENOENT;
@@ -302,6 +322,8 @@ pid_t dtx_launcher_start(struct dtx_launcher *l, const struct dtx_launch *t)
         s.path = strchr(s.name, '/') ? s.name : find_program(l, s.name);
         pid = start_child(&s);
         e = errno;
+        if (t->counts)
+            (void)dtx_perf_take(&l->perf, l->take, t->counter);
     }
     dtx_words_free(&w);
     errno = e;

@@ -45,6 +45,7 @@ struct dtx_run {
     int64_t start_ns, start_wall_ns, wall_ns;
     int wait_status;
     struct rusage usage;
+    int counter[DTX_PERF_EVENTS]; /* files, -1: none */
 };
 
 struct dtx_proc {
@@ -55,6 +56,7 @@ struct dtx_proc {
     struct dtx_env env;
     struct dtx_buf command; /* one with its slot put in */
     struct dtx_launcher launcher;
+    struct dtx_counter_pace pace;
     struct dtx_captures captures;
     struct dtx_strays strays;
     struct dtx_run *run;  /* nslots places */

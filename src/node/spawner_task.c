@@ -30,7 +30,8 @@
 /* More files may be open here than a task should be told of. */
 static void raise_file_limit(struct dtx_proc *p, uint32_t captures)
 {
-    rlim_t need = 2 * (rlim_t)captures + 64;
+    rlim_t need = 2 * (rlim_t)captures + 64 +
+                  DTX_PERF_EVENTS * (rlim_t)p->config->nslots;
     struct rlimit now;
 
     if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
@@ -88,6 +89,7 @@ static bool configure(struct dtx_proc *p, const struct dtx_record *r)
                           captures) != DTX_OK)
         return false;
     raise_file_limit(p, captures);
+    dtx_launcher_count(&p->launcher);
     if (chdir(p->config->cwd) != 0)
         p->launcher.base_cwd = p->config->cwd; /* each task says so itself */
     return make_mask(p) && make_tables(p);
@@ -247,8 +249,11 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     x->r.capture = -1;
     x->r.error = r->error;
     fill_status(o, r->wait_status, r->reason);
-    if (used)
+    if (used) {
         fill_usage(o, &r->usage);
+        dtx_perf_end(&p->launcher.perf, r->counter, &o->counters);
+        dtx_counter_pace_end(&p->pace, r->wall_ns);
+    }
     fill_output(p, r, x);
     check_output(p, x);
     if (r->act_ns)
@@ -343,6 +348,7 @@ static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
     x->cpus = r->cpus;
     x->capture = capture;
     x->slot = take_slots(p, run, r->cpus);
+    memset(x->counter, -1, sizeof(x->counter)); /* no file */
     x->start_wall_ns = dtx_clock_wall_ns();
     x->start_ns = dtx_clock_mono_ns();
     *number = run;
@@ -404,6 +410,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
         return -1;
     }
     t.group = &p->ring->group[run];
+    t.counter = p->run[run].counter;
+    t.counts = p->launcher.perf.n > 0 && dtx_counter_pace_start(&p->pace);
     return dtx_launcher_start(&p->launcher, &t);
 }
 

@@ -17,6 +17,9 @@
 #define COLUMN(name, field, kind)                                              \
     {name, offsetof(struct dtx_run_attempt, field), DTX_H5_##kind, 1}
 
+#define COUNTED(name, what)                                                    \
+    COLUMN(name, outcome.counters.value[DTX_COUNTED_##what], U64)
+
 static const struct dtx_h5_column columns[] = {
     COLUMN("task", seq, U64),
     COLUMN("attempt", outcome.attempt, U32),
@@ -38,6 +41,16 @@ static const struct dtx_h5_column columns[] = {
     COLUMN("nivcsw", outcome.nivcsw, I64),
     COLUMN("inblock", outcome.inblock, I64),
     COLUMN("oublock", outcome.oublock, I64),
+    COLUMN("counter", outcome.counters.provider, U8),
+    COLUMN("counted", outcome.counters.counted, U8),
+    COUNTED("instructions", INSTRUCTIONS),
+    COUNTED("cycles", CYCLES),
+    COUNTED("misses", MISSES),
+    COUNTED("iowait_ns", IOWAIT_NS),
+    COUNTED("clock_ns", CLOCK_NS),
+    COUNTED("migrations", MIGRATIONS),
+    COUNTED("switches", SWITCHES),
+    COUNTED("faults", FAULTS),
     COLUMN("out_len", outcome.out_len, U64),
     COLUMN("err_len", outcome.err_len, U64),
     COLUMN("command_at", command_at, U64),
@@ -116,7 +129,8 @@ static bool makes_sense(const struct dtx_runfile *r)
         if (a->command_at > r->text.len ||
             a->command_len > r->text.len - a->command_at ||
             a->host >= r->hosts.nhosts || a->seq == 0 ||
-            a->outcome.status > DTX_STATUS_KILLED)
+            a->outcome.status > DTX_STATUS_KILLED ||
+            a->outcome.counters.provider >= DTX_COUNTERS)
             return false;
     }
     for (i = 0; i < r->hosts.nhosts; i++)

@@ -14,9 +14,11 @@ test_case "this machine" '
     grep -q "^slots     [1-9]" out
     grep -q "^binding   tasks of several cpus are bound" out
     grep -q "^missing   switches: SLURM_TOPOLOGY_ADDR" out
+    grep -Eq "^counters  of tasks: (perf-(hard|soft)ware|rusage)" out
     "$DISTRIBUTEX" topo --json >out
     test "$(wc -l <out)" -eq 1
     grep -q "^{.*\"real\": true.*\"switches\": null.*}\$" out
+    grep -q "\"task_counters\": {\"provider\": \"[a-z-]*\", " out
     if command -v python3 >/dev/null; then
         python3 -c "import json; json.load(open(\"out\"))"
     fi

@@ -81,6 +81,20 @@ static bool matches(const char *have, const char *want)
     return n >= k - 1 && strcmp(have + n - (k - 1), want + 1) == 0;
 }
 
+/* By whom, always; what of, when its program ran at all. */
+static void check_counters(const struct dtx_outcome *o)
+{
+    uint64_t ns;
+
+    ck_assert(o->counters.provider != DTX_COUNTER_NONE);
+    if (o->counters.provider == DTX_COUNTER_RUSAGE)
+        ck_assert_uint_eq(o->counters.counted, 0);
+    else
+        ck_assert_uint_ne(o->counters.counted, 0);
+    if (dtx_counters_get(&o->counters, DTX_COUNTED_CLOCK_NS, &ns))
+        ck_assert_uint_lt(ns, 64 * (uint64_t)o->wall_ns);
+}
+
 START_TEST(test_outcomes)
 {
     int64_t now_ns = dtx_clock_wall_ns();
@@ -110,6 +124,7 @@ START_TEST(test_outcomes)
             ck_assert_int_lt(o->wall_ns, PATIENCE_NS);
             ck_assert_int_eq(o->source, DTX_SOURCE_RUSAGE);
             ck_assert(o->minflt > 0 || o->exit_code >= 126);
+            check_counters(o);
         }
     }
     stop();

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "store/history.h"
+#include "store/runfile.h"
 #include "wire/experience.h"
 
 #include <fcntl.h>
@@ -220,6 +221,40 @@ START_TEST(no_place_is_an_error)
 }
 END_TEST
 
+/* What was not counted stays absent in run.h5. */
+START_TEST(counters_in_a_run_file)
+{
+    struct dtx_runfile r, got;
+    struct dtx_outcome o;
+    uint64_t v = 0;
+
+    memset(&r, 0, sizeof(r));
+    memset(&got, 0, sizeof(got));
+    memset(&o, 0, sizeof(o));
+    o.status = DTX_STATUS_OK;
+    o.counters.provider = DTX_COUNTER_PERF_HARDWARE;
+    dtx_counters_set(&o.counters, DTX_COUNTED_INSTRUCTIONS, UINT64_MAX);
+    dtx_counters_set(&o.counters, DTX_COUNTED_MISSES, 0);
+    ck_assert_int_eq(dtx_runfile_add(&r, 1, "a", 1, "h", &o), 0);
+    memset(&o.counters, 0, sizeof(o.counters));
+    o.counters.provider = DTX_COUNTER_RUSAGE;
+    ck_assert_int_eq(dtx_runfile_add(&r, 2, "b", 1, "h", &o), 0);
+    ck_assert_int_eq(dtx_runfile_write("run.h5", &r, NULL), 0);
+    ck_assert_int_eq(dtx_runfile_read("run.h5", &got, NULL), 0);
+    ck_assert_uint_eq(got.n, 2);
+    ck_assert_mem_eq(&got.attempt[0].outcome.counters,
+                     &r.attempt[0].outcome.counters, sizeof(o.counters));
+    ck_assert(!dtx_counters_get(&got.attempt[0].outcome.counters,
+                                DTX_COUNTED_CYCLES, &v));
+    ck_assert_int_eq(got.attempt[1].outcome.counters.provider,
+                     DTX_COUNTER_RUSAGE);
+    ck_assert_uint_eq(got.attempt[1].outcome.counters.counted, 0);
+    dtx_runfile_free(&r);
+    dtx_runfile_free(&got);
+    (void)unlink("run.h5");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/history");
@@ -232,6 +267,7 @@ int main(void)
     tcase_add_test(t, foreign_files_are_named);
     tcase_add_test(t, a_compacted_file_stands_for_others);
     tcase_add_test(t, no_place_is_an_error);
+    tcase_add_test(t, counters_in_a_run_file);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

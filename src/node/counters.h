@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* node/counters.h - who counts what tasks do, and how
+ *
+ * A source is one way to count (task/counters.h names them). Each is tried
+ * once, by adding its events and reading them after a little work: what a
+ * library lists or the kernel accepts need not count. The first that works and
+ * can count a whole program from its first instruction, the processes it starts
+ * included, counts the tasks; why the others do not is kept for people.
+ *
+ * Tasks are counted so: their process opens the events on itself, enabled by
+ * its exec and inherited by its children, and hands the files to the spawner
+ * (dtx_perf_give, dtx_perf_take), who reads them when the task has ended.
+ */
+#ifndef DTX_NODE_COUNTERS_H
+#define DTX_NODE_COUNTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "task/counters.h"
+
+enum { DTX_COUNTER_WHY = 160, DTX_PERF_EVENTS = 3 };
+
+struct dtx_counter_source {
+    enum dtx_counter provider;
+    bool programs; /* it can count a program from its first instruction */
+    /* Count a little: true and what could be read in '*counted', or false and
+     * why not in 'why' (DTX_COUNTER_WHY bytes). */
+    bool (*probe)(enum dtx_counter provider, uint8_t *counted, char *why);
+};
+
+/* What became of each source, in the order in which they were tried. */
+struct dtx_counter_choice {
+    enum dtx_counter provider; /* of tasks: never NONE */
+    uint8_t counted;           /* by it */
+    size_t n;
+    struct dtx_counter_row {
+        enum dtx_counter provider;
+        bool works;
+        uint8_t counted;
+        char why[DTX_COUNTER_WHY]; /* why it does not count tasks; "" = does */
+    } row[DTX_COUNTERS];
+};
+
+/* Try 'n' sources, best first, at most DTX_COUNTERS. RUSAGE is what is left
+ * when none will do. With 'first' the search ends where the choice is made, and
+ * sources that do not count programs are not tried at all. */
+void dtx_counters_choose(const struct dtx_counter_source *source, size_t n,
+                         bool first, struct dtx_counter_choice *out);
+/* The same with the sources of this program and machine. */
+void dtx_counters_probe(bool first, struct dtx_counter_choice *out);
+
+/* Which tasks are counted: all, unless they are so short that it would be felt
+ * (it takes some 40 us, most of it in the kernel). Of tasks that take less than
+ * DTX_COUNTER_SHORT_NS, as a moving mean, one in DTX_COUNTER_EACH is counted,
+ * enough for the profile of a class; the others' counters are absent.
+ * Zero-initialise. */
+enum { DTX_COUNTER_EACH = 64 };
+#define DTX_COUNTER_SHORT_NS INT64_C(20000000)
+struct dtx_counter_pace {
+    int64_t mean_ns;
+    uint32_t starts; /* of short ones */
+    bool known;      /* some have ended */
+};
+/* One starts: is it counted? */
+bool dtx_counter_pace_start(struct dtx_counter_pace *p);
+void dtx_counter_pace_end(struct dtx_counter_pace *p, int64_t wall_ns);
+
+/* ---- perf events ---- */
+
+struct dtx_perf_event {
+    uint32_t type;
+    uint64_t config;
+    enum dtx_counted counted;
+};
+
+/* What a provider of perf events counts here. */
+struct dtx_perf_set {
+    enum dtx_counter provider;
+    uint32_t n; /* 0: nothing, and nothing costs anything */
+    struct dtx_perf_event event[DTX_PERF_EVENTS];
+};
+
+/* A probe for struct dtx_counter_source: PERF_HARDWARE or PERF_SOFTWARE. Good
+ * if one of its events can be read; counted are those that can. */
+bool dtx_perf_probe(enum dtx_counter provider, uint8_t *counted, char *why);
+/* Those events of 'provider' that are in 'counted'; none for other providers.
+ */
+void dtx_perf_set_init(struct dtx_perf_set *s, enum dtx_counter provider,
+                       uint8_t counted);
+/* In a child of vfork, before its exec: begin to count there and send the files
+ * to 'sock'. System calls alone; all or nothing. */
+void dtx_perf_give(const struct dtx_perf_set *s, int sock);
+/* The files that a child has just sent to the other end: false when it has
+ * not, and they are -1. */
+bool dtx_perf_take(const struct dtx_perf_set *s, int sock,
+                   int fd[DTX_PERF_EVENTS]);
+/* Read what they have counted into 'out', and close them. What was not counted
+ * is absent; if nothing was, the provider is RUSAGE. */
+void dtx_perf_end(const struct dtx_perf_set *s, int fd[DTX_PERF_EVENTS],
+                  struct dtx_counters *out);
+
+#endif
