@@ -28,6 +28,37 @@ void *dtx_grow(void *p, size_t *cap, size_t need, size_t size)
     return q;
 }
 
+/* Node 0 is the last of the first four places. */
+void dtx_free_heap(void *p, size_t size)
+{
+    if (p)
+        free((char *)p - 3 * size);
+}
+
+void *dtx_grow_heap(void *p, size_t *cap, size_t need, size_t size)
+{
+    size_t want = *cap + *cap / 2, bytes;
+    char *q;
+
+    if (need <= *cap && p)
+        return p;
+    if (want < need)
+        want = need;
+    want = want / 4 * 4 + 5; /* whole fours */
+    if (want > SIZE_MAX / 2 / size)
+        return NULL;
+    bytes = (want + 3) * size;
+    q = aligned_alloc(4 * size, bytes);
+    if (!q)
+        return NULL;
+    q += 3 * size;
+    if (p)
+        memcpy(q, p, *cap * size);
+    dtx_free_heap(p, size);
+    *cap = want;
+    return q;
+}
+
 bool dtx_buf_enlarge(struct dtx_buf *b, size_t more)
 {
     char *p;

@@ -60,4 +60,10 @@ void dtx_buf_free(struct dtx_buf *b);
  * everything unchanged (the caller still owns 'p'). */
 void *dtx_grow(void *p, size_t *cap, size_t need, size_t size);
 
+/* The same for a heap of four branches whose nodes are a power of two in bytes:
+ * the four below a node begin at a multiple of their size together, and so take
+ * as few lines of cache as can be. Not for realloc or free. */
+void *dtx_grow_heap(void *p, size_t *cap, size_t need, size_t size);
+void dtx_free_heap(void *p, size_t size); /* NULL is allowed */
+
 #endif

@@ -8,6 +8,8 @@
 
 #define BRANCHES 4
 
+_Static_assert(sizeof(struct dtx_keyheap_node) == 16, "four are a line");
+
 void dtx_keyheap_init(struct dtx_keyheap *h, dtx_key_pair_f key,
                       const void *ctx)
 {
@@ -18,7 +20,7 @@ void dtx_keyheap_init(struct dtx_keyheap *h, dtx_key_pair_f key,
 
 void dtx_keyheap_fini(struct dtx_keyheap *h)
 {
-    free(h->node);
+    dtx_free_heap(h->node, sizeof(*h->node));
     free(h->pos);
     memset(h, 0, sizeof(*h));
 }
@@ -61,6 +63,15 @@ static void sift_up(struct dtx_keyheap *h, size_t i,
     place(h, i, n);
 }
 
+/* Sixteen nodes, of which four are looked at next. */
+static inline void fetch(const struct dtx_keyheap_node *n)
+{
+    size_t i;
+
+    for (i = 0; i < BRANCHES; i++)
+        __builtin_prefetch(n + BRANCHES * i);
+}
+
 static void sift_down(struct dtx_keyheap *h, size_t i,
                       const struct dtx_keyheap_node *n)
 {
@@ -71,6 +82,8 @@ static void sift_down(struct dtx_keyheap *h, size_t i,
             break;
         if (last > h->len)
             last = h->len;
+        if (BRANCHES * last < h->len)
+            fetch(&h->node[BRANCHES * kid + 1]);
         h->compares += last - kid;
         for (kid++; kid < last; kid++) {
             if (before(&h->node[kid], &h->node[best]))
@@ -104,7 +117,7 @@ static bool room_for(struct dtx_keyheap *h, uint32_t item)
     size_t cap = h->npos;
     uint32_t *q;
 
-    p = dtx_grow(h->node, &h->cap, h->len + 1, sizeof(*p));
+    p = dtx_grow_heap(h->node, &h->cap, h->len + 1, sizeof(*p));
     if (!p)
         return false;
     h->node = p;

@@ -165,7 +165,7 @@ void dtx_master_destroy(struct dtx_master *m); /* or NULL */
 int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
                     struct dtx_actions *out);
 
-/* A hint, for what it brings into the cache: a frame of this rank is near. */
+/* A hint, for the cache: a frame of this rank comes soon. */
 void dtx_master_expect(const struct dtx_master *m, uint32_t rank);
 
 /* After FINISH frames and lost ranks are still heard, so that ranks which come

@@ -214,9 +214,10 @@ static void forget(struct dtx_worker *w, struct handed *h)
 
 /* ---- the queue ---- */
 
-static bool enqueue(struct dtx_worker *w, const struct dtx_item_work *item)
+/* 'data' is the item as it came. */
+static bool enqueue(struct dtx_worker *w, const struct dtx_item_work *item,
+                    const void *data, size_t len)
 {
-    struct dtx_buf b = DTX_BUF_INIT;
     struct queued *q, **p;
     size_t cap = w->q_cap ? w->q_cap * 2 : 64, i;
 
@@ -231,14 +232,12 @@ static bool enqueue(struct dtx_worker *w, const struct dtx_item_work *item)
         w->q_cap = cap;
         w->q_at = 0;
     }
-    dtx_item_work_encode(&b, item);
-    q = b.failed ? NULL : malloc(sizeof(*q) + b.len);
+    q = malloc(sizeof(*q) + len);
     if (q) {
-        *q = (struct queued){item->task, item->attempt, item->cpus, b.len};
-        memcpy(q + 1, b.data, b.len);
+        *q = (struct queued){item->task, item->attempt, item->cpus, len};
+        memcpy(q + 1, data, len);
         w->queue[(w->q_at + w->q_len++) % w->q_cap] = q;
     }
-    dtx_buf_free(&b);
     return q != NULL;
 }
 
@@ -568,14 +567,16 @@ static void on_bye(struct dtx_worker *w)
 
 static int on_grant(struct dtx_worker *w, struct dtx_msg *msg)
 {
+    const unsigned char *begin = msg->items.p;
     struct dtx_item_work item;
     int rc;
 
-    while ((rc = dtx_item_work_next(&msg->items, &item)) > 0) {
+    for (; (rc = dtx_item_work_next(&msg->items, &item)) > 0;
+         begin = msg->items.p) {
         if (item.cpus == 0 || item.cpus > w->c.slots)
             return DTX_EPROTO;
         w->received++;
-        if (!enqueue(w, &item)) {
+        if (!enqueue(w, &item, begin, (size_t)(msg->items.p - begin))) {
             w->nomem = true;
             return DTX_ENOMEM;
         }

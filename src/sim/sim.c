@@ -489,8 +489,8 @@ static void fetch(const void *p, size_t lines)
 
 /* With many ranks each event finds its own cold, and waiting for memory is most
  * of what it costs. The next one is known, and the one after it is one of its
- * children in the heap: of these the event and the rank are fetched, of the
- * next one what these point to. */
+ * children in the heap: the event and the rank of these are fetched, and what
+ * those of the next one point to. */
 static void look_ahead(const struct dtx_sim *s)
 {
     const struct dtx_sim_key *key = s->queue.key;

@@ -12,6 +12,8 @@
 #include "sim/sim_state.h"
 
 #define BRANCHES 4
+_Static_assert(sizeof(struct dtx_sim_key) == 32, "a power of two");
+
 #define FEW 64 /* cancelled ones that are not worth a clearing */
 
 static bool before(const struct dtx_sim_key *x, const struct dtx_sim_key *y)
@@ -36,6 +38,15 @@ static void sift_up(struct dtx_sim_queue *q, size_t i, struct dtx_sim_key k)
     q->key[i] = k;
 }
 
+/* Sixteen keys, of which four are looked at next. */
+static inline void fetch(const struct dtx_sim_key *k)
+{
+    size_t i;
+
+    for (i = 0; i < BRANCHES * BRANCHES; i += 2)
+        __builtin_prefetch(k + i);
+}
+
 static void sift_down(struct dtx_sim_queue *q, size_t i, struct dtx_sim_key k)
 {
     for (;;) {
@@ -45,6 +56,8 @@ static void sift_down(struct dtx_sim_queue *q, size_t i, struct dtx_sim_key k)
             break;
         if (last > q->len)
             last = q->len;
+        if (BRANCHES * last < q->len)
+            fetch(&q->key[BRANCHES * kid + 1]);
         for (kid++; kid < last; kid++) {
             if (before(&q->key[kid], &q->key[best]))
                 best = kid;
@@ -92,7 +105,7 @@ void dtx_sim_post_again(struct dtx_sim *s, uint32_t i)
     const struct dtx_sim_event *e = &s->event[i];
     struct dtx_sim_queue *q = &s->queue;
     struct dtx_sim_key *p =
-        dtx_grow(q->key, &q->cap, q->len + 1, sizeof(*p));
+        dtx_grow_heap(q->key, &q->cap, q->len + 1, sizeof(*p));
 
     if (!p) {
         s->nomem = true;
@@ -198,7 +211,7 @@ void dtx_sim_queue_fini(struct dtx_sim *s)
 
     for (i = 0; i < s->nevents; i++)
         free(s->event[i].data);
-    free(s->queue.key);
+    dtx_free_heap(s->queue.key, sizeof(*s->queue.key));
     free(s->event);
     free(s->spare_event);
 }

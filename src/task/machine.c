@@ -151,19 +151,6 @@ const char *dtx_distance_name(uint32_t distance)
 
 /* ---- text ---- */
 
-void dtx_machine_tell_list(const uint32_t *v, size_t n, struct dtx_buf *out)
-{
-    size_t i, j;
-
-    for (i = 0; i < n; i = j) {
-        for (j = i + 1; j < n && v[j] == v[j - 1] + 1;)
-            j++;
-        dtx_buf_printf(out, "%s%lu", i ? "," : "", (unsigned long)v[i]);
-        if (j - i > 1)
-            dtx_buf_printf(out, "-%lu", (unsigned long)v[j - 1]);
-    }
-}
-
 static void tell_count(struct dtx_buf *out, uint32_t n, const char *one,
                        const char *many)
 {

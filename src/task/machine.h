@@ -107,7 +107,5 @@ uint32_t dtx_path_distance(const char *a, const char *b);
 /* As text, for people and tests: one line for each thing, the last ended by a
  * newline; what is not known is not said. */
 void dtx_machine_tell(const struct dtx_machine *m, struct dtx_buf *out);
-/* "0-3,8" of numbers in rising order. */
-void dtx_machine_tell_list(const uint32_t *v, size_t n, struct dtx_buf *out);
 
 #endif

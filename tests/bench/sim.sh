@@ -199,28 +199,41 @@ plans() {
 
 # --- speed --------------------------------------------------------------------
 
-# simulated OPTION...: a line of what it took.
+# simulated ORDER MEAN NODES RANKS_PER_NODE TASKS: a row of what it took, with
+# nodes of 100 slots.
 simulated() {
-    if ! "$program" simulate "$@" >out 2>log; then
-        could_not "distributex simulate $*" log
+    local options=(--workload "lognormal:mean=$2,sigma=0.5,tasks=$5"
+        --order "$1" --nodes "$3" --slots 100 --ranks-per-node "$4" --json)
+    if ! "$program" simulate "${options[@]}" >out 2>log; then
+        could_not "distributex simulate ${options[*]}" log
         return
     fi
-    sed -n 's/^machine *//p; s/^makespan */    makespan /p
-        s/^rank 0 */    rank 0: /p' out
-    sed -n 's/^simulated *//p' out | awk '{
-        printf "    %s, %.2f million events a second\n", $0, $1 / $4 / 1e6 }'
+    sed 's/[{}",:]/ /g' out | awk -v order="$1" -v mean="$2" \
+        -v slots=$((100 * $3)) -v each=$((100 / $4)) '
+        {
+            for (i = 1; i < NF; i++)
+                v[$i] = $(i + 1)
+            printf "%8d %6d %6s %5s %9d %7.2f %6d %10.2f\n", slots, each, mean,
+                order, v["events"], v["seconds"], v["memory"] / 1048576,
+                v["events"] / v["seconds"] / 1e6
+        }'
 }
 
+# All shapes of doc/scale.md of 100,000 slots, and one of few ranks.
 speed() {
-    local tasks=1000000 nodes=1000
+    local tasks=1000000 nodes=1000 ranks mean order
     [ $quick = yes ] && tasks=100000 nodes=100
     printf '\nspeed, %d tasks:\n' $tasks
-    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks --nodes 10 \
-        --slots 100
-    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks \
-        --nodes $nodes --slots 100
-    simulated --workload lognormal:mean=10s,sigma=0.5,tasks=$tasks \
-        --nodes $nodes --slots 100 --ranks-per-node 100
+    printf '%8s %6s %6s %5s %9s %7s %6s %10s\n' slots 'a rank' mean order \
+        events seconds MiB 'M events/s'
+    simulated file 10s 10 1 $tasks
+    for ranks in 1 100; do
+        for order in file lpt; do
+            for mean in 1s 10s 100s; do
+                simulated $order $mean $nodes $ranks $tasks
+            done
+        done
+    done
 }
 
 # --- scale --------------------------------------------------------------------

@@ -134,6 +134,31 @@ START_TEST(shell_reads_random_bytes_back)
 }
 END_TEST
 
+START_TEST(heaps_grow_in_whole_lines)
+{
+    struct node {
+        uint64_t v[2];
+    } *p = NULL, *q;
+    size_t cap = 0, n;
+
+    for (n = 0; n < 5000; n++) {
+        q = dtx_grow_heap(p, &cap, n + 1, sizeof(*p));
+        ck_assert_ptr_nonnull(q);
+        p = q;
+        p[n].v[0] = n;
+        p[n].v[1] = ~n;
+        ck_assert_uint_gt(cap, n);
+        ck_assert_uint_eq((uintptr_t)&p[1] % (4 * sizeof(*p)), 0);
+    }
+    for (n = 0; n < 5000; n++)
+        ck_assert(p[n].v[0] == n && p[n].v[1] == ~n);
+    ck_assert_ptr_null(dtx_grow_heap(p, &cap, SIZE_MAX / 4, sizeof(*p)));
+    ck_assert_uint_eq(p[4999].v[0], 4999);
+    dtx_free_heap(p, sizeof(*p));
+    dtx_free_heap(NULL, sizeof(*p));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base/buf");
@@ -142,6 +167,7 @@ int main(void)
     tcase_add_test(t, long_printf_is_whole);
     tcase_add_test(t, failure_is_sticky);
     tcase_add_test(t, grow_keeps_the_items);
+    tcase_add_test(t, heaps_grow_in_whole_lines);
     tcase_add_loop_test(t, shell_reads_words_back, 0, DTX_COUNT(words));
     tcase_add_test(t, shell_reads_random_bytes_back);
     suite_add_tcase(s, t);

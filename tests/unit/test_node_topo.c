@@ -81,6 +81,20 @@ static enum dtx_distance spread(const struct floor *f, const uint8_t *chosen)
     return most;
 }
 
+/* "0-3,8" of numbers in rising order. */
+static void tell_list(const uint32_t *v, size_t n, struct dtx_buf *out)
+{
+    size_t i, j;
+
+    for (i = 0; i < n; i = j) {
+        for (j = i + 1; j < n && v[j] == v[j - 1] + 1;)
+            j++;
+        dtx_buf_printf(out, "%s%lu", i ? "," : "", (unsigned long)v[i]);
+        if (j - i > 1)
+            dtx_buf_printf(out, "-%lu", (unsigned long)v[j - 1]);
+    }
+}
+
 /* A task of k cores, and a device where the machine has any. */
 static void place(struct floor *f, uint8_t number, uint32_t k,
                   struct dtx_buf *out)
@@ -104,7 +118,7 @@ static void place(struct floor *f, uint8_t number, uint32_t k,
         list[n++] = f->at[i].core;
     }
     ck_assert_uint_eq(n, k);
-    dtx_machine_tell_list(list, n, out);
+    tell_list(list, n, out);
     dtx_buf_printf(out, ", within %s", within[spread(f, chosen)]);
     for (i = 0; !chosen[i];)
         i++;
