@@ -11,6 +11,13 @@
 
 #define NONE UINT32_MAX
 
+/* How a task is made bytes. */
+enum form {
+    FORM_SUBMITTED,
+    FORM_SPAWNED,
+    FORM_LENT /* the number is all */
+};
+
 /* --- tasks as bytes ------------------------------------------------------- */
 
 struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
@@ -34,17 +41,24 @@ void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t)
 
     memcpy(&bits, &t->cost, sizeof(bits));
     dtx_put_u64(b, t->id);
-    dtx_put_u8(b, t->spawned);
+    dtx_put_u8(b, t->spawned ? FORM_SPAWNED : FORM_SUBMITTED);
     dtx_put_u32(b, t->kernel);
     dtx_put_i32(b, t->priority);
     dtx_put_u64(b, bits);
     dtx_put_str(b, (struct dtx_str){t->data, t->bytes});
 }
 
+void dtx_task_item_encode_lent(struct dtx_buf *b,
+                               const struct dtx_task_item *t)
+{
+    dtx_put_u64(b, t->id);
+    dtx_put_u8(b, FORM_LENT);
+}
+
 struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
 {
     uint64_t id = dtx_get_u64(c), bits;
-    bool spawned = dtx_get_u8(c) != 0;
+    uint8_t form = dtx_get_u8(c);
     uint32_t kernel = dtx_get_u32(c);
     int32_t priority = dtx_get_i32(c);
     struct dtx_task_item *t;
@@ -52,23 +66,30 @@ struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
 
     bits = dtx_get_u64(c);
     data = dtx_get_str(c);
+    if (form > FORM_SPAWNED)
+        c->bad = true; /* who gets it needs all of it */
     if (c->bad)
         return NULL;
     t = dtx_task_item_create(kernel, data.data, data.len);
     if (!t)
         return NULL;
     t->id = id;
-    t->spawned = spawned;
+    t->spawned = form == FORM_SPAWNED;
     t->priority = priority;
     memcpy(&t->cost, &bits, sizeof(bits));
     return t;
 }
 
-uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned)
+/* Pass over one: whose it is. */
+static uint64_t peek(struct dtx_cursor *c, enum form *form)
 {
     uint64_t id = dtx_get_u64(c);
+    uint8_t f = dtx_get_u8(c);
 
-    *spawned = dtx_get_u8(c) != 0;
+    c->bad |= f > FORM_LENT;
+    *form = (enum form)f;
+    if (f == FORM_LENT)
+        return id;
     (void)dtx_get_u32(c);
     (void)dtx_get_i32(c);
     (void)dtx_get_u64(c);
@@ -401,24 +422,50 @@ void dtx_ledger_lend(struct dtx_ledger *l, struct dtx_task_item *t)
     e->where = NONE;
 }
 
-bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work)
+/* One task has gone to rank 'to'. False when it is said to be lent and is
+ * not. */
+static bool move_one(struct dtx_ledger *l, uint32_t to, uint64_t id,
+                     enum form form, struct dtx_buf *full)
+{
+    struct entry *e;
+
+    l->spawned |= form == FORM_SPAWNED;
+    if (form == FORM_SPAWNED || !is_known(l, id))
+        return form != FORM_LENT;
+    e = &l->entry[id - l->base - 1];
+    if (form == FORM_LENT && !e->lent)
+        return false;
+    if (form == FORM_LENT)
+        dtx_task_item_encode(full, e->task);
+    e->where = to;
+    if (to == 0 && e->lent)
+        forget_bytes(e);
+    return true;
+}
+
+bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work,
+                      struct dtx_buf *full)
 {
     struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    bool any = false; /* is lent */
 
     while (!dtx_cursor_done(&c) && !c.bad) {
-        bool spawned;
-        uint64_t id = dtx_task_item_peek(&c, &spawned);
-        struct entry *e;
+        const unsigned char *at = c.p;
+        enum form form;
+        uint64_t id = peek(&c, &form);
 
-        l->spawned |= spawned;
-        if (c.bad || spawned || !is_known(l, id))
-            continue;
-        e = &l->entry[id - l->base - 1];
-        e->where = to;
-        if (to == 0 && e->lent)
-            forget_bytes(e);
+        if (c.bad)
+            return false;
+        if (form == FORM_LENT && !any) /* those before it go as they are */
+            dtx_buf_append(full, work.data,
+                           work.len - (size_t)(c.end - at));
+        any |= form == FORM_LENT;
+        if (!move_one(l, to, id, form, full))
+            return false;
+        if (any && form != FORM_LENT)
+            dtx_buf_append(full, at, (size_t)(c.p - at));
     }
-    return !c.bad;
+    return !c.bad && !full->failed;
 }
 
 void dtx_ledger_spawned(struct dtx_ledger *l)

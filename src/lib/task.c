@@ -405,15 +405,23 @@ static void taken(struct dtx_region *g)
     atomic_store(&t->low, false);
 }
 
-/* It goes to another rank, as bytes: rank 0 keeps it, in case that is lost. */
-static void hand_over(struct dtx_region *g, struct dtx_task_item *t,
-                      struct dtx_buf *out)
+/* It goes to another rank: from rank 0 as bytes, which rank 0 keeps, in case
+ * that is lost; and so from others as a number, unless it was spawned. Returns
+ * the bytes that will go there. */
+static size_t hand_over(struct dtx_region *g, struct dtx_task_item *t,
+                        struct dtx_buf *out)
 {
-    dtx_task_item_encode(out, t);
+    size_t bytes = t->bytes + sizeof(*t);
+
+    if (g->session->net.rank == 0 || t->spawned)
+        dtx_task_item_encode(out, t);
+    else
+        dtx_task_item_encode_lent(out, t);
     if (g->session->net.rank == 0)
         dtx_ledger_lend(g->work->ledger, t);
     else
         free(t);
+    return bytes;
 }
 
 static size_t share_of(size_t count, uint32_t slots, unsigned own)
@@ -434,7 +442,7 @@ static void give_spawned(struct dtx_region *g, struct own *o, size_t n,
         if (!t && !lost)
             return;
         if (t)
-            hand_over(g, t, out);
+            (void)hand_over(g, t, out);
     }
 }
 
@@ -444,15 +452,12 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
     unsigned i;
-    size_t n;
+    size_t n, bytes = 0;
 
     (void)pthread_mutex_lock(&c->lock);
     n = share_of(t->queue.count, slots, c->n);
-    while (n-- > 0 && out->len < SHARE_BYTES) {
-        struct dtx_task_item *item = dtx_task_queue_pop(&t->queue);
-
-        hand_over(g, item, out);
-    }
+    while (n-- > 0 && bytes < SHARE_BYTES)
+        bytes += hand_over(g, dtx_task_queue_pop(&t->queue), out);
     *left_ns = t->queue.count > 0 ? -1 : 0;
     atomic_store(&t->queued, t->queue.count);
     (void)pthread_mutex_unlock(&c->lock);
@@ -592,11 +597,10 @@ static int pump(struct dtx_region *g, bool *left)
 /* --- rank 0's books ------------------------------------------------------- */
 
 static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
-                  struct dtx_str work)
+                  struct dtx_str work, struct dtx_buf *full)
 {
     (void)from;
-    (void)dtx_ledger_moved(g->work->ledger, to, work); /* who takes it checks */
-    return true;
+    return dtx_ledger_moved(g->work->ledger, to, work, full);
 }
 
 static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)
