@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/bench/lane.c - the kernel lane against half of serial, and its peers
  *
- *     mpirun -n 2 lane [ROUNDS]        two ranks of one slot
- *     mpirun -n 1 lane [ROUNDS]        one rank of two slots
+ *     mpirun -n 2 lane [ROUNDS [ROW...]]     two ranks of one slot
+ *     mpirun -n 1 lane [ROUNDS [ROW...]]     one rank of two slots
+ *     mpirun -n 4 lane [ROUNDS [ROW...]]     more slots than cores
  *
- * In each round: the work serially on rank 0 (nobody else computes then), by
- * the library, by OpenMP (dynamic and guided, two threads of rank 0), and on
+ * A ROW is a part of a row's name ("10 us", "UTS", "naps"); all, when there is
+ * none.  In each round: the work serially on rank 0 (nobody computes then),
+ * by the library, by OpenMP (dynamic and guided, two threads of rank 0), and on
  * several ranks by a shared counter (MPI_Fetch_and_op) and by a hand-written
  * farm, in which rank 0 only hands out chunks.  A ratio is a time over half of
- * the round's serial time; medians of the rounds are printed.  It asserts
- * nothing but that results are right. */
-#include <math.h>
+ * the round's serial time; medians of the rounds are printed.  With naps the
+ * ranks have no doorbell, as between nodes.  It asserts nothing but that
+ * results are right. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,15 +26,15 @@
 #include <distributex.h>
 #include <distributex_mpi.h>
 
-#include "examples/uts/uts.h"
+#include "lane.h"
 
-#define MOST_ROUNDS 99
-
-static int rank, size, rounds = 9;
+int rank, size, rounds = 9;
+double seen[COLUMNS][MOST_ROUNDS];
+static char **wanted; /* NULL at its end */
 static _Thread_local volatile unsigned sink;
 static unsigned loops_of_10us; /* of 'burn' */
 
-static double now(void)
+double now(void)
 {
     return MPI_Wtime();
 }
@@ -119,11 +121,9 @@ static int null(struct dtx_call *c, uint64_t i)
 
 /* --- columns -------------------------------------------------------------- */
 
-enum column { SERIAL, COLD, WARM, DYNAMIC, GUIDED, COUNTER, FARM, COLUMNS };
 static const char *const column[COLUMNS] = {
     "serial", "library", "2nd sweep", "omp dyn", "omp guided", "counter",
-    "farm"};
-static double seen[COLUMNS][MOST_ROUNDS];
+    "farm", "omp tasks"};
 
 static int by_value(const void *a, const void *b)
 {
@@ -132,14 +132,37 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(double *v)
+double median(double *v)
 {
     qsort(v, (size_t)rounds, sizeof(*v), by_value);
     return v[rounds / 2];
 }
 
+bool is_wanted(const char *row)
+{
+    char **w = wanted;
+
+    while (*w && !strstr(row, *w))
+        w++;
+    return *w || !*wanted;
+}
+
+/* What was seen of a row. */
+void print_row(const char *row)
+{
+    if (rank != 0)
+        return;
+    printf("%-22s serial %.3f s;", row, median(seen[SERIAL]));
+    for (int c = COLD; c < COLUMNS; c++) {
+        if (seen[c][0] > 0)
+            printf(" %s %.3f", column[c], median(seen[c]));
+    }
+    printf("\n");
+    (void)fflush(stdout);
+}
+
 /* Others sleep while rank 0 does something alone. */
-static void wait_for_rank_0(void)
+void wait_for_rank_0(void)
 {
     const struct timespec nap = {0, 1000000};
     MPI_Request r;
@@ -243,7 +266,7 @@ static double farm(const struct loop *l)
 
 /* --- one round ------------------------------------------------------------ */
 
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "lane: rank %d: %s: %s\n", rank, what, dtx_error_text());
     (void)MPI_Abort(MPI_COMM_WORLD, 1);
@@ -290,18 +313,35 @@ static void round_of(uint32_t which, int r)
 static void bench_loops(void)
 {
     for (uint32_t k = 0; k < LOOPS; k++) {
+        if (!is_wanted(loops[k].name))
+            continue;
         memset(seen, 0, sizeof(seen));
         for (int r = 0; r < rounds; r++)
             round_of(k, r);
-        if (rank != 0)
+        print_row(loops[k].name);
+    }
+}
+
+/* The first two, in a session without doorbells. */
+static void bench_naps(void)
+{
+    for (uint32_t k = 0; k < 2; k++) {
+        char row[40];
+
+        (void)snprintf(row, sizeof(row), "%s, naps", loops[k].name);
+        if (!is_wanted(row))
             continue;
-        printf("%-22s serial %.3f s;", loops[k].name, median(seen[SERIAL]));
-        for (int c = COLD; c < COLUMNS; c++) {
-            if (seen[c][0] > 0)
-                printf(" %s %.3f", column[c], median(seen[c]));
+        memset(seen, 0, sizeof(seen));
+        for (int r = 0; r < rounds; r++) {
+            struct dtx_work *w = dtx_work_create("each");
+
+            if (rank == 0)
+                seen[SERIAL][r] = serial(&loops[k]);
+            wait_for_rank_0();
+            seen[COLD][r] = library(w, k) / (seen[SERIAL][r] / 2);
+            dtx_work_destroy(w);
         }
-        printf("\n");
-        (void)fflush(stdout);
+        print_row(row);
     }
 }
 
@@ -309,6 +349,8 @@ static void bench_null(void)
 {
     const uint64_t n = 300000000;
 
+    if (!is_wanted("null iterations"))
+        return;
     for (int r = 0; r < rounds; r++) {
         double t;
 
@@ -320,134 +362,6 @@ static void bench_null(void)
     }
     if (rank == 0)
         printf("%-22s %.0f M/s\n", "null iterations", median(seen[0]));
-}
-
-/* --- trees ---------------------------------------------------------------- */
-
-static const struct uts_tree *tree;
-
-static int64_t visit(struct dtx_call *call, const void *node)
-{
-    uint64_t *count = dtx_call_value(call, 0);
-
-    ++*count;
-    return uts_children(tree, node);
-}
-
-static void child(struct dtx_call *call, const void *node, uint64_t i,
-                  void *out)
-{
-    (void)call;
-    uts_child(node, (uint32_t)i, out);
-}
-
-/* Depth first, on a stack of one's own. */
-static uint64_t walk(void)
-{
-    static struct {
-        struct uts_node node;
-        int64_t lo, hi;
-    } stack[100000];
-    uint64_t nodes = 1;
-    size_t depth = 1;
-
-    uts_root(tree, &stack[0].node);
-    stack[0].lo = 0;
-    stack[0].hi = uts_children(tree, &stack[0].node);
-    while (depth > 0) {
-        if (stack[depth - 1].lo == stack[depth - 1].hi) {
-            depth--;
-            continue;
-        }
-        uts_child(&stack[depth - 1].node, (uint32_t)stack[depth - 1].lo++,
-                  &stack[depth].node);
-        nodes++;
-        stack[depth].hi = uts_children(tree, &stack[depth].node);
-        stack[depth].lo = 0;
-        depth += stack[depth].hi > 0;
-    }
-    return nodes;
-}
-
-static void round_of_tree(struct dtx_work *w, const uint64_t *count, int r)
-{
-    struct uts_node root;
-    double t = now();
-
-    if (rank == 0 && walk() != tree->nodes)
-        die("the serial walk counts wrong");
-    seen[SERIAL][r] = now() - t;
-    wait_for_rank_0();
-    uts_root(tree, &root);
-    (void)MPI_Barrier(MPI_COMM_WORLD);
-    t = now();
-    if (dtx_work_tree(w, &root, NULL, 0) < 0 || *count != tree->nodes)
-        die("wrong count");
-    seen[COLD][r] = (now() - t) / (seen[SERIAL][r] / 2);
-}
-
-static void bench_trees(void)
-{
-    for (size_t k = 0; k < 3; k++) {
-        struct dtx_work *w = dtx_work_create("uts");
-        uint64_t count = 0;
-
-        tree = &uts_trees[k];
-        if (!w || dtx_work_reduce(w, DTX_U64, DTX_SUM, &count, 1) < 0)
-            die("tree");
-        for (int r = 0; r < rounds; r++)
-            round_of_tree(w, &count, r);
-        if (rank == 0)
-            printf("UTS %-18s serial %.3f s; library %.3f\n", tree->name,
-                   median(seen[SERIAL]), median(seen[COLD]));
-        dtx_work_destroy(w);
-    }
-}
-
-/* --- tasks ---------------------------------------------------------------- */
-
-static int echo(struct dtx_call *call, const void *in, size_t bytes)
-{
-    return dtx_call_output(call, in, bytes);
-}
-
-static void count_back(void *ctx, uint64_t task, int code, const void *out,
-                       size_t bytes)
-{
-    (void)task;
-    (void)out;
-    *(uint64_t *)ctx += code == 0 && bytes == 64;
-}
-
-static void bench_tasks(void)
-{
-    const uint64_t n = 500000;
-    struct dtx_work *w = dtx_work_create("echo");
-    char in[64] = "";
-
-    if (!w)
-        die("tasks");
-    for (int r = 0; r < rounds; r++) {
-        uint64_t back = 0;
-        double t, ran;
-
-        (void)dtx_work_on_end(w, count_back, &back);
-        (void)MPI_Barrier(MPI_COMM_WORLD);
-        t = now();
-        for (uint64_t i = 0; rank == 0 && i < n; i++) {
-            if (dtx_work_submit(w, NULL, in, sizeof(in), NULL) < 0)
-                die("submit");
-        }
-        ran = now();
-        if (dtx_work_run(w) < 0 || (rank == 0 && back != n))
-            die("tasks");
-        seen[0][r] = (double)n / (now() - t) / 1e6;
-        seen[1][r] = (double)n / (now() - ran) / 1e6;
-    }
-    if (rank == 0)
-        printf("%-22s %.2f M/s with their submission, %.2f M/s without\n",
-               "tasks, 64 bytes", median(seen[0]), median(seen[1]));
-    dtx_work_destroy(w);
 }
 
 /* --- from run to run ------------------------------------------------------ */
@@ -475,6 +389,8 @@ static void bench_learned(void)
 {
     char path[64];
 
+    if (!is_wanted("second run"))
+        return;
     (void)snprintf(path, sizeof(path), "/tmp/dtx-lane-%ld", (long)getpid());
     (void)MPI_Bcast(path, sizeof(path), MPI_CHAR, 0, MPI_COMM_WORLD);
     for (int r = 0; r < rounds; r++) {
@@ -487,8 +403,8 @@ static void bench_learned(void)
     }
     (void)remove(path);
     if (rank == 0)
-        printf("%-22s first run %.3f, second run, first sweep %.3f\n",
-               loops[2].name, median(seen[0]), median(seen[1]));
+        printf("%-22s first sweep %.3f, of the first run %.3f (skewed)\n",
+               "second run", median(seen[1]), median(seen[0]));
 }
 
 static void calibrate(void)
@@ -506,9 +422,16 @@ static void calibrate(void)
     (void)MPI_Bcast(&loops_of_10us, 1, MPI_UNSIGNED, 0, MPI_COMM_WORLD);
 }
 
+static void begin(const char *options)
+{
+    if (dtx_init_comm(MPI_COMM_WORLD, options) < 0 ||
+        dtx_kernel_each("each", each) < 0 ||
+        dtx_kernel_each("null", null) < 0 || register_more() < 0)
+        die("start");
+}
+
 int main(int argc, char **argv)
 {
-    const char *what = argc > 2 ? argv[2] : "";
     int level;
 
     (void)MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &level);
@@ -517,27 +440,23 @@ int main(int argc, char **argv)
     if (argc > 1)
         rounds = (int)strtol(argv[1], NULL, 10);
     rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
-    if (dtx_init_comm(MPI_COMM_WORLD, NULL) < 0 ||
-        dtx_kernel_each("each", each) < 0 ||
-        dtx_kernel_each("null", null) < 0 ||
-        dtx_kernel_task("echo", echo) < 0 ||
-        dtx_kernel_tree("uts", sizeof(struct uts_node), visit, child) < 0)
-        die("start");
+    wanted = argv + (argc > 1 ? 2 : 1);
+    begin(NULL);
     calibrate();
     if (rank == 0)
         printf("# %d ranks, %d slots; ratios to serial/2, medians of %d\n",
                size, dtx_slots_all(), rounds);
-    if (!*what || strcmp(what, "loops") == 0)
-        bench_loops();
-    if (!*what || strcmp(what, "null") == 0)
-        bench_null();
-    if (!*what || strcmp(what, "trees") == 0)
-        bench_trees();
-    if (!*what || strcmp(what, "tasks") == 0)
-        bench_tasks();
+    bench_loops();
+    bench_null();
+    bench_trees();
+    bench_tasks();
     (void)dtx_finalize();
-    if (!*what || strcmp(what, "learned") == 0)
-        bench_learned();
+    if (size > 1) {
+        begin("bell=no");
+        bench_naps();
+        (void)dtx_finalize();
+    }
+    bench_learned();
     (void)MPI_Finalize();
     return 0;
 }
