@@ -116,8 +116,7 @@ static int submit_point(struct dtx_work *w, struct point *p, long i, long n,
 {
     char text[1024];
     /* near the top it takes long: a hint, so that those begin first */
-    struct dtx_task_how how = {0, 1 / (1.001 - (double)i / (double)n), NULL,
-                               0};
+    struct dtx_task_how how = {.cost = 1 / (1.001 - (double)i / (double)n)};
     int64_t id;
 
     p->angle = 3.14 * (double)(i + 1) / (double)(n + 1);
@@ -136,7 +135,7 @@ static int drive(long n, const char *line)
     struct dtx_work *w = dtx_work_create("pendulum");
     struct sweep s = {calloc((size_t)n, sizeof(*s.point)), n, 0};
     uint64_t *all = calloc((size_t)n, sizeof(*all));
-    struct dtx_task_how how = {0, 0, all, (size_t)n};
+    struct dtx_task_how how = {.after = all, .nafter = (size_t)n};
     int rc = 0;
 
     if (!w || !s.point || !all || dtx_work_on_end(w, ended, &s) < 0)
