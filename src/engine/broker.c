@@ -263,6 +263,8 @@ static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
 {
     struct dtx_msg m = {.kind = DTX_MSG_KGRANT};
     struct peer *p = &b->peer[to];
+    struct dtx_buf full = DTX_BUF_INIT;
+    bool ok;
 
     p->sent++;
     p->wanting = false;
@@ -270,11 +272,13 @@ static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
     p->finish_ns = FAR_NS; /* it will say */
     set_idle(b, to, false);
     b->over = false;
-    if (b->g.moved && !b->g.moved(b->g.ctx, from, to, work))
-        return false;
-    m.u.kgrant.work = work;
-    send(b, to, &m);
-    return place(b, to);
+    ok = !b->g.moved || b->g.moved(b->g.ctx, from, to, work, &full);
+    m.u.kgrant.work =
+        full.len ? (struct dtx_str){full.data, full.len} : work;
+    if (ok)
+        send(b, to, &m);
+    dtx_buf_free(&full);
+    return ok && place(b, to);
 }
 
 /* The next line of a list; empty behind the last. */

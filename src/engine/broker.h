@@ -60,9 +60,10 @@ typedef void (*dtx_broker_source_f)(void *ctx, uint32_t rank, uint32_t count,
 
 #define DTX_BROKER_SOURCE UINT32_MAX /* in the place of a rank */
 
-/* Work has gone out of one's hands into another's. False: out of memory. */
+/* Work has gone out of one's hands into another's. What is put into 'full' goes
+ * there instead, if anything is. False: out of memory, or no such work. */
 typedef bool (*dtx_broker_moved_f)(void *ctx, uint32_t from, uint32_t to,
-                                   struct dtx_str work);
+                                   struct dtx_str work, struct dtx_buf *full);
 /* 'rank' is lost: append what it had and has not handed in to 'work', or put
  * it back into the source. 0 or negative; DTX_ELOST: nobody can tell. */
 typedef int (*dtx_broker_lost_f)(void *ctx, uint32_t rank,

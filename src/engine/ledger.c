@@ -223,24 +223,50 @@ void dtx_ledger_lend(struct dtx_ledger *l, struct dtx_task_item *t)
     e->where = NONE;
 }
 
-bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work)
+/* One task has gone to rank 'to'. False when it is said to be lent and is
+ * not. */
+static bool move_one(struct dtx_ledger *l, uint32_t to, uint64_t id,
+                     enum dtx_task_form form, struct dtx_buf *full)
+{
+    struct entry *e;
+
+    l->spawned |= form == DTX_TASK_SPAWNED;
+    if (form == DTX_TASK_SPAWNED || !is_known(l, id))
+        return form != DTX_TASK_LENT;
+    e = &l->entry[id - l->base - 1];
+    if (form == DTX_TASK_LENT && !e->lent)
+        return false;
+    if (form == DTX_TASK_LENT)
+        dtx_task_item_encode(full, e->task);
+    e->where = to;
+    if (to == 0 && e->lent)
+        forget_bytes(e);
+    return true;
+}
+
+bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work,
+                      struct dtx_buf *full)
 {
     struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
+    bool any = false; /* is lent */
 
     while (!dtx_cursor_done(&c) && !c.bad) {
-        bool spawned;
-        uint64_t id = dtx_task_item_peek(&c, &spawned);
-        struct entry *e;
+        const unsigned char *at = c.p;
+        enum dtx_task_form form;
+        uint64_t id = dtx_task_item_peek(&c, &form);
 
-        l->spawned |= spawned;
-        if (c.bad || spawned || !is_known(l, id))
-            continue;
-        e = &l->entry[id - l->base - 1];
-        e->where = to;
-        if (to == 0 && e->lent)
-            forget_bytes(e);
+        if (c.bad)
+            return false;
+        if (form == DTX_TASK_LENT && !any) /* those before it go as they are */
+            dtx_buf_append(full, work.data,
+                           work.len - (size_t)(c.end - at));
+        any |= form == DTX_TASK_LENT;
+        if (!move_one(l, to, id, form, full))
+            return false;
+        if (any && form != DTX_TASK_LENT)
+            dtx_buf_append(full, at, (size_t)(c.p - at));
     }
-    return !c.bad;
+    return !c.bad && !full->failed;
 }
 
 void dtx_ledger_spawned(struct dtx_ledger *l)

@@ -6,7 +6,8 @@
  * into queues (taskqueue.h).
  *
  * A task that goes to another rank is lent: the ledger keeps its bytes, so that
- * it can be given out again when that rank is lost.
+ * it can be given out again when that rank is lost.  So a rank that parts with
+ * one returns its number alone, and the bytes go to the new owner from here.
  */
 #ifndef DTX_ENGINE_LEDGER_H
 #define DTX_ENGINE_LEDGER_H
@@ -43,8 +44,10 @@ enum dtx_ledger_ended dtx_ledger_end(struct dtx_ledger *l, uint64_t id,
 uint64_t dtx_ledger_open(const struct dtx_ledger *l);
 /* 't' has been made bytes, for another rank: it is the ledger's now. */
 void dtx_ledger_lend(struct dtx_ledger *l, struct dtx_task_item *t);
-/* These bytes have gone to rank 'to'. False when they are no tasks. */
-bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work);
+/* These bytes have gone to rank 'to'. False when they are no tasks. Where some
+ * are numbers alone, 'full' becomes what is to be sent instead. */
+bool dtx_ledger_moved(struct dtx_ledger *l, uint32_t to, struct dtx_str work,
+                      struct dtx_buf *full);
 /* A task of another rank has spawned some: a loss cannot be made good now. */
 void dtx_ledger_spawned(struct dtx_ledger *l);
 /* From now on what has ended on a rank is to be done again when it is lost,

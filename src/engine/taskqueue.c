@@ -35,17 +35,24 @@ void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t)
 
     memcpy(&bits, &t->cost, sizeof(bits));
     dtx_put_u64(b, t->id);
-    dtx_put_u8(b, t->spawned);
+    dtx_put_u8(b, t->spawned ? DTX_TASK_SPAWNED : DTX_TASK_SUBMITTED);
     dtx_put_u32(b, t->kernel);
     dtx_put_i32(b, t->priority);
     dtx_put_u64(b, bits);
     dtx_put_str(b, (struct dtx_str){t->data, t->bytes});
 }
 
+void dtx_task_item_encode_lent(struct dtx_buf *b,
+                               const struct dtx_task_item *t)
+{
+    dtx_put_u64(b, t->id);
+    dtx_put_u8(b, DTX_TASK_LENT);
+}
+
 struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
 {
     uint64_t id = dtx_get_u64(c), bits;
-    bool spawned = dtx_get_u8(c) != 0;
+    uint8_t form = dtx_get_u8(c);
     uint32_t kernel = dtx_get_u32(c);
     int32_t priority = dtx_get_i32(c);
     struct dtx_task_item *t;
@@ -53,13 +60,15 @@ struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
 
     bits = dtx_get_u64(c);
     data = dtx_get_str(c);
+    if (form > DTX_TASK_SPAWNED)
+        c->bad = true; /* who gets it needs all of it */
     if (c->bad)
         return NULL;
     t = dtx_task_item_create(kernel, data.data, data.len);
     if (!t)
         return NULL;
     t->id = id;
-    t->spawned = spawned;
+    t->spawned = form == DTX_TASK_SPAWNED;
     t->priority = priority;
     memcpy(&t->cost, &bits, sizeof(bits));
     if (!isfinite(t->cost))
@@ -67,11 +76,15 @@ struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c)
     return t;
 }
 
-uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned)
+uint64_t dtx_task_item_peek(struct dtx_cursor *c, enum dtx_task_form *form)
 {
     uint64_t id = dtx_get_u64(c);
+    uint8_t f = dtx_get_u8(c);
 
-    *spawned = dtx_get_u8(c) != 0;
+    c->bad |= f > DTX_TASK_LENT;
+    *form = (enum dtx_task_form)f;
+    if (f == DTX_TASK_LENT)
+        return id;
     (void)dtx_get_u32(c);
     (void)dtx_get_i32(c);
     (void)dtx_get_u64(c);

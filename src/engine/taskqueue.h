@@ -24,16 +24,26 @@ struct dtx_task_item {
     _Alignas(16) char data[];
 };
 
+/* How a task is made bytes. */
+enum dtx_task_form {
+    DTX_TASK_SUBMITTED,
+    DTX_TASK_SPAWNED,
+    DTX_TASK_LENT /* the number is all */
+};
+
 /* A copy of the bytes; NULL when out of memory. Freed with free(). */
 struct dtx_task_item *dtx_task_item_create(uint32_t kernel, const void *in,
                                            size_t bytes);
 void dtx_task_item_encode(struct dtx_buf *b, const struct dtx_task_item *t);
+/* The number alone, where the ledger has lent it: it knows the rest. */
+void dtx_task_item_encode_lent(struct dtx_buf *b,
+                               const struct dtx_task_item *t);
 /* NULL when the bytes are wrong or memory is short ('c->bad' tells). */
 struct dtx_task_item *dtx_task_item_decode(struct dtx_cursor *c);
 /* A list of them, by 'next'. */
 void dtx_task_item_free_all(struct dtx_task_item *t);
 /* Pass over one: whose it is. */
-uint64_t dtx_task_item_peek(struct dtx_cursor *c, bool *spawned);
+uint64_t dtx_task_item_peek(struct dtx_cursor *c, enum dtx_task_form *form);
 
 /* First what has the highest priority, of those the dearest, of those the
  * oldest. */

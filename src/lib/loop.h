@@ -79,7 +79,7 @@ bool dtx_loop_deal(const struct dtx_region *g, uint32_t rank,
 bool dtx_loop_draw_one(const struct dtx_region *g, struct dtx_loop *l,
                        uint32_t rank, struct dtx_segment *out);
 bool dtx_loop_moved(struct dtx_region *g, uint32_t from, uint32_t to,
-                    struct dtx_str work);
+                    struct dtx_str work, struct dtx_buf *full);
 bool dtx_loop_bank(struct dtx_region *g, uint32_t rank, uint32_t round);
 int dtx_loop_lost(struct dtx_region *g, uint32_t rank, struct dtx_buf *work);
 

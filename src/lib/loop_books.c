@@ -59,12 +59,13 @@ void dtx_loop_draw(void *region, uint32_t rank, uint32_t count,
 /* --- who has what --------------------------------------------------------- */
 
 bool dtx_loop_moved(struct dtx_region *g, uint32_t from, uint32_t to,
-                    struct dtx_str work)
+                    struct dtx_str work, struct dtx_buf *full)
 {
     struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
     uint32_t round = dtx_broker_round(g->session->broker);
     bool ok = true;
 
+    (void)full;
     while (ok && !dtx_cursor_done(&c)) {
         uint64_t first = dtx_get_u32(&c), count = dtx_get_u32(&c);
 

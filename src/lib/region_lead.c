@@ -61,11 +61,11 @@ void dtx_lead_left(struct dtx_run *r, uint32_t from)
 /* --- beginning and end ---------------------------------------------------- */
 
 static bool on_moved(void *region, uint32_t from, uint32_t to,
-                     struct dtx_str work)
+                     struct dtx_str work, struct dtx_buf *full)
 {
     struct dtx_region *g = region;
 
-    return !g->style->moved || g->style->moved(g, from, to, work);
+    return !g->style->moved || g->style->moved(g, from, to, work, full);
 }
 
 /* Of a tree nobody knows what a rank had, unless that is nothing. */

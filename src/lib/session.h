@@ -124,11 +124,12 @@ struct dtx_style {
     int (*hear)(struct dtx_region *g, uint32_t from, struct dtx_str ended);
     int (*pump)(struct dtx_region *g, bool *left);
     /* Rank 0's books, for when a rank is lost; all NULL: a loss is the end.
-     * Work has moved; a part of a round has come (both false when out of
-     * memory); what a lost rank had is to be done again: appended to 'work', or
-     * put back (0 or negative; DTX_ELOST: nobody knows what it had). */
+     * Work has moved (dtx_broker_moved_f); a part of a round has come (false:
+     * out of memory); what a lost rank had is to be done again: appended to
+     * 'work', or put back (0 or negative; DTX_ELOST: nobody knows what it
+     * had). */
     bool (*moved)(struct dtx_region *g, uint32_t from, uint32_t to,
-                  struct dtx_str work);
+                  struct dtx_str work, struct dtx_buf *full);
     bool (*bank)(struct dtx_region *g, uint32_t rank, uint32_t round);
     int (*lost)(struct dtx_region *g, uint32_t rank, struct dtx_buf *work);
 };

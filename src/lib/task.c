@@ -460,15 +460,23 @@ static void taken(struct dtx_region *g)
     atomic_store(&t->low, false);
 }
 
-/* It goes to another rank, as bytes: rank 0 keeps it, in case that is lost. */
-static void hand_over(struct dtx_region *g, struct dtx_task_item *t,
-                      struct dtx_buf *out)
+/* It goes to another rank: from rank 0 as bytes, which rank 0 keeps, in case
+ * that is lost; and so from others as a number, unless it was spawned. Returns
+ * the bytes that will go there. */
+static size_t hand_over(struct dtx_region *g, struct dtx_task_item *t,
+                        struct dtx_buf *out)
 {
-    dtx_task_item_encode(out, t);
+    size_t bytes = t->bytes + sizeof(*t);
+
+    if (g->session->net.rank == 0 || t->spawned)
+        dtx_task_item_encode(out, t);
+    else
+        dtx_task_item_encode_lent(out, t);
     if (g->session->net.rank == 0)
         dtx_ledger_lend(g->work->ledger, t);
     else
         free(t);
+    return bytes;
 }
 
 static size_t share_of(size_t count, uint32_t slots, unsigned own)
@@ -489,7 +497,7 @@ static void give_spawned(struct dtx_region *g, struct own *o, size_t n,
         if (!t && !lost)
             return;
         if (t)
-            hand_over(g, t, out);
+            (void)hand_over(g, t, out);
     }
 }
 
@@ -507,7 +515,7 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
         struct dtx_task_item *item = part;
 
         part = part->next;
-        hand_over(g, item, out);
+        (void)hand_over(g, item, out);
     }
     *left_ns = t->queue.count > 0 ? -1 : 0;
     atomic_store(&t->queued, t->queue.count);
@@ -660,11 +668,10 @@ static int pump(struct dtx_region *g, bool *left)
 /* --- rank 0's books ------------------------------------------------------- */
 
 static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
-                  struct dtx_str work)
+                  struct dtx_str work, struct dtx_buf *full)
 {
     (void)from;
-    (void)dtx_ledger_moved(g->work->ledger, to, work); /* who takes it checks */
-    return true;
+    return dtx_ledger_moved(g->work->ledger, to, work, full);
 }
 
 static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)

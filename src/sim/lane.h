@@ -41,6 +41,7 @@ struct dtx_lane_result {
     uint32_t told;    /* ranks that live and heard of it, by its name */
     uint32_t alone;   /* and who live and did not */
     uint32_t rounds;
+    uint32_t lent;    /* tasks that another rank than 0 parted with */
     uint64_t done, want_done;
     uint64_t sum, want_sum;
     char wrong[128];  /* what must never happen and did; "" */

@@ -77,7 +77,7 @@ void dtx_lane_bank(struct dtx_lane *l, uint32_t rank, uint32_t round);
 void dtx_lane_draw(void *lane, uint32_t rank, uint32_t count,
                    const struct dtx_broker_news *news, struct dtx_buf *work);
 bool dtx_lane_moved(void *lane, uint32_t from, uint32_t to,
-                    struct dtx_str work);
+                    struct dtx_str work, struct dtx_buf *full);
 int dtx_lane_lost(void *lane, uint32_t rank, struct dtx_buf *work);
 
 #endif

@@ -225,6 +225,13 @@ void dtx_lane_work_unit(struct dtx_lane *l, uint32_t r)
     }
 }
 
+/* A task's input is its number. */
+static bool is_whole(const struct dtx_task_item *t)
+{
+    return t->bytes == sizeof(t->id) &&
+           memcmp(t->data, &t->id, sizeof(t->id)) == 0;
+}
+
 void dtx_lane_take(struct dtx_lane *l, uint32_t r, struct dtx_str work)
 {
     struct dtx_lane_rank *k = &l->rank[r];
@@ -235,7 +242,11 @@ void dtx_lane_take(struct dtx_lane *l, uint32_t r, struct dtx_str work)
     while (has_tasks(l) && !dtx_cursor_done(&c)) {
         struct dtx_task_item *t = dtx_task_item_decode(&c);
 
-        if (!t || !dtx_task_queue_push(&k->queue, t))
+        if (t && !t->spawned && !is_whole(t))
+            dtx_lane_wrong(l, "came without its bytes: task", t->id);
+        if (c.bad)
+            dtx_lane_wrong(l, "no task, for rank", r);
+        else if (!t || !dtx_task_queue_push(&k->queue, t))
             l->rc = DTX_ENOMEM;
     }
     while (l->c.kind <= DTX_LANE_CHUNKS && !dtx_cursor_done(&c)) {
@@ -260,7 +271,11 @@ void dtx_lane_share(struct dtx_lane *l, uint32_t r, struct dtx_buf *out)
     for (i = (k->queue.count + 1) / 2; i > 0; i--) {
         struct dtx_task_item *t = dtx_task_queue_pop(&k->queue);
 
-        dtx_task_item_encode(out, t);
+        if (r == 0 || t->spawned)
+            dtx_task_item_encode(out, t);
+        else
+            dtx_task_item_encode_lent(out, t);
+        l->r->lent += r != 0 && !t->spawned;
         if (r == 0)
             dtx_ledger_lend(l->ledger, t);
         else
@@ -343,14 +358,14 @@ void dtx_lane_draw(void *lane, uint32_t rank, uint32_t count,
 }
 
 bool dtx_lane_moved(void *lane, uint32_t from, uint32_t to,
-                    struct dtx_str work)
+                    struct dtx_str work, struct dtx_buf *full)
 {
     struct dtx_lane *l = lane;
     struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
     bool ok = true;
 
     if (l->ledger)
-        return dtx_ledger_moved(l->ledger, to, work);
+        return dtx_ledger_moved(l->ledger, to, work, full);
     while (l->c.kind != DTX_LANE_TREE && ok && !dtx_cursor_done(&c)) {
         uint64_t first = dtx_get_u64(&c), count = dtx_get_u64(&c);
 

