@@ -137,6 +137,7 @@ struct dtx_region {
     const struct dtx_kernel *kernel;
     const struct dtx_style *style;
     uint32_t number;
+    int ill;             /* negative: it cannot begin here, and all are told */
     uint64_t begin, end; /* loops */
     const void *args;
     size_t args_bytes;
@@ -194,6 +195,7 @@ struct dtx_session {
     struct dtx_actions *actions;
     struct dtx_work *works;
     uint32_t regions;
+    _Atomic bool running; /* a region; kernels may ask */
     bool broken; /* a frame could not be sent, or was not the protocol's */
 };
 
