@@ -19,7 +19,9 @@
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
  * on a struct dtx_call are called by the kernel that was given it, while it
- * runs.  Kernels run on several threads at once and must not call MPI.
+ * runs.  Kernels run on several threads at once and must not call MPI; neither
+ * they nor callbacks can make a call that runs something, or end the session:
+ * it returns DTX_ESTATE.
  *
  * Losses: a rank that dies does not end the others where the launcher leaves
  * them alive (mpirun --enable-recovery).  It is noticed at once; when a node is

@@ -19,6 +19,15 @@ int dtx_api_outside(const char *what)
                         "%s: there is no session: call dtx_init first", what);
 }
 
+int dtx_api_busy(struct dtx_session *s)
+{
+    (void)pthread_mutex_lock(&s->crew.lock);
+    (void)dtx_api_fail(DTX_ESTATE, "a call of this session is running: kernels "
+                                   "and callbacks cannot make another");
+    (void)pthread_mutex_unlock(&s->crew.lock);
+    return DTX_ESTATE;
+}
+
 static int start_crew(struct dtx_session *s)
 {
     unsigned slots = s->net.slots[s->net.rank];
@@ -147,6 +156,8 @@ int dtx_finalize(void)
 
     if (!s)
         return dtx_api_outside("dtx_finalize");
+    if (atomic_load(&s->running))
+        return dtx_api_busy(s);
     saved = dtx_learned_save(s, true, &unsaved);
     while (s->works)
         dtx_work_destroy(s->works);

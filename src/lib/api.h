@@ -19,6 +19,9 @@ extern struct dtx_error dtx_api_error;      /* the last */
 
 /* DTX_ESTATE: there is no session. */
 int dtx_api_outside(const char *what);
+/* DTX_ESTATE: this is said by a kernel, or by what is called while one may run.
+ * Any thread. */
+int dtx_api_busy(struct dtx_session *s);
 /* A kernel of this name; NULL: none. */
 struct dtx_kernel *dtx_api_kernel(const struct dtx_session *s,
                                   const char *name);

@@ -142,6 +142,8 @@ int dtx_call_output(struct dtx_call *call, const void *out, size_t bytes)
 {
     if (call->region->style != &dtx_style_task)
         return DTX_ESTATE;
+    if (bytes && !out)
+        return DTX_EINVAL;
     return dtx_task_output(call, out, bytes);
 }
 
@@ -152,6 +154,8 @@ int dtx_call_spawn(struct dtx_call *call, const char *kernel, const void *in,
 
     if (call->region->style != &dtx_style_task)
         return DTX_ESTATE;
+    if (!kernel || (bytes && !in))
+        return DTX_EINVAL;
     k = dtx_api_task_kernel(call->session, kernel);
     if (k < 0)
         return (int)k;

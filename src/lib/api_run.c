@@ -47,24 +47,31 @@ static void describe(struct dtx_region *g)
 int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
                 size_t args_bytes)
 {
+    struct dtx_session *s = w->session;
     int rc;
 
     if (args_bytes > DTX_MAX_ARGS || (args_bytes && !args))
         return dtx_api_fail(args ? DTX_ELIMIT : DTX_EINVAL,
                             "arguments have up to %u bytes", DTX_MAX_ARGS);
-    if (w->session->broken)
+    if (atomic_exchange(&s->running, true))
+        return dtx_api_busy(s);
+    if (s->broken) {
+        atomic_store(&s->running, false);
         return dtx_api_fail(DTX_ESTATE,
                             "an earlier call could not go on: the session can "
                             "only be finalised");
-    g->session = w->session;
+    }
+    g->session = s;
     g->work = w;
     g->kernel = w->kernel;
     g->args = args;
     g->args_bytes = args_bytes;
     describe(g);
-    rc = g->text.failed ? dtx_api_fail(DTX_ENOMEM, "out of memory")
-                        : dtx_region_run(g, &dtx_api_error);
+    if (g->text.failed)
+        g->ill = DTX_ENOMEM;
+    rc = dtx_region_run(g, &dtx_api_error);
     dtx_buf_free(&g->text);
+    atomic_store(&s->running, false);
     return rc;
 }
 

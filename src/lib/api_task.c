@@ -133,10 +133,12 @@ static int run_tasks(struct dtx_work *w, bool *is_last)
     struct dtx_region g = {.style = &dtx_style_task, .last = *is_last};
     int rc;
 
+    if (atomic_load(&w->session->running))
+        return dtx_api_busy(w->session);
     if (!make_books(w))
-        return dtx_api_fail(DTX_ENOMEM, "out of memory");
+        g.ill = DTX_ENOMEM;
     rc = dtx_api_run(&g, w, NULL, 0);
-    if (dtx_ledger_open(w->ledger) == 0) {
+    if (w->ledger && dtx_ledger_open(w->ledger) == 0) {
         dtx_ledger_forget(w->ledger);
         if (w->foresight)
             dtx_foresee_forget(w->foresight);

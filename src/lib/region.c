@@ -507,13 +507,14 @@ static void fail(struct dtx_run *r)
 static int conclude(struct dtx_run *r, struct dtx_error *err)
 {
     struct dtx_region *g = r->g;
+    const char *call = g->text.len ? g->text.data : "a call";
     int code = r->member.code;
 
     if (r->told)
-        return dtx_error_set(err, r->rc, "%s: %s", g->text.data,
+        return dtx_error_set(err, r->rc, "%s: %s", call,
                              r->member.text.len ? r->member.text.data : "");
     if (r->rc < 0)
-        return dtx_error_set(err, r->rc, "%s: %s", g->text.data,
+        return dtx_error_set(err, r->rc, "%s: %s", call,
                              r->rc == DTX_ELOST ? "rank 0 is lost"
                                                 : dtx_strerror(r->rc));
     if (code != DTX_OK)
@@ -567,7 +568,9 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     g->number = ++g->session->regions;
     dtx_member_begin(&r.member, g->number);
     memset(&w->stats, 0, sizeof(w->stats));
-    rc = prepare(&r);
+    rc = g->ill;
+    if (rc == DTX_OK)
+        rc = prepare(&r);
     if (rc == DTX_OK)
         rc = g->style->begin(g);
     if (rc == DTX_OK && w->remembers && g->style == &dtx_style_loop) {

@@ -140,6 +140,7 @@ struct dtx_region {
     const struct dtx_kernel *kernel;
     const struct dtx_style *style;
     uint32_t number;
+    int ill;             /* negative: it cannot begin here, and all are told */
     uint64_t begin, end; /* loops */
     const void *args;
     size_t args_bytes;
@@ -212,6 +213,7 @@ struct dtx_session {
     } learned;
     struct dtx_work *works;
     uint32_t regions;
+    _Atomic bool running; /* a region; kernels may ask */
     bool broken; /* a frame could not be sent, or was not the protocol's */
 };
 

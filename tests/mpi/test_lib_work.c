@@ -262,6 +262,16 @@ static int stopper(struct dtx_call *c, uint64_t i)
     return 0;
 }
 
+/* A call within a call. */
+static int nested(struct dtx_call *c, uint64_t i)
+{
+    (void)c;
+    return (i % 2 ? dtx_for("thirds", 0, 1, NULL, 0) : dtx_finalize()) ==
+                   DTX_ESTATE
+               ? 0
+               : 1;
+}
+
 static void check_failures(void)
 {
     struct dtx_work *w = dtx_work_create("thirds");
@@ -275,6 +285,8 @@ static void check_failures(void)
     dtx_work_destroy(w);
     verdict(dtx_for("stopper", 0, 200000, NULL, 0) == DTX_ECANCEL,
             "a kernel can stop it all");
+    verdict(dtx_for("nested", 0, 100, NULL, 0) == 0,
+            "no call within a call");
     verdict(dtx_for("nobody", 0, 10, NULL, 0) == DTX_ENOENT, "no such kernel");
     verdict(dtx_for("each", 10, 0, NULL, 0) == DTX_EINVAL, "no such range");
 }
@@ -382,6 +394,7 @@ static int start(const char *options)
            dtx_kernel_each("find", find) == 0 &&
            dtx_kernel_each("thirds", thirds) == 0 &&
            dtx_kernel_each("stopper", stopper) == 0 &&
+           dtx_kernel_each("nested", nested) == 0 &&
            dtx_kernel_tree("tree", sizeof(struct node), visit, child) == 0 &&
            dtx_kernel_each("each", each) == DTX_EEXIST;
 }
