@@ -43,6 +43,11 @@ static bool task_before(const void *ctx, uint32_t a, uint32_t b)
     return a < b;
 }
 
+bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b)
+{
+    return task_before(m, a, b);
+}
+
 static bool low_before(const void *ctx, uint32_t a, uint32_t b)
 {
     const struct dtx_master *m = ctx;
@@ -107,6 +112,7 @@ int dtx_master_grant_init(struct dtx_master *m)
     dtx_heap_init(&m->wide, task_before, m);
     dtx_heap_init(&m->needy[0], task_before, m);
     dtx_heap_init(&m->needy[1], task_before, m);
+    dtx_heap_init(&m->heavy, task_before, m);
     dtx_heap_init(&m->low, low_before, m);
     dtx_heap_init(&m->rich, rich_before, m);
     dtx_heap_init(&m->hungry, hungry_before, m);
@@ -122,6 +128,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     dtx_heap_fini(&m->wide);
     dtx_heap_fini(&m->needy[0]);
     dtx_heap_fini(&m->needy[1]);
+    dtx_heap_fini(&m->heavy);
     dtx_heap_fini(&m->low);
     dtx_heap_fini(&m->rich);
     dtx_heap_fini(&m->hungry);
@@ -261,7 +268,9 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
         h = &m->wide;
     m->state[task] = DTX_TASK_READY;
     m->owner[task] = NO_RANK;
-    if (!h)
+    if (!h && dtx_master_is_heavy(m, task))
+        dtx_master_push_heavy(m, task);
+    else if (!h)
         dtx_master_push_ready(m, task);
     else if (!dtx_heap_push(h, task))
         m->nomem = true;
@@ -306,6 +315,7 @@ static void put_work(struct dtx_master *m, uint32_t r, uint32_t task)
         w.flags |= DTX_WORK_LIMITED;
     if (m->c.layout && dtx_layout_has_slot(m->c.layout))
         w.flags |= DTX_WORK_RESULTS_SLOT;
+    dtx_master_tell_traffic(m, task, &w);
     w.results = results_of(m, task);
     w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
     w.env = dtx_str_of(dtx_tasklist_pool(l, a->env));
@@ -422,9 +432,8 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     return done;
 }
 
-static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task)
 {
-    m->rank[r].reserved = DTX_NO_TASK;
     send_granted(m, r);
     if (!open_grant(m, r))
         return;
@@ -432,8 +441,14 @@ static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
     dtx_master_link(m, r, task);
     dtx_master_sent(m);
     m->st.grants++;
-    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
     dtx_master_rank_changed(m, r);
+}
+
+static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    m->rank[r].reserved = DTX_NO_TASK;
+    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
+    dtx_master_grant_one(m, r, task);
 }
 
 /* A reserved task's rank has the room: the task starts, or it is too late. */
@@ -662,6 +677,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .mean_ns = next_ns(m),
         .depth_ns = m->c.depth_ns,
         .weighed = m->cost_s != NULL,
+        .shallow = m->heavy.len > 0,
     };
 
     if (v.weighed && v.ready > 0) {
@@ -746,13 +762,27 @@ static int first_kind(const struct dtx_master *m, struct dtx_heap *const *kind,
 
 size_t dtx_master_nready(const struct dtx_master *m)
 {
-    return m->ready.len + m->wide.len + m->needy[0].len + m->needy[1].len;
+    return m->ready.len + m->wide.len + m->needy[0].len + m->needy[1].len +
+           m->heavy.len;
+}
+
+/* Which task stops the granting of narrow ones: the wide one, or a heavy one
+ * that could be placed. */
+static uint32_t before_which(const struct dtx_master *m, uint32_t wide,
+                             bool crowded)
+{
+    uint32_t heavy = crowded ? DTX_HEAP_NONE : dtx_heap_top(&m->heavy);
+
+    if (heavy == DTX_HEAP_NONE ||
+        (wide != DTX_NO_TASK && task_before(m, wide, heavy)))
+        return wide;
+    return heavy;
 }
 
 void dtx_master_dispatch(struct dtx_master *m)
 {
     struct dtx_heap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
-    bool stuck[3] = {false, false, false};
+    bool stuck[3] = {false, false, false}, crowded = false;
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
@@ -762,14 +792,19 @@ void dtx_master_dispatch(struct dtx_master *m)
         uint32_t ready = dtx_heap_top(&m->ready);
         int k = first_kind(m, kind, stuck);
         uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_heap_top(kind[k]);
+        bool apart = k >= 0 && (ready == DTX_HEAP_NONE ||
+                                task_before(m, wide, ready));
 
-        if (k >= 0 &&
-            (ready == DTX_HEAP_NONE || task_before(m, wide, ready))) {
+        if (!crowded && dtx_master_heavy_first(m, apart ? wide : ready)) {
+            crowded = !dtx_master_place_heavy(m);
+            continue;
+        }
+        if (apart) {
             stuck[k] = k == 0 ? !place_wide(m)
                               : !dtx_master_place_needy(m, kind[k]);
             continue;
         }
-        if (ready == DTX_HEAP_NONE || !offer(m, wide))
+        if (ready == DTX_HEAP_NONE || !offer(m, before_which(m, wide, crowded)))
             break;
     }
     send_touched(m);

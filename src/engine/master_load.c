@@ -135,18 +135,27 @@ static bool reserved_for(const struct dtx_master *m, uint32_t task)
 /* The others' order is not touched: a cost that is known moves its task alone,
  * and all had none before. */
 static void predict(struct dtx_master *m, uint32_t task, float seconds,
-                    float need)
+                    float need, const float *share)
 {
     struct dtx_heap *apart = dtx_master_needy_heap(m, task);
     bool ready = dtx_heap_has(&m->ready, task);
+    bool heavy = dtx_heap_has(&m->heavy, task);
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
     m->need_s[task] = claim_need(need);
     if (ready)
         count_ready(m, task, false);
+    dtx_master_pull_heavy(m, task);
     m->cost_s[task] = claim(seconds);
-    if (ready) {
+    if (share)
+        m->share[task] = dtx_traffic_parts((double)*share);
+    if (ready && m->share && dtx_master_is_heavy(m, task)) {
+        dtx_heap_remove(&m->ready, task);
+        dtx_master_push_heavy(m, task);
+    } else if (heavy) {
+        dtx_master_make_ready(m, task);
+    } else if (ready) {
         count_ready(m, task, true);
         dtx_heap_fix(&m->ready, task);
     } else if (apart && dtx_heap_has(apart, task)) {
@@ -163,6 +172,7 @@ static bool fits_after_all(struct dtx_master *m, uint32_t task)
 
     return m->state[task] == DTX_TASK_READY &&
            !dtx_heap_has(&m->ready, task) && !dtx_heap_has(&m->wide, task) &&
+           !dtx_heap_has(&m->heavy, task) &&
            !(apart && dtx_heap_has(apart, task)) && !reserved_for(m, task) &&
            !dtx_master_too_late(m, task);
 }
@@ -183,7 +193,8 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
         m->items++;
         if (task >= m->ntasks || m->state[task] == DTX_TASK_GRANTED)
             continue; /* not one that waits */
-        predict(m, task, c->seconds[i], need);
+        predict(m, task, c->seconds[i], need,
+                m->share && c->share ? &c->share[i] : NULL);
         again = again || (m->late != DTX_NO_TASK && fits_after_all(m, task));
     }
     if (again)
@@ -281,6 +292,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     k->load_s += weight(m, task);
     k->given_s += weight(m, task);
     m->st.granted++;
+    dtx_master_use_memory(m, r, task, true);
     if (!m->cost_s)
         return;
     m->start_s[task] = -1.0f;
@@ -313,6 +325,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
     if (k->waiting > k->count)
         k->waiting = k->count;
     dtx_master_give_back(m, m->owner[task], task);
+    dtx_master_use_memory(m, m->owner[task], task, false);
     m->st.granted--;
     if (m->cost_s)
         start_next(m, k);

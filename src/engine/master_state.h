@@ -4,7 +4,8 @@
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
  * who works on what, master_flow.c carries what follows from an end: records,
  * successors, retries; master_need.c knows tasks that ask for memory or
- * devices; master_live.c links tasks that come while the job runs;
+ * devices, master_traffic.c those that are bound by memory bandwidth;
+ * master_live.c links tasks that come while the job runs;
  * master_load.c counts in predicted seconds what is ready and what ranks have;
  * master_late.c knows the deadline; master_loss.c knows who is lost and takes
  * back what they had.
@@ -18,6 +19,7 @@
 #include "engine/pulse.h"
 #include "sched/stock.h"
 #include "sched/policy.h"
+#include "sched/traffic.h"
 #include "task/after.h"
 #include "task/graph.h"
 #include "task/layout.h"
@@ -168,6 +170,11 @@ struct dtx_master {
     uint64_t ready_known; /* ... of which any are */
     uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
+    uint32_t *share;     /* of memory bandwidth, in parts (sched/traffic); or
+                            NULL: nobody looks after it */
+    struct dtx_heap heavy; /* ready ones that are bound by it ... */
+    double heavy_s, moved_s; /* ... their predicted seconds (est_s), and how
+                            long all of one NUMA node would be busy with them */
     struct dtx_heap ready, wide; /* of one slot, of several */
     struct dtx_heap needy[2]; /* those that ask for devices; for memory alone */
     /* wide tasks for which no rank alive has the slots, linked by next; and
@@ -238,7 +245,31 @@ void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Place the first of such a heap, or put it aside; false when it must wait. */
 bool dtx_master_place_needy(struct dtx_master *m, struct dtx_heap *h);
 
+/* ---- master_traffic.c ---- */
+/* Does it wait in the heap of tasks that are bound by memory bandwidth? */
+bool dtx_master_is_heavy(struct dtx_master *m, uint32_t task);
+/* As dtx_master_widen_costs and dtx_master_set_costs. */
+bool dtx_master_widen_shares(struct dtx_master *m, size_t cap);
+void dtx_master_set_shares(struct dtx_master *m, size_t from, size_t to);
+/* Into that heap, and out of it if it is there. */
+void dtx_master_push_heavy(struct dtx_master *m, uint32_t task);
+void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task);
+/* Does the first of them come before 'other' (none: DTX_HEAP_NONE)? */
+bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other);
+/* Start the first of them; false when it must wait. */
+bool dtx_master_place_heavy(struct dtx_master *m);
+/* A task is granted to a rank, or is not any more. */
+void dtx_master_use_memory(struct dtx_master *m, uint32_t r, uint32_t task,
+                           bool begins);
+/* What its executor is to know of it. */
+void dtx_master_tell_traffic(struct dtx_master *m, uint32_t task,
+                             struct dtx_item_work *w);
+
 /* ---- master_grant.c ---- */
+/* Does task a come before task b? */
+bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b);
+/* Grant a task that is in no heap, alone. */
+void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Ready tasks, parked ones apart. */
 size_t dtx_master_nready(const struct dtx_master *m);
 /* Set a task aside that no rank alive has the room for. */

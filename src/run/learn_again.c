@@ -103,7 +103,8 @@ bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
     uint32_t n = (uint32_t)l->job->list.ntasks, seen = 0;
     int64_t until = dtx_clock_mono_ns() + SLICE_NS;
 
-    *out = (struct dtx_costs){a->task, a->seconds, a->need, 0};
+    *out = (struct dtx_costs){
+        .task = a->task, .seconds = a->seconds, .need = a->need};
     if (!l->cost || l->broken || (a->next >= n && !begin_pass(l)))
         return false;
     while (a->next < n && out->n < DTX_LEARN_AGAIN && dtx_learn_may_look(l) &&

@@ -59,6 +59,8 @@ struct dtx_task_attr {
 #define DTX_WORK_LIMITED 128u
 /* The same: DTX_SLOT_BYTE in the path of its results is the slot. */
 #define DTX_WORK_RESULTS_SLOT 64u
+/* The same: it is bound by memory bandwidth. */
+#define DTX_WORK_HEAVY 32u
 #define DTX_SLOT_BYTE '\001'
 
 /* Variables a task sees beside the common ones: entries NAME=VALUE, separated

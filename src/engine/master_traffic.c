@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks that are bound by memory bandwidth (sched/traffic): they wait in a heap
+ * of their own and start on a rank with a free slot in whose NUMA nodes there
+ * is room for one more.  While there is none, others take the slots; when no
+ * others are ready they start all the same, where it is least crowded, since
+ * together they still move no less.
+ *
+ * They keep their place in the order, unless the memory is what the job will
+ * wait for in the end: then they come before others of their priority, so that
+ * it is busy from the beginning.  None is queued ahead, nor is anything that
+ * lasts, while any waits (policy.h: shallow); those that last no longer than a
+ * few queues are left alone. */
+#include <stdlib.h>
+
+#include "engine/master_state.h"
+
+/* Of the ranks with free slots so many are looked at. */
+#define LOOK_AT 16
+/* Shorter than this many times depth_ns: not worth a round trip. */
+#define LASTING 10
+
+/* ---- which ---- */
+
+bool dtx_master_is_heavy(struct dtx_master *m, uint32_t task)
+{
+    if (!m->share || dtx_master_attr(m, task)->cpus > 1 ||
+        !dtx_traffic_is_heavy(m->c.traffic, m->share[task]) ||
+        dtx_master_is_needy(m, task))
+        return false;
+    return dtx_master_cost_s(m, task) * 1e9 >=
+           (double)m->c.depth_ns * LASTING;
+}
+
+bool dtx_master_widen_shares(struct dtx_master *m, size_t cap)
+{
+    uint32_t *p;
+
+    if (!m->c.traffic || !m->policy->spreads)
+        return true;
+    p = realloc(m->share, (cap + 1) * sizeof(*p));
+    if (p)
+        m->share = p;
+    return p != NULL;
+}
+
+void dtx_master_set_shares(struct dtx_master *m, size_t from, size_t to)
+{
+    size_t i;
+
+    for (i = from; m->share && i < to; i++)
+        m->share[i] = m->c.share ? dtx_traffic_parts((double)m->c.share[i])
+                                 : 0;
+    if (!m->c.live)
+        m->c.share = NULL; /* borrowed for creation alone */
+}
+
+/* ---- the heap ---- */
+
+static void count(struct dtx_master *m, uint32_t task, double sign)
+{
+    double s = sign * (double)m->est_s[task];
+
+    m->heavy_s += s;
+    m->moved_s += s * m->share[task] / DTX_TRAFFIC_ONE;
+    if (m->heavy.len == 0)
+        m->heavy_s = m->moved_s = 0;
+}
+
+void dtx_master_push_heavy(struct dtx_master *m, uint32_t task)
+{
+    m->est_s[task] = (float)dtx_master_cost_s(m, task);
+    if (!dtx_heap_push(&m->heavy, task))
+        m->nomem = true;
+    else
+        count(m, task, 1);
+    m->st.heavy = true;
+}
+
+void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task)
+{
+    if (!dtx_heap_has(&m->heavy, task))
+        return;
+    dtx_heap_remove(&m->heavy, task);
+    count(m, task, -1);
+}
+
+/* Will the job wait for the memory, rather than for slots? */
+static bool memory_decides(const struct dtx_master *m)
+{
+    double nodes = (double)dtx_traffic_nodes(m->c.traffic);
+
+    return m->moved_s * (double)m->slots_alive >
+           (m->heavy_s + dtx_master_ready_s(m)) * nodes;
+}
+
+bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other)
+{
+    uint32_t task = dtx_heap_top(&m->heavy);
+
+    if (task == DTX_HEAP_NONE || other == DTX_HEAP_NONE)
+        return task != DTX_HEAP_NONE;
+    if (dtx_master_attr(m, task)->prio == dtx_master_attr(m, other)->prio &&
+        memory_decides(m))
+        return true;
+    return dtx_master_before(m, task, other);
+}
+
+/* ---- placing ---- */
+
+/* Of the first ranks with free slots, the one whose memory has most left; one
+ * where it does not fit only when 'anyway'. */
+static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway)
+{
+    uint32_t best = NO_RANK, r;
+    int64_t most = INT64_MIN, left;
+    size_t i;
+
+    for (i = 0; i < m->hungry.len && i < LOOK_AT; i++) {
+        r = m->hungry.item[i];
+        left = dtx_traffic_left(m->c.traffic, r);
+        m->items++;
+        if (left > most &&
+            (anyway || dtx_traffic_fits(m->c.traffic, r, parts))) {
+            most = left;
+            best = r;
+        }
+    }
+    return best;
+}
+
+bool dtx_master_place_heavy(struct dtx_master *m)
+{
+    uint32_t task = dtx_heap_top(&m->heavy), r;
+    bool fits = true;
+
+    if (m->nalive == 0 || m->hungry.len == 0 || !dtx_master_spend(m))
+        return false;
+    r = choose(m, m->share[task], false);
+    if (r == NO_RANK) {
+        if (m->ready.len > 0)
+            return false;
+        r = choose(m, m->share[task], true);
+        fits = false;
+    }
+    dtx_master_pull_heavy(m, task);
+    if (dtx_master_too_late(m, task)) {
+        dtx_master_put_off(m, task);
+        return true;
+    }
+    m->st.spread += fits;
+    m->st.crowded += !fits;
+    dtx_master_trace(m, "%s for task %u on rank %u",
+                     fits ? "memory bandwidth" : "crowded memory", task + 1,
+                     r);
+    dtx_master_grant_one(m, r, task);
+    return true;
+}
+
+/* ---- who uses it ---- */
+
+void dtx_master_use_memory(struct dtx_master *m, uint32_t r, uint32_t task,
+                           bool begins)
+{
+    uint64_t parts;
+
+    if (!m->share || m->share[task] == 0)
+        return;
+    parts = (uint64_t)m->share[task] * dtx_master_attr(m, task)->cpus;
+    if (parts > UINT32_MAX)
+        parts = UINT32_MAX;
+    if (begins)
+        dtx_traffic_take(m->c.traffic, r, (uint32_t)parts);
+    else
+        dtx_traffic_give(m->c.traffic, r, (uint32_t)parts);
+}
+
+void dtx_master_tell_traffic(struct dtx_master *m, uint32_t task,
+                             struct dtx_item_work *w)
+{
+    w->traffic = 0;
+    if (!m->st.heavy)
+        return;
+    w->traffic = m->share[task] ? m->share[task] : 1;
+    if (dtx_master_is_heavy(m, task))
+        w->flags |= DTX_WORK_HEAVY;
+}
