@@ -151,6 +151,14 @@ struct dtx_page;
       "a message takes up to this much longer (default: 0)")                   \
     X(simulate, "bandwidth", 0, "SIZE",                                        \
       "bytes a second of a node's link (default: 10G)")                        \
+    X(simulate, "taper", 0, "N",                                               \
+      "between switches there is so many times less bandwidth than below one " \
+      "(default: 1)")                                                          \
+    X(simulate, "task-data", 0, "SIZE",                                        \
+      "what each task reads: it is brought to the node the task is granted "   \
+      "to first, and fetched from there when the task is stolen (default: 0)") \
+    X(simulate, "blind-steals", 0, NULL,                                       \
+      "idle ranks take tasks from the slowest rank, however far it is")        \
     X(simulate, "message-cost", 0, "DUR",                                      \
       "of the processor for each message, at its sender and at its receiver "  \
       "(default: as measured, 0.1us and 0.36us)")                              \
@@ -193,6 +201,9 @@ struct dtx_page;
       "until the death of a rank is noticed (default: 5s)")                    \
     X(simulate, "deadline", 0, "DUR",                                          \
       "start nothing after this time; what is left is told")                   \
+    X(simulate, "trace", 0, NULL,                                              \
+      "tell on stderr what happens: each message, and what the master and "    \
+      "the ranks say of it, such as who is robbed and why")                    \
     X(simulate, "json", 0, NULL,                                               \
       "print makespan, lower_bound, ideal_makespan, efficiency, steals, "      \
       "messages, master_busy, events, seconds and memory (bytes, the most of " \

@@ -30,7 +30,7 @@
 struct request {
     const char *workload, *from, *history;
     struct dtx_recorded recorded;
-    bool json;
+    bool json, trace;
     struct dtx_scenario c;
     uint32_t nodes[MAX_SWEEP];
     size_t nnodes;
@@ -144,6 +144,19 @@ static int set_bandwidth(struct request *q, const char *value,
     return DTX_OK;
 }
 
+static int set_task_data(struct request *q, const char *value,
+                         struct dtx_error *err)
+{
+    int64_t bytes;
+
+    if (dtx_parse_size(value, &bytes) != 0 || bytes < 0 ||
+        bytes > INT64_C(1) << 50)
+        return dtx_error_set(err, DTX_EINVAL, "--task-data '%.60s' must be "
+                             "bytes, at most 1P, as 64M", value);
+    q->c.machine.task_bytes = bytes;
+    return DTX_OK;
+}
+
 static int set_nap(struct request *q, const char *value,
                    struct dtx_error *err)
 {
@@ -235,6 +248,7 @@ static const struct row rows[] = {
     {"workload", WORD, AT(workload), 0, 0, NULL},
     {"from", WORD, AT(from), 0, 0, NULL},
     {"json", FLAG, AT(json), 0, 0, NULL},
+    {"trace", FLAG, AT(trace), 0, 0, NULL},
     {"nodes", OWN, 0, 0, 0, set_nodes},
     {"slots", COUNT, AT(c.machine.slots), 1, 10000000, NULL},
     {"ranks-per-node", COUNT, AT(c.machine.ranks_per_node), 1, 65535, NULL},
@@ -250,6 +264,9 @@ static const struct row rows[] = {
     {"latency-switch", TIME, AT(c.machine.hop_ns), 0, 60, NULL},
     {"jitter", TIME, AT(c.machine.spread_ns), 0, 60, NULL},
     {"bandwidth", OWN, 0, 0, 0, set_bandwidth},
+    {"taper", NUMBER, AT(c.machine.taper), 1, 1000, NULL},
+    {"task-data", OWN, 0, 0, 0, set_task_data},
+    {"blind-steals", FLAG, AT(c.blind), 0, 0, NULL},
     {"message-cost", OWN, 0, 0, 0, set_message_cost},
     {"nap", OWN, 0, 0, 0, set_nap},
     {"master-message", TIME, AT(c.machine.cost.frame_ns), 0, 60, NULL},
@@ -479,6 +496,12 @@ static int load(struct request *q, struct dtx_error *err)
     return rc ? rc : dtx_scenario_draw(&q->job, &w, q->c.seed, err);
 }
 
+static void print_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "%s\n", line);
+}
+
 /* The run, and the same where the master and the network cost nothing. */
 static int run_one(struct request *q, struct result *r, struct dtx_error *err)
 {
@@ -492,11 +515,13 @@ static int run_one(struct request *q, struct result *r, struct dtx_error *err)
     if (c.machine.slow_nodes > r->nodes)
         c.machine.slow_nodes = r->nodes;
     c.policy = r->policy;
+    c.trace = q->trace ? print_line : NULL;
     rc = dtx_scenario_run(&c, &r->sim, err);
     r->seconds = (double)(dtx_clock_mono_ns() - begin) / (double)DTX_SEC_NS;
     if (rc != DTX_OK)
         return rc;
     c.ideal = true;
+    c.trace = NULL;
     rc = dtx_scenario_run(&c, &ideal, err);
     r->ideal_ns = ideal.makespan_ns;
     return rc;

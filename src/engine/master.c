@@ -171,6 +171,8 @@ struct dtx_master *dtx_master_create(const struct dtx_master_config *c,
         m->c = *c;
         m->policy = policy;
         m->armed_ns = NEVER;
+        if (m->c.zones && m->c.zones->n == 1)
+            m->c.zones = NULL; /* all are alike */
         if (m->c.depth_ns <= 0)
             m->c.depth_ns = DEFAULT_DEPTH_NS;
         if (m->c.slice == 0)
@@ -417,6 +419,7 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
 {
     struct dtx_rank *k = &m->rank[from];
     struct dtx_item_taskref ref;
+    bool alone = dtx_master_nready(m) == 0;
     uint32_t n = 0;
     int rc;
 
@@ -440,6 +443,8 @@ static int on_yielded(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
         m->st.stolen += n;
         k->stolen_from += n;
         m->rank[k->thief].stolen_by += n;
+        if (alone && m->c.zones)
+            dtx_master_hand_over(m, k->thief, n);
     }
     if (msg->u.yielded.more)
         dtx_master_rank_changed(m, from);
@@ -652,7 +657,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     s->work = m->items + m->ready.compares + m->wide.compares +
               m->heavy.compares +
               m->low.compares + m->rich.compares + m->hungry.compares +
-              m->reserved.compares;
+              m->patient.compares + m->reserved.compares;
     for (i = 0; i < m->ngroups; i++)
         s->work += m->group[i].free.compares;
     s->stopping = m->stopping;

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "engine/event.h"
+#include "sched/zones.h"
 
 struct dtx_error;
 struct dtx_graph;
@@ -141,6 +142,11 @@ struct dtx_master_config {
     const float *share;     /* of a NUMA node's bandwidth that one cpu of a task
                                uses when it runs alone (0: nothing is known);
                                like cost_s. NULL: of none */
+    const struct dtx_zones *zones; /* where the ranks are; sealed, borrowed
+                                      for its life. Steals then weigh what they
+                                      bring against the way. NULL: all are
+                                      alike, the slowest is the victim */
+    struct dtx_ways ways;   /* with zones: what the ways cost */
     int64_t mem_bytes;      /* for tasks that do not say; 0 = none */
     uint32_t gpus;          /* the same */
     const float *need_s;    /* what a task is taken to need when a deadline is

@@ -1,288 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Who works on what: ready tasks in order, ranks in the policy's order, chunks
- * granted, slots kept free for wide tasks, steals brokered.  Every choice is
- * the top of a heap; nothing here looks at all ranks or all tasks.
- *
- * A wide task (several cpus) is granted only to a rank whose slots are free
- * for it, never queued ahead.  The one whose turn it is and which fits nowhere
- * reserves the rank with most free slots: that rank gets nothing else until the
- * wide task fits (at most its slots less one stay free for that), so that it
- * cannot starve.
+ * granted.  Every choice is the top of a heap; nothing here looks at all ranks
+ * or all tasks.  master_order.c has the heaps, master_wide.c keeps slots free
+ * for wide tasks, master_steal.c brokers steals.
  *
  * Where starts are to keep a pace (delay_ns), one task at a time goes to a rank
  * with a free slot; nothing is queued ahead, so nothing is stolen either. */
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "engine/master_state.h"
 
 /* A GRANT frame is sent when it has grown to this many bytes. */
 #define GRANT_BYTES 65536
-/* Reservations of other ranks that are looked at when slots become free. */
-#define LOOK_AT 8
 
-/* ---- orders ---- */
+/* ---- granting ---- */
 
-static bool task_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-    int32_t pa = dtx_master_attr(m, a)->prio, pb = dtx_master_attr(m, b)->prio;
-
-    if (pa != pb)
-        return pa > pb;
-    if (m->c.longest_first && m->cost_s) {
-        /* unknown costs may be long: they come first */
-        float ca = m->cost_s[a], cb = m->cost_s[b];
-        bool ka = ca >= 0, kb = cb >= 0;
-
-        if (ka != kb)
-            return !ka;
-        if (ka && (ca < cb || ca > cb))
-            return ca > cb;
-    }
-    return a < b;
-}
-
-bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b)
-{
-    return task_before(m, a, b);
-}
-
-static bool low_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    uint64_t la = m->policy->by_given ? ra->given : ra->used;
-    uint64_t lb = m->policy->by_given ? rb->given : rb->used;
-    uint64_t x = la * rb->slots, y = lb * ra->slots;
-    double sa = 0, sb = 0;
-
-    if (m->cost_s && m->policy->by_given) {
-        sa = ra->given_s / ra->slots;
-        sb = rb->given_s / rb->slots;
-    } else if (m->cost_s && ra->used >= ra->slots && rb->used >= rb->slots) {
-        sa = dtx_master_done_s(ra);
-        sb = dtx_master_done_s(rb);
-    }
-    if (sa < sb || sa > sb)
-        return sa < sb;
-    return x != y ? x < y : a < b;
-}
-
-static bool rich_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    double x = dtx_master_done_s(ra), y = dtx_master_done_s(rb);
-
-    if (x < y || x > y)
-        return x > y;
-    return a < b;
-}
-
-static bool hungry_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-    const struct dtx_rank *ra = &m->rank[a], *rb = &m->rank[b];
-    uint64_t x = ra->used * rb->slots, y = rb->used * ra->slots;
-
-    return x != y ? x < y : a < b;
-}
-
-static bool reserved_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-
-    return task_before(m, m->rank[a].reserved, m->rank[b].reserved);
-}
-
-static bool free_before(const void *ctx, uint32_t a, uint32_t b)
-{
-    const struct dtx_master *m = ctx;
-
-    if (m->rank[a].used != m->rank[b].used)
-        return m->rank[a].used < m->rank[b].used;
-    return a < b;
-}
-
-int dtx_master_grant_init(struct dtx_master *m)
-{
-    m->parked = m->parked_last = m->unparking = DTX_NO_TASK;
-    dtx_heap_init(&m->ready, task_before, m);
-    dtx_heap_init(&m->wide, task_before, m);
-    dtx_heap_init(&m->needy[0], task_before, m);
-    dtx_heap_init(&m->needy[1], task_before, m);
-    dtx_heap_init(&m->heavy, task_before, m);
-    dtx_heap_init(&m->low, low_before, m);
-    dtx_heap_init(&m->rich, rich_before, m);
-    dtx_heap_init(&m->hungry, hungry_before, m);
-    dtx_heap_init(&m->reserved, reserved_before, m);
-    return DTX_OK;
-}
-
-void dtx_master_grant_fini(struct dtx_master *m)
-{
-    size_t i;
-
-    dtx_heap_fini(&m->ready);
-    dtx_heap_fini(&m->wide);
-    dtx_heap_fini(&m->needy[0]);
-    dtx_heap_fini(&m->needy[1]);
-    dtx_heap_fini(&m->heavy);
-    dtx_heap_fini(&m->low);
-    dtx_heap_fini(&m->rich);
-    dtx_heap_fini(&m->hungry);
-    dtx_heap_fini(&m->reserved);
-    for (i = 0; i < m->ngroups; i++)
-        dtx_heap_fini(&m->group[i].free);
-    free(m->group);
-    free(m->touched);
-}
-
-bool dtx_master_all_came(const struct dtx_master *m)
-{
-    return m->ncame + m->nabsent >= m->c.nranks;
-}
-
-/* ---- ranks in their heaps ---- */
-
-/* Tasks of a rank that wait behind full slots: what one could steal. */
-static uint64_t spare(const struct dtx_rank *k)
-{
-    uint64_t queued = k->used > k->slots ? k->used - k->slots : 0;
-
-    return k->waiting < queued ? k->waiting : queued;
-}
-
-static void put(struct dtx_master *m, struct dtx_heap *h, uint32_t r, bool in)
-{
-    if (!in)
-        dtx_heap_remove(h, r);
-    else if (dtx_heap_has(h, r))
-        dtx_heap_fix(h, r);
-    else if (!dtx_heap_push(h, r))
-        m->nomem = true;
-}
-
-void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
-{
-    const struct dtx_rank *k = &m->rank[r];
-    bool open = k->alive && k->reserved == DTX_NO_TASK;
-
-    m->items++;
-    put(m, &m->low, r, open && !k->sated);
-    put(m, &m->rich, r, k->alive && spare(k) > 0 && !k->yield_pending);
-    put(m, &m->hungry, r, open && !k->asking && k->used < k->slots);
-    put(m, &m->reserved, r, k->reserved != DTX_NO_TASK);
-    if (k->slots > 0)
-        put(m, &m->group[k->group].free, r, open);
-}
-
-static int group_of(struct dtx_master *m, uint32_t slots, uint32_t *index)
-{
-    struct dtx_rank_group *p;
-    size_t i;
-
-    for (i = 0; i < m->ngroups; i++) {
-        if (m->group[i].slots == slots) {
-            *index = (uint32_t)i;
-            return DTX_OK;
-        }
-    }
-    p = dtx_grow(m->group, &m->cap_groups, m->ngroups + 1, sizeof(*p));
-    if (!p)
-        return DTX_ENOMEM;
-    m->group = p;
-    *index = (uint32_t)m->ngroups++;
-    p[*index].slots = slots;
-    p[*index].alive = 0;
-    dtx_heap_init(&p[*index].free, free_before, m);
-    return DTX_OK;
-}
-
-/* The slots of the largest rank that is alive. */
-static uint32_t largest(const struct dtx_master *m)
-{
-    uint32_t most = 0;
-    size_t i;
-
-    for (i = 0; i < m->ngroups; i++) {
-        if (m->group[i].alive > 0 && m->group[i].slots > most)
-            most = m->group[i].slots;
-    }
-    return most;
-}
-
-/* A parked task asks for more slots than any rank alive has; only a rank that
- * is larger than all can change that. */
-static void begin_unparking(struct dtx_master *m)
-{
-    if (m->parked == DTX_NO_TASK)
-        return;
-    m->next[m->parked_last] = m->unparking;
-    m->unparking = m->parked;
-    m->parked = DTX_NO_TASK;
-}
-
-int dtx_master_rank_joined(struct dtx_master *m, uint32_t r)
-{
-    struct dtx_rank *k = &m->rank[r];
-
-    if (m->c.stock && !dtx_stock_join(m->c.stock, r))
-        m->nomem = true;
-    if (k->slots > largest(m) || m->c.stock)
-        begin_unparking(m);
-    if (group_of(m, k->slots, &k->group)) {
-        k->alive = false;
-        k->slots = 0;
-        return DTX_ENOMEM;
-    }
-    m->group[k->group].alive++;
-    dtx_master_rank_changed(m, r);
-    return DTX_OK;
-}
-
-void dtx_master_rank_left(struct dtx_master *m, uint32_t r)
-{
-    struct dtx_rank *k = &m->rank[r];
-    uint32_t task = k->reserved;
-
-    m->group[k->group].alive--;
-    k->reserved = DTX_NO_TASK;
-    dtx_master_rank_changed(m, r);
-    if (m->c.stock)
-        dtx_stock_leave(m->c.stock, r);
-    if (task != DTX_NO_TASK) {
-        dtx_master_give_back(m, r, task);
-        dtx_master_make_ready(m, task);
-    }
-}
-
-/* ---- tasks ---- */
-
-void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
-{
-    struct dtx_heap *h = dtx_master_needy_heap(m, task);
-
-    if (!h && dtx_master_attr(m, task)->cpus > 1)
-        h = &m->wide;
-    m->state[task] = DTX_TASK_READY;
-    m->owner[task] = NO_RANK;
-    if (!h && dtx_master_is_heavy(m, task))
-        dtx_master_push_heavy(m, task);
-    else if (!h)
-        dtx_master_push_ready(m, task);
-    else if (!dtx_heap_push(h, task))
-        m->nomem = true;
-}
-
-/* Is it too early for another start? */
-static bool held_back(const struct dtx_master *m)
+bool dtx_master_held_back(const struct dtx_master *m)
 {
     return m->c.delay_ns > 0 && m->now_ns < m->next_start_ns;
 }
-
-/* ---- granting ---- */
 
 /* Where the task's results go. */
 static struct dtx_str results_of(struct dtx_master *m, uint32_t task)
@@ -338,7 +73,7 @@ static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
     while (m->ready.len > 0) {
         uint32_t task = dtx_heap_top(&m->ready);
 
-        if (until != DTX_NO_TASK && task_before(m, until, task))
+        if (until != DTX_NO_TASK && dtx_master_before(m, until, task))
             return false;
         if (!dtx_master_too_late(m, task))
             return dtx_master_fits_in(m, r, task);
@@ -432,6 +167,16 @@ static uint64_t grant(struct dtx_master *m, uint32_t r, uint64_t n,
     return done;
 }
 
+void dtx_master_hand_over(struct dtx_master *m, uint32_t r, uint64_t n)
+{
+    const struct dtx_rank *k = &m->rank[r];
+
+    if (k->alive && !m->stopping && k->reserved == DTX_NO_TASK &&
+        k->used < k->slots && m->ready.len == n &&
+        dtx_master_nready(m) == n && !dtx_master_held_back(m))
+        (void)grant(m, r, n, 0, DTX_NO_TASK);
+}
+
 void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     send_granted(m, r);
@@ -444,200 +189,11 @@ void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task)
     dtx_master_rank_changed(m, r);
 }
 
-static void grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
 {
     m->rank[r].reserved = DTX_NO_TASK;
-    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
     dtx_master_grant_one(m, r, task);
-}
-
-/* A reserved task's rank has the room: the task starts, or it is too late. */
-static void start_wide(struct dtx_master *m, uint32_t r, uint32_t task)
-{
-    if (!dtx_master_too_late(m, task)) {
-        grant_wide(m, r, task);
-        return;
-    }
-    m->rank[r].reserved = DTX_NO_TASK;
-    dtx_master_give_back(m, r, task);
-    dtx_master_put_off(m, task);
-    dtx_master_rank_changed(m, r);
-}
-
-/* ---- stealing ---- */
-
-static void send_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
-                       uint32_t thief)
-{
-    struct dtx_msg msg = {.kind = DTX_MSG_YIELD};
-
-    msg.u.yield.count = count;
-    m->rank[victim].yield_pending = true;
-    m->rank[victim].thief = thief;
-    m->st.yields++;
-    if (count == UINT32_MAX)
-        dtx_master_trace(m, "rank %u to yield all", victim);
-    else
-        dtx_master_trace(m, "rank %u to yield %u", victim, count);
-    dtx_master_send(m, victim, msg);
-    dtx_master_rank_changed(m, victim);
-}
-
-static void steal(struct dtx_master *m)
-{
-    while (m->policy->steals && m->hungry.len > 0 && m->rich.len > 0 &&
-           dtx_master_spend(m)) {
-        uint32_t thief = dtx_heap_top(&m->hungry);
-        uint32_t victim = dtx_heap_top(&m->rich);
-        uint32_t n = dtx_master_loot(m, victim, thief,
-                                     spare(&m->rank[victim]));
-
-        m->rank[thief].asking = true;
-        dtx_master_rank_changed(m, thief);
-        send_yield(m, victim, n, thief);
-    }
-}
-
-/* ---- wide tasks ---- */
-
-void dtx_master_park(struct dtx_master *m, uint32_t task)
-{
-    m->next[task] = m->parked;
-    if (m->parked == DTX_NO_TASK)
-        m->parked_last = task;
-    m->parked = task;
-    m->nparked++;
-    dtx_master_trace(m, "no rank has the slots for task %u", task + 1);
-}
-
-void dtx_master_unpark(struct dtx_master *m)
-{
-    while (m->unparking != DTX_NO_TASK && dtx_master_spend(m)) {
-        uint32_t task = m->unparking;
-
-        m->unparking = m->next[task];
-        m->nparked--;
-        dtx_master_make_ready(m, task);
-    }
-}
-
-/* The unreserved rank of at least 'cpus' slots with most of them free. */
-static uint32_t roomiest(struct dtx_master *m, uint32_t cpus)
-{
-    uint32_t best = NO_RANK;
-    int64_t best_free = INT64_MIN;
-    size_t i;
-
-    for (i = 0; i < m->ngroups; i++) {
-        uint32_t r = dtx_heap_top(&m->group[i].free);
-        int64_t left;
-
-        m->items++;
-        if (m->group[i].slots < cpus || r == DTX_HEAP_NONE)
-            continue;
-        left = (int64_t)m->rank[r].slots - (int64_t)m->rank[r].used;
-        if (left > best_free || (left == best_free && r < best)) {
-            best = r;
-            best_free = left;
-        }
-    }
-    return best;
-}
-
-static bool fits(const struct dtx_master *m, uint32_t r, uint32_t task)
-{
-    return m->rank[r].used + dtx_master_attr(m, task)->cpus <=
-           m->rank[r].slots;
-}
-
-void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
-                                 uint32_t task)
-{
-    struct dtx_rank *k = &m->rank[r];
-
-    if (fits(m, r, task)) {
-        grant_wide(m, r, task);
-        return;
-    }
-    k->reserved = task;
-    m->owner[task] = r;
-    dtx_master_trace(m, "rank %u reserved for wide task %u", r, task + 1);
-    dtx_master_rank_changed(m, r);
-    if (m->policy->steals && spare(k) > 0 && !k->yield_pending)
-        send_yield(m, r, UINT32_MAX, NO_RANK);
-}
-
-/* Grant or reserve for the first wide task, or put it aside; false when all
- * that could take it are reserved. */
-static bool place_wide(struct dtx_master *m)
-{
-    uint32_t task = dtx_heap_top(&m->wide);
-    uint32_t cpus = dtx_master_attr(m, task)->cpus, r = roomiest(m, cpus);
-
-    if (m->nalive == 0 || (r == NO_RANK && largest(m) >= cpus) ||
-        !dtx_master_spend(m))
-        return false;
-    (void)dtx_heap_pop(&m->wide);
-    if (dtx_master_too_late(m, task)) {
-        dtx_master_put_off(m, task);
-        return true;
-    }
-    if (r == NO_RANK) {
-        dtx_master_park(m, task);
-        return true;
-    }
-    dtx_master_grant_or_reserve(m, r, task);
-    return true;
-}
-
-void dtx_master_call_back(struct dtx_master *m, uint32_t r)
-{
-    const struct dtx_rank *k = &m->rank[r];
-
-    if (k->alive && !m->stopping && !k->yield_pending && spare(k) > 0)
-        send_yield(m, r, UINT32_MAX, NO_RANK);
-}
-
-void dtx_master_reclaim(struct dtx_master *m, uint32_t r)
-{
-    const struct dtx_rank *k = &m->rank[r];
-
-    if (k->reserved != DTX_NO_TASK && !m->stopping && spare(k) > 0)
-        send_yield(m, r, UINT32_MAX, NO_RANK);
-}
-
-/* Among the first reserved ranks, one whose task fits on 'r', or NO_RANK. A
- * few are looked at, so that a very wide first one does not hide the rest. */
-static uint32_t elsewhere(struct dtx_master *m, uint32_t r)
-{
-    size_t i;
-
-    for (i = 0; i < m->reserved.len && i < LOOK_AT; i++) {
-        uint32_t other = m->reserved.item[i];
-
-        m->items++;
-        if (fits(m, r, m->rank[other].reserved) &&
-            !dtx_master_is_needy(m, m->rank[other].reserved))
-            return other;
-    }
-    return NO_RANK;
-}
-
-void dtx_master_settle(struct dtx_master *m, uint32_t r)
-{
-    uint32_t task = m->rank[r].reserved, other;
-
-    if (m->stopping || held_back(m))
-        return;
-    if (task != DTX_NO_TASK && fits(m, r, task))
-        start_wide(m, r, task);
-    while (m->rank[r].reserved == DTX_NO_TASK && !held_back(m) &&
-           (other = elsewhere(m, r)) != NO_RANK) {
-        task = m->rank[other].reserved;
-        m->rank[other].reserved = DTX_NO_TASK;
-        dtx_master_rank_changed(m, other);
-        start_wide(m, r, task);
-    }
+    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
 }
 
 /* ---- the whole ---- */
@@ -718,26 +274,9 @@ static bool offer(struct dtx_master *m, uint32_t until)
     return grant(m, r, n, m->policy_state.most_s, until) > 0;
 }
 
-/* A rank may have had the room for its reserved task when it was too early for
- * that. */
-static void settle_reserved(struct dtx_master *m)
-{
-    size_t i;
-
-    for (i = 0; i < m->reserved.len && i < LOOK_AT && !held_back(m); i++) {
-        uint32_t r = m->reserved.item[i];
-
-        m->items++;
-        if (fits(m, r, m->rank[r].reserved)) {
-            start_wide(m, r, m->rank[r].reserved);
-            return;
-        }
-    }
-}
-
 int64_t dtx_master_pace_due(const struct dtx_master *m)
 {
-    if (!held_back(m) ||
+    if (!dtx_master_held_back(m) ||
         dtx_master_nready(m) + m->reserved.len == 0)
         return NEVER;
     return m->next_start_ns;
@@ -753,8 +292,8 @@ static int first_kind(const struct dtx_master *m, struct dtx_heap *const *kind,
     for (k = 0; k < 3; k++) {
         if (stuck[k] || kind[k]->len == 0)
             continue;
-        if (first < 0 || task_before(m, dtx_heap_top(kind[k]),
-                                     dtx_heap_top(kind[first])))
+        if (first < 0 || dtx_master_before(m, dtx_heap_top(kind[k]),
+                                           dtx_heap_top(kind[first])))
             first = k;
     }
     return first;
@@ -766,15 +305,30 @@ size_t dtx_master_nready(const struct dtx_master *m)
            m->heavy.len;
 }
 
+void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
+{
+    struct dtx_heap *h = dtx_master_needy_heap(m, task);
+
+    if (!h && dtx_master_attr(m, task)->cpus > 1)
+        h = &m->wide;
+    m->state[task] = DTX_TASK_READY;
+    m->owner[task] = NO_RANK;
+    if (!h && dtx_master_is_heavy(m, task))
+        dtx_master_push_heavy(m, task);
+    else if (!h)
+        dtx_master_push_ready(m, task);
+    else if (!dtx_heap_push(h, task))
+        m->nomem = true;
+}
+
 /* Which task stops the granting of narrow ones: the wide one, or a heavy one
  * that could be placed. */
-static uint32_t before_which(const struct dtx_master *m, uint32_t wide,
-                             bool crowded)
+static uint32_t until(const struct dtx_master *m, uint32_t wide, bool crowded)
 {
     uint32_t heavy = crowded ? DTX_HEAP_NONE : dtx_heap_top(&m->heavy);
 
     if (heavy == DTX_HEAP_NONE ||
-        (wide != DTX_NO_TASK && task_before(m, wide, heavy)))
+        (wide != DTX_NO_TASK && dtx_master_before(m, wide, heavy)))
         return wide;
     return heavy;
 }
@@ -787,29 +341,30 @@ void dtx_master_dispatch(struct dtx_master *m)
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
     if (m->c.delay_ns > 0)
-        settle_reserved(m);
-    while (dtx_master_nready(m) > 0 && m->budget > 0 && !held_back(m)) {
+        dtx_master_settle_reserved(m);
+    while (dtx_master_nready(m) > 0 && m->budget > 0 &&
+           !dtx_master_held_back(m)) {
         uint32_t ready = dtx_heap_top(&m->ready);
         int k = first_kind(m, kind, stuck);
         uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_heap_top(kind[k]);
         bool apart = k >= 0 && (ready == DTX_HEAP_NONE ||
-                                task_before(m, wide, ready));
+                                dtx_master_before(m, wide, ready));
 
         if (!crowded && dtx_master_heavy_first(m, apart ? wide : ready)) {
             crowded = !dtx_master_place_heavy(m);
             continue;
         }
         if (apart) {
-            stuck[k] = k == 0 ? !place_wide(m)
+            stuck[k] = k == 0 ? !dtx_master_place_wide(m)
                               : !dtx_master_place_needy(m, kind[k]);
             continue;
         }
-        if (ready == DTX_HEAP_NONE || !offer(m, before_which(m, wide, crowded)))
+        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, crowded)))
             break;
     }
     send_touched(m);
     if (m->ready.len == 0)
-        steal(m);
+        dtx_master_steal(m);
 }
 
 bool dtx_master_placeable(const struct dtx_master *m)

@@ -217,10 +217,11 @@ static void relieve(struct dtx_master *m)
     if (!m->cost_s || m->stopping || m->called_back ||
         (m->c.late != DTX_LATE_EXPECTED && m->c.late != DTX_LATE_SAFE))
         return;
-    while (m->rich.len > 0) {
-        uint32_t r = dtx_heap_top(&m->rich);
+    for (;;) {
+        uint32_t r = dtx_tourney_first(&m->rich);
 
-        if (dtx_master_done_s(&m->rank[r]) <= end_s || !dtx_master_spend(m))
+        if (r == DTX_HEAP_NONE || dtx_master_done_s(&m->rank[r]) <= end_s ||
+            !dtx_master_spend(m))
             return;
         dtx_master_trace(m, "rank %u would not be done in time", r);
         dtx_master_call_back(m, r);

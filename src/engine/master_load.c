@@ -332,15 +332,22 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
 }
 
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
-                         uint64_t waiting)
+                         uint64_t waiting, double way_s)
 {
     const struct dtx_rank *v = &m->rank[victim];
     uint32_t slots = m->rank[thief].slots, task = v->head, n = 0;
     double left = (dtx_master_done_s(v) - dtx_master_now_s(m)) * v->slots;
     double want = dtx_policy_loot_s(left, v->slots, slots), sum = 0;
+    double worth = dtx_policy_worth_s(way_s, slots);
 
-    if (!m->cost_s)
-        return dtx_policy_loot(waiting, v->slots, slots);
+    if (!m->cost_s) {
+        n = dtx_policy_loot(waiting, v->slots, slots);
+        worth = ceil(worth / usual_s(m));
+        if (worth > n)
+            n = worth < (double)waiting ? (uint32_t)worth : (uint32_t)waiting;
+        return n;
+    }
+    want = want > worth ? want : worth;
     for (; n < waiting && task != DTX_NO_TASK; task = m->next[task]) {
         double cost = (double)m->est_s[task];
 

@@ -2,10 +2,11 @@
 /* engine/master_state.h - what the master's own files share
  *
  * Private to engine/master*.c.  master.c hears events, master_grant.c decides
- * who works on what, master_flow.c carries what follows from an end: records,
- * successors, retries; master_need.c knows tasks that ask for memory or
- * devices, master_traffic.c those that are bound by memory bandwidth;
- * master_live.c links tasks that come while the job runs;
+ * who works on what, in the orders of master_order.c; master_wide.c keeps slots
+ * free for wide tasks, master_steal.c brokers steals; master_flow.c carries
+ * what follows from an end: records, successors, retries; master_need.c knows
+ * tasks that ask for memory or devices, master_traffic.c those that are bound
+ * by memory bandwidth; master_live.c links tasks that come while the job runs;
  * master_load.c counts in predicted seconds what is ready and what ranks have;
  * master_late.c knows the deadline; master_loss.c knows who is lost and takes
  * back what they had.
@@ -14,12 +15,14 @@
 #define DTX_ENGINE_MASTER_STATE_H
 
 #include "base/heap.h"
+#include "base/tourney.h"
 #include "engine/master.h"
 #include "engine/median.h"
 #include "engine/pulse.h"
-#include "sched/stock.h"
 #include "sched/policy.h"
+#include "sched/stock.h"
 #include "sched/traffic.h"
+#include "sched/zones.h"
 #include "task/after.h"
 #include "task/graph.h"
 #include "task/layout.h"
@@ -48,6 +51,8 @@ struct dtx_rank {
     uint32_t tail;      /* newest first */
     uint32_t quieter, louder; /* the ranks heard of before and after it */
     int64_t heard_ns;   /* when it was, in time awake */
+    int64_t hungry_ns;  /* in 'hungry' or 'patient' since then */
+    int64_t patient_ns; /* in 'patient' until then, 0: is not */
     int64_t lost_ns;    /* since the start, when it was lost */
     uint64_t took_back; /* tasks it had then */
     uint64_t count;     /* how many those are */
@@ -186,8 +191,10 @@ struct dtx_master {
     uint32_t ncame, nabsent, nalive;
     uint64_t slots_alive;
     struct dtx_heap low;    /* alive ranks in the policy's order */
-    struct dtx_heap rich;   /* ranks one could steal from, slowest first */
-    struct dtx_heap hungry; /* ranks with free slots, nothing under way */
+    struct dtx_tourney rich; /* ranks one could steal from, slowest first; by
+                                their places among the zones */
+    struct dtx_heap hungry; /* ranks with free slots, nothing under way ... */
+    struct dtx_heap patient; /* ... and those that put off a theft */
     struct dtx_heap reserved; /* ranks with a reservation, by its task */
     uint32_t *touched;        /* ranks with something unsent */
     size_t ntouched, cap_touched;
@@ -265,44 +272,75 @@ void dtx_master_use_memory(struct dtx_master *m, uint32_t r, uint32_t task,
 void dtx_master_tell_traffic(struct dtx_master *m, uint32_t task,
                              struct dtx_item_work *w);
 
-/* ---- master_grant.c ---- */
-/* Does task a come before task b? */
-bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b);
-/* Grant a task that is in no heap, alone. */
-void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task);
-/* Ready tasks, parked ones apart. */
-size_t dtx_master_nready(const struct dtx_master *m);
-/* Set a task aside that no rank alive has the room for. */
-void dtx_master_park(struct dtx_master *m, uint32_t task);
-/* The rank gets the task, now or once its slots are free. */
-void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
-                                 uint32_t task);
+/* ---- master_order.c ---- */
+/* Does ready task 'a' come before 'b'? 'ctx' is the master. */
+bool dtx_master_before(const void *ctx, uint32_t a, uint32_t b);
 int dtx_master_grant_init(struct dtx_master *m);
 void dtx_master_grant_fini(struct dtx_master *m);
 /* Put a rank where it belongs in the heaps after anything about it changed. */
 void dtx_master_rank_changed(struct dtx_master *m, uint32_t r);
 int dtx_master_rank_joined(struct dtx_master *m, uint32_t r);
 void dtx_master_rank_left(struct dtx_master *m, uint32_t r);
+/* Have all ranks come, or been lost before? */
+bool dtx_master_all_came(const struct dtx_master *m);
+/* The slots of the largest rank that is alive. */
+uint32_t dtx_master_largest(const struct dtx_master *m);
+
+/* ---- master_grant.c ---- */
+/* Ready tasks, parked ones apart. */
+size_t dtx_master_nready(const struct dtx_master *m);
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
 /* Grant, reserve and steal as far as the policy and the budget go. */
 void dtx_master_dispatch(struct dtx_master *m);
-/* Have all ranks come, or been lost before? */
-bool dtx_master_all_came(const struct dtx_master *m);
-/* Put wide tasks back for which a larger rank has come. */
-void dtx_master_unpark(struct dtx_master *m);
-/* A reserved rank has answered another YIELD: take the rest back too. */
-void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
-/* Slots may have become free on a rank: for the task it is reserved for, or
- * else for one that waits for another rank. */
-void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* Grant a task that is in no heap, alone. */
+void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task);
+/* The rank's slots are free for the task: it goes there at once. */
+void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task);
+/* Nothing is ready but so many tasks that were taken for this rank: it gets
+ * them, if it has still room; else they are anybody's. */
+void dtx_master_hand_over(struct dtx_master *m, uint32_t r, uint64_t n);
+/* Is it too early for another start? */
+bool dtx_master_held_back(const struct dtx_master *m);
 /* When the pace of starts lets something be granted that waits, or NEVER. */
 int64_t dtx_master_pace_due(const struct dtx_master *m);
 /* Is there anything that could be granted to a rank that is alive, now or
  * when others have ended? */
 bool dtx_master_placeable(const struct dtx_master *m);
 
+/* ---- master_wide.c ---- */
+/* Grant or reserve for the first wide task, or put it aside; false when all
+ * that could take it are reserved. */
+bool dtx_master_place_wide(struct dtx_master *m);
+/* The rank gets the task, now or once its slots are free. */
+void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
+                                 uint32_t task);
+/* Slots may have become free on a rank: for the task it is reserved for, or
+ * else for one that waits for another rank. */
+void dtx_master_settle(struct dtx_master *m, uint32_t r);
+/* A rank may have had the room for its reserved task when it was too early for
+ * that. */
+void dtx_master_settle_reserved(struct dtx_master *m);
+/* Set a task aside that no rank alive has the room for. */
+void dtx_master_park(struct dtx_master *m, uint32_t task);
+/* A larger rank has come: what is parked goes back to 'wide', in slices. */
+void dtx_master_begin_unparking(struct dtx_master *m);
+void dtx_master_unpark(struct dtx_master *m);
+
+/* ---- master_steal.c ---- */
+/* Tasks of a rank that wait behind full slots: what one could steal. */
+uint64_t dtx_master_spare(const struct dtx_rank *k);
+/* Ask the victim for the newest so many that it has not started (UINT32_MAX:
+ * all), for a thief or NO_RANK. */
+void dtx_master_yield(struct dtx_master *m, uint32_t victim, uint32_t count,
+                      uint32_t thief);
+/* As long as somebody is hungry and somebody has what can be taken. */
+void dtx_master_steal(struct dtx_master *m);
+/* When somebody looks for a victim again, or NEVER. */
+int64_t dtx_master_steal_due(const struct dtx_master *m);
 /* Ask a rank for all that has not started. */
 void dtx_master_call_back(struct dtx_master *m, uint32_t r);
+/* A reserved rank has answered another YIELD: take the rest back too. */
+void dtx_master_reclaim(struct dtx_master *m, uint32_t r);
 
 /* ---- master_load.c ---- */
 /* Room for costs of tasks up to 'cap'; costs of those from 'from' up to 'to',
@@ -329,9 +367,10 @@ double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k);
 double dtx_master_now_s(const struct dtx_master *m);
 /* It has nothing any more. */
 void dtx_master_unload(struct dtx_rank *k);
-/* How many of a victim's tasks, the newest first, bring a thief its share. */
+/* How many of a victim's tasks, the newest first, bring a thief its share, and
+ * are worth the way of so many seconds. */
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
-                         uint64_t waiting);
+                         uint64_t waiting, double way_s);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */

@@ -14,7 +14,7 @@
 
 #include "engine/master_state.h"
 
-/* Of the ranks with free slots so many are looked at. */
+/* So many ranks, those with most free slots, are looked at. */
 #define LOOK_AT 16
 /* Shorter than this many times depth_ns: not worth a round trip. */
 #define LASTING 10
@@ -115,8 +115,10 @@ static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway)
     int64_t most = INT64_MIN, left;
     size_t i;
 
-    for (i = 0; i < m->hungry.len && i < LOOK_AT; i++) {
-        r = m->hungry.item[i];
+    for (i = 0; i < m->low.len && i < LOOK_AT; i++) {
+        r = m->low.item[i];
+        if (m->rank[r].used >= m->rank[r].slots)
+            continue;
         left = dtx_traffic_left(m->c.traffic, r);
         m->items++;
         if (left > most &&
@@ -133,7 +135,7 @@ bool dtx_master_place_heavy(struct dtx_master *m)
     uint32_t task = dtx_heap_top(&m->heavy), r;
     bool fits = true;
 
-    if (m->nalive == 0 || m->hungry.len == 0 || !dtx_master_spend(m))
+    if (m->nalive == 0 || !dtx_master_spend(m))
         return false;
     r = choose(m, m->share[task], false);
     if (r == NO_RANK) {
@@ -141,6 +143,8 @@ bool dtx_master_place_heavy(struct dtx_master *m)
             return false;
         r = choose(m, m->share[task], true);
         fits = false;
+        if (r == NO_RANK)
+            return false;
     }
     dtx_master_pull_heavy(m, task);
     if (dtx_master_too_late(m, task)) {

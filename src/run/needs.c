@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "run/nodes.h"
 #include "run/place.h"
 #include "sched/stock.h"
 #include "task/machine.h"
@@ -34,39 +35,10 @@ struct filling {
     const struct dtx_card *cards;
     struct dtx_stock *stock;
     int64_t mem_each;
-    struct known {
-        uint32_t card;  /* of its first rank */
-        uint32_t ranks; /* of it, so far */
-        uint32_t all;   /* of it, in all */
-        uint32_t pool;  /* of that rank */
-    } *node;
-    uint32_t nnodes;
-    uint32_t *of; /* the node of each rank */
+    struct dtx_nodes nodes;
+    uint32_t *node, *pool; /* per node: the stock's numbers for it, and for its
+                              first rank's devices */
 };
-
-static uint32_t find_node(const struct filling *f, uint32_t i)
-{
-    uint32_t k;
-
-    if (i > 0 && dtx_card_same_node(&f->cards[i - 1], &f->cards[i]))
-        return f->of[i - 1];
-    for (k = 0; k < f->nnodes; k++)
-        if (dtx_card_same_node(&f->cards[f->node[k].card], &f->cards[i]))
-            break;
-    return k;
-}
-
-static void group(struct filling *f, uint32_t n)
-{
-    uint32_t i;
-
-    for (i = 0; i < n; i++) {
-        f->of[i] = find_node(f, i);
-        if (f->of[i] == f->nnodes)
-            f->node[f->nnodes++] = (struct known){i, 0, 0, DTX_STOCK_NONE};
-        f->node[f->of[i]].all++;
-    }
-}
 
 static bool same_gpus(const struct dtx_card *a, const struct dtx_card *b)
 {
@@ -93,34 +65,26 @@ static int64_t memory_of(const struct filling *f, const struct dtx_machine *m)
                                                               : mem;
 }
 
-/* The rank's place: ranks that share a node's cores sit side by side. */
-static struct dtx_locus place_of(const struct known *k,
-                                 const struct dtx_machine *m)
-{
-    uint64_t i = (uint64_t)k->ranks * m->usable / k->all;
-
-    return dtx_machine_core(m, m->usable == m->cores ? (uint32_t)i : 0);
-}
-
 static int add_rank(struct filling *f, uint32_t i)
 {
-    struct known *k = &f->node[f->of[i]];
+    uint32_t k = f->nodes.of[i], first = f->nodes.first[k], pool;
     struct dtx_machine m;
-    struct dtx_locus at;
-    uint32_t node = f->of[i], pool = k->pool;
+    struct dtx_locus at, last;
 
     dtx_card_machine(&f->cards[i], &m);
-    if (k->ranks == 0)
-        node = dtx_stock_add_node(f->stock, memory_of(f, &m));
-    if (k->ranks == 0 || !same_gpus(&f->cards[k->card], &f->cards[i]))
+    if (i == first)
+        f->node[k] = dtx_stock_add_node(f->stock, memory_of(f, &m));
+    if (i == first || !same_gpus(&f->cards[first], &f->cards[i]))
         pool = dtx_stock_add_pool(f->stock, m.gpu, m.ngpus);
-    at = place_of(k, &m);
+    else
+        pool = f->pool[k];
+    if (i == first)
+        f->pool[k] = pool;
+    dtx_nodes_cores(&f->nodes, &m, i, &at, &last);
     dtx_machine_free(&m);
-    if (node == DTX_STOCK_NONE || pool == DTX_STOCK_NONE)
+    if (f->node[k] == DTX_STOCK_NONE || pool == DTX_STOCK_NONE)
         return DTX_ENOMEM;
-    if (k->ranks++ == 0)
-        k->pool = pool;
-    dtx_stock_set_rank(f->stock, i, node, pool, &at);
+    dtx_stock_set_rank(f->stock, i, f->node[k], pool, &at);
     return DTX_OK;
 }
 
@@ -129,19 +93,18 @@ int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
 {
     struct filling f = {.cards = cards, .mem_each = mem_each};
     uint32_t i;
-    int rc = DTX_OK;
+    int rc = dtx_nodes_init(&f.nodes, cards, ncards);
 
     f.stock = dtx_stock_create(ncards);
     f.node = calloc(ncards, sizeof(*f.node));
-    f.of = calloc(ncards, sizeof(*f.of));
-    if (!f.stock || !f.node || !f.of)
+    f.pool = calloc(ncards, sizeof(*f.pool));
+    if (!f.stock || !f.node || !f.pool)
         rc = DTX_ENOMEM;
-    else
-        group(&f, ncards);
     for (i = 0; rc == DTX_OK && i < ncards; i++)
         rc = add_rank(&f, i);
+    dtx_nodes_fini(&f.nodes);
     free(f.node);
-    free(f.of);
+    free(f.pool);
     if (rc != DTX_OK) {
         dtx_stock_destroy(f.stock);
         return rc;

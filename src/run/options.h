@@ -52,6 +52,7 @@ struct dtx_options {
     enum dtx_resume resume; /* --resume, --resume-failed, --retry-failed */
     char *history;          /* --history: a directory, "none", or NULL */
     char *policy;           /* --policy; never NULL */
+    bool blind_steals;      /* --blind-steals */
     int64_t mem_bytes;      /* --mem of each task, 0 = not said */
     uint32_t gpus;          /* --gpus of each task */
     uint32_t retries;       /* --retries: attempts in all, default 1 */

@@ -47,6 +47,9 @@
     X("policy", 0, POLICY, AT(policy), "NAME", 0, 0, NULL,                     \
       "who gets the next tasks, and how many; 'distributex help policies' "    \
       "lists them")                                                            \
+    X("blind-steals", 0, FLAG, AT(blind_steals), NULL, 0, 0, NULL,             \
+      "idle ranks take tasks from the rank that is behind most, however far "  \
+      "it is; without this, from the nearest of those that are behind most")   \
     X("resume", 0, MODE, 0, NULL, DTX_RESUME, 0, NULL,                         \
       "go on with the job in the run directory: run what has not finished")    \
     X("resume-failed", 0, MODE, 0, NULL, DTX_RESUME_FAILED, 0, NULL,           \

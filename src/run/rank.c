@@ -353,6 +353,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_learn_destroy(r->learn);
     dtx_master_destroy(r->master);
     dtx_needs_fini(&r->needs);
+    dtx_zones_fini(&r->zones);
     dtx_output_reader_destroy(r->reader);
     if (r->job_open)
         (void)dtx_job_close(&r->job, NULL, NULL);

@@ -25,6 +25,7 @@
 #include "run/loop.h"
 #include "run/noderun.h"
 #include "run/options.h"
+#include "run/nodes.h"
 #include "run/place.h"
 #include "run/rank_state.h"
 #include "run/report.h"
@@ -421,6 +422,27 @@ static int begin_forecast(struct dtx_rank_life *r, struct dtx_error *err)
                        : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 }
 
+/* How far the ranks are apart; of one rank there is nothing to tell. */
+static int weigh_ways(struct dtx_rank_life *r, struct dtx_master_config *c,
+                      struct dtx_error *err)
+{
+    struct dtx_nodes nodes;
+    int rc;
+
+    if (r->size == 1 || r->o->blind_steals)
+        return DTX_OK;
+    rc = dtx_nodes_init(&nodes, r->cards, r->size);
+    if (rc == DTX_OK) {
+        rc = dtx_nodes_zones(&nodes, r->cards, r->size, &r->zones);
+        dtx_nodes_fini(&nodes);
+    }
+    if (rc != DTX_OK)
+        return dtx_error_set(err, rc, "out of memory");
+    c->zones = &r->zones;
+    dtx_nodes_ways(&c->ways);
+    return DTX_OK;
+}
+
 static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_master_config c = master_config(r);
@@ -431,7 +453,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     if (r->o->launcher &&
         dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
         return err->code;
-    if (begin_learning(r, &c, err))
+    if (weigh_ways(r, &c, err) || begin_learning(r, &c, err))
         return err->code;
     c.stock = r->needs.stock;
     c.mem_bytes = r->o->mem_bytes;

@@ -18,6 +18,7 @@
 #include "run/job.h"
 #include "run/needs.h"
 #include "run/place.h"
+#include "sched/zones.h"
 
 struct dtx_error;
 struct dtx_exec;
@@ -49,6 +50,7 @@ struct dtx_rank_life {
     struct dtx_machine machine;
     struct dtx_card *cards;
     struct dtx_share share;
+    struct dtx_zones zones; /* rank 0: how far ranks are apart */
     struct dtx_needs needs; /* rank 0, when tasks may ask for something */
     const char *run_dir;
     uint32_t epoch;

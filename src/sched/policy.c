@@ -13,6 +13,8 @@
 #define MAX_DEPTH 64
 /* A guided chunk holds a slot's share of the seconds ready divided by this. */
 #define GUIDED_PARTS 1
+/* A theft brings at least so many times the way's time of work. */
+#define WORTH 2
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -203,4 +205,22 @@ double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
     return left_s > 0
                ? left_s * thief_slots / ((double)victim_slots + thief_slots)
                : 0;
+}
+
+/* Of those on a long way more are taken, as in the hierarchical chunk selection
+ * of Min, Iancu and Yelick, "Hierarchical work stealing on manycore clusters",
+ * PGAS 2011. */
+double dtx_policy_worth_s(double way_s, uint32_t thief_slots)
+{
+    return way_s > 0 ? WORTH * way_s * thief_slots : 0;
+}
+
+/* What is left, and what the thief's slots stand idle on the way, evenly
+ * divided: (v * left + t * way) / (v + t). */
+double dtx_policy_gain_s(double left_s, double way_s, uint32_t victim_slots,
+                         uint32_t thief_slots)
+{
+    double both = (double)victim_slots + thief_slots;
+
+    return both > 0 ? (left_s - way_s) * thief_slots / both : 0;
 }

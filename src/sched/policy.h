@@ -92,5 +92,13 @@ uint32_t dtx_policy_loot(uint64_t waiting, uint32_t victim_slots,
  * left takes 'left_s'. */
 double dtx_policy_loot_s(double left_s, uint32_t victim_slots,
                          uint32_t thief_slots);
+/* The least seconds of tasks that are worth a way of 'way_s': a thief is to be
+ * at work for longer than it waited. */
+double dtx_policy_worth_s(double way_s, uint32_t thief_slots);
+/* By how much a victim that would be done in 'left_s', its slots together, is
+ * done earlier when a thief without work takes its share over a way of
+ * 'way_s'. Below 0: the way is longer than what is left. */
+double dtx_policy_gain_s(double left_s, double way_s, uint32_t victim_slots,
+                         uint32_t thief_slots);
 
 #endif

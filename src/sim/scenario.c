@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "sched/zones.h"
 #include "sim/workload.h"
+#include "task/distance.h"
 
 #define US INT64_C(1000)
 
@@ -132,7 +134,7 @@ void dtx_machine_preset(struct dtx_machine *m)
     m->spawn_ns = 700 * US;
     m->store_ns = 200 * US;
     m->detect_ns = 5 * DTX_SEC_NS;
-    m->slow_factor = 1;
+    m->slow_factor = m->taper = 1;
     m->streams = 4; /* cores that fill the memory channels of a NUMA node */
 }
 
@@ -157,6 +159,7 @@ struct setting {
     float *cost_s;
     uint8_t *failures;
     float *bound; /* share of its time that a task waits for memory */
+    struct dtx_zones zones;
     struct dtx_sim_fault *fault;
     size_t nfaults;
 };
@@ -344,6 +347,60 @@ static void configure_master(struct setting *t)
     m->longest_first = t->cost_s != NULL;
 }
 
+/* ---- where ranks are ---- */
+
+/* Several nodes are zones, and so are their switches. */
+static int set_zones(struct setting *t)
+{
+    const struct dtx_machine *m = &t->c->machine;
+    bool switches = m->nodes_per_switch && m->nodes_per_switch < m->nodes;
+    uint32_t r, zone;
+    int rc = dtx_zones_init(&t->zones, t->nranks,
+                            DTX_NEAR_SWITCH + (switches ? 1 : 0));
+
+    for (r = 0; r < t->nranks && rc == DTX_OK; r++) {
+        uint32_t node = r / m->ranks_per_node;
+
+        zone = 0;
+        if (switches)
+            rc = dtx_zones_child(&t->zones, zone, DTX_NEAR_SWITCH,
+                                 node / m->nodes_per_switch, &zone);
+        if (rc == DTX_OK && m->ranks_per_node > 1)
+            rc = dtx_zones_child(&t->zones, zone, DTX_NEAR_NODE, node, &zone);
+        dtx_zones_set(&t->zones, r, zone);
+    }
+    return rc == DTX_OK ? dtx_zones_seal(&t->zones) : rc;
+}
+
+/* What ways cost: frames are found by naps on the average half as long as the
+ * longest, there and back; data moves at the bandwidth there is. */
+static void set_ways(struct setting *t)
+{
+    const struct dtx_machine *m = &t->c->machine;
+    struct dtx_ways *w = &t->sim.master.ways;
+    double wire = (double)m->task_bytes * m->cost.byte_ns;
+    uint32_t i;
+
+    for (i = 1; i < DTX_WAYS; i++) {
+        int64_t hops = i > DTX_NEAR_SWITCH ? m->hop_ns : 0;
+
+        if (i < DTX_NEAR_SWITCH) {
+            w->ask_ns[i] = 2 * m->near_ns;
+            continue;
+        }
+        w->ask_ns[i] = 2 * (m->far_ns + hops) + m->cost.nap_max_ns;
+        if (m->task_bytes > 0)
+            w->move_ns[i] = 2 * (m->far_ns + hops) +
+                            llround(i > DTX_NEAR_SWITCH ? wire * m->taper
+                                                        : wire);
+    }
+    memcpy(t->sim.moves.ns, w->move_ns, sizeof(w->move_ns));
+    if (m->task_bytes > 0)
+        t->sim.moves.zones = &t->zones;
+    if (!t->c->blind)
+        t->sim.master.zones = &t->zones;
+}
+
 static void configure(struct setting *t)
 {
     const struct dtx_scenario *c = t->c;
@@ -370,6 +427,8 @@ static void configure(struct setting *t)
     s->stop = DTX_STOP_DRAIN;
     s->end_ns = INT64_MAX / 2;
     s->unchecked = true;
+    s->trace = c->trace;
+    s->trace_ctx = c->trace_ctx;
     if (c->ideal)
         return;
     s->cost = m->cost;
@@ -382,6 +441,7 @@ static void configure(struct setting *t)
         s->ranks_per_switch = m->nodes_per_switch * m->ranks_per_node;
     s->hop_ns = m->hop_ns;
     s->store_delay_ns = m->store_ns;
+    set_ways(t);
 }
 
 /* How many times as long tasks take at most, since others share memory. */
@@ -451,11 +511,15 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
             set_bounds(&t);
         if (t.fault)
             set_deaths(&t);
+        rc = set_zones(&t);
+    }
+    if (rc == DTX_OK) {
         configure(&t);
         rc = check_span(&t, err);
     }
     if (rc == DTX_OK)
         rc = run(&t, out, err);
+    dtx_zones_fini(&t.zones);
     free(t.slots);
     free(t.speed);
     free(t.duration_ns);

@@ -51,6 +51,10 @@ struct dtx_machine {
     uint32_t domains;        /* NUMA nodes of each node whose memory its tasks
                                 share, 0 = enough for all; each feeds so many */
     double streams;          /* memory-bound tasks (dtx_sim_memory) */
+    int64_t task_bytes;      /* a task's data, brought to the node it is granted
+                                to first; fetched from there by a thief */
+    double taper;            /* between switches so many times less bandwidth
+                                (cost.byte_ns) than below one */
     double speed_sigma;      /* nodes differ: sigma of the logarithm */
     uint32_t slow_nodes;     /* the last ones take so many times as long: */
     double slow_factor;
@@ -92,6 +96,9 @@ struct dtx_scenario {
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */
     uint64_t seed;
+    bool blind; /* the slowest rank is robbed, however far it is */
+    dtx_trace_f trace; /* each event, and what the engine says; or NULL */
+    void *trace_ctx;
     bool ideal; /* with a master, a network and a store that cost nothing */
 };
 

@@ -158,6 +158,7 @@ static void master_acts(struct dtx_sim *s, const struct dtx_action *a,
     case DTX_ACT_SEND:
         dtx_sim_mix(s, &a->u.to, sizeof(a->u.to));
         dtx_sim_check_sent(s, a->u.to, data, a->len);
+        dtx_sim_exec_sent(s, a->u.to, data, a->len);
         dtx_sim_send(s, at_ns, 0, a->u.to, false, data, a->len);
         break;
     case DTX_ACT_WAKE_AT:

@@ -80,6 +80,15 @@ struct dtx_sim_memory {
     const float *bound; /* per task, 0 to 1; or NULL */
 };
 
+/* What a task needs is with the rank it was granted to first, brought there
+ * while it waited.  One that is to begin elsewhere fetches it first: that holds
+ * its slots for a time which depends on how far it is, and does not count as
+ * the task's. */
+struct dtx_sim_moves {
+    const struct dtx_zones *zones; /* sealed, borrowed; NULL: none moves */
+    int64_t ns[DTX_WAYS];          /* by distance, none within a rank */
+};
+
 struct dtx_sim_config {
     uint64_t seed;
     /* the job; list, graph and (optional) costs are borrowed. Its trace is
@@ -100,6 +109,7 @@ struct dtx_sim_config {
                                      has a node of its own */
     struct dtx_sim_costs cost;
     struct dtx_sim_memory memory;
+    struct dtx_sim_moves moves;
     uint32_t ahead;               /* dtx_worker_config.ahead */
     bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */
@@ -192,7 +202,8 @@ const struct dtx_master *dtx_sim_master(const struct dtx_sim *s);
 
 /* How long a slot may stay free beside stealable work when the master sent
  * 'yields' YIELDs meanwhile: the news of the free slot and the way of the task
- * that fills it are two frames, each YIELD in between is two and a recall. */
+ * that fills it are two frames, each YIELD in between is two and a recall, and
+ * is put off where the master knows of long ways. */
 int64_t dtx_sim_idle_bound(const struct dtx_sim_config *c, uint64_t yields);
 
 #endif

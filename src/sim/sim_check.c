@@ -69,7 +69,7 @@ int dtx_sim_check_init(struct dtx_sim *s)
     if (!s->task || !s->stack)
         return DTX_ENOMEM;
     for (i = 0; i < s->ntasks; i++)
-        s->task[i].run = DTX_SIM_NONE;
+        s->task[i].run = s->task[i].home = DTX_SIM_NONE;
     if (s->c.unchecked)
         return DTX_OK;
     if (g->start) {

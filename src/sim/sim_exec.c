@@ -97,6 +97,38 @@ static void give_slots(struct dtx_sim_rank *r, uint32_t run, uint32_t n)
     }
 }
 
+void dtx_sim_exec_sent(struct dtx_sim *s, uint32_t to, const void *data,
+                       size_t len)
+{
+    struct dtx_item_work w;
+    struct dtx_msg m;
+
+    if (!s->c.moves.zones || dtx_msg_decode(data, len, &m) ||
+        m.kind != DTX_MSG_GRANT)
+        return;
+    while (dtx_item_work_next(&m.items, &w) > 0) {
+        if (w.task < s->ntasks && s->task[w.task].home == DTX_SIM_NONE)
+            s->task[w.task].home = to;
+    }
+}
+
+/* How long a task fetches what it needs. */
+static int64_t fetching(const struct dtx_sim *s, uint32_t task, uint32_t rank)
+{
+    const struct dtx_sim_moves *m = &s->c.moves;
+    uint32_t home = s->task[task].home;
+
+    if (!m->zones || home == rank || home == DTX_SIM_NONE)
+        return 0;
+    return dtx_way_ns(m->ns, dtx_zones_distance(m->zones, home, rank));
+}
+
+/* How long it has run by now; it may still be fetching. */
+static int64_t so_far(const struct dtx_sim *s, const struct dtx_sim_run *run)
+{
+    return s->now_ns > run->start_ns ? s->now_ns - run->start_ns : 0;
+}
+
 static void begin(struct dtx_sim_rank *r, uint32_t i)
 {
     struct dtx_sim *s = r->sim;
@@ -107,7 +139,7 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
     take_out(s, &r->waiting, i);
     append(s, &r->running, i);
     run->state = RUN_RUNS;
-    run->start_ns = s->now_ns;
+    run->start_ns = s->now_ns + fetching(s, run->task, r->number);
     run->slot = take_slots(r, i, run->cpus);
     run->full_ns = wall + s->c.spawn_ns;
     if (run->limited)
@@ -117,8 +149,8 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
         wall = run->timeout_ns;
     }
     run->wall_ns = wall + s->c.spawn_ns;
-    run->end_event = dtx_sim_post(s, s->now_ns + run->wall_ns, DTX_SIM_END,
-                                  r->target, i);
+    run->end_event = dtx_sim_post(s, run->start_ns + run->wall_ns,
+                                  DTX_SIM_END, r->target, i);
     dtx_sim_memory_enter(s, i);
     r->free -= run->cpus;
     dtx_sim_check_start(s, run);
@@ -261,7 +293,7 @@ void dtx_sim_exec_end(struct dtx_sim *s, uint32_t i)
     run->end_event = DTX_SIM_NONE;
     if (run->status == DTX_STATUS_NONE)
         run->status = fate(s, run->task);
-    run->wall_ns = s->now_ns - run->start_ns;
+    run->wall_ns = so_far(s, run);
     dtx_sim_check_end(s, run);
     take_out(s, &r->running, i);
     dtx_sim_memory_leave(s, i);
@@ -352,7 +384,7 @@ void dtx_sim_exec_drop(struct dtx_sim_rank *r)
     for (i = r->running.head; i != DTX_SIM_NONE; i = s->run[i].next) {
         dtx_sim_memory_leave(s, i);
         dtx_sim_cancel(s, s->run[i].end_event);
-        s->run[i].wall_ns = s->now_ns - s->run[i].start_ns;
+        s->run[i].wall_ns = so_far(s, &s->run[i]);
         s->run[i].state = RUN_ENDED;
         s->run[i].status = DTX_STATUS_KILLED;
         s->run[i].dropped = true;

@@ -6,12 +6,29 @@
  * slot that waited longest is compared with every rank that held work: the
  * time both lasted together is an idle time, and counts against
  * dtx_sim_idle_bound.  Ranks with a fault do not count from the fault on. */
+#include "base/units.h"
 #include "sim/sim_state.h"
+
+/* For so long at most a thief puts off what is far. */
+static int64_t put_off_for(const struct dtx_sim_config *c)
+{
+    const struct dtx_ways *w = &c->master.ways;
+    int64_t ask = 0, move = 0;
+    size_t i;
+
+    if (!c->master.zones)
+        return 0;
+    for (i = 0; i < DTX_WAYS; i++) {
+        ask = w->ask_ns[i] > ask ? w->ask_ns[i] : ask;
+        move = w->move_ns[i] > move ? w->move_ns[i] : move;
+    }
+    return (ask + move) * 9 / 8 + DTX_MSEC_NS;
+}
 
 int64_t dtx_sim_idle_bound(const struct dtx_sim_config *c, uint64_t yields)
 {
     int64_t way = c->delay_ns + c->delay_spread_ns;
-    int64_t steal = 2 * way + c->recall_ns;
+    int64_t steal = 2 * way + c->recall_ns + put_off_for(c);
 
     /* DONE, YIELD and its recall, YIELDED, GRANT; then each further YIELD that
      * was sent meanwhile, to whomever, may have had to be waited for */

@@ -186,7 +186,7 @@ void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t i)
     change(s, d, bound * run->cpus);
     s->domains->seat[seat] = (struct seat){i, (double)run->full_ns, bound};
     if (bound > 0)
-        move_end(s, run, i, s->now_ns + llround((double)run->full_ns *
+        move_end(s, run, i, run->start_ns + llround((double)run->full_ns *
                                                 stretch(s, bound, d->load)));
 }
 

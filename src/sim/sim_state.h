@@ -144,6 +144,7 @@ struct dtx_sim_task {
     uint32_t losses;              /* earlier sessions included */
     uint32_t failed_runs;
     uint32_t run;                 /* its last, or NONE */
+    uint32_t home;                /* it was granted to first, or NONE */
     bool gone;                    /* that attempt can never be granted again */
     bool recorded;                /* finally; perhaps not answered yet */
     bool durable;                 /* and answered */
@@ -292,6 +293,9 @@ void dtx_sim_say_frame(struct dtx_sim *s, const struct dtx_sim_event *e);
 
 /* ---- sim_exec.c ---- */
 int dtx_sim_exec_init(struct dtx_sim_rank *r, uint32_t slots);
+/* A frame of the master's leaves: where tasks are granted first. */
+void dtx_sim_exec_sent(struct dtx_sim *s, uint32_t to, const void *data,
+                       size_t len);
 void dtx_sim_exec_run(struct dtx_sim_rank *r, const void *data, size_t len);
 void dtx_sim_exec_recall(struct dtx_sim_rank *r, uint32_t task,
                          uint32_t attempt);

@@ -140,6 +140,15 @@ uint32_t dtx_path_distance(const char *a, const char *b)
     return DTX_NEAR_SWITCH + (la > lb ? la : lb) - common_levels(a, b);
 }
 
+const char *dtx_distance_name(uint32_t distance)
+{
+    static const char *const name[] = {
+        "same core", "same cache", "same NUMA node", "same package",
+        "same node", "same switch"};
+
+    return distance <= DTX_NEAR_SWITCH ? name[distance] : "other switch";
+}
+
 /* ---- text ---- */
 
 void dtx_machine_tell_list(const uint32_t *v, size_t n, struct dtx_buf *out)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "task/distance.h"
+
 struct dtx_buf;
 
 #define DTX_MACHINE_NONE UINT32_MAX /* there is no such thing, or it is not
@@ -94,17 +96,6 @@ struct dtx_locus dtx_machine_core(const struct dtx_machine *m, uint32_t i);
 /* The memory tasks may have in all: the machine's or the cgroup's limit,
  * whichever is less; 0: not known. */
 int64_t dtx_machine_memory(const struct dtx_machine *m);
-
-/* How far two places are from each other: what they share at best. */
-enum dtx_distance {
-    DTX_NEAR_CORE,
-    DTX_NEAR_CACHE,
-    DTX_NEAR_NUMA,
-    DTX_NEAR_PACKAGE,
-    DTX_NEAR_NODE,
-    DTX_NEAR_SWITCH /* nodes of one leaf switch; one more for each level that
-                       the way must climb */
-};
 
 /* Two places of one node. */
 enum dtx_distance dtx_locus_distance(const struct dtx_locus *a,

@@ -75,6 +75,17 @@ test_case "steals move tasks away from behind a long one" '
     grep -q "^rank .*: 5 tasks, .* stole [1-9]" err || fail "$(cat err)"
 '
 
+test_case "steals among three ranks, by distance and blindly" '
+    echo "sleep 1.2" >list
+    for i in $(seq 8); do echo "sleep 0.1; echo \$DTX_RANK"; done >>list
+    for option in "" --blind-steals; do
+        # shellcheck disable=SC2086 # none, or one
+        expect_status 0 mpi 3 -j 3 $option list >out 2>err
+        grep -Eq "[1-9][0-9]* steals moved [1-9]" err || fail "$(cat err)"
+        [ "$(sort -u out | wc -l)" -eq 2 ] || fail "$(cat out err)"
+    done
+'
+
 policies=$("$DISTRIBUTEX" help policies |
     sed -n 's/^  \([a-z][a-z]*\) .*/\1/p')
 test_case "all policies run every task once on three ranks" '

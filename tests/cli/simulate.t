@@ -159,6 +159,25 @@ test_case "tasks that share memory slow one another" '
     holds "$(value some makespan) > 20.5 && $(value some makespan) < 36"
 '
 
+test_case "neighbours are robbed where tasks have data" '
+    simulate() {
+        "$DISTRIBUTEX" simulate --workload gamma:mean=5ms,tasks=6000,layers=6 \
+            --nodes 16 --slots 16 --ranks-per-node 4 --nodes-per-switch 4 \
+            --bandwidth 1G --taper 10 --json "$@"
+    }
+    simulate --task-data 4M >near
+    simulate --task-data 4M --blind-steals >blind
+    simulate --task-data 0 --blind-steals >none
+    holds "$(value near makespan) < 0.8 * $(value blind makespan)"
+    holds "$(value none makespan) < 0.8 * $(value blind makespan)"
+    # the trace says who is robbed, and why
+    "$DISTRIBUTEX" simulate --workload gamma:mean=5ms,tasks=40 --nodes 4 \
+        --slots 2 --ranks-per-node 2 --nodes-per-switch 2 --trace >out 2>trace
+    grep -q "rank [0-9] robs rank [0-9], same node: +0\.[0-9]* s" trace
+    grep -q "master > [0-9]: YIELD " trace
+    ! grep -q YIELD out
+'
+
 test_case "a recorded run, with what waits for what" '
     cat >list <<END
 #DTX name=a
@@ -281,6 +300,9 @@ test_case "what is wrong is named, and what would be right" '
     refused "--slow '\''1:0.5'\'' must be N:FACTOR" $w --slow 1:0.5
     refused "--memory-bound '\''2'\'' must be B or B:SHARE" $w --memory-bound 2
     refused "give both" $w --numa 2
+    refused "--task-data '\''much'\'' must be bytes" $w --task-data much
+    refused "--taper '\''0.5'\'' must be a number from 1" $w --taper 0.5
+    refused "--blind-steals takes no value" $w --blind-steals=yes
     refused "give both" $w --order predicted --history h
     refused "give both" --from log --history h
     refused "--json takes no value" $w --json=yes

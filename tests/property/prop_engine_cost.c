@@ -3,7 +3,7 @@
  * logarithm of ranks and tasks for each item it concerns
  *
  * Runs bags of 10^3 to 10^6 tasks on 2 to 4096 ranks (also with dependencies,
- * wide tasks, deaths and skipped subtrees) and counts what the master did:
+ * wide tasks, deaths, skipped subtrees and distances) and counts what the master did:
  * items it handled and comparisons of its heaps (dtx_master_stats.work).  The
  * items that a job concerns are its attempts, edges, frames, grants, steals
  * and records; each may cost C * log2(ranks + tasks).  Beside the sum, the
@@ -20,7 +20,9 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "sched/zones.h"
 #include "sim/sim.h"
+#include "task/distance.h"
 #include "task/graph.h"
 #include "task/task.h"
 
@@ -29,7 +31,7 @@
 #define PER_ITEM 2.0
 #define PER_ITEM_OF_STEP 4.0
 
-enum shape { BAG, PRIOS, LAYERS, WIDE, DEATHS, SKIPS, COSTS };
+enum shape { BAG, PRIOS, LAYERS, WIDE, DEATHS, SKIPS, COSTS, ZONES };
 
 struct job {
     const char *name;
@@ -63,6 +65,9 @@ static const struct job jobs[] = {
     {"costs", COSTS, "steal", 100000, 64},
     {"costs", COSTS, "static", 100000, 1024},
     {"costs", COSTS, "guided", 1000000, 64},
+    {"zones", ZONES, "steal", 10000, 64},
+    {"zones", ZONES, "steal", 100000, 1024},
+    {"zones", ZONES, "steal", 10000, 4096},
 };
 
 struct work {
@@ -74,6 +79,7 @@ struct work {
     uint32_t *slots;
     struct dtx_sim_fault *fault;
     size_t nfaults;
+    struct dtx_zones zones;
 };
 
 static void need(bool good)
@@ -103,9 +109,9 @@ static void make_graph(struct work *w, const struct job *j)
     uint32_t layer = j->shape == SKIPS ? 1 : 1000, i, gate = 0, a, b;
 
     dtx_graph_init(&w->graph, j->ntasks);
-    if (j->shape == LAYERS || j->shape == SKIPS) {
+    if (j->shape == LAYERS || j->shape == SKIPS || j->shape == ZONES) {
         for (i = 0; i < j->ntasks; i++) {
-            if (i > 0 && i % layer == 0 && j->shape == LAYERS) {
+            if (i > 0 && i % layer == 0 && j->shape != SKIPS) {
                 need(dtx_graph_gate(&w->graph, &gate) == 0);
                 for (a = i - layer; a < i; a++)
                     need(dtx_graph_edge(&w->graph, a, gate) == 0);
@@ -117,6 +123,35 @@ static void make_graph(struct work *w, const struct job *j)
         }
     }
     need(dtx_graph_seal(&w->graph, &a, &b) == 0);
+}
+
+/* Nodes of 8 ranks, two packages each, switches of 8 nodes. */
+static void make_zones(struct work *w, uint32_t n)
+{
+    uint32_t i, zone;
+
+    need(dtx_zones_init(&w->zones, n, DTX_NEAR_SWITCH + 1) == 0);
+    for (i = 0; i < n; i++) {
+        need(dtx_zones_child(&w->zones, 0, DTX_NEAR_SWITCH, i / 64, &zone) ==
+                 0 &&
+             dtx_zones_child(&w->zones, zone, DTX_NEAR_NODE, i / 8, &zone) ==
+                 0 &&
+             dtx_zones_child(&w->zones, zone, DTX_NEAR_PACKAGE, i / 4, &zone) ==
+                 0);
+        dtx_zones_set(&w->zones, i, zone);
+    }
+    need(dtx_zones_seal(&w->zones) == 0);
+}
+
+static void set_ways(struct dtx_ways *w)
+{
+    uint32_t i;
+
+    for (i = DTX_NEAR_SWITCH; i < DTX_WAYS; i++) {
+        w->ask_ns[i] = DTX_MSEC_NS;
+        w->move_ns[i] = i > DTX_NEAR_SWITCH ? 50 * DTX_MSEC_NS
+                                            : 5 * DTX_MSEC_NS;
+    }
 }
 
 static void make(struct work *w, const struct job *j)
@@ -151,6 +186,8 @@ static void make(struct work *w, const struct job *j)
                 .at_ns = DTX_MSEC_NS * (10 + (int64_t)i)};
     }
     make_graph(w, j);
+    if (j->shape == ZONES)
+        make_zones(w, j->nranks);
 }
 
 static void unmake(struct work *w)
@@ -162,6 +199,7 @@ static void unmake(struct work *w)
     free(w->cost_s);
     free(w->slots);
     free(w->fault);
+    dtx_zones_fini(&w->zones);
 }
 
 static bool judge(const struct job *j, const struct work *w,
@@ -204,6 +242,8 @@ static bool run(const struct job *j)
     c.master.graph = &w.graph;
     c.master.cost_s = j->shape == COSTS ? w.cost_s : NULL;
     c.master.longest_first = j->shape == COSTS;
+    c.master.zones = j->shape == ZONES ? &w.zones : NULL;
+    set_ways(&c.master.ways);
     c.duration_ns = w.duration_ns;
     c.failures = w.failures;
     c.slots = w.slots;

@@ -380,6 +380,30 @@ static void draw_heartbeats(struct world *w)
     }
 }
 
+/* In half the worlds ranks are of nodes and switches, and ways cost. */
+static void draw_zones(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+    uint32_t n = c->master.nranks, i, zone;
+
+    if (once_in(w, 2))
+        return;
+    need(dtx_zones_init(&w->zones, n, 6) == 0);
+    for (i = 0; i < n; i++) {
+        need(dtx_zones_child(&w->zones, 0, 5, below(w, 3), &zone) == 0);
+        if (!once_in(w, 3))
+            need(dtx_zones_child(&w->zones, zone, 4, below(w, 4), &zone) == 0);
+        dtx_zones_set(&w->zones, i, zone);
+    }
+    need(dtx_zones_seal(&w->zones) == 0);
+    for (i = 0; i < DTX_WAYS; i++) {
+        c->master.ways.ask_ns[i] = time_below(w, 10 * DTX_MSEC_NS);
+        c->master.ways.move_ns[i] = time_below(w, 100 * DTX_MSEC_NS);
+    }
+    c->master.zones = &w->zones;
+    w->zoned = true;
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -397,6 +421,7 @@ void world_make(struct world *w, uint64_t seed)
     draw_heartbeats(w);
     w->sim.faults = w->fault;
     draw_costs(w);
+    draw_zones(w);
     w->sim.measure_idle = !w->costly;
 }
 
@@ -408,6 +433,7 @@ void world_free(struct world *w)
     free(w->cost_s);
     dtx_graph_fini(&w->graph);
     dtx_tasklist_fini(&w->list);
+    dtx_zones_fini(&w->zones);
 }
 
 void world_show(const struct world *w)
@@ -416,7 +442,7 @@ void world_show(const struct world *w)
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
            "store %lld us, %zu faults, stop %d, crashes %u, lost after %lld "
-           "us%s%s%s%s%s\n",
+           "us%s%s%s%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
@@ -426,5 +452,5 @@ void world_show(const struct world *w)
            c->unnoticed ? ", unnoticed" : "",
            w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
            c->deadline_ns > 0 ? ", deadline" : "",
-           w->costly ? ", costly" : "");
+           w->costly ? ", costly" : "", w->zoned ? ", zones" : "");
 }

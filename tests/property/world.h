@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "sched/zones.h"
 #include "sim/sim.h"
 #include "task/graph.h"
 #include "task/task.h"
@@ -34,9 +35,11 @@ struct world {
     uint32_t widest;      /* slots of the largest rank */
     bool wide;            /* there are tasks of several cpus */
     bool costly;          /* messages and thinking take time */
+    bool zoned;           /* the master knows how far ranks are apart */
     int64_t *arrive_ns;   /* of a live list */
     uint32_t crashes;     /* sessions that end in a crash before the last */
     int64_t crash_ns[WORLD_CRASHES];
+    struct dtx_zones zones; /* in half the worlds the master knows them */
     struct dtx_sim_config sim;
 };
 

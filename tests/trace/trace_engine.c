@@ -13,7 +13,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "sched/zones.h"
 #include "sim/sim.h"
+#include "task/distance.h"
 #include "task/graph.h"
 #include "task/task.h"
 #include "trace_scenes.h"
@@ -141,6 +143,62 @@ START_TEST(steal)
     ck_assert_uint_ge(s->r.stats.steals, 1);
     ck_assert_int_le(s->r.makespan_ns, 22 * MS);
     close_scene(s, "steal", trace_steal);
+}
+END_TEST
+
+/* Ranks are two and two on nodes; from node to node is a way of 8 ms. */
+static void put_on_nodes(struct scene *s, struct dtx_zones *z)
+{
+    uint32_t r, node;
+
+    ck_assert_int_eq(
+        dtx_zones_init(z, s->c.master.nranks, DTX_NEAR_SWITCH), 0);
+    for (r = 0; r < s->c.master.nranks; r++) {
+        ck_assert_int_eq(dtx_zones_child(z, 0, DTX_NEAR_NODE, r / 2, &node),
+                         0);
+        dtx_zones_set(z, r, node);
+    }
+    ck_assert_int_eq(dtx_zones_seal(z), 0);
+    s->c.master.zones = z;
+    s->c.master.ways.move_ns[DTX_NEAR_SWITCH] = 8 * MS;
+}
+
+/* Rank 3 robs its neighbour, not the one from whom it would take too long. */
+START_TEST(distance)
+{
+    struct scene *s = open_scene(4);
+    struct dtx_zones z;
+
+    put_on_nodes(s, &z);
+    (void)add(s, 20, 1, 0); /* rank 0 sits on this one, */
+    add_many(s, 5, 2);
+    (void)add(s, 20, 1, 0); /* and rank 3 on that */
+    add_many(s, 9, 2);
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.ok, 16);
+    ck_assert_uint_ge(s->r.stats.steals, 2);
+    close_scene(s, "distance", trace_distance);
+    dtx_zones_fini(&z);
+}
+END_TEST
+
+/* Rank 2 has no neighbour. It takes 8 ms to fetch a task that will, as far as
+ * one can tell, begin within 3: only when that has not come true for 8 ms is it
+ * taken. */
+START_TEST(far_away)
+{
+    struct scene *s = open_scene(3);
+    struct dtx_zones z;
+
+    put_on_nodes(s, &z);
+    (void)add(s, 40, 1, 0);
+    (void)add(s, 2, 1, 0);
+    (void)add(s, 40, 1, 0); /* of rank 1 */
+    add_many(s, 3, 2);
+    play(s, NULL, 0);
+    ck_assert_uint_eq(s->r.stats.steals, 2);
+    close_scene(s, "far_away", trace_far_away);
+    dtx_zones_fini(&z);
 }
 END_TEST
 
@@ -512,6 +570,8 @@ static Suite *build_suite(void)
     TCase *tc = tcase_create("scenes");
 
     tcase_add_test(tc, steal);
+    tcase_add_test(tc, distance);
+    tcase_add_test(tc, far_away);
     tcase_add_test(tc, pace);
     tcase_add_test(tc, limit);
     tcase_add_test(tc, death);

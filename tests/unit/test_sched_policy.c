@@ -376,6 +376,23 @@ START_TEST(loot_in_seconds)
 }
 END_TEST
 
+/* The way is time in which the thief's slots stand idle; what is fetched from
+ * far is more. */
+START_TEST(gain_and_way)
+{
+    double near = dtx_policy_gain_s(10, 0, 2, 2);
+
+    ck_assert(about(near, 5));
+    ck_assert(about(dtx_policy_gain_s(10, 0, 1, 3), 7.5));
+    ck_assert(about(dtx_policy_gain_s(10, 4, 2, 2), 3));
+    ck_assert(dtx_policy_gain_s(10, 11, 2, 2) < 0);
+    ck_assert(!(dtx_policy_gain_s(10, 1, 0, 0) > 0));
+    ck_assert(!(dtx_policy_worth_s(0, 4) > 0));
+    ck_assert(dtx_policy_worth_s(2, 4) >= 8);
+    ck_assert(dtx_policy_worth_s(3, 4) > dtx_policy_worth_s(2, 4));
+}
+END_TEST
+
 static Suite *build_suite(void)
 {
     Suite *suite = suite_create("sched_policy");
@@ -395,6 +412,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, seconds_as_well_as_tasks);
     tcase_add_test(tc, steal_queues_no_long_task);
     tcase_add_test(tc, loot_in_seconds);
+    tcase_add_test(tc, gain_and_way);
     suite_add_tcase(suite, tc);
     return suite;
 }
