@@ -194,7 +194,7 @@ struct dtx_master_stats {
     uint64_t late;             /* of those ready: put off, since they would not
                                   end before the deadline */
     bool expired;              /* the deadline has ended what ran */
-    bool heavy;                /* some task has been bound by memory bandwidth */
+    bool heavy;                /* some task was bound by memory bandwidth */
     uint64_t spread;           /* of those, started where there was room, */
     uint64_t crowded;          /* and where there was none: nothing else was
                                   ready */

@@ -73,7 +73,8 @@ static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
     while (m->ready.len > 0) {
         uint32_t task = dtx_heap_top(&m->ready);
 
-        if (until != DTX_NO_TASK && dtx_master_before(m, until, task))
+        if ((until != DTX_NO_TASK && dtx_master_before(m, until, task)) ||
+            dtx_master_heavy_bars(m))
             return false;
         if (!dtx_master_too_late(m, task))
             return dtx_master_fits_in(m, r, task);

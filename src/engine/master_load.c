@@ -63,7 +63,7 @@ static bool known(const struct dtx_master *m, uint32_t task)
 
 /* What a task is taken to cost of which nothing is known: as those before, or
  * as those that wait. */
-static double usual_s(const struct dtx_master *m)
+double dtx_master_usual_s(const struct dtx_master *m)
 {
     if (m->mean_ns)
         return (double)m->mean_ns / 1e9;
@@ -72,12 +72,13 @@ static double usual_s(const struct dtx_master *m)
 
 double dtx_master_cost_s(const struct dtx_master *m, uint32_t task)
 {
-    return known(m, task) ? (double)m->cost_s[task] : usual_s(m);
+    return known(m, task) ? (double)m->cost_s[task] : dtx_master_usual_s(m);
 }
 
 double dtx_master_ready_s(const struct dtx_master *m)
 {
-    return m->ready_s + (double)(m->ready.len - m->ready_known) * usual_s(m);
+    return m->ready_s + (double)(m->ready.len - m->ready_known) *
+                            dtx_master_usual_s(m);
 }
 
 static void count_ready(struct dtx_master *m, uint32_t task, bool in)
@@ -342,7 +343,7 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
 
     if (!m->cost_s) {
         n = dtx_policy_loot(waiting, v->slots, slots);
-        worth = ceil(worth / usual_s(m));
+        worth = ceil(worth / dtx_master_usual_s(m));
         if (worth > n)
             n = worth < (double)waiting ? (uint32_t)worth : (uint32_t)waiting;
         return n;

@@ -122,6 +122,13 @@ struct dtx_doubt {
     int64_t at_ns;        /* when it is believed */
 };
 
+/* Ready tasks that are bound by memory bandwidth: their predicted seconds
+ * (unknown: how many they are), and for how long these keep one NUMA node's
+ * memory busy. */
+struct dtx_heavy_sum {
+    double s, moved_s;
+};
+
 struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
@@ -177,9 +184,8 @@ struct dtx_master {
     uint16_t *fails;     /* failed attempts in this session */
     uint32_t *share;     /* of memory bandwidth, in parts (sched/traffic); or
                             NULL: nobody looks after it */
-    struct dtx_heap heavy; /* ready ones that are bound by it ... */
-    double heavy_s, moved_s; /* ... their predicted seconds (est_s), and how
-                            long all of one NUMA node would be busy with them */
+    struct dtx_heap heavy; /* ready ones that are bound by it, and their sums */
+    struct dtx_heavy_sum heavy_known, heavy_unknown;
     struct dtx_heap ready, wide; /* of one slot, of several */
     struct dtx_heap needy[2]; /* those that ask for devices; for memory alone */
     /* wide tasks for which no rank alive has the slots, linked by next; and
@@ -263,6 +269,8 @@ void dtx_master_push_heavy(struct dtx_master *m, uint32_t task);
 void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task);
 /* Does the first of them come before 'other' (none: DTX_HEAP_NONE)? */
 bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other);
+/* Is its priority above that of all narrow tasks? Then it waits for none. */
+bool dtx_master_heavy_bars(const struct dtx_master *m);
 /* Start the first of them; false when it must wait. */
 bool dtx_master_place_heavy(struct dtx_master *m);
 /* A task is granted to a rank, or is not any more. */
@@ -354,6 +362,7 @@ void dtx_master_push_ready(struct dtx_master *m, uint32_t task);
 uint32_t dtx_master_pop_ready(struct dtx_master *m);
 /* What a task is taken to cost, and all that are in that heap. */
 double dtx_master_cost_s(const struct dtx_master *m, uint32_t task);
+double dtx_master_usual_s(const struct dtx_master *m); /* of unknown cost */
 double dtx_master_ready_s(const struct dtx_master *m);
 /* The task is granted to the rank; it leaves its rank's list and load: its
  * state is the caller's. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks that are bound by memory bandwidth (sched/traffic): they wait in a heap
  * of their own and start on a rank with a free slot in whose NUMA nodes there
- * is room for one more.  While there is none, others take the slots; when no
- * others are ready they start all the same, where it is least crowded, since
- * together they still move no less.
+ * is room for one more.  While there is none, others of their priority take the
+ * slots; when no others are ready they start all the same, where it is least
+ * crowded, since together they still move no less.
  *
- * They keep their place in the order, unless the memory is what the job will
- * wait for in the end: then they come before others of their priority, so that
+ * They keep their place in the order, unless the memory may be what the job
+ * waits for in the end: then they come before others of their priority, so that
  * it is busy from the beginning.  None is queued ahead, nor is anything that
  * lasts, while any waits (policy.h: shallow); those that last no longer than a
  * few queues are left alone. */
@@ -37,6 +37,8 @@ bool dtx_master_widen_shares(struct dtx_master *m, size_t cap)
 
     if (!m->c.traffic || !m->policy->spreads)
         return true;
+    if (!m->share)
+        dtx_traffic_clear(m->c.traffic);
     p = realloc(m->share, (cap + 1) * sizeof(*p));
     if (p)
         m->share = p;
@@ -56,19 +58,21 @@ void dtx_master_set_shares(struct dtx_master *m, size_t from, size_t to)
 
 /* ---- the heap ---- */
 
+/* Those of unknown cost count as much as is usual in the end. */
 static void count(struct dtx_master *m, uint32_t task, double sign)
 {
-    double s = sign * (double)m->est_s[task];
+    bool known = m->cost_s && m->cost_s[task] >= 0;
+    struct dtx_heavy_sum *sum = known ? &m->heavy_known : &m->heavy_unknown;
+    double s = sign * (known ? (double)m->cost_s[task] : 1);
 
-    m->heavy_s += s;
-    m->moved_s += s * m->share[task] / DTX_TRAFFIC_ONE;
+    sum->s += s;
+    sum->moved_s += s * m->share[task] / DTX_TRAFFIC_ONE;
     if (m->heavy.len == 0)
-        m->heavy_s = m->moved_s = 0;
+        m->heavy_known = m->heavy_unknown = (struct dtx_heavy_sum){0, 0};
 }
 
 void dtx_master_push_heavy(struct dtx_master *m, uint32_t task)
 {
-    m->est_s[task] = (float)dtx_master_cost_s(m, task);
     if (!dtx_heap_push(&m->heavy, task))
         m->nomem = true;
     else
@@ -84,13 +88,18 @@ void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task)
     count(m, task, -1);
 }
 
-/* Will the job wait for the memory, rather than for slots? */
+/* Could the job have to wait for the memory in the end, rather than for slots?
+ * What others leave of the memory at the end is lost, what heavy tasks leave of
+ * the slots is not: so it is taken to from half as much work on. */
 static bool memory_decides(const struct dtx_master *m)
 {
     double nodes = (double)dtx_traffic_nodes(m->c.traffic);
+    double usual = dtx_master_usual_s(m);
+    double moved = m->heavy_known.moved_s + usual * m->heavy_unknown.moved_s;
+    double all = m->heavy_known.s + usual * m->heavy_unknown.s +
+                 dtx_master_ready_s(m);
 
-    return m->moved_s * (double)m->slots_alive >
-           (m->heavy_s + dtx_master_ready_s(m)) * nodes;
+    return 2 * moved * (double)m->slots_alive > all * nodes;
 }
 
 bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other)
@@ -103,6 +112,14 @@ bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other)
         memory_decides(m))
         return true;
     return dtx_master_before(m, task, other);
+}
+
+bool dtx_master_heavy_bars(const struct dtx_master *m)
+{
+    uint32_t task = dtx_heap_top(&m->heavy), other = dtx_heap_top(&m->ready);
+
+    return task != DTX_HEAP_NONE && other != DTX_HEAP_NONE &&
+           dtx_master_attr(m, task)->prio > dtx_master_attr(m, other)->prio;
 }
 
 /* ---- placing ---- */
@@ -135,17 +152,25 @@ bool dtx_master_place_heavy(struct dtx_master *m)
     uint32_t task = dtx_heap_top(&m->heavy), r;
     bool fits = true;
 
-    if (m->nalive == 0 || !dtx_master_spend(m))
+    if (m->nalive == 0)
         return false;
+    /* is it shorter than it was thought to be? */
+    if (!dtx_master_is_heavy(m, task) && dtx_master_spend(m)) {
+        dtx_master_pull_heavy(m, task);
+        dtx_master_push_ready(m, task);
+        return true;
+    }
     r = choose(m, m->share[task], false);
     if (r == NO_RANK) {
-        if (m->ready.len > 0)
+        if (m->ready.len > 0 && !dtx_master_heavy_bars(m))
             return false;
         r = choose(m, m->share[task], true);
         fits = false;
-        if (r == NO_RANK)
-            return false;
     }
+    /* looking was bounded; only what comes of it counts, or a step of few items
+     * would never come to other tasks */
+    if (r == NO_RANK || !dtx_master_spend(m))
+        return false;
     dtx_master_pull_heavy(m, task);
     if (dtx_master_too_late(m, task)) {
         dtx_master_put_off(m, task);

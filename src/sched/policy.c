@@ -118,8 +118,10 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
         (v->next_s > share_s(v, 2) ||
          v->busy_s + v->next_s > share_s(v, 1)))
         return 0;
-    if (v->mean_ns > 0 && v->shallow)
-        deep = (uint64_t)v->depth_ns / (uint64_t)v->mean_ns;
+    if (v->shallow) /* not even one that lasts, or may */
+        deep = v->mean_ns > 0
+                   ? (uint64_t)v->depth_ns / (uint64_t)v->mean_ns
+                   : 0;
     else if (v->mean_ns > 0)
         deep = divide_up((uint64_t)v->depth_ns, (uint64_t)v->mean_ns);
     if (deep > MAX_DEPTH)

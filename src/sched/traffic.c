@@ -87,6 +87,14 @@ uint64_t dtx_traffic_nodes(const struct dtx_traffic *t)
     return t->nodes;
 }
 
+void dtx_traffic_clear(struct dtx_traffic *t)
+{
+    size_t i;
+
+    for (i = 0; i < t->npools; i++)
+        t->pool[i].load = 0;
+}
+
 static struct pool *pool_of(const struct dtx_traffic *t, uint32_t rank)
 {
     return &t->pool[t->pool_of[rank]];

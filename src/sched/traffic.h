@@ -42,6 +42,9 @@ bool dtx_traffic_is_heavy(const struct dtx_traffic *t, uint32_t parts);
 /* All NUMA nodes together. */
 uint64_t dtx_traffic_nodes(const struct dtx_traffic *t);
 
+/* Nothing is used: a job begins. */
+void dtx_traffic_clear(struct dtx_traffic *t);
+
 /* Is there room for one more of these in the rank's pool? As many fit as go
  * whole into each NUMA node, at least one. */
 bool dtx_traffic_fits(const struct dtx_traffic *t, uint32_t rank,
