@@ -7,11 +7,10 @@
  * after.  As many of them run at once as fit: beyond that each waits for memory
  * for longer, and holds a slot in which one that computes would not (time to
  * compute and time to move data: Williams, Waterman and Patterson, "Roofline",
- * CACM 52(4), 2009; the same limit by threads: Nesbit, Aggarwal, Laudon and
- * Smith, "Fair queuing memory systems", MICRO 2006, shares by queues).
+ * CACM 52(4), 2009).
  *
  * Ranks that share NUMA nodes share a pool.  In which NUMA node of its pool a
- * task starts is the executor's choice (task/spread.h).  It is arithmetic:
+ * task starts is the executor's choice (task/placement.h).  It is arithmetic:
  * nothing is measured here.
  */
 #ifndef DTX_SCHED_TRAFFIC_H
