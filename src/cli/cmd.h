@@ -187,6 +187,10 @@ struct dtx_page;
     X(simulate, "memory-bound", 0, "B[:SHARE]",                                \
       "with --numa: this share of the tasks (default: 1) waits for memory for "\
       "the share B of its time, while it is alone")                            \
+    X(simulate, "numa-spread", 0, "yes|no",                                    \
+      "with --memory-bound: the master knows which tasks are, runs no more of "\
+      "them in a NUMA node than fill its memory while others wait, and says "  \
+      "what that gained (default: yes)")                                       \
     X(simulate, "speed-sigma", 0, "SIGMA",                                     \
       "nodes differ in speed by a lognormal factor of this sigma")             \
     X(simulate, "slow", 0, "N:FACTOR",                                         \

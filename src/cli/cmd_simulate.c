@@ -4,6 +4,7 @@
 #include "cli/cmd.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ struct result {
     const char *policy;
     struct dtx_sim_result sim;
     int64_t ideal_ns;
+    int64_t blind_ns; /* memory-bound tasks not spread; 0: there are none */
     double seconds;
 };
 
@@ -217,6 +219,16 @@ static int set_memory_bound(struct request *q, const char *value,
     return DTX_OK;
 }
 
+static int set_spread(struct request *q, const char *value,
+                      struct dtx_error *err)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return dtx_error_set(err, DTX_EINVAL, "--numa-spread '%.60s' must be "
+                             "yes or no", value);
+    q->c.spread = value[0] == 'y';
+    return DTX_OK;
+}
+
 static int set_message_cost(struct request *q, const char *value,
                             struct dtx_error *err)
 {
@@ -276,6 +288,7 @@ static const struct row rows[] = {
     {"numa", COUNT, AT(c.machine.domains), 1, 1024, NULL},
     {"numa-streams", NUMBER, AT(c.machine.streams), 0.01, 65535, NULL},
     {"memory-bound", OWN, 0, 0, 0, set_memory_bound},
+    {"numa-spread", OWN, 0, 0, 0, set_spread},
     {"speed-sigma", NUMBER, AT(c.machine.speed_sigma), 0, 2, NULL},
     {"slow", OWN, 0, 0, 0, set_slow},
     {"equal-speeds", FLAG, AT(c.equal_speeds), 0, 0, NULL},
@@ -425,6 +438,7 @@ static void preset(struct request *q)
     dtx_machine_preset(&q->c.machine);
     q->c.machine.spawn_ns = NOT_GIVEN;
     q->c.error_sigma = 0.3;
+    q->c.spread = true;
     q->c.seed = 1;
     q->nodes[0] = 1;
     q->nnodes = 1;
@@ -503,11 +517,12 @@ static void print_line(void *ctx, const char *line)
     (void)fprintf(stderr, "%s\n", line);
 }
 
-/* The run, and the same where the master and the network cost nothing. */
+/* The run; the same without what is done for memory-bound tasks, if anything
+ * was; and the same where the master and the network cost nothing. */
 static int run_one(struct request *q, struct result *r, struct dtx_error *err)
 {
     struct dtx_scenario c = q->c;
-    struct dtx_sim_result ideal;
+    struct dtx_sim_result other;
     int64_t begin = dtx_clock_mono_ns();
     int rc;
 
@@ -519,12 +534,18 @@ static int run_one(struct request *q, struct result *r, struct dtx_error *err)
     c.trace = q->trace ? print_line : NULL;
     rc = dtx_scenario_run(&c, &r->sim, err);
     r->seconds = (double)(dtx_clock_mono_ns() - begin) / (double)DTX_SEC_NS;
+    c.trace = NULL;
+    if (rc == DTX_OK && r->sim.stats.heavy) {
+        c.spread = false;
+        rc = dtx_scenario_run(&c, &other, err);
+        r->blind_ns = other.makespan_ns;
+        c.spread = true;
+    }
     if (rc != DTX_OK)
         return rc;
     c.ideal = true;
-    c.trace = NULL;
-    rc = dtx_scenario_run(&c, &ideal, err);
-    r->ideal_ns = ideal.makespan_ns;
+    rc = dtx_scenario_run(&c, &other, err);
+    r->ideal_ns = other.makespan_ns;
     return rc;
 }
 
@@ -553,6 +574,8 @@ static int64_t memory(void)
     return getrusage(RUSAGE_SELF, &u) == 0 ? (int64_t)u.ru_maxrss * 1024 : 0;
 }
 
+/* makespan_not_spread and what follows only where memory-bound tasks were
+ * spread. */
 static void put_json(struct dtx_buf *b, const struct result *r, bool named)
 {
     dtx_buf_char(b, '{');
@@ -568,10 +591,16 @@ static void put_json(struct dtx_buf *b, const struct result *r, bool named)
     dtx_buf_printf(b,
                    "\"steals\": %" PRIu64 ", \"messages\": %" PRIu64 ", "
                    "\"master_busy\": %.6f, \"events\": %" PRIu64 ", "
-                   "\"seconds\": %.6f, \"memory\": %" PRId64 "}",
+                   "\"seconds\": %.6f, \"memory\": %" PRId64,
                    r->sim.stats.steals, messages(r),
                    share(r->sim.master_ns, r->sim.makespan_ns), r->sim.events,
                    r->seconds, memory());
+    if (r->blind_ns > 0)
+        dtx_buf_printf(b, ", \"makespan_not_spread\": %.9f, \"spread\": %"
+                       PRIu64 ", \"crowded\": %" PRIu64,
+                       seconds(r->blind_ns), r->sim.stats.spread,
+                       r->sim.stats.crowded);
+    dtx_buf_char(b, '}');
 }
 
 static void put_table_row(struct dtx_buf *b, const struct request *q,
@@ -623,6 +652,24 @@ static void put_effort(struct dtx_buf *b, const struct result *r)
     dtx_buf_char(b, '\n');
 }
 
+/* What it was good for to know which tasks are bound by memory. */
+static void put_spread(struct dtx_buf *b, const struct result *r)
+{
+    const struct dtx_master_stats *s = &r->sim.stats;
+    char span[40];
+
+    if (r->blind_ns == 0)
+        return;
+    dtx_buf_printf(b, "memory     %" PRIu64 " memory-bound tasks started where "
+                   "there was bandwidth, %" PRIu64 " where there was none\n",
+                   s->spread, s->crowded);
+    dtx_buf_printf(b, "           not spread: %s, %.1f %% %s\n",
+                   dtx_format_duration(span, sizeof(span), r->blind_ns),
+                   100 * fabs((double)r->blind_ns /
+                              (double)r->sim.makespan_ns - 1),
+                   r->blind_ns < r->sim.makespan_ns ? "less" : "more");
+}
+
 static void put_text(struct dtx_buf *b, const struct request *q,
                      const struct result *r)
 {
@@ -660,6 +707,7 @@ static void put_text(struct dtx_buf *b, const struct request *q,
     dtx_buf_printf(b, "rank 0     %" PRIu64 " messages, busy as the master "
                    "%.1f %% of the time\n", messages(r),
                    100 * share(r->sim.master_ns, r->sim.makespan_ns));
+    put_spread(b, r);
     put_losses(b, &r->sim.stats);
     put_effort(b, r);
 }

@@ -56,6 +56,7 @@ struct dtx_costs {
     const uint32_t *task;
     const float *seconds; /* below 0 or NAN: nothing is known */
     const float *need;    /* dtx_master_config.need_s; or NULL: the same */
+    const float *share;   /* dtx_master_config.share; or NULL: as they were */
     size_t n;
 };
 

@@ -71,7 +71,7 @@ static int make_room(struct dtx_master *m, size_t n)
         !widen(&m->est_s, cap, sizeof(*m->est_s)) ||
         !widen(&m->attempt, cap, sizeof(*m->attempt)) ||
         !widen(&m->fails, cap, sizeof(*m->fails)) ||
-        !dtx_master_widen_costs(m, cap))
+        !dtx_master_widen_costs(m, cap) || !dtx_master_widen_shares(m, cap))
         return DTX_ENOMEM;
     if (m->losses && !widen(&m->losses, cap, sizeof(*m->losses)))
         return DTX_ENOMEM;
@@ -102,6 +102,7 @@ int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts)
         }
     }
     dtx_master_set_costs(m, m->ntasks, n, NULL, NULL);
+    dtx_master_set_shares(m, m->ntasks, n);
     m->ntasks = (uint32_t)n;
     return DTX_OK;
 }
@@ -212,6 +213,7 @@ void dtx_master_destroy(struct dtx_master *m)
     free(m->cost_s);
     free(m->need_s);
     free(m->start_s);
+    free(m->share);
     free(m->attempt);
     free(m->fails);
     free(m->rank);
@@ -668,6 +670,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +
+              m->heavy.compares +
               m->low.compares + m->rich.compares + m->hungry.compares +
               m->patient.compares + m->reserved.compares;
     for (i = 0; i < m->ngroups; i++)

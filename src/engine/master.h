@@ -32,6 +32,7 @@ struct dtx_error;
 struct dtx_graph;
 struct dtx_layout;
 struct dtx_stock;
+struct dtx_traffic;
 struct dtx_master;
 struct dtx_tasklist;
 
@@ -135,6 +136,12 @@ struct dtx_master_config {
     struct dtx_stock *stock; /* what tasks that ask for memory or devices
                                   share; all ranks set, none joined; borrowed
                                   for its life. NULL: nobody asks */
+    struct dtx_traffic *traffic; /* the memory bandwidth that tasks share, all
+                                    ranks set; borrowed for its life. NULL:
+                                    nobody looks after it */
+    const float *share;     /* of a NUMA node's bandwidth that one cpu of a task
+                               uses when it runs alone (0: nothing is known);
+                               like cost_s. NULL: of none */
     const struct dtx_zones *zones; /* where the ranks are; sealed, borrowed
                                       for its life. Steals then weigh what they
                                       bring against the way. NULL: all are
@@ -193,6 +200,10 @@ struct dtx_master_stats {
     uint64_t late;             /* of those ready: put off, since they would not
                                   end before the deadline */
     bool expired;              /* the deadline has ended what ran */
+    bool heavy;                /* some task was bound by memory bandwidth */
+    uint64_t spread;           /* of those, started where there was room, */
+    uint64_t crowded;          /* and where there was none: nothing else was
+                                  ready */
     bool finished;
     bool open;                 /* more tasks may come */
 };

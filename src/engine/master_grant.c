@@ -50,6 +50,7 @@ static void put_work(struct dtx_master *m, uint32_t r, uint32_t task)
         w.flags |= DTX_WORK_LIMITED;
     if (m->c.layout && dtx_layout_has_slot(m->c.layout))
         w.flags |= DTX_WORK_RESULTS_SLOT;
+    dtx_master_tell_traffic(m, task, &w);
     w.results = results_of(m, task);
     w.cwd = dtx_str_of(dtx_tasklist_pool(l, a->cwd));
     w.env = dtx_str_of(dtx_tasklist_pool(l, a->env));
@@ -72,7 +73,8 @@ static bool has_next(struct dtx_master *m, uint32_t r, uint32_t until)
     while (m->ready.len > 0) {
         uint32_t task = dtx_keyheap_top(&m->ready);
 
-        if (until != DTX_NO_TASK && dtx_master_before(m, until, task))
+        if ((until != DTX_NO_TASK && dtx_master_before(m, until, task)) ||
+            dtx_master_heavy_bars(m))
             return false;
         if (!dtx_master_too_late(m, task))
             return dtx_master_fits_in(m, r, task);
@@ -176,9 +178,8 @@ void dtx_master_hand_over(struct dtx_master *m, uint32_t r, uint64_t n)
         (void)grant(m, r, n, 0, DTX_NO_TASK);
 }
 
-void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task)
 {
-    m->rank[r].reserved = DTX_NO_TASK;
     send_granted(m, r);
     if (!open_grant(m, r))
         return;
@@ -186,8 +187,14 @@ void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
     dtx_master_link(m, r, task);
     dtx_master_sent(m);
     m->st.grants++;
-    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
     dtx_master_rank_changed(m, r);
+}
+
+void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task)
+{
+    m->rank[r].reserved = DTX_NO_TASK;
+    dtx_master_grant_one(m, r, task);
+    dtx_master_trace(m, "grant wide task %u to rank %u", task + 1, r);
 }
 
 /* ---- the whole ---- */
@@ -229,6 +236,7 @@ static struct dtx_sched_view view_of(const struct dtx_master *m, uint32_t r)
         .weighed = m->cost_s != NULL,
         .slow = k->slow,
         .capacity = m->capacity,
+        .shallow = m->heavy.len > 0,
     };
 
     /* those that are still to come are like the others */
@@ -306,7 +314,8 @@ static int first_kind(const struct dtx_master *m,
 
 size_t dtx_master_nready(const struct dtx_master *m)
 {
-    return m->ready.len + m->wide.len + m->needy[0].len + m->needy[1].len;
+    return m->ready.len + m->wide.len + m->needy[0].len + m->needy[1].len +
+           m->heavy.len;
 }
 
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
@@ -317,16 +326,30 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
         h = &m->wide;
     m->state[task] = DTX_TASK_READY;
     m->owner[task] = NO_RANK;
-    if (!h)
+    if (!h && dtx_master_is_heavy(m, task))
+        dtx_master_push_heavy(m, task);
+    else if (!h)
         dtx_master_push_ready(m, task);
     else if (!dtx_keyheap_push(h, task))
         m->nomem = true;
 }
 
+/* Which task stops the granting of narrow ones: the wide one, or a heavy one
+ * that could be placed. */
+static uint32_t until(const struct dtx_master *m, uint32_t wide, bool crowded)
+{
+    uint32_t heavy = crowded ? DTX_HEAP_NONE : dtx_keyheap_top(&m->heavy);
+
+    if (heavy == DTX_HEAP_NONE ||
+        (wide != DTX_NO_TASK && dtx_master_before(m, wide, heavy)))
+        return wide;
+    return heavy;
+}
+
 void dtx_master_dispatch(struct dtx_master *m)
 {
     struct dtx_keyheap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
-    bool stuck[3] = {false, false, false};
+    bool stuck[3] = {false, false, false}, crowded = false;
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
@@ -337,14 +360,19 @@ void dtx_master_dispatch(struct dtx_master *m)
         uint32_t ready = dtx_keyheap_top(&m->ready);
         int k = first_kind(m, kind, stuck);
         uint32_t wide = k < 0 ? DTX_NO_TASK : dtx_keyheap_top(kind[k]);
+        bool apart = k >= 0 && (ready == DTX_HEAP_NONE ||
+                                dtx_master_before(m, wide, ready));
 
-        if (k >= 0 &&
-            (ready == DTX_HEAP_NONE || dtx_master_before(m, wide, ready))) {
+        if (!crowded && dtx_master_heavy_first(m, apart ? wide : ready)) {
+            crowded = !dtx_master_place_heavy(m);
+            continue;
+        }
+        if (apart) {
             stuck[k] = k == 0 ? !dtx_master_place_wide(m)
                               : !dtx_master_place_needy(m, kind[k]);
             continue;
         }
-        if (ready == DTX_HEAP_NONE || !offer(m, wide))
+        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, crowded)))
             break;
     }
     send_touched(m);

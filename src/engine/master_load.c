@@ -72,7 +72,7 @@ static bool known(const struct dtx_master *m, uint32_t task)
 
 /* What a task is taken to cost of which nothing is known: as those before, or
  * as those that wait. */
-static double usual_s(const struct dtx_master *m)
+double dtx_master_usual_s(const struct dtx_master *m)
 {
     if (m->mean_ns)
         return (double)m->mean_ns / 1e9;
@@ -81,12 +81,13 @@ static double usual_s(const struct dtx_master *m)
 
 double dtx_master_cost_s(const struct dtx_master *m, uint32_t task)
 {
-    return known(m, task) ? (double)m->cost_s[task] : usual_s(m);
+    return known(m, task) ? (double)m->cost_s[task] : dtx_master_usual_s(m);
 }
 
 double dtx_master_ready_s(const struct dtx_master *m)
 {
-    return m->ready_s + (double)(m->ready.len - m->ready_known) * usual_s(m);
+    return m->ready_s + (double)(m->ready.len - m->ready_known) *
+                            dtx_master_usual_s(m);
 }
 
 static void count_ready(struct dtx_master *m, uint32_t task, bool in)
@@ -144,18 +145,27 @@ static bool reserved_for(const struct dtx_master *m, uint32_t task)
 /* The others' order is not touched: a cost that is known moves its task alone,
  * and all had none before. */
 static void predict(struct dtx_master *m, uint32_t task, float seconds,
-                    float need)
+                    float need, const float *share)
 {
     struct dtx_keyheap *apart = dtx_master_needy_heap(m, task);
     bool ready = dtx_keyheap_has(&m->ready, task);
+    bool heavy = dtx_keyheap_has(&m->heavy, task);
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
     m->need_s[task] = claim_need(need);
     if (ready)
         count_ready(m, task, false);
+    dtx_master_pull_heavy(m, task);
     m->cost_s[task] = claim(seconds);
-    if (ready) {
+    if (share)
+        m->share[task] = dtx_traffic_parts((double)*share);
+    if (ready && m->share && dtx_master_is_heavy(m, task)) {
+        dtx_keyheap_remove(&m->ready, task);
+        dtx_master_push_heavy(m, task);
+    } else if (heavy) {
+        dtx_master_make_ready(m, task);
+    } else if (ready) {
         count_ready(m, task, true);
         dtx_keyheap_fix(&m->ready, task);
     } else if (apart && dtx_keyheap_has(apart, task)) {
@@ -173,6 +183,7 @@ static bool fits_after_all(struct dtx_master *m, uint32_t task)
     return m->state[task] == DTX_TASK_READY &&
            !dtx_keyheap_has(&m->ready, task) &&
            !dtx_keyheap_has(&m->wide, task) &&
+           !dtx_keyheap_has(&m->heavy, task) &&
            !(apart && dtx_keyheap_has(apart, task)) && !reserved_for(m, task) &&
            !dtx_master_too_late(m, task);
 }
@@ -193,7 +204,8 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
         m->items++;
         if (task >= m->ntasks || m->state[task] == DTX_TASK_GRANTED)
             continue; /* not one that waits */
-        predict(m, task, c->seconds[i], need);
+        predict(m, task, c->seconds[i], need,
+                m->share && c->share ? &c->share[i] : NULL);
         again = again || (m->late != DTX_NO_TASK && fits_after_all(m, task));
     }
     if (again)
@@ -301,6 +313,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     k->load_s += weight(m, task);
     k->given_s += weight(m, task);
     m->st.granted++;
+    dtx_master_use_memory(m, r, task, true);
     if (!m->cost_s)
         return;
     m->start_s[task] = -1;
@@ -333,6 +346,7 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
     if (k->waiting > k->count)
         k->waiting = k->count;
     dtx_master_give_back(m, m->owner[task], task);
+    dtx_master_use_memory(m, m->owner[task], task, false);
     dtx_master_call_one(m);
     m->st.granted--;
     if (m->cost_s)
@@ -352,7 +366,7 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
 
     if (!m->cost_s) {
         n = dtx_policy_loot(waiting, v->slots, slots);
-        worth = ceil(worth / usual_s(m));
+        worth = ceil(worth / dtx_master_usual_s(m));
         if (worth > n)
             n = worth < (double)waiting ? (uint32_t)worth : (uint32_t)waiting;
         return n;

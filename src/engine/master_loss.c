@@ -163,6 +163,7 @@ void dtx_master_take_back(struct dtx_master *m)
             m->nlost--;
         m->st.granted--;
         dtx_master_give_back(m, rank, i);
+        dtx_master_use_memory(m, rank, i, false);
         dtx_master_lost_task(m, i, rank, begun);
     }
 }

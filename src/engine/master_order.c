@@ -125,6 +125,7 @@ int dtx_master_grant_init(struct dtx_master *m)
     dtx_keyheap_init(&m->wide, task_key, m);
     dtx_keyheap_init(&m->needy[0], task_key, m);
     dtx_keyheap_init(&m->needy[1], task_key, m);
+    dtx_keyheap_init(&m->heavy, task_key, m);
     dtx_keyheap_init(&m->low, low_key, m);
     dtx_keyheap_init(&m->hungry, hungry_key, m);
     dtx_keyheap_init(&m->patient, patient_key, m);
@@ -142,6 +143,7 @@ void dtx_master_grant_fini(struct dtx_master *m)
     dtx_keyheap_fini(&m->wide);
     dtx_keyheap_fini(&m->needy[0]);
     dtx_keyheap_fini(&m->needy[1]);
+    dtx_keyheap_fini(&m->heavy);
     dtx_keyheap_fini(&m->low);
     dtx_tourney_fini(&m->rich);
     dtx_keyheap_fini(&m->hungry);

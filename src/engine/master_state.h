@@ -5,10 +5,11 @@
  * who works on what, in the orders of master_order.c; master_wide.c keeps slots
  * free for wide tasks, master_steal.c brokers steals; master_flow.c carries
  * what follows from an end: records, successors, retries; master_need.c knows
- * tasks that ask for memory or devices; master_live.c links tasks that come
- * while the job runs; master_load.c counts in predicted seconds what is ready
- * and what ranks have; master_late.c knows the deadline; master_loss.c knows
- * who is lost and takes back what they had.
+ * tasks that ask for memory or devices, master_traffic.c those that are bound
+ * by memory bandwidth; master_live.c links tasks that come while the job runs;
+ * master_load.c counts in predicted seconds what is ready and what ranks have;
+ * master_late.c knows the deadline; master_loss.c knows who is lost and takes
+ * back what they had.
  */
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
@@ -20,6 +21,7 @@
 #include "engine/pulse.h"
 #include "sched/policy.h"
 #include "sched/stock.h"
+#include "sched/traffic.h"
 #include "sched/zones.h"
 #include "task/after.h"
 #include "task/graph.h"
@@ -126,6 +128,13 @@ struct dtx_doubt {
     int64_t at_ns;        /* when it is believed */
 };
 
+/* Ready tasks that are bound by memory bandwidth: their predicted seconds
+ * (unknown: how many they are), and for how long these keep one NUMA node's
+ * memory busy. */
+struct dtx_heavy_sum {
+    double s, moved_s;
+};
+
 struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
@@ -179,6 +188,10 @@ struct dtx_master {
     uint64_t ready_known; /* ... of which any are */
     uint32_t *attempt;   /* number of the present or next attempt */
     uint16_t *fails;     /* failed attempts in this session */
+    uint32_t *share;     /* of memory bandwidth, in parts (sched/traffic); or
+                            NULL: nobody looks after it */
+    struct dtx_keyheap heavy; /* ready ones that are bound by it, and their sums */
+    struct dtx_heavy_sum heavy_known, heavy_unknown;
     struct dtx_keyheap ready, wide; /* of one slot, of several */
     struct dtx_keyheap needy[2]; /* those that ask for devices, for memory */
     /* wide tasks for which no rank alive has the slots, linked by next; and
@@ -256,6 +269,28 @@ void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Place the first of such a heap, or put it aside; false when it must wait. */
 bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h);
 
+/* ---- master_traffic.c ---- */
+/* Does it wait in the heap of tasks that are bound by memory bandwidth? */
+bool dtx_master_is_heavy(struct dtx_master *m, uint32_t task);
+/* As dtx_master_widen_costs and dtx_master_set_costs. */
+bool dtx_master_widen_shares(struct dtx_master *m, size_t cap);
+void dtx_master_set_shares(struct dtx_master *m, size_t from, size_t to);
+/* Into that heap, and out of it if it is there. */
+void dtx_master_push_heavy(struct dtx_master *m, uint32_t task);
+void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task);
+/* Does the first of them come before 'other' (none: DTX_HEAP_NONE)? */
+bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other);
+/* Is its priority above that of all narrow tasks? Then it waits for none. */
+bool dtx_master_heavy_bars(const struct dtx_master *m);
+/* Start the first of them; false when it must wait. */
+bool dtx_master_place_heavy(struct dtx_master *m);
+/* A task is granted to a rank, or is not any more. */
+void dtx_master_use_memory(struct dtx_master *m, uint32_t r, uint32_t task,
+                           bool begins);
+/* What its executor is to know of it. */
+void dtx_master_tell_traffic(struct dtx_master *m, uint32_t task,
+                             struct dtx_item_work *w);
+
 /* ---- master_order.c ---- */
 /* Does ready task 'a' come before 'b'? */
 bool dtx_master_before(const struct dtx_master *m, uint32_t a, uint32_t b);
@@ -276,6 +311,8 @@ size_t dtx_master_nready(const struct dtx_master *m);
 void dtx_master_make_ready(struct dtx_master *m, uint32_t task);
 /* Grant, reserve and steal as far as the policy and the budget go. */
 void dtx_master_dispatch(struct dtx_master *m);
+/* Grant a task that is in no heap, alone. */
+void dtx_master_grant_one(struct dtx_master *m, uint32_t r, uint32_t task);
 /* The rank's slots are free for the task: it goes there at once. */
 void dtx_master_grant_wide(struct dtx_master *m, uint32_t r, uint32_t task);
 /* Nothing is ready but so many tasks that were taken for this rank: it gets
@@ -341,6 +378,7 @@ void dtx_master_push_ready(struct dtx_master *m, uint32_t task);
 uint32_t dtx_master_pop_ready(struct dtx_master *m);
 /* What a task is taken to cost, and all that are in that heap. */
 double dtx_master_cost_s(const struct dtx_master *m, uint32_t task);
+double dtx_master_usual_s(const struct dtx_master *m); /* of unknown cost */
 double dtx_master_ready_s(const struct dtx_master *m);
 /* The task is granted to the rank; it leaves its rank's list and load: its
  * state is the caller's. */

@@ -68,6 +68,10 @@ static int begin_live(const struct dtx_options *o, struct dtx_job *job, int fd,
 {
     int rc = dtx_tasklist_init(&job->list);
 
+    if (!rc && dtx_tasklist_cpus(&job->list, o->cpus)) {
+        dtx_tasklist_fini(&job->list);
+        rc = DTX_ENOMEM;
+    }
     if (rc)
         rc = dtx_error_set(err, rc, "out of memory");
     if (!rc && o->launcher_dir) {
@@ -652,6 +656,9 @@ static int open_job(const struct dtx_options *o, uint32_t ranks,
         if (rc == DTX_OK)
             rc = refuse_another(o, job, err);
     }
+    if (rc == DTX_OK && job->resumed && !new_list && o->cpus > 0)
+        dtx_log(DTX_LOG_WARN, "--cpus: tasks keep the cpus they were given; "
+                "give the task list too to change that");
     if (rc == DTX_OK && !job->layout && lay_out(o, job, err))
         return DTX_EXIT_USAGE;
     if (rc == DTX_OK)

@@ -110,7 +110,8 @@ bool dtx_learn_again(struct dtx_learn *l, const struct dtx_master *m,
     uint32_t seen = 0;
     int64_t until = dtx_clock_mono_ns() + SLICE_NS;
 
-    *out = (struct dtx_costs){a->task, a->seconds, a->need, 0};
+    *out = (struct dtx_costs){
+        .task = a->task, .seconds = a->seconds, .need = a->need};
     if (!l->cost || l->broken || (a->next >= a->upto && !begin_pass(l)))
         return false;
     while (a->next < a->upto && out->n < DTX_LEARN_AGAIN &&

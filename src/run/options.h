@@ -53,6 +53,7 @@ struct dtx_options {
     char *history;          /* --history: a directory, "none", or NULL */
     char *policy;           /* --policy; never NULL */
     bool blind_steals;      /* --blind-steals */
+    uint32_t cpus;          /* --cpus of each task, 0 = not said */
     int64_t mem_bytes;      /* --mem of each task, 0 = not said */
     uint32_t gpus;          /* --gpus of each task */
     uint32_t retries;       /* --retries: attempts in all, default 1 */

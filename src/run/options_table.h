@@ -35,6 +35,9 @@
     X("bind", 0, BIND, AT(bind), "HOW", 0, 0, "auto",                          \
       "core: bind each task to its cores; none: never; auto: where the rank "  \
       "has its cores for itself")                                              \
+    X("cpus", 0, NUMBER, AT(cpus), "N", 1, DTX_MAX_CPUS, NULL,                 \
+      "give each task N of a rank's slots, near each other, and tell it so in "\
+      "OMP_NUM_THREADS. A task's own cpus= wins")                              \
     X("mem", 0, SIZE, AT(mem_bytes), "SIZE", 0, 0, NULL,                       \
       "start a task only while its node has so much memory left, counting "    \
       "what the tasks there have asked for: 512M, 4G. A node has what the "    \
@@ -228,7 +231,6 @@
 
 /* Options that are promised but not built: X(name, letter). */
 #define DTX_OPTION_LATER_MAP(X)                                                \
-    X("cpus", 0)                                                               \
     X("metrics-listen", 0)                                                     \
     X("on-alert", 0)                                                           \
     X("tagstring", 0)

@@ -424,12 +424,15 @@ int dtx_source_read(const struct dtx_options *o, struct dtx_tasklist *list,
     int rc;
 
     more->stop = asked_to_stop;
+    more->cpus = o->cpus;
     if (o->form == DTX_FORM_TASKFILE)
         return read_tasks(o->task_file, list, graph, more, err);
     rc = dtx_tasklist_init(list);
     if (rc)
         return dtx_error_set(err, rc, "out of memory");
-    if (o->form == DTX_FORM_ARRAY)
+    if (dtx_tasklist_cpus(list, o->cpus))
+        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    else if (o->form == DTX_FORM_ARRAY)
         rc = read_array(o, list, err);
     else
         rc = expand(o, list, err);

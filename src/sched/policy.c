@@ -132,7 +132,9 @@ static uint64_t chunk_steal(struct dtx_policy_state *s,
         (here_s(v, v->next_s) > share_s(v, 2) ||
          v->busy_s + here_s(v, v->next_s) > share_s(v, 1)))
         return 0;
-    if (v->mean_ns > 0)
+    if (v->shallow) /* not even one that lasts, or may */
+        deep = mean_ns >= 1 ? (uint64_t)v->depth_ns / (uint64_t)mean_ns : 0;
+    else if (v->mean_ns > 0)
         deep = divide_up((uint64_t)v->depth_ns,
                          mean_ns < 1 ? 1 : (uint64_t)mean_ns);
     if (deep > MAX_DEPTH)
@@ -155,18 +157,18 @@ static const struct dtx_policy table[] = {
     {"steal",
      "queues of a round trip's depth; idle ranks steal from the slowest",
      "Blumofe and Leiserson, JACM 46(5), 1999", false, false, true,
-     chunk_steal},
+     true, chunk_steal},
     {"self", "one task at a time for each free slot",
-     "Tang and Yew, ICPP 1986", false, false, false, chunk_self},
+     "Tang and Yew, ICPP 1986", false, false, false, true, chunk_self},
     {"guided", "chunks of what is left divided by all slots",
      "Polychronopoulos and Kuck, IEEE TC 36(12), 1987", false, false, false,
-     chunk_guided},
+     false, chunk_guided},
     {"factoring", "batches of equal chunks, each half of what is left",
      "Flynn Hummel, Schonberg and Flynn, CACM 35(8), 1992", false, false,
-     false, chunk_factoring},
+     false, false, chunk_factoring},
     {"static", "one equal part for each slot, at the start",
      "Kruskal and Weiss, IEEE TSE 11(10), 1985", true, true, false,
-     chunk_static},
+     false, chunk_static},
 };
 
 const struct dtx_policy *dtx_policy_table(size_t *count)

@@ -38,6 +38,9 @@ struct dtx_sched_view {
     int64_t mean_ns;    /* mean duration of a task lately, 0 = unknown */
     int64_t depth_ns;   /* how much work a queue should hold per slot, so that
                            a round trip to the master is hidden */
+    bool shallow;       /* tasks wait for a slot that must be near (memory
+                           bandwidth): what lasts longer than depth_ns is not
+                           queued in front of them */
     bool weighed;       /* costs are predicted, and these are set: */
     double ready_s;     /* seconds of what is ready, one slot each */
     double next_s;      /* of the task that is granted next */
@@ -69,6 +72,8 @@ struct dtx_policy {
                            one that has least; in seconds, when weighed */
     bool waits;         /* grant nothing before all ranks have come */
     bool steals;        /* take unstarted tasks back for ranks without work */
+    bool spreads;       /* queues little enough ahead for tasks that are bound
+                           by memory bandwidth to be placed (traffic.h) */
     /* How many tasks the rank gets now; 0: it has enough. May exceed what is
      * ready. */
     uint64_t (*chunk)(struct dtx_policy_state *s,

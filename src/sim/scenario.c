@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "sched/traffic.h"
 #include "sched/zones.h"
 #include "sim/workload.h"
 #include "task/distance.h"
@@ -159,6 +160,8 @@ struct setting {
     float *cost_s;
     uint8_t *failures;
     float *bound; /* share of its time that a task waits for memory */
+    float *share; /* of a NUMA node's bandwidth that it uses */
+    struct dtx_traffic *traffic;
     struct dtx_zones zones;
     struct dtx_sim_fault *fault;
     size_t nfaults;
@@ -254,6 +257,47 @@ static void set_bounds(struct setting *t)
                           : 0;
 }
 
+/* Ranks that have slots in the same NUMA nodes share a pool. 'first' and the
+ * slots of all before on the node; answers where the pool ends. */
+static uint32_t add_pool(struct setting *t, uint32_t first, uint32_t *before)
+{
+    const struct dtx_machine *m = &t->c->machine;
+    uint32_t end = first, slots = 0, last = 0, pool, r;
+    uint64_t low = *before * (uint64_t)m->domains / m->slots;
+
+    do {
+        slots += t->slots[end];
+        *before += t->slots[end];
+        last = (uint32_t)((*before - 1) * (uint64_t)m->domains / m->slots);
+    } while (++end % m->ranks_per_node != 0 &&
+             *before * (uint64_t)m->domains / m->slots <= last);
+    pool = dtx_traffic_add_pool(t->traffic, last - (uint32_t)low + 1, slots);
+    for (r = first; r < end && pool != DTX_TRAFFIC_NONE; r++)
+        dtx_traffic_set_rank(t->traffic, r, pool);
+    return pool == DTX_TRAFFIC_NONE ? 0 : end;
+}
+
+/* What counters would have told the master. */
+static int set_traffic(struct setting *t)
+{
+    uint32_t r, i, before = 0;
+
+    t->traffic = dtx_traffic_create(t->nranks);
+    t->share = calloc((size_t)t->ntasks + 1, sizeof(*t->share));
+    if (!t->traffic || !t->share)
+        return DTX_ENOMEM;
+    for (i = 0; i < t->ntasks; i++)
+        t->share[i] = (float)((double)t->bound[i] / t->c->machine.streams);
+    for (r = 0; r < t->nranks;) {
+        if (r % t->c->machine.ranks_per_node == 0)
+            before = 0;
+        r = add_pool(t, r, &before);
+        if (r == 0)
+            return DTX_ENOMEM;
+    }
+    return DTX_OK;
+}
+
 static bool is_bound(const struct dtx_scenario *c)
 {
     return c->machine.domains > 0 && c->bound > 0 && c->bound_share > 0;
@@ -347,6 +391,8 @@ static void configure_master(struct setting *t)
     m->longest_first = t->cost_s != NULL;
     m->speeds = true;
     m->equal_speeds = c->equal_speeds;
+    m->traffic = t->traffic;
+    m->share = t->share;
 }
 
 /* ---- where ranks are ---- */
@@ -501,20 +547,22 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
                                   c->machine.ranks_per_node};
     int rc = check(c, err);
 
-    if (rc == DTX_OK && (rc = allocate(&t)) != DTX_OK)
-        (void)dtx_error_set(err, rc, "no memory for %u ranks and %u tasks",
-                            t.nranks, t.ntasks);
-    if (rc == DTX_OK) {
+    if (rc == DTX_OK && (rc = allocate(&t)) == DTX_OK) {
         set_ranks(&t);
         set_tasks(&t);
         if (t.failures)
             set_failures(&t);
         if (t.bound)
             set_bounds(&t);
+        if (t.bound && c->spread)
+            rc = set_traffic(&t);
         if (t.fault)
             set_deaths(&t);
-        rc = set_zones(&t);
+        rc = rc == DTX_OK ? set_zones(&t) : rc;
     }
+    if (rc == DTX_ENOMEM)
+        (void)dtx_error_set(err, rc, "no memory for %u ranks and %u tasks",
+                            t.nranks, t.ntasks);
     if (rc == DTX_OK) {
         configure(&t);
         rc = check_span(&t, err);
@@ -528,6 +576,8 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
     free(t.cost_s);
     free(t.failures);
     free(t.bound);
+    free(t.share);
+    dtx_traffic_destroy(t.traffic);
     free(t.fault);
     return rc;
 }

@@ -92,6 +92,8 @@ struct dtx_scenario {
     double bound;       /* share of its time that a memory-bound task waits for
                            memory: machine.domains */
     double bound_share; /* of the tasks that are */
+    bool spread; /* the master knows which are, as from counters, and spreads
+                    them (sched/traffic.h) */
     double fail_share;  /* of attempts that fail, beside job->failures */
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/sim_state.h"
+#include "task/placement.h"
 
 struct dtx_sim_run *dtx_sim_run_of(struct dtx_sim *s, uint32_t task,
                                    uint32_t attempt)
@@ -85,6 +86,40 @@ static uint32_t take_slots(struct dtx_sim_rank *r, uint32_t run, uint32_t n)
     return first;
 }
 
+static bool slot_is_free(void *ctx, uint32_t slot)
+{
+    return ((struct dtx_sim_rank *)ctx)->slot_of[slot] == DTX_SIM_NONE;
+}
+
+static uint32_t slot_numa(void *ctx, uint32_t slot)
+{
+    const struct dtx_sim_rank *r = ctx;
+
+    return dtx_sim_memory_numa(r->sim, r->number, slot);
+}
+
+static uint32_t slot_parts(void *ctx, uint32_t slot)
+{
+    const struct dtx_sim_rank *r = ctx;
+
+    return r->sim->run[r->slot_of[slot]].traffic;
+}
+
+/* The slots for a run that begins; the first of them. */
+static uint32_t seat(struct dtx_sim_rank *r, uint32_t i)
+{
+    const struct dtx_placement_traffic t = {slot_numa, slot_is_free,
+                                            slot_parts, r};
+    const struct dtx_sim_run *run = &r->sim->run[i];
+    uint32_t slot;
+
+    if (run->traffic == 0 || run->cpus > 1)
+        return take_slots(r, i, run->cpus);
+    slot = dtx_placement_spread(&t, r->slots, run->heavy);
+    r->slot_of[slot] = i;
+    return slot;
+}
+
 static void give_slots(struct dtx_sim_rank *r, uint32_t run, uint32_t n)
 {
     uint32_t i;
@@ -140,7 +175,7 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
     append(s, &r->running, i);
     run->state = RUN_RUNS;
     run->start_ns = s->now_ns + fetching(s, run->task, r->number);
-    run->slot = take_slots(r, i, run->cpus);
+    run->slot = seat(r, i);
     run->full_ns = wall + s->c.spawn_ns;
     if (run->limited)
         run->timeout_ns = r->limit_ns;
@@ -214,6 +249,8 @@ static uint32_t new_run(struct dtx_sim_rank *r,
         .end_event = DTX_SIM_NONE,
         .state = RUN_WAITS, .timeout_ns = w->timeout_ns,
         .limited = (w->flags & DTX_WORK_LIMITED) != 0,
+        .traffic = w->traffic,
+        .heavy = (w->flags & DTX_WORK_HEAVY) != 0,
     };
     return i;
 }

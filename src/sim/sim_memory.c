@@ -161,14 +161,25 @@ static void change(struct dtx_sim *s, struct domain *d, double more)
     d->load = load;
 }
 
-static struct domain *domain_of(const struct dtx_sim *s, uint32_t rank,
-                                uint32_t seat)
+uint32_t dtx_sim_memory_numa(const struct dtx_sim *s, uint32_t rank,
+                             uint32_t slot)
 {
     const struct dtx_sim_domains *m = s->domains;
-    uint64_t at = seat - m->node_seat[rank];
+    uint64_t at;
+
+    if (!m)
+        return 0;
+    at = m->first_seat[rank] + slot - m->node_seat[rank];
+    return (uint32_t)(at * s->c.memory.domains / m->node_slots[rank]);
+}
+
+static struct domain *domain_of(const struct dtx_sim *s, uint32_t rank,
+                                uint32_t slot)
+{
+    const struct dtx_sim_domains *m = s->domains;
 
     return &m->domain[m->node_domain[rank] +
-                      at * s->c.memory.domains / m->node_slots[rank]];
+                      dtx_sim_memory_numa(s, rank, slot)];
 }
 
 void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t i)
@@ -181,7 +192,7 @@ void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t i)
     if (!s->domains)
         return;
     seat = s->domains->first_seat[run->rank] + run->slot;
-    d = domain_of(s, run->rank, seat);
+    d = domain_of(s, run->rank, run->slot);
     bound = (double)s->c.memory.bound[run->task];
     change(s, d, bound * run->cpus);
     s->domains->seat[seat] = (struct seat){i, (double)run->full_ns, bound};
@@ -203,5 +214,5 @@ void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t i)
     if (p->run != i)
         return;
     p->run = DTX_SIM_NONE;
-    change(s, domain_of(s, run->rank, seat), -p->bound * run->cpus);
+    change(s, domain_of(s, run->rank, run->slot), -p->bound * run->cpus);
 }

@@ -82,6 +82,8 @@ struct dtx_sim_run {
     enum { RUN_WAITS, RUN_RUNS, RUN_ENDED, RUN_RECALLED } state;
     uint8_t status;      /* when ended */
     uint32_t slot;
+    uint32_t traffic;    /* as in its work item */
+    bool heavy;
     int64_t timeout_ns, start_ns, wall_ns;
     int64_t full_ns; /* what it takes when nobody ends it */
     bool limited;
@@ -312,6 +314,9 @@ void dtx_sim_outcome(const struct dtx_sim_run *r, struct dtx_outcome *o);
 /* ---- sim_memory.c ---- */
 int dtx_sim_memory_init(struct dtx_sim *s);
 void dtx_sim_memory_fini(struct dtx_sim *s);
+/* The NUMA node of a rank's slot, numbered from 0 on its node. */
+uint32_t dtx_sim_memory_numa(const struct dtx_sim *s, uint32_t rank,
+                             uint32_t slot);
 /* A run has begun, with its end posted; or does not run any more. */
 void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t run);
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t run);

@@ -172,3 +172,44 @@ uint64_t dtx_placement_gpus(const struct dtx_gpu *gpu, uint32_t n,
     }
     return k > 0 ? 0 : chosen;
 }
+
+/* ---- memory traffic ---- */
+
+/* A NUMA node: its first free slot, how many are free, what is moved. */
+struct memory {
+    uint32_t first, nfree;
+    uint64_t load;
+};
+
+static bool is_emptier(const struct memory *a, const struct memory *b,
+                       bool heavy)
+{
+    if (heavy && a->load != b->load)
+        return a->load < b->load;
+    if (a->nfree != b->nfree)
+        return a->nfree > b->nfree;
+    return a->load > b->load; /* one that is not heavy does not mind */
+}
+
+uint32_t dtx_placement_spread(const struct dtx_placement_traffic *t,
+                              uint32_t n, bool heavy)
+{
+    struct memory best = {n, 0, 0};
+    uint32_t i = 0;
+
+    while (i < n) {
+        uint32_t numa = t->numa(t->ctx, i);
+        struct memory p = {n, 0, 0};
+
+        for (; i < n && t->numa(t->ctx, i) == numa; i++) {
+            if (!t->is_free(t->ctx, i)) {
+                p.load += t->parts(t->ctx, i);
+                continue;
+            }
+            p.first = p.nfree++ == 0 ? i : p.first;
+        }
+        if (p.nfree > 0 && (best.nfree == 0 || is_emptier(&p, &best, heavy)))
+            best = p;
+    }
+    return best.first;
+}

@@ -25,6 +25,20 @@ bool dtx_placement_slots(const struct dtx_locus *at, uint32_t n,
                          bool (*is_free)(void *ctx, uint32_t slot), void *ctx,
                          uint32_t k, uint8_t *chosen);
 
+/* Memory traffic of tasks that share NUMA nodes, as one executor knows it. */
+struct dtx_placement_traffic {
+    uint32_t (*numa)(void *ctx, uint32_t slot);  /* slots of one side by side */
+    bool (*is_free)(void *ctx, uint32_t slot);
+    uint32_t (*parts)(void *ctx, uint32_t slot); /* what runs there moves */
+    void *ctx;
+};
+
+/* A slot for a task of one cpu: a heavy one goes where least is moved, another
+ * where most slots are free, so that there is one in each NUMA node when a
+ * heavy one comes. The lowest slot of that NUMA node, or n: none is free. */
+uint32_t dtx_placement_spread(const struct dtx_placement_traffic *t,
+                              uint32_t n, bool heavy);
+
 /* Choose 'k' devices out of 'free' (bit i: the i-th of the machine), the
  * nearest to 'at' first, among equals the lowest: their bits, or 0 when fewer
  * are free. All are of one kind. */

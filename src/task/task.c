@@ -46,6 +46,19 @@ int dtx_tasklist_init(struct dtx_tasklist *l)
     return rc;
 }
 
+int dtx_tasklist_cpus(struct dtx_tasklist *l, uint32_t cpus)
+{
+    struct dtx_task_attr plain = l->attr[0];
+    uint32_t index;
+
+    if (cpus == 0 || cpus == plain.cpus)
+        return DTX_OK;
+    plain.cpus = cpus;
+    dtx_keymap_free(&l->attr_of); /* what it was found by */
+    l->nattrs = 0;
+    return dtx_tasklist_attr(l, &plain, &index);
+}
+
 void dtx_tasklist_fini(struct dtx_tasklist *l)
 {
     size_t i;

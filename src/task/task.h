@@ -59,6 +59,8 @@ struct dtx_task_attr {
 #define DTX_WORK_LIMITED 128u
 /* The same: DTX_SLOT_BYTE in the path of its results is the slot. */
 #define DTX_WORK_RESULTS_SLOT 64u
+/* The same: it is bound by memory bandwidth. */
+#define DTX_WORK_HEAVY 32u
 #define DTX_SLOT_BYTE '\001'
 
 /* Variables a task sees beside the common ones: entries NAME=VALUE, separated
@@ -114,6 +116,9 @@ struct dtx_tasklist {
 
 int dtx_tasklist_init(struct dtx_tasklist *l);
 void dtx_tasklist_fini(struct dtx_tasklist *l);
+/* Tasks that say nothing of it get so many cpus (0: one): for a list to which
+ * nothing has been added. 0 or DTX_ENOMEM. */
+int dtx_tasklist_cpus(struct dtx_tasklist *l, uint32_t cpus);
 /* Make a list without tasks a live one. */
 void dtx_tasklist_live(struct dtx_tasklist *l);
 /* So many dependencies came with this task of a live list, for what is open:

@@ -344,7 +344,9 @@ int dtx_taskfile_parse_more(const char *name, const char *data, size_t len,
     begin(&p, name, list, graph);
     p.err = err;
     p.more = more;
-    rc = refuse_nul(&p, s, s + len);
+    rc = dtx_tasklist_cpus(list, more->cpus) ? dtx_parser_nomem(&p) : DTX_OK;
+    if (!rc)
+        rc = refuse_nul(&p, s, s + len);
     if (!rc)
         rc = read_lines(&p, s, s + len);
     if (!rc)

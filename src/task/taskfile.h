@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 
@@ -30,6 +31,7 @@ struct dtx_taskfile_more {
                                        texts, empty when not given */
     bool (*stop)(void); /* in: asked now and then while a long file is read;
                            true: give up, DTX_ESTATE. NULL: never */
+    uint32_t cpus;      /* in: of tasks that do not say; 0: 1 */
 };
 
 #define DTX_STOP_EVERY 65536u /* tasks between two such questions */
@@ -40,8 +42,8 @@ struct dtx_taskfile_more {
 int dtx_taskfile_parse(const char *name, const char *data, size_t len,
                        struct dtx_tasklist *list, struct dtx_graph *graph,
                        struct dtx_error *err);
-/* The same; 'more' is all zeroes before, 'stop' apart, and its texts are to be
- * freed after, whatever comes of it. */
+/* The same; 'more' is all zeroes before, 'stop' and 'cpus' apart, and its texts
+ * are to be freed after, whatever comes of it. */
 int dtx_taskfile_parse_more(const char *name, const char *data, size_t len,
                             struct dtx_tasklist *list, struct dtx_graph *graph,
                             struct dtx_taskfile_more *more,

@@ -32,6 +32,8 @@
     F(u32, index)      /* see struct dtx_task */                               \
     F(u8, flags)       /* DTX_ATTR_*, DTX_WORK_* */                            \
     F(u64, gpus)       /* bit i: the i-th that the rank sees */                \
+    F(u32, traffic)    /* parts of a NUMA node's bandwidth (sched/traffic.h),  \
+                          at least 1 in a job that looks after it; else 0 */   \
     F(i64, timeout_ns) /* 0 = none */                                          \
     F(str, cwd)        /* empty = the job's */                                 \
     F(str, env)        /* see struct dtx_task_attr */                          \

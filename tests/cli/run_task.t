@@ -58,6 +58,33 @@ test_case "OMP_NUM_THREADS is the number of cpus, unless it was set" '
     OMP_NUM_THREADS=7 dtx 20 -q -j 2 list | sort | diff - <(printf "7\n7\n")
 '
 
+test_case "--cpus: of tasks that do not say, from wherever they come" '
+    say="echo \$OMP_NUM_THREADS"
+    printf "%s\n" "$say" "#DTX cpus=1" "$say" "#DTX prio=1" "$say" \
+        "#DTX cpus=3" "$say" >list
+    dtx 20 -q -j 3 --cpus 2 list | sort | diff - <(printf "%s\n" 1 2 2 3)
+    dtx 20 -q -j 3 --cpus 2 - <list | sort | diff - <(printf "%s\n" 1 2 2 3)
+    DTX_CPUS=2 dtx 20 -q -j 2 list 2>err && fail "three cpus on two slots"
+    grep -q "task 4" err || grep -q "list:7" err || fail "$(cat err)"
+    echo "$say" >say.sh
+    dtx 20 -q -j 3 --cpus 3 --array 1-2 sh say.sh |
+        diff - <(printf "3\n3\n")
+    dtx 20 -q -j 2 --cpus 2 sh say.sh ::: a b | diff - <(printf "2\n2\n")
+    echo "mkdir d && sleep 0.1 && rmdir d" >alone.sh # two do not fit
+    dtx 20 -q -j 3 --cpus 2 sh alone.sh ::: 1 2 3
+    dtx 20 -q --cpus 0 list 2>err && fail "no cpus"
+    grep -q -e "--cpus" err
+'
+
+test_case "--cpus: a resume keeps what tasks were given, and says so" '
+    echo "echo \$OMP_NUM_THREADS; test -e ok" >list
+    ! dtx 20 -q -j 2 --cpus 2 --run-dir kept list >out
+    touch ok
+    dtx 20 -j 2 --cpus 1 --run-dir kept --resume-failed >out 2>err
+    echo 2 | diff - out
+    grep -q -e "--cpus: tasks keep" err || fail "$(cat err)"
+'
+
 cores=$(nproc)
 allowed='sed -n "s/^Cpus_allowed_list:[[:space:]]*//p" /proc/self/status'
 if [ "$cores" -ge 2 ]; then

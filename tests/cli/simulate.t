@@ -155,8 +155,29 @@ test_case "tasks that share memory slow one another" '
     simulate --numa 2 --memory-bound 0.5 --numa-streams 2 >half
     holds "$(value half makespan) > 29.9 && $(value half makespan) < 30.5"
     # some need no memory, and are not slowed
-    simulate --numa 4 --memory-bound 1:0.5 --numa-streams 2 >some
+    simulate --numa 4 --memory-bound 1:0.5 --numa-streams 2 \
+        --numa-spread no >some
     holds "$(value some makespan) > 20.5 && $(value some makespan) < 36"
+'
+
+test_case "memory-bound tasks are spread, and it says what that gained" '
+    simulate() {
+        "$DISTRIBUTEX" simulate --workload \
+            lognormal:mean=10s,sigma=0.5,tasks=2000 --slots 64 --order lpt \
+            --numa 4 --memory-bound 1:0.25 "$@"
+    }
+    simulate --json >spread
+    simulate --json --numa-spread no >blind
+    holds "$(value spread makespan) < 0.95 * $(value blind makespan)"
+    holds "$(value spread makespan_not_spread) == $(value blind makespan)"
+    ! grep -q makespan_not_spread blind
+    simulate >out
+    grep -q "^memory .* memory-bound tasks started where there was" out
+    grep -q "not spread: .* % more" out
+    # there is room for all: the very same run
+    simulate --json --numa-streams 16 >roomy
+    simulate --json --numa-streams 16 --numa-spread no >blind
+    cmp <(sed "s/, .seconds.*//" roomy) <(sed "s/, .seconds.*//" blind)
 '
 
 test_case "neighbours are robbed where tasks have data" '
@@ -284,6 +305,7 @@ test_case "what is wrong is named, and what would be right" '
     refused "must be a time from 1us to ten years" --workload lognormal:mean=x
     refused "did you mean --workload?" --workloda constant
     refused "--nodes needs a value" $w --nodes
+    refused "must be yes or no" $w --numa-spread maybe
     refused "--nodes '\''0'\'' must be numbers from 1" $w --nodes 0
     refused "--nodes '\''4-2'\'' must be" $w --nodes 4-2
     refused "--nodes '\''1,'\'' must be" $w --nodes 1,

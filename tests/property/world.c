@@ -381,6 +381,32 @@ static void draw_heartbeats(struct world *w)
     }
 }
 
+/* In every third world some tasks use much of the memory bandwidth of pools
+ * that are ranks side by side; they need not last to be placed. */
+static void draw_traffic(struct world *w)
+{
+    struct dtx_master_config *m = &w->sim.master;
+    uint32_t pool = DTX_TRAFFIC_NONE, i;
+
+    if (!once_in(w, 3))
+        return;
+    w->traffic = dtx_traffic_create(m->nranks);
+    w->share = calloc(w->ntasks + 1u, sizeof(*w->share));
+    need(w->traffic && w->share);
+    for (i = 0; i < m->nranks; i++) {
+        if (pool == DTX_TRAFFIC_NONE || once_in(w, 2))
+            pool = dtx_traffic_add_pool(w->traffic, 1 + below(w, 3),
+                                        1 + below(w, 6));
+        need(pool != DTX_TRAFFIC_NONE);
+        dtx_traffic_set_rank(w->traffic, i, pool);
+    }
+    for (i = 0; i < w->ntasks; i++)
+        w->share[i] = once_in(w, 2) ? 0 : (float)(2 * dtx_rng_unit(&w->rng));
+    m->traffic = w->traffic;
+    m->share = w->share;
+    m->depth_ns = 1 + time_below(w, DTX_MSEC_NS);
+}
+
 /* In half the worlds ranks are of nodes and switches, and ways cost. */
 static void draw_zones(struct world *w)
 {
@@ -423,6 +449,7 @@ void world_make(struct world *w, uint64_t seed)
     w->sim.faults = w->fault;
     draw_costs(w);
     draw_zones(w);
+    draw_traffic(w);
     w->sim.measure_idle = !w->costly;
 }
 
@@ -432,6 +459,8 @@ void world_free(struct world *w)
     free(w->arrive_ns);
     free(w->failures);
     free(w->cost_s);
+    free(w->share);
+    dtx_traffic_destroy(w->traffic);
     dtx_graph_fini(&w->graph);
     dtx_tasklist_fini(&w->list);
     dtx_zones_fini(&w->zones);
@@ -443,7 +472,7 @@ void world_show(const struct world *w)
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
            "store %lld us, %zu faults, stop %d, crashes %u, lost after %lld "
-           "us%s%s%s%s%s%s\n",
+           "us%s%s%s%s%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
@@ -453,5 +482,6 @@ void world_show(const struct world *w)
            c->unnoticed ? ", unnoticed" : "",
            w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
            c->deadline_ns > 0 ? ", deadline" : "",
-           w->costly ? ", costly" : "", w->zoned ? ", zones" : "");
+           w->costly ? ", costly" : "", w->zoned ? ", zones" : "",
+           w->traffic ? ", traffic" : "");
 }

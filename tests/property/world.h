@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "sched/traffic.h"
 #include "sched/zones.h"
 #include "sim/sim.h"
 #include "task/graph.h"
@@ -39,6 +40,8 @@ struct world {
     int64_t *arrive_ns;   /* of a live list */
     uint32_t crashes;     /* sessions that end in a crash before the last */
     int64_t crash_ns[WORLD_CRASHES];
+    float *share;           /* of memory bandwidth */
+    struct dtx_traffic *traffic; /* in a third the master looks after it */
     struct dtx_zones zones; /* in half the worlds the master knows them */
     struct dtx_sim_config sim;
 };

@@ -201,7 +201,8 @@ START_TEST(costs_come_later)
     begin();
     hello(0, 1, 1);
     expect_grant(0, 0, 1, 1);
-    ev.u.costs = (struct dtx_costs){task, first, NULL, 5};
+    ev.u.costs = (struct dtx_costs){
+        .task = task, .seconds = first, .n = 5};
     step(ev);
     expect_none();
     done(0, 0);

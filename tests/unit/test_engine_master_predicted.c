@@ -30,7 +30,8 @@ static void costs(uint32_t task, float seconds, float need)
 {
     struct dtx_event ev = {.kind = DTX_EV_COSTS};
 
-    ev.u.costs = (struct dtx_costs){&task, &seconds, &need, 1};
+    ev.u.costs = (struct dtx_costs){
+        .task = &task, .seconds = &seconds, .need = &need, .n = 1};
     step(ev);
 }
 

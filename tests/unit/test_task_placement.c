@@ -200,6 +200,55 @@ START_TEST(test_gpus)
 }
 END_TEST
 
+/* Slots of four NUMA nodes of eight: '.' is free, a digit what runs there
+ * moves. */
+static const struct {
+    const char *slots;
+    bool heavy;
+    uint32_t want;
+} spread_cases[] = {
+    {"................................", true, 0},
+    {"................................", false, 0},
+    {"9...............................", true, 8},
+    {"9.......9.......9.......9.......", true, 1},
+    {"9.......9.......8.......9.......", true, 17},
+    {"99......9999999.88......9999999.", true, 18},
+    /* where least is moved, but there is no room */
+    {"99......9.......00000000999.....", true, 9},
+    /* one that is not heavy goes where most is free */
+    {"0000....00......000.....00000000", false, 10},
+    {"00......91......00......99......", false, 26},
+    {"11111111111111111111111111111111", true, 32},
+    {"11111111111111111111111111111111", false, 32},
+    {"1111111111111111111111111111111.", true, 31},
+};
+
+static uint32_t numa_of(void *ctx, uint32_t slot)
+{
+    return ctx ? slot / 8 : 0;
+}
+
+static uint32_t moved(void *ctx, uint32_t slot)
+{
+    return (uint32_t)(((const char *)ctx)[slot] - '0');
+}
+
+static bool is_dot(void *ctx, uint32_t slot)
+{
+    return ((const char *)ctx)[slot] == '.';
+}
+
+START_TEST(test_spread)
+{
+    char slots[SLOTS + 1];
+    struct dtx_placement_traffic t = {numa_of, is_dot, moved, slots};
+
+    memcpy(slots, spread_cases[_i].slots, sizeof(slots));
+    ck_assert_uint_eq(dtx_placement_spread(&t, SLOTS, spread_cases[_i].heavy),
+                      spread_cases[_i].want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("task/placement");
@@ -211,6 +260,7 @@ int main(void)
     tcase_add_test(t, test_distance);
     tcase_add_test(t, test_path_distance);
     tcase_add_test(t, test_gpus);
+    tcase_add_loop_test(t, test_spread, 0, DTX_COUNT(spread_cases));
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
