@@ -190,7 +190,7 @@ struct dtx_master {
     uint16_t *fails;     /* failed attempts in this session */
     uint32_t *share;     /* of memory bandwidth, in parts (sched/traffic); or
                             NULL: nobody looks after it */
-    struct dtx_keyheap heavy; /* ready ones that are bound by it, and their sums */
+    struct dtx_keyheap heavy; /* ready ones bound by it, and their sums */
     struct dtx_heavy_sum heavy_known, heavy_unknown;
     struct dtx_keyheap ready, wide; /* of one slot, of several */
     struct dtx_keyheap needy[2]; /* those that ask for devices, for memory */

@@ -116,7 +116,8 @@ bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other)
 
 bool dtx_master_heavy_bars(const struct dtx_master *m)
 {
-    uint32_t task = dtx_keyheap_top(&m->heavy), other = dtx_keyheap_top(&m->ready);
+    uint32_t task = dtx_keyheap_top(&m->heavy);
+    uint32_t other = dtx_keyheap_top(&m->ready);
 
     return task != DTX_HEAP_NONE && other != DTX_HEAP_NONE &&
            dtx_master_attr(m, task)->prio > dtx_master_attr(m, other)->prio;
