@@ -53,7 +53,7 @@ void dtx_counters_probe(bool first, struct dtx_counter_choice *out);
 
 /* Which tasks are counted: those that start while tasks take at least
  * DTX_COUNTER_SHORT_NS, as a moving mean of what has ended. Counting takes some
- * 40 us a task, and the first event on a machine that has none some 20 ms (the
+ * 40 us a task, and the first event on a machine that has none 8 to 18 ms (the
  * kernel waits for all its processors): with short tasks that would be felt, so
  * nothing is opened, not even to probe. Zero-initialise. */
 #define DTX_COUNTER_SHORT_NS INT64_C(20000000)
