@@ -63,11 +63,9 @@ void dtx_counters_probe(bool first, struct dtx_counter_choice *out)
                         out);
 }
 
-bool dtx_counter_pace_start(struct dtx_counter_pace *p)
+bool dtx_counter_pace_start(const struct dtx_counter_pace *p)
 {
-    if (!p->known || p->mean_ns >= DTX_COUNTER_SHORT_NS)
-        return true;
-    return ++p->starts % DTX_COUNTER_EACH == 0;
+    return p->known && p->mean_ns >= DTX_COUNTER_SHORT_NS;
 }
 
 void dtx_counter_pace_end(struct dtx_counter_pace *p, int64_t wall_ns)

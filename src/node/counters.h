@@ -51,20 +51,18 @@ void dtx_counters_choose(const struct dtx_counter_source *source, size_t n,
 /* The same with the sources of this program and machine. */
 void dtx_counters_probe(bool first, struct dtx_counter_choice *out);
 
-/* Which tasks are counted: all, unless they are so short that it would be felt
- * (it takes some 40 us, most of it in the kernel). Of tasks that take less than
- * DTX_COUNTER_SHORT_NS, as a moving mean, one in DTX_COUNTER_EACH is counted,
- * enough for the profile of a class; the others' counters are absent.
- * Zero-initialise. */
-enum { DTX_COUNTER_EACH = 64 };
+/* Which tasks are counted: those that start while tasks take at least
+ * DTX_COUNTER_SHORT_NS, as a moving mean of what has ended. Counting takes some
+ * 40 us a task, and the first event on a machine that has none 8 to 18 ms (the
+ * kernel waits for all its processors): with short tasks that would be felt, so
+ * nothing is opened, not even to probe. Zero-initialise. */
 #define DTX_COUNTER_SHORT_NS INT64_C(20000000)
 struct dtx_counter_pace {
     int64_t mean_ns;
-    uint32_t starts; /* of short ones */
-    bool known;      /* some have ended */
+    bool known; /* some have ended */
 };
 /* One starts: is it counted? */
-bool dtx_counter_pace_start(struct dtx_counter_pace *p);
+bool dtx_counter_pace_start(const struct dtx_counter_pace *p);
 void dtx_counter_pace_end(struct dtx_counter_pace *p, int64_t wall_ns);
 
 /* ---- perf events ---- */

@@ -51,21 +51,22 @@ int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
     return l->candidate ? DTX_OK : DTX_ENOMEM;
 }
 
-void dtx_launcher_count(struct dtx_launcher *l)
+bool dtx_launcher_counts(struct dtx_launcher *l)
 {
     struct dtx_counter_choice c;
     int pair[2];
 
+    if (l->probed)
+        return l->perf.n > 0;
+    l->probed = true;
     dtx_counters_probe(true, &c);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return;
+    if (c.counted == 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return false;
     l->give = pair[0];
     l->take = pair[1];
     dtx_perf_set_init(&l->perf, c.provider, c.counted);
-    if (l->perf.n == 0) {
-        (void)close(l->give);
-        (void)close(l->take);
-    }
+    return l->perf.n > 0;
 }
 
 static void forget_program(struct dtx_program *p)

@@ -34,6 +34,7 @@ struct dtx_launcher {
     bool set_files;       /* ... if it differs from the spawner's */
     struct dtx_perf_set perf; /* what is counted of each; of none: nothing */
     int give, take;       /* sockets; the files of its counters come this way */
+    bool probed;          /* both are as they will stay */
     pid_t self;
     char **vec;           /* room for arguments */
     size_t cap_vec;
@@ -60,8 +61,8 @@ struct dtx_launch {
 /* For the life of the process. Borrows its strings. 0 or DTX_ENOMEM. */
 int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
                       const char *path);
-/* Find out what can be counted here, and count it from now on. */
-void dtx_launcher_count(struct dtx_launcher *l);
+/* Can anything be counted of what is started? Finds it out the first time. */
+bool dtx_launcher_counts(struct dtx_launcher *l);
 /* Start it as the leader of its own process group: the process id, or -1 and
  * errno when no process could be made. What goes wrong after that is said on
  * the task's stderr and its exit code is 127 or 126. */

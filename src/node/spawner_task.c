@@ -89,7 +89,6 @@ static bool configure(struct dtx_proc *p, const struct dtx_record *r)
                           captures) != DTX_OK)
         return false;
     raise_file_limit(p, captures);
-    dtx_launcher_count(&p->launcher);
     if (chdir(p->config->cwd) != 0)
         p->launcher.base_cwd = p->config->cwd; /* each task says so itself */
     return make_mask(p) && make_tables(p);
@@ -411,7 +410,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
     }
     t.group = &p->ring->group[run];
     t.counter = p->run[run].counter;
-    t.counts = p->launcher.perf.n > 0 && dtx_counter_pace_start(&p->pace);
+    t.counts = dtx_counter_pace_start(&p->pace) &&
+               dtx_launcher_counts(&p->launcher);
     return dtx_launcher_start(&p->launcher, &t);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/counters.h"
 #include "base/rng.h"
 #include "check_main.h"
 #include "spawner_fixture.h"
@@ -133,6 +134,7 @@ END_TEST
 
 START_TEST(test_usage_of_the_tree)
 {
+    struct dtx_counter_choice choice;
     struct ended e;
 
     start(1);
@@ -143,6 +145,13 @@ START_TEST(test_usage_of_the_tree)
                      10 * DTX_MSEC_NS);
     ck_assert_int_ge(e.r.outcome.wall_ns, 10 * DTX_MSEC_NS);
     ck_assert_int_gt(e.r.outcome.maxrss_kib, 100);
+    check_counters(&e.r.outcome);
+    dtx_counters_probe(true, &choice);
+    if (e.r.outcome.wall_ns < DTX_COUNTER_SHORT_NS)
+        choice.provider = DTX_COUNTER_RUSAGE;
+    e = run_one("true"); /* counted after a long one, where anything can be */
+    ck_assert_int_eq(e.r.outcome.counters.provider, choice.provider);
+    check_counters(&e.r.outcome);
     stop();
 }
 END_TEST
