@@ -8,7 +8,7 @@
  * an error.  When a rank fails all that live are told, by its name. */
 #include "base/error.h"
 #include "../unit/check_main.h"
-#include "sim/lane.h"
+#include "lane.h"
 
 #define ROUNDS 400
 
@@ -111,7 +111,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("sim/lane");
+    Suite *s = suite_create("kernel lane");
     TCase *t = tcase_create("all");
     int n = dtx_rounds(ROUNDS);
 

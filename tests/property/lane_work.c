@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "sim/lane_state.h"
+#include "lane_state.h"
 
 #define FAILS 16u /* one task in so many */
 

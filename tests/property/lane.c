@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens next among the simulated ranks of the kernel lane; see lane.h.
  * It knows frames, members and deaths; what work is lane_work.c knows. */
-#include "sim/lane.h"
+#include "lane.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "sim/lane_state.h"
+#include "lane_state.h"
 
 #define MOST_STEPS 3000000u
 

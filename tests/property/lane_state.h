@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/lane_state.h - what the parts of the simulated kernel lane share */
+/* tests/property/lane_state.h - what the parts of the simulated kernel lane share */
 #ifndef DTX_SIM_LANE_STATE_H
 #define DTX_SIM_LANE_STATE_H
 
@@ -11,7 +11,7 @@
 #include "engine/ledger.h"
 #include "engine/member.h"
 #include "engine/owners.h"
-#include "sim/lane.h"
+#include "lane.h"
 
 #define DTX_LANE_REGION 7u
 
@@ -58,7 +58,7 @@ void dtx_lane_wrong(struct dtx_lane *l, const char *what, uint64_t which);
 /* Rank 'r' says something. */
 void dtx_lane_say(struct dtx_lane *l, uint32_t r, struct dtx_msg *m);
 
-/* sim/lane_work.c: what differs from kind to kind. */
+/* tests/property/lane_work.c: what differs from kind to kind. */
 int dtx_lane_work_begin(struct dtx_lane *l);
 void dtx_lane_work_end(struct dtx_lane *l);
 bool dtx_lane_has_work(struct dtx_lane *l, uint32_t r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sim/lane.h - the kernel lane among ranks that are not there
+/* tests/property/lane.h - the kernel lane among ranks that are not there
  *
  * The broker, its books and a member for each rank, as in lib/, with a network
  * that keeps the order of two ranks' frames and no other, and with ranks that
