@@ -12,7 +12,8 @@
  * while another rank holds work.  A seed that fails prints the command which
  * replays it.
  *
- * DTX_PROP_SEEDS=N runs the first N; TEST_LONG=1 runs 20,000.
+ * DTX_PROP_SEEDS=N runs the first N; TEST_LONG=1 runs 20,000.  Without a choice
+ * the seeds that found something once are run as well.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,15 @@
 #include "world.h"
 
 enum { SEEDS = 2000, LONG_SEEDS = 20000 };
+
+/* What failed once, beyond those. */
+static const uint64_t found[] = {
+    28643,  /* granted near the deadline, called back, and granted again */
+    78207,  /* frames to a rank that hung overtook each other */
+    81125,  /* a timer for now was heard before the event it waited for, */
+    242813, /* again and again */
+    178125, /* the job was over while a rank was reserved for a task */
+};
 
 struct totals {
     uint64_t events, worlds, sessions, steals, refused, lost;
@@ -206,6 +216,17 @@ static bool run_seed(uint64_t seed, struct totals *t)
     return good;
 }
 
+/* False after saying how to see it again. */
+static bool try_seed(uint64_t seed, struct totals *t, const char *self)
+{
+    if (run_seed(seed, t))
+        return true;
+    printf("not ok - replay with: %s --seed %" PRIu64 " --trace\n", self,
+           seed);
+    (void)fflush(stdout);
+    return false;
+}
+
 static bool read_number(const char *s, uint64_t *n)
 {
     int64_t v;
@@ -257,20 +278,17 @@ int main(int argc, char **argv)
     uint64_t from, to, seed, bad = 0;
     clock_t begin = clock();
     double seconds;
+    size_t i;
 
     if (!read_arguments(argc, argv, &from, &to)) {
         (void)fprintf(stderr, "usage: %s [--seeds A-B | --seed N] [--trace]\n",
                       argv[0]);
         return EXIT_FAILURE;
     }
-    for (seed = from; seed <= to && bad < 10; seed++) {
-        if (run_seed(seed, &t))
-            continue;
-        bad++;
-        printf("not ok - replay with: %s --seed %" PRIu64 " --trace\n",
-               argv[0], seed);
-        (void)fflush(stdout);
-    }
+    for (i = 0; argc == 1 && i < sizeof(found) / sizeof(found[0]); i++)
+        bad += !try_seed(found[i], &t, argv[0]);
+    for (seed = from; seed <= to && bad < 10; seed++)
+        bad += !try_seed(seed, &t, argv[0]);
     seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     printf("# %" PRIu64 " worlds, %" PRIu64 " sessions, %" PRIu64
            " events, %.1f s, %.0f events per second\n",
