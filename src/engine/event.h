@@ -89,7 +89,8 @@ struct dtx_event {
     bool more;      /* further events are waiting already: batched work (grants,
                        reports) may be put off to the last of them. A TIMER
                        that is due does not count, since this step may move
-                       it */
+                       it; none is asked for what is due now, as the last of
+                       them sees to that */
     union {
         struct {
             uint32_t from;

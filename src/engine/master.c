@@ -547,7 +547,9 @@ static void finish(struct dtx_master *m)
     (void)dtx_actions_add(m->out, DTX_ACT_FINISH);
 }
 
-static void arm_timer(struct dtx_master *m)
+/* What is due now is done at the last of the events that wait: a timer for it
+ * might be heard before that one, again and again. */
+static void arm_timer(struct dtx_master *m, bool more)
 {
     int64_t due = m->finished ? NEVER : dtx_master_flow_due(m);
     struct dtx_action *a;
@@ -556,7 +558,7 @@ static void arm_timer(struct dtx_master *m)
         due = m->now_ns;
     if (m->look_ns < due)
         due = m->look_ns;
-    if (due == NEVER || due == m->armed_ns)
+    if (due == NEVER || due == m->armed_ns || (more && due <= m->now_ns))
         return;
     a = dtx_actions_add(m->out, DTX_ACT_WAKE_AT);
     if (a)
@@ -588,7 +590,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
         hear_late(m, ev);
         if (!ev->more)
             dtx_master_look(m);
-        arm_timer(m);
+        arm_timer(m, ev->more);
         return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM
                                                             : DTX_OK;
     }
@@ -640,7 +642,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
         dtx_master_dispatch(m);
     if (all_over(m))
         finish(m);
-    arm_timer(m);
+    arm_timer(m, ev->more);
     return m->nomem || out->failed || out->bytes.failed ? DTX_ENOMEM : DTX_OK;
 }
 

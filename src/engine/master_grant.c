@@ -382,6 +382,6 @@ void dtx_master_dispatch(struct dtx_master *m)
 
 bool dtx_master_placeable(const struct dtx_master *m)
 {
-    return dtx_master_nready(m) > 0 ||
+    return dtx_master_nready(m) > 0 || m->reserved.len > 0 ||
            (m->nparked > 0 && !dtx_master_all_came(m));
 }

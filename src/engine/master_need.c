@@ -66,23 +66,25 @@ bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h)
     struct search s = {m, dtx_master_attr(m, task)->cpus};
     struct dtx_need need = need_of(m, task);
 
-    if (m->nalive == 0 || !dtx_master_spend(m))
+    if (m->nalive == 0)
         return false;
+    r = dtx_stock_find(m->c.stock, &need, score, &s);
+    /* Has nobody anything, and it still does not fit? Looking was bounded; only
+     * what comes of it counts, or a step of few items would never come to other
+     * tasks. */
+    if ((r == DTX_STOCK_NONE && !dtx_master_too_late(m, task) &&
+         (!dtx_stock_idle(m->c.stock) || m->reserved.len > 0)) ||
+        !dtx_master_spend(m))
+        return false;
+    (void)dtx_keyheap_pop(h);
     if (dtx_master_too_late(m, task)) {
-        (void)dtx_keyheap_pop(h);
         dtx_master_put_off(m, task);
         return true;
     }
-    r = dtx_stock_find(m->c.stock, &need, score, &s);
     if (r == DTX_STOCK_NONE) {
-        /* nobody has anything, and it still does not fit */
-        if (!dtx_stock_idle(m->c.stock) || m->reserved.len > 0)
-            return false;
-        (void)dtx_keyheap_pop(h);
         dtx_master_park(m, task);
         return true;
     }
-    (void)dtx_keyheap_pop(h);
     if (!dtx_stock_take(m->c.stock, r, task, &need)) {
         m->nomem = true;
         return false;

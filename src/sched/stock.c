@@ -231,10 +231,12 @@ uint32_t dtx_stock_find(const struct dtx_stock *l,
 {
     const struct dtx_heap *h = need->gpus > 0 ? &l->by_gpus : &l->by_mem;
     uint32_t best = DTX_STOCK_NONE, r;
+    size_t i, n = l->open > 0 && h->len > LOOK_AT ? LOOK_AT : h->len;
     int64_t most = -1;
-    size_t i;
 
-    for (i = 0; i < h->len && i < LOOK_AT; i++) {
+    for (i = 0; i < n; i++) {
+        if (need->mem_bytes > mem_left(l, h->item[i]))
+            continue;
         r = l->node[h->item[i]].first;
         for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
             int64_t s;

@@ -51,7 +51,8 @@ bool dtx_stock_could(const struct dtx_stock *l, uint32_t rank,
                       const struct dtx_need *need);
 /* The rank that has joined, whose node has what is needed, and to which
  * 'score' gives most (below 0: not this one; ties: the lowest); or
- * DTX_STOCK_NONE. Looks at the few nodes with most left of what is needed. */
+ * DTX_STOCK_NONE. Looks at the few nodes with most left of what is needed; at
+ * all when nothing is taken, so that NONE is the last word then. */
 uint32_t dtx_stock_find(const struct dtx_stock *l,
                          const struct dtx_need *need,
                          int64_t (*score)(void *ctx, uint32_t rank), void *ctx);

@@ -89,6 +89,14 @@ struct dtx_sim_moves {
     int64_t ns[DTX_WAYS];          /* by distance, none within a rank */
 };
 
+/* What master.stock was made of, to be checked: one node for each rank, with
+ * one pool of devices that its ranks share. */
+struct dtx_sim_needs {
+    const uint32_t *node;     /* per rank; NULL: nothing is looked at */
+    const int64_t *mem_bytes; /* per node */
+    const uint32_t *gpus;
+};
+
 struct dtx_sim_config {
     uint64_t seed;
     /* the job; list, graph and (optional) costs are borrowed. Its trace is
@@ -110,6 +118,7 @@ struct dtx_sim_config {
     struct dtx_sim_costs cost;
     struct dtx_sim_memory memory;
     struct dtx_sim_moves moves;
+    struct dtx_sim_needs needs;
     uint32_t ahead;               /* dtx_worker_config.ahead */
     bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */

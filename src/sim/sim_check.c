@@ -111,8 +111,7 @@ static bool believed(const struct dtx_sim_rank *r, uint32_t life)
     return r->believed && r->believed_life == life;
 }
 
-/* Is the task with a rank that counts as alive? */
-static bool held(const struct dtx_sim *s, const struct dtx_sim_task *t)
+bool dtx_sim_held(const struct dtx_sim *s, const struct dtx_sim_task *t)
 {
     return t->holder != DTX_SIM_NONE &&
            believed(&s->rank[t->holder], t->holder_life);
@@ -146,7 +145,7 @@ static void check_grant(struct dtx_sim *s, uint32_t to,
     /* the number of an attempt that may have been started is used up; one that
      * was given back is not */
     expected = t->attempt + (t->gone || t->holder != DTX_SIM_NONE);
-    if (held(s, t))
+    if (dtx_sim_held(s, t))
         dtx_sim_break(s, "task %u has two owners, %u and %u", id, t->holder,
                       to);
     else if (!s->rank[to].believed)
@@ -173,13 +172,14 @@ static void check_grant(struct dtx_sim *s, uint32_t to,
     else if (w->cpus != attr(s, w->task)->cpus || w->cpus > s->c.slots[to])
         dtx_sim_break(s, "task %u is granted to rank %u of %u slots", id, to,
                       s->c.slots[to]);
+    dtx_sim_check_needs(s, to, w);
     if (s->c.master.delay_ns > 0)
         s->not_granted_before_ns = s->now_ns + s->c.master.delay_ns;
     t->holder = to;
     t->holder_life = s->rank[to].believed_life;
     t->attempt = w->attempt;
     t->gone = false;
-    if (w->cpus == 1) {
+    if (w->cpus == 1 && !dtx_sim_is_needy(s, w->task)) {
         int32_t prio = attr(s, w->task)->prio;
 
         if (!s->granted || prio < s->granted_prio)
@@ -225,7 +225,7 @@ static void hear_done(struct dtx_sim *s, uint32_t from, uint32_t life,
                       o->task + 1);
         return;
     }
-    if (!held(s, t) || t->holder != from || t->attempt != o->attempt) {
+    if (!dtx_sim_held(s, t) || t->holder != from || t->attempt != o->attempt) {
         dtx_sim_break(s, "rank %u ended task %u, which it has not", from,
                       o->task + 1);
         return;
@@ -244,7 +244,7 @@ static void hear_yielded(struct dtx_sim *s, uint32_t from,
 {
     struct dtx_sim_task *t = &s->task[ref->task];
 
-    if (!held(s, t) || t->holder != from || t->attempt != ref->attempt)
+    if (!dtx_sim_held(s, t) || t->holder != from || t->attempt != ref->attempt)
         dtx_sim_break(s, "rank %u yields task %u, which it has not", from,
                       ref->task + 1);
     t->holder = DTX_SIM_NONE;
@@ -306,7 +306,7 @@ void dtx_sim_check_told(struct dtx_sim *s, const struct dtx_loss *l)
     for (i = 0; i < l->nran && !s->c.unchecked; i++) {
         const struct dtx_sim_task *t = &s->task[l->ran[i].task];
 
-        s->expected_lost += held(s, t) && t->holder == l->rank &&
+        s->expected_lost += dtx_sim_held(s, t) && t->holder == l->rank &&
                             t->attempt == l->ran[i].attempt;
     }
 }
@@ -321,8 +321,8 @@ static void check_lost(struct dtx_sim *s, const struct dtx_sim_record *rec)
     uint32_t limit = s->c.master.crash_limit;
 
     t->losses++;
-    if (held(s, t) || t->holder != o->rank || t->attempt != o->attempt ||
-        t->gone || t->recorded)
+    if (dtx_sim_held(s, t) || t->holder != o->rank ||
+        t->attempt != o->attempt || t->gone || t->recorded)
         dtx_sim_break(s, "task %u attempt %u is lost where it was not",
                       o->task + 1, o->attempt);
     else if (rec->final != (limit > 0 && t->losses >= limit))
@@ -436,6 +436,7 @@ static void check_priorities(struct dtx_sim *s)
         return;
     for (i = 0; i < s->arrived; i++) {
         if (attr(s, i)->cpus == 1 && attr(s, i)->prio > s->granted_prio &&
+            !dtx_sim_is_needy(s, i) &&
             dtx_master_task_state(s->master, i) == DTX_TASK_READY) {
             dtx_sim_break(s, "task %u of priority %d waits while one of %d "
                           "is granted", i + 1, (int)attr(s, i)->prio,
@@ -494,7 +495,8 @@ static bool fits_somewhere(const struct dtx_sim *s, uint32_t task)
     uint32_t r;
 
     for (r = 0; r < s->nranks; r++) {
-        if (s->rank[r].believed && s->c.slots[r] >= attr(s, task)->cpus)
+        if (s->rank[r].believed && s->c.slots[r] >= attr(s, task)->cpus &&
+            dtx_sim_could_have(s, r, task))
             return true;
     }
     return false;
@@ -527,7 +529,7 @@ static void check_task(struct dtx_sim *s, uint32_t i, bool skipped, bool alive)
     uint32_t cause = dtx_master_skip_cause(s->master, i);
     bool good;
 
-    if (held(s, t) || state == DTX_TASK_GRANTED ||
+    if (dtx_sim_held(s, t) || state == DTX_TASK_GRANTED ||
         state == DTX_TASK_RECORDING)
         dtx_sim_break(s, "finish while rank %u has task %u", t->holder, i + 1);
     if (t->durable)

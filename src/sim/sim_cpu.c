@@ -127,10 +127,22 @@ static void begin_batch(struct dtx_sim_rank *r)
     }
 }
 
+/* What comes to a process that hangs waits in its box as well, or it would be
+ * overtaken by what does. */
+static bool hangs(const struct dtx_sim_rank *r)
+{
+    return r->hung && r->sim->now_ns < r->wake_ns;
+}
+
 /* Hear what is in the box, until something takes time. */
 static void work(struct dtx_sim_rank *r)
 {
     struct dtx_sim *s = r->sim;
+
+    if (hangs(r)) {
+        look_at(r, r->wake_ns);
+        return;
+    }
 
     while (r->box.head != DTX_SIM_NONE && r->busy_ns <= s->now_ns && !s->over &&
            !s->nomem && !s->broken.code) {
@@ -168,7 +180,7 @@ bool dtx_sim_cpu_keeps(struct dtx_sim *s, uint32_t i)
     if (!is_heard_by_engine(e))
         return false;
     if (r->busy_ns <= s->now_ns && r->box.head == DTX_SIM_NONE &&
-        !is_silent(s, e)) {
+        !is_silent(s, e) && !hangs(r)) {
         r->more[0] = r->more[1] = r->batch = 0;
         return false;
     }

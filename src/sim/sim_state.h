@@ -4,7 +4,8 @@
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
  * moves frames, sim_cpu.c says when a process is free to hear an event,
  * sim_exec.c runs attempts, sim_memory.c slows them, sim_store.c writes
- * records, sim_check.c holds the model that the engine is compared with,
+ * records, sim_check.c holds the model that the engine is compared with
+ * (sim_needs.c that of memory and devices),
  * sim_idle.c measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps
  * the events, sim_stream.c lets tasks come, sim_result.c sums up.
  */
@@ -152,6 +153,7 @@ struct dtx_sim_task {
     bool durable;                 /* and answered */
     bool ok;
     int64_t not_before_ns;        /* pause before the next attempt */
+    uint64_t gpus;                /* of its node, while it is held */
 };
 
 struct dtx_sim {
@@ -344,6 +346,17 @@ void dtx_sim_check_start(struct dtx_sim *s, const struct dtx_sim_run *r);
 void dtx_sim_check_end(struct dtx_sim *s, const struct dtx_sim_run *r);
 void dtx_sim_check_step(struct dtx_sim *s);
 void dtx_sim_check_finish(struct dtx_sim *s);
+/* Is the task with a rank that counts as alive? */
+bool dtx_sim_held(const struct dtx_sim *s, const struct dtx_sim_task *t);
+
+/* ---- sim_needs.c ---- */
+/* Does it ask for memory or devices, and are these looked after? */
+bool dtx_sim_is_needy(const struct dtx_sim *s, uint32_t task);
+/* Has the rank's node what it asks for, were nothing taken? */
+bool dtx_sim_could_have(const struct dtx_sim *s, uint32_t rank, uint32_t task);
+/* It is about to be granted. */
+void dtx_sim_check_needs(struct dtx_sim *s, uint32_t rank,
+                         const struct dtx_item_work *w);
 
 /* ---- sim_result.c ---- */
 void dtx_sim_sum_up(struct dtx_sim *s);

@@ -12,7 +12,8 @@
  * while another rank holds work.  A seed that fails prints the command which
  * replays it.
  *
- * DTX_PROP_SEEDS=N runs the first N; TEST_LONG=1 runs 20,000.
+ * DTX_PROP_SEEDS=N runs the first N; TEST_LONG=1 runs 20,000.  Without a choice
+ * the seeds that found something once are run as well.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,15 @@
 #include "world.h"
 
 enum { SEEDS = 2000, LONG_SEEDS = 20000 };
+
+/* What failed once, beyond those. */
+static const uint64_t found[] = {
+    28643,  /* granted near the deadline, called back, and granted again */
+    78207,  /* frames to a rank that hung overtook each other */
+    81125,  /* a timer for now came before the event it waited for, for ever */
+    9679,   /* what a task asked for had only nodes that were not looked at */
+    178125, /* the job was over while a rank was reserved for a task */
+};
 
 struct totals {
     uint64_t events, worlds, sessions, steals, refused, lost;
@@ -81,14 +91,15 @@ static bool remember(struct memory *m, const struct dtx_sim *sim)
 }
 
 /* Is the idle time of this world to be judged? Reserved slots of wide tasks,
- * and those of a rank that stands back since it is slow, are free on
- * purpose. */
+ * those beside tasks that wait for memory, and those of a rank that stands back
+ * since it is slow, are free on purpose. */
 static bool judges_idle(const struct world *w)
 {
     const char *policy = w->sim.master.policy;
 
     return w->sim.master.delay_ns == 0 &&
-           !w->wide && !(w->sim.master.speeds && w->sim.master.cost_s) &&
+           !w->wide && !w->sim.needs.node &&
+           !(w->sim.master.speeds && w->sim.master.cost_s) &&
            (!policy || strcmp(policy, "steal") == 0);
 }
 
@@ -149,6 +160,7 @@ static bool run_session(struct world *w, uint32_t session, struct memory *m,
     c.master.losses = m->losses;
     c.crash_at_ns = session < w->crashes ? w->crash_ns[session] : 0;
     c.trace = tracing ? print_line : NULL;
+    c.master.stock = world_stock(w);
     if (tracing)
         printf("# session %u\n", session + 1);
     sim = dtx_sim_create(&c, &err);
@@ -161,6 +173,7 @@ static bool run_session(struct world *w, uint32_t session, struct memory *m,
         count(t, &r);
     }
     dtx_sim_destroy(sim);
+    dtx_stock_destroy(c.master.stock);
     return good;
 }
 
@@ -204,6 +217,17 @@ static bool run_seed(uint64_t seed, struct totals *t)
         world_show(&w);
     world_free(&w);
     return good;
+}
+
+/* False after saying how to see it again. */
+static bool try_seed(uint64_t seed, struct totals *t, const char *self)
+{
+    if (run_seed(seed, t))
+        return true;
+    printf("not ok - replay with: %s --seed %" PRIu64 " --trace\n", self,
+           seed);
+    (void)fflush(stdout);
+    return false;
 }
 
 static bool read_number(const char *s, uint64_t *n)
@@ -257,20 +281,17 @@ int main(int argc, char **argv)
     uint64_t from, to, seed, bad = 0;
     clock_t begin = clock();
     double seconds;
+    size_t i;
 
     if (!read_arguments(argc, argv, &from, &to)) {
         (void)fprintf(stderr, "usage: %s [--seeds A-B | --seed N] [--trace]\n",
                       argv[0]);
         return EXIT_FAILURE;
     }
-    for (seed = from; seed <= to && bad < 10; seed++) {
-        if (run_seed(seed, &t))
-            continue;
-        bad++;
-        printf("not ok - replay with: %s --seed %" PRIu64 " --trace\n",
-               argv[0], seed);
-        (void)fflush(stdout);
-    }
+    for (i = 0; argc == 1 && i < sizeof(found) / sizeof(found[0]); i++)
+        bad += !try_seed(found[i], &t, argv[0]);
+    for (seed = from; seed <= to && bad < 10; seed++)
+        bad += !try_seed(seed, &t, argv[0]);
     seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     printf("# %" PRIu64 " worlds, %" PRIu64 " sessions, %" PRIu64
            " events, %.1f s, %.0f events per second\n",

@@ -431,6 +431,56 @@ static void draw_zones(struct world *w)
     w->zoned = true;
 }
 
+/* In every third world nodes, ranks side by side, have memory and devices for
+ * which tasks ask; at times for more than any has. */
+static void draw_needs(struct world *w)
+{
+    uint32_t n = 0, index, i;
+
+    if (!once_in(w, 3))
+        return;
+    for (i = 0; i < w->sim.master.nranks; i++) {
+        if (i == 0 || once_in(w, 2)) {
+            w->mem_bytes[n] = 1 + (int64_t)below(w, 100);
+            w->gpus[n++] = below(w, WORLD_GPUS + 1);
+        }
+        w->node[i] = n - 1;
+    }
+    for (i = 0; i < w->ntasks; i++) {
+        struct dtx_task_attr a = *dtx_tasklist_attr_of(&w->list, i);
+
+        a.mem_bytes = once_in(w, 3) ? 1 + (int64_t)below(w, 60) : 0;
+        a.gpus = once_in(w, 6) ? 1 + below(w, WORLD_GPUS) : 0;
+        need(dtx_tasklist_attr(&w->list, &a, &index) == 0);
+        w->list.task[i].attr = index;
+    }
+    w->sim.needs = (struct dtx_sim_needs){w->node, w->mem_bytes, w->gpus};
+}
+
+struct dtx_stock *world_stock(const struct world *w)
+{
+    struct dtx_locus at = {DTX_MACHINE_NONE, DTX_MACHINE_NONE,
+                           DTX_MACHINE_NONE, DTX_MACHINE_NONE};
+    struct dtx_gpu gpu[WORLD_GPUS];
+    struct dtx_stock *l;
+    uint32_t i, node = 0, pool = 0;
+
+    if (!w->sim.needs.node)
+        return NULL;
+    memset(gpu, 0, sizeof(gpu));
+    l = dtx_stock_create(w->sim.master.nranks);
+    need(l != NULL);
+    for (i = 0; i < w->sim.master.nranks; i++) {
+        if (i == 0 || w->node[i] != w->node[i - 1]) {
+            node = dtx_stock_add_node(l, w->mem_bytes[w->node[i]]);
+            pool = dtx_stock_add_pool(l, gpu, w->gpus[w->node[i]]);
+            need(node != DTX_STOCK_NONE && pool != DTX_STOCK_NONE);
+        }
+        dtx_stock_set_rank(l, i, node, pool, &at);
+    }
+    return l;
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -450,6 +500,7 @@ void world_make(struct world *w, uint64_t seed)
     draw_costs(w);
     draw_zones(w);
     draw_traffic(w);
+    draw_needs(w);
     w->sim.measure_idle = !w->costly;
 }
 
@@ -472,7 +523,7 @@ void world_show(const struct world *w)
 
     printf("# %u ranks, %u tasks, %zu edges, policy %s, way %lld+%lld us, "
            "store %lld us, %zu faults, stop %d, crashes %u, lost after %lld "
-           "us%s%s%s%s%s%s%s\n",
+           "us%s%s%s%s%s%s%s%s\n",
            c->master.nranks, w->ntasks, w->graph.nedges,
            c->master.policy ? c->master.policy : "default",
            (long long)(c->delay_ns / US), (long long)(c->delay_spread_ns / US),
@@ -483,5 +534,6 @@ void world_show(const struct world *w)
            w->wide ? ", wide tasks" : "", w->arrive_ns ? ", live" : "",
            c->deadline_ns > 0 ? ", deadline" : "",
            w->costly ? ", costly" : "", w->zoned ? ", zones" : "",
-           w->traffic ? ", traffic" : "");
+           w->traffic ? ", traffic" : "",
+           c->needs.node ? ", needs" : "");
 }

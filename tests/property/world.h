@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "sched/stock.h"
 #include "sched/traffic.h"
 #include "sched/zones.h"
 #include "sim/sim.h"
@@ -20,6 +21,7 @@
 #define WORLD_RANKS 40
 #define WORLD_FAULTS 6
 #define WORLD_CRASHES 4
+#define WORLD_GPUS 3
 
 struct world {
     struct dtx_rng rng;
@@ -42,6 +44,9 @@ struct world {
     int64_t crash_ns[WORLD_CRASHES];
     float *share;           /* of memory bandwidth */
     struct dtx_traffic *traffic; /* in a third the master looks after it */
+    uint32_t node[WORLD_RANKS]; /* in a third tasks ask for memory, devices */
+    int64_t mem_bytes[WORLD_RANKS]; /* per node */
+    uint32_t gpus[WORLD_RANKS];
     struct dtx_zones zones; /* in half the worlds the master knows them */
     struct dtx_sim_config sim;
 };
@@ -49,6 +54,8 @@ struct world {
 /* Ends the program when there is no memory. */
 void world_make(struct world *w, uint64_t seed);
 void world_free(struct world *w);
+/* What a session counts memory and devices with, or NULL where nobody does. */
+struct dtx_stock *world_stock(const struct world *w);
 /* One line about it. */
 void world_show(const struct world *w);
 
