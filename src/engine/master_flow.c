@@ -476,6 +476,8 @@ int64_t dtx_master_flow_due(const struct dtx_master *m)
         pace = late;
     if (dtx_master_steal_due(m) < pace)
         pace = dtx_master_steal_due(m);
+    if (dtx_master_aside_due(m) < pace)
+        pace = dtx_master_aside_due(m);
     if (m->retry_len > 0 && m->retry[m->retry_at].at_ns < pace)
         return m->retry[m->retry_at].at_ns;
     return pace;

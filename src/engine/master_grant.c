@@ -353,6 +353,7 @@ void dtx_master_dispatch(struct dtx_master *m)
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
+    dtx_master_call_due(m);
     if (m->c.delay_ns > 0)
         dtx_master_settle_reserved(m);
     while (dtx_master_nready(m) > 0 && m->budget > 0 &&

@@ -295,6 +295,7 @@ void dtx_master_link(struct dtx_master *m, uint32_t r, uint32_t task)
     struct dtx_rank *k = &m->rank[r];
 
     m->next_start_ns = m->now_ns + m->c.delay_ns;
+    k->aside_ns = 0;
     m->state[task] = DTX_TASK_GRANTED;
     m->owner[task] = r;
     /* what is assumed now is taken off again at the end */

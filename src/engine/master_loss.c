@@ -246,6 +246,7 @@ static void drop(struct dtx_master *m, uint32_t r, const struct dtx_loss *l)
                      (unsigned long long)k->count);
     k->alive = false;
     k->fenced = k->sated = k->aside = k->told_stop = false;
+    k->aside_ns = 0;
     m->st.lost_ranks += l != NULL;
     k->took_back = k->count;
     k->lost_ns = m->now_ns - m->begin_ns;

@@ -9,8 +9,9 @@
  * processors", J. ACM 24(2), 1977).  Only a few of the others are looked at,
  * and those that stand back are looked at again one by one as tasks leave
  * ranks, so no step looks at all ranks.  Whoever stands back does so for a rank
- * that has tasks, which leave it or are lost with it: nothing waits for
- * ever. */
+ * that has tasks, which leave it or are lost with it; and since these may hang,
+ * for no longer than the task would have taken here: at worst it ends after
+ * twice that time (the rule of the ski rental, as in master_steal.c). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -26,17 +27,46 @@ void dtx_master_speed_fini(struct dtx_master *m)
     free(m->aside);
 }
 
+/* The first of the ring; those that were lost meanwhile are in nobody's way. */
+static uint32_t first_aside(struct dtx_master *m)
+{
+    while (m->aside_len > 0) {
+        uint32_t r = m->aside[m->aside_at];
+
+        if (m->rank[r].aside)
+            return r;
+        m->aside_at = (m->aside_at + 1) % m->aside_cap;
+        m->aside_len--;
+    }
+    return NO_RANK;
+}
+
 void dtx_master_call_one(struct dtx_master *m)
+{
+    uint32_t r = first_aside(m);
+
+    if (r == NO_RANK)
+        return;
+    m->rank[r].aside = false;
+    dtx_master_rank_changed(m, r);
+    (void)first_aside(m);
+}
+
+void dtx_master_call_due(struct dtx_master *m)
 {
     uint32_t r;
 
-    if (m->aside_len == 0)
-        return;
-    r = m->aside[m->aside_at];
-    m->aside_at = (m->aside_at + 1) % m->aside_cap;
-    m->aside_len--;
-    m->rank[r].aside = false;
-    dtx_master_rank_changed(m, r);
+    while ((r = first_aside(m)) != NO_RANK &&
+           m->rank[r].aside_ns <= m->now_ns && dtx_master_spend(m))
+        dtx_master_call_one(m);
+}
+
+/* Of the first alone: the others are not much later. */
+int64_t dtx_master_aside_due(const struct dtx_master *m)
+{
+    return m->aside_len > 0 && m->ready.len > 0
+               ? m->rank[m->aside[m->aside_at]].aside_ns
+               : NEVER;
 }
 
 void dtx_master_speed_join(struct dtx_master *m, uint32_t r)
@@ -91,8 +121,11 @@ static double end_s(const struct dtx_master *m, const struct dtx_rank *k,
                               : dtx_master_wait_s(m, k) + seconds;
 }
 
-static bool put_aside(struct dtx_master *m, uint32_t r)
+/* For a task that would take so long there. */
+static bool put_aside(struct dtx_master *m, uint32_t r, uint32_t task,
+                      double seconds)
 {
+    struct dtx_rank *k = &m->rank[r];
     uint32_t *p;
 
     if (!dtx_master_spend(m))
@@ -105,8 +138,12 @@ static bool put_aside(struct dtx_master *m, uint32_t r)
     }
     m->aside = p;
     p[(m->aside_at + m->aside_len++) % m->aside_cap] = r;
-    m->rank[r].aside = true;
-    m->rank[r].stood_back++;
+    if (k->aside_ns == 0 || k->aside_task != task)
+        k->aside_ns = m->now_ns + (seconds < 1e9 ? (int64_t)(seconds * 1e9)
+                                                 : INT64_MAX / 4);
+    k->aside_task = task;
+    k->aside = true;
+    k->stood_back++;
     dtx_master_rank_changed(m, r);
     return true;
 }
@@ -121,6 +158,8 @@ bool dtx_master_stand_back(struct dtx_master *m, uint32_t r)
     if (!m->c.speeds || !(k->slow > 1) || k->used >= k->slots ||
         task == DTX_HEAP_NONE || !m->cost_s)
         return false;
+    if (k->aside_ns > 0 && k->aside_task == task && m->now_ns >= k->aside_ns)
+        return false; /* the others do not get on as was thought */
     cost = dtx_master_cost_s(m, task);
     mine = cost * k->slow;
     others = m->capacity - k->slots / k->slow;
@@ -134,7 +173,7 @@ bool dtx_master_stand_back(struct dtx_master *m, uint32_t r)
         if (o != k && o->slow < k->slow && o->count > 0 &&
             WORTH * fmax(end_s(m, o, cost * o->slow), rest + cost * o->slow) <
                 mine)
-            return put_aside(m, r);
+            return put_aside(m, r, task, mine);
     }
     return false;
 }

@@ -75,6 +75,8 @@ struct dtx_rank {
     struct dtx_speed speed;
     double slow; /* so many times as long as all on average a task takes */
     uint64_t stood_back;
+    int64_t aside_ns;    /* it stands back for 'aside_task' until then */
+    uint32_t aside_task;
     char host[64];
 };
 
@@ -409,6 +411,10 @@ void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o);
 /* Would another rank be done earlier with the task that is next, though it has
  * to wait for a slot? Then this one stands back for a while. */
 bool dtx_master_stand_back(struct dtx_master *m, uint32_t r);
+/* Those whose patience is over are looked at again; and when that is so, or
+ * NEVER. */
+void dtx_master_call_due(struct dtx_master *m);
+int64_t dtx_master_aside_due(const struct dtx_master *m);
 
 /* ---- master_late.c ---- */
 /* When what runs is ended, or NEVER. */

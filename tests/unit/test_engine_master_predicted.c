@@ -254,6 +254,77 @@ START_TEST(lost_is_not_started)
 }
 END_TEST
 
+/* ---- ranks that are slow ---- */
+
+static void took(uint32_t from, uint32_t task, double seconds)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_DONE};
+    struct dtx_item_outcome o = {.task = task, .attempt = 1};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    o.status = DTX_STATUS_OK;
+    o.wall_ns = (int64_t)(seconds * 1e9);
+    msg.u.done.received = UINT64_MAX;
+    dtx_item_outcome_encode(&b, &o);
+    hear_from(from, msg, &b);
+    dtx_buf_free(&b);
+}
+
+/* The task that the last step granted to the rank, if any. */
+static void look(uint32_t rank, uint32_t *task)
+{
+    for (size_t i = 0; i < out.count; i++) {
+        const struct dtx_action *a = &out.list[i];
+        struct dtx_item_work w;
+        struct dtx_msg msg;
+
+        if (a->kind == DTX_ACT_SEND && a->u.to == rank &&
+            dtx_msg_decode(dtx_action_bytes(&out, a), a->len, &msg) == 0 &&
+            msg.kind == DTX_MSG_GRANT && dtx_item_work_next(&msg.items, &w) > 0)
+            *task = w.task;
+    }
+}
+
+/* The slow rank leaves the last task to the fast one, which would be done with
+ * it earlier; but that hangs, and so it is taken after all. */
+START_TEST(nobody_stands_back_for_ever)
+{
+    enum { MANY = 82 };
+    static float cost[MANY];
+    uint32_t has[2] = {0, 0}, r;
+
+    for (uint32_t i = 0; i < MANY; i++)
+        cost[i] = 1;
+    add(MANY, 1, 0);
+    config.nranks = 2;
+    config.policy = "self";
+    config.speeds = true;
+    config.cost_s = cost;
+    begin();
+    for (r = 0; r < 2; r++) {
+        hello(r, 1, 1);
+        look(r, &has[r]);
+    }
+    /* rank 1 takes six times as long */
+    for (uint32_t s = 1; stats().ready > 1; s++) {
+        at(s);
+        r = s % 7 == 6;
+        took(r, has[r], r ? 6 : 1);
+        look(r, &has[r]);
+    }
+    now_ns += DTX_SEC_NS / 2;
+    took(1, has[1], 6);
+    ck_assert_int_eq(state(MANY - 1), DTX_TASK_READY); /* it stands back */
+    now_ns += 2 * DTX_SEC_NS;
+    step((struct dtx_event){.kind = DTX_EV_TIMER});
+    ck_assert_int_eq(state(MANY - 1), DTX_TASK_READY);
+    now_ns += 8 * DTX_SEC_NS;
+    step((struct dtx_event){.kind = DTX_EV_TIMER});
+    ck_assert_int_eq(state(MANY - 1), DTX_TASK_GRANTED);
+    ck_assert_int_eq(state(has[0]), DTX_TASK_GRANTED);
+}
+END_TEST
+
 /* ---- queues ---- */
 
 enum { N = 4000, R = 4, S = 2 };
@@ -390,6 +461,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, predicted_when_reserved);
     tcase_add_test(t, far_too_long);
     tcase_add_test(t, lost_is_not_started);
+    tcase_add_test(t, nobody_stands_back_for_ever);
     tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
     return s;
