@@ -109,11 +109,6 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g)
     b->g = *g;
 }
 
-bool dtx_broker_failed(const struct dtx_broker *b)
-{
-    return b->failed;
-}
-
 bool dtx_broker_over(const struct dtx_broker *b)
 {
     return b->over;

@@ -91,8 +91,6 @@ void dtx_broker_begin(struct dtx_broker *b, const struct dtx_broker_region *g);
  * other regions, and of lost ranks, are dropped. */
 int dtx_broker_step(struct dtx_broker *b, const struct dtx_event *ev,
                     struct dtx_actions *out);
-/* Has a rank failed? Then no other region can begin. */
-bool dtx_broker_failed(const struct dtx_broker *b);
 bool dtx_broker_over(const struct dtx_broker *b);
 /* The part of 'rank' of this round has come. */
 void dtx_broker_bank(struct dtx_broker *b, uint32_t rank, uint32_t round);

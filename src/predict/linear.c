@@ -31,11 +31,6 @@ static double covariance(const struct dtx_linear *l, uint32_t i, uint32_t j)
            get(l->moment, i, 0) / w * (get(l->moment, j, 0) / w);
 }
 
-double dtx_linear_weight(const struct dtx_linear *l)
-{
-    return l->moment[0];
-}
-
 static void stretch(float *low, float *high, float v, bool first)
 {
     if (first || v < *low)

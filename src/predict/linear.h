@@ -35,8 +35,6 @@ void dtx_linear_learn(struct dtx_linear *l, const float *x, double y,
                       double keep);
 /* Bring the coefficients up to date if enough has come since. */
 void dtx_linear_solve(struct dtx_linear *l);
-/* Weight of what has been learned. */
-double dtx_linear_weight(const struct dtx_linear *l);
 double dtx_linear_value(const struct dtx_linear *l, const float *x);
 /* The same, kept to the range of y that has been seen; with 'reach' beyond it
  * by no more than the features are beyond theirs, and at most by e^3.6. */
