@@ -242,7 +242,7 @@ END
 
 # again: Slurm starts a job that was queued again after two minutes; now.
 again() {
-    wait_for 40 "grep -q \"queueing Slurm job $id again\" log" ||
+    wait_for 90 "grep -q \"queueing Slurm job $id again\" log" ||
         fail "$(state) $(cat log)"
     wait_for 30 '[ "$(state)" = PENDING ]' || fail "$(state) $(cat log)"
     slurm scontrol update "jobid=$id" StartTime=now || true
