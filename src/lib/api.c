@@ -37,7 +37,7 @@ static int start_crew(struct dtx_session *s)
         s->slots_all += s->net.slots[r];
     return dtx_crew_start(&s->crew, &s->net, slots,
                           s->options.bind ? s->net.pu : NULL, !s->net.threads,
-                          &dtx_api_error);
+                          s->options.counters, &dtx_api_error);
 }
 
 static int make_broker(struct dtx_session *s)

@@ -10,6 +10,7 @@
 #include "lib/diary.h"
 #include "predict/foresee.h"
 #include "sched/recall.h"
+#include "task/counters.h"
 
 int dtx_api_init_work(struct dtx_work *w, const char *kernel)
 {
@@ -221,5 +222,29 @@ int dtx_work_stats(const struct dtx_work *w, struct dtx_stats *out)
     if (!w || !out)
         return dtx_api_fail(DTX_EINVAL, "dtx_work_stats: NULL");
     *out = w->stats;
+    return DTX_OK;
+}
+
+_Static_assert(DTX_HAS_INSTRUCTIONS == 1 << DTX_COUNTED_INSTRUCTIONS &&
+                   DTX_HAS_CYCLES == 1 << DTX_COUNTED_CYCLES &&
+                   DTX_HAS_MISSES == 1 << DTX_COUNTED_MISSES &&
+                   DTX_HAS_CLOCK == 1 << DTX_COUNTED_CLOCK_NS,
+               "the program's bits are ours");
+
+int dtx_work_counters(const struct dtx_work *w, struct dtx_counter_stats *out)
+{
+    const struct dtx_counters *c;
+
+    if (!w || !out)
+        return dtx_api_fail(DTX_EINVAL, "dtx_work_counters: NULL");
+    memset(out, 0, sizeof(*out));
+    c = &w->counters;
+    out->provider = dtx_counter_name(c->provider);
+    out->measured = c->counted & (DTX_HAS_INSTRUCTIONS | DTX_HAS_CYCLES |
+                                  DTX_HAS_MISSES | DTX_HAS_CLOCK);
+    (void)dtx_counters_get(c, DTX_COUNTED_INSTRUCTIONS, &out->instructions);
+    (void)dtx_counters_get(c, DTX_COUNTED_CYCLES, &out->cycles);
+    (void)dtx_counters_get(c, DTX_COUNTED_MISSES, &out->misses);
+    (void)dtx_counters_get(c, DTX_COUNTED_CLOCK_NS, &out->clock_ns);
     return DTX_OK;
 }

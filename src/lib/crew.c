@@ -74,6 +74,8 @@ static void *slot_main(void *arg)
 
     free(arg);
     bind(s.pu);
+    if (c->counter)
+        dtx_thread_counter_open(&c->counter[s.slot]);
     do {
         dtx_step_f step;
         void *ctx;
@@ -118,7 +120,8 @@ static int start_all(struct dtx_crew *c, const uint32_t *pu)
 }
 
 int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
-                   const uint32_t *pu, bool inlined, struct dtx_error *err)
+                   const uint32_t *pu, bool inlined, bool counts,
+                   struct dtx_error *err)
 {
     int rc;
 
@@ -129,7 +132,11 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
     if (pthread_mutex_init(&c->lock, NULL) != 0 ||
         pthread_cond_init(&c->go, NULL) != 0)
         return dtx_error_set(err, DTX_ESYS, "cannot make a lock");
+    if (counts) /* without memory it does not count */
+        c->counter = calloc(n, sizeof(*c->counter));
     if (inlined) {
+        if (c->counter)
+            dtx_thread_counter_open(c->counter);
         c->idle = n;
         return DTX_OK;
     }
@@ -143,6 +150,16 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
     return DTX_OK;
 }
 
+static void stop_counting(struct dtx_crew *c)
+{
+    unsigned i;
+
+    for (i = 0; c->counter && i < c->n; i++)
+        dtx_thread_counter_close(&c->counter[i]);
+    free(c->counter);
+    c->counter = NULL;
+}
+
 void dtx_crew_stop(struct dtx_crew *c)
 {
     (void)pthread_mutex_lock(&c->lock);
@@ -153,6 +170,7 @@ void dtx_crew_stop(struct dtx_crew *c)
         (void)pthread_join(c->thread[--c->started], NULL);
     (void)pthread_cond_destroy(&c->go);
     (void)pthread_mutex_destroy(&c->lock);
+    stop_counting(c);
     free(c->thread);
     c->thread = NULL;
 }
@@ -192,6 +210,17 @@ void dtx_crew_assign(struct dtx_crew *c, dtx_step_f step, void *ctx,
         publish(c);
     dtx_crew_weigh(c);
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+void dtx_crew_count(struct dtx_crew *c, struct dtx_counters *sum)
+{
+    struct dtx_counters one;
+    unsigned i;
+
+    for (i = 0; c->counter && i < c->n; i++) {
+        dtx_thread_counter_read(&c->counter[i], &one);
+        dtx_counters_sum(sum, &one);
+    }
 }
 
 bool dtx_crew_all_idle(struct dtx_crew *c)

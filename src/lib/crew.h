@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/counters.h"
+
 struct dtx_error;
 struct dtx_net;
 
@@ -30,6 +32,7 @@ struct dtx_crew {
     bool inlined;         /* no threads: the communicating thread is the slot */
     pthread_t *thread;
     unsigned started;
+    struct dtx_thread_counter *counter; /* of each slot; NULL: none */
     pthread_mutex_t lock;
     pthread_cond_t go;
     _Atomic uint64_t seq; /* publications */
@@ -42,9 +45,14 @@ struct dtx_crew {
     void *ctx;
 };
 
-/* 'pu' (one for each slot) may be NULL. With 'inlined' n is 1. */
+/* 'pu' (one for each slot) may be NULL. With 'inlined' n is 1. With 'counts'
+ * slots count what they do. */
 int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
-                   const uint32_t *pu, bool inlined, struct dtx_error *err);
+                   const uint32_t *pu, bool inlined, bool counts,
+                   struct dtx_error *err);
+/* When all are idle: add what slots have counted since the last time to 'sum'
+ * (dtx_counters_sum). */
+void dtx_crew_count(struct dtx_crew *c, struct dtx_counters *sum);
 void dtx_crew_stop(struct dtx_crew *c);
 /* Slots now work at this, with so many shares in stock; NULL: at nothing (when
  * all are idle). */

@@ -55,6 +55,16 @@ static int read_predict(struct dtx_options *o, const char *v,
     return read_flag("predict", v, &o->predict, e);
 }
 
+static int read_counters(struct dtx_options *o, const char *v,
+                         struct dtx_error *e)
+{
+    if (strcmp(v, "auto") != 0 && strcmp(v, "off") != 0)
+        return dtx_error_set(e, DTX_EINVAL, "counters=%s: auto or off is "
+                             "needed", v);
+    o->counters = v[0] == 'a';
+    return DTX_OK;
+}
+
 static int read_learned(struct dtx_options *o, const char *v,
                         struct dtx_error *e)
 {
@@ -121,6 +131,7 @@ static const struct word {
     {"predict", "DTX_PREDICT", read_predict},
     {"learned", "DTX_LEARNED", read_learned},
     {"lost-after", "DTX_LOST_AFTER", read_lost_after},
+    {"counters", "DTX_COUNTERS", read_counters},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -192,7 +203,7 @@ static int unknown(const char *name, struct dtx_error *err)
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
                          "schedule=, bind=, nap=, bell=, weight=, predict=, "
-                         "learned= and lost-after=",
+                         "learned=, lost-after= and counters=",
                          name);
 }
 
@@ -239,6 +250,7 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
     struct dtx_options o = {.bind = true,
                             .bell = true,
                             .predict = true,
+                            .counters = true,
                             .nap_ns = 200000,
                             .lost_after_ns = 5 * DTX_SEC_NS,
                             .weight = 1};

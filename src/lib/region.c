@@ -64,6 +64,10 @@ static int on_value(struct dtx_run *r, const struct dtx_msg *m)
 /* Slots begin, or begin again. */
 static void begin_work(struct dtx_run *r)
 {
+    struct dtx_counters before;
+
+    if (r->s->crew.inlined) /* what the program did since the last call */
+        dtx_crew_count(&r->s->crew, memset(&before, 0, sizeof(before)));
     dtx_crew_assign(&r->s->crew, r->g->style->step, r->g, r->g->stock);
     r->g->stock = 0;
     r->working = true;
@@ -399,6 +403,8 @@ static void stop_slots(struct dtx_run *r)
             dtx_net_wait(&r->s->net, seen, FULL_NS);
     }
     dtx_crew_assign(c, NULL, NULL, 0);
+    if (r->working)
+        dtx_crew_count(c, &r->g->work->counters);
     r->working = false;
 }
 
@@ -568,6 +574,7 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     g->number = ++g->session->regions;
     dtx_member_begin(&r.member, g->number);
     memset(&w->stats, 0, sizeof(w->stats));
+    memset(&w->counters, 0, sizeof(w->counters));
     rc = g->ill;
     if (rc == DTX_OK)
         rc = prepare(&r);

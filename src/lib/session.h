@@ -190,6 +190,7 @@ struct dtx_work {
     dtx_cost_f cost; /* what the program thinks, or NULL */
     void *cost_ctx;
     struct dtx_stats stats;
+    struct dtx_counters counters; /* of this rank's slots, in the last run */
 };
 
 struct dtx_session {

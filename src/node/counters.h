@@ -10,6 +10,9 @@
  * Tasks are counted so: their process opens the events on itself, enabled by
  * its exec and inherited by its children, and hands the files to the spawner
  * (dtx_perf_give, dtx_perf_take), who reads them when the task has ended.
+ *
+ * Threads that run kernels count themselves, each from its start on, and are
+ * read by another: nothing is done where kernels are called.
  */
 #ifndef DTX_NODE_COUNTERS_H
 #define DTX_NODE_COUNTERS_H
@@ -17,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "task/counters.h"
 
@@ -98,5 +102,47 @@ bool dtx_perf_take(const struct dtx_perf_set *s, int sock,
  * is absent; if nothing was, the provider is RUSAGE. */
 void dtx_perf_end(const struct dtx_perf_set *s, int fd[DTX_PERF_EVENTS],
                   struct dtx_counters *out);
+
+/* ---- threads ---- */
+
+/* One way to count a thread. */
+struct dtx_thread_source {
+    enum dtx_counter provider;
+    /* Begin to count the calling thread; NULL when this does not count here,
+     * which is tried. */
+    void *(*open)(enum dtx_counter provider);
+    /* By any thread: what was counted since the last time, in 'out', which is
+     * all zeroes. */
+    void (*read)(void *handle, struct dtx_counters *out);
+    void (*close)(void *handle);
+};
+
+struct dtx_thread_counter {
+    const struct dtx_thread_source *source; /* NULL: the thread's clock alone */
+    void *handle;
+    bool clocked;
+    clockid_t clock;
+    uint64_t clock_ns; /* when it was last read */
+};
+
+/* Begin to count the calling thread by the first of 'n' sources that does, best
+ * first, and by its clock. */
+void dtx_thread_counter_choose(struct dtx_thread_counter *t,
+                               const struct dtx_thread_source *source,
+                               size_t n);
+/* The same with the sources of this program and machine. */
+void dtx_thread_counter_open(struct dtx_thread_counter *t);
+/* What the thread has done since this was last called, or since it was opened;
+ * while the thread is there. Where the source does not give CLOCK_NS the
+ * thread's clock does; the provider is RUSAGE when that is all. */
+void dtx_thread_counter_read(struct dtx_thread_counter *t,
+                             struct dtx_counters *out);
+/* Zeroes are allowed, and are what it leaves. */
+void dtx_thread_counter_close(struct dtx_thread_counter *t);
+
+/* What counts threads by perf events; see counters_perf.c. */
+void *dtx_perf_thread_open(enum dtx_counter provider);
+void dtx_perf_thread_read(void *handle, struct dtx_counters *out);
+void dtx_perf_thread_close(void *handle);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -36,8 +37,13 @@ static const struct dtx_perf_event *events_of(enum dtx_counter provider,
     return provider == DTX_COUNTER_PERF_HARDWARE ? hardware : software;
 }
 
-/* On the calling thread and what comes of it, from the exec on. */
-static int open_event(const struct dtx_perf_event *e, bool on_exec)
+enum whose {
+    PROGRAMS, /* of the calling thread and what comes of it, from its exec on */
+    PROBES,   /* the same, once it is enabled */
+    THREADS   /* of the calling thread alone, at once */
+};
+
+static int open_event(const struct dtx_perf_event *e, enum whose whose)
 {
     struct perf_event_attr a;
 
@@ -45,9 +51,9 @@ static int open_event(const struct dtx_perf_event *e, bool on_exec)
     a.size = sizeof(a);
     a.type = e->type;
     a.config = e->config;
-    a.disabled = 1;
-    a.inherit = 1;
-    a.enable_on_exec = on_exec;
+    a.disabled = whose != THREADS;
+    a.inherit = whose != THREADS;
+    a.enable_on_exec = whose == PROGRAMS;
     a.exclude_kernel = 1;
     a.exclude_hv = 1;
     a.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED |
@@ -79,7 +85,7 @@ static void work_a_little(void)
 /* 0 or the errno. */
 static int try_event(const struct dtx_perf_event *e)
 {
-    int fd = open_event(e, false), error = errno;
+    int fd = open_event(e, PROBES), error = errno;
     uint64_t value = 0;
     bool good;
 
@@ -155,8 +161,9 @@ void dtx_perf_give(const struct dtx_perf_set *s, int sock)
     struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &c};
     uint32_t n, i;
 
-    for (n = 0; n < s->n && (fd[n] = open_event(&s->event[n], true)) >= 0; n++)
-        ;
+    for (n = 0; n < s->n; n++)
+        if ((fd[n] = open_event(&s->event[n], PROGRAMS)) < 0)
+            break;
     if (n > 0 && n == s->n) {
         m.msg_controllen = CMSG_SPACE(n * sizeof(int));
         memset(&c, 0, sizeof(c));
@@ -218,4 +225,87 @@ void dtx_perf_end(const struct dtx_perf_set *s, int fd[DTX_PERF_EVENTS],
         fd[i] = -1;
     }
     out->provider = (uint8_t)(out->counted ? s->provider : DTX_COUNTER_RUSAGE);
+}
+
+/* ---- a thread ---- */
+
+struct thread {
+    uint32_t n;
+    struct counter {
+        enum dtx_counted counted;
+        int fd;
+        uint64_t x[3]; /* when it was last read */
+    } counter[DTX_PERF_EVENTS];
+};
+
+/* What has been counted since the last time. A thread that was not enabled
+ * meanwhile has not run, and done nothing. */
+static bool read_more(struct counter *c, uint64_t *value)
+{
+    uint64_t x[3], enabled, running;
+    bool known;
+
+    if (read(c->fd, x, sizeof(x)) != (ssize_t)sizeof(x))
+        return false;
+    enabled = x[1] - c->x[1];
+    running = x[2] - c->x[2];
+    *value = 0;
+    known = (enabled == 0 && x[2] > 0) ||
+            dtx_counters_scale(x[0] - c->x[0], enabled, running, value);
+    memcpy(c->x, x, sizeof(x));
+    return known;
+}
+
+/* Does it count? What the kernel accepts need not. */
+static bool start_counter(struct counter *c, const struct dtx_perf_event *e)
+{
+    uint64_t value;
+
+    memset(c, 0, sizeof(*c));
+    c->counted = e->counted;
+    c->fd = open_event(e, THREADS);
+    if (c->fd < 0)
+        return false;
+    work_a_little();
+    if (read_more(c, &value) &&
+        (value > 0 || e->counted == DTX_COUNTED_MISSES ||
+         e->counted == DTX_COUNTED_MIGRATIONS))
+        return true;
+    (void)close(c->fd);
+    return false;
+}
+
+void *dtx_perf_thread_open(enum dtx_counter provider)
+{
+    struct thread *t = calloc(1, sizeof(*t));
+    const struct dtx_perf_event *event;
+    size_t n, i;
+
+    event = events_of(provider, &n);
+    for (i = 0; t && i < n; i++)
+        t->n += start_counter(&t->counter[t->n], &event[i]);
+    if (t && t->n > 0)
+        return t;
+    free(t);
+    return NULL;
+}
+
+void dtx_perf_thread_read(void *handle, struct dtx_counters *out)
+{
+    struct thread *t = handle;
+    uint64_t value;
+    uint32_t i;
+
+    for (i = 0; i < t->n; i++)
+        if (read_more(&t->counter[i], &value))
+            dtx_counters_set(out, t->counter[i].counted, value);
+}
+
+void dtx_perf_thread_close(void *handle)
+{
+    struct thread *t = handle;
+
+    while (t->n > 0)
+        (void)close(t->counter[--t->n].fd);
+    free(t);
 }

@@ -57,6 +57,7 @@ struct dtx_spawner_config {
                                        wide tasks get near ones
                                        (task/placement.h); NULL: not known */
     bool bind_single;    /* bind tasks of one slot too, not only wider ones */
+    bool no_counters;    /* tasks have the kernel's accounting alone */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */
     const char *cwd;     /* absolute; where tasks without their own run */

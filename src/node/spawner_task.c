@@ -410,7 +410,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
     }
     t.group = &p->ring->group[run];
     t.counter = p->run[run].counter;
-    t.counts = dtx_counter_pace_start(&p->pace) &&
+    t.counts = !p->config->no_counters &&
+               dtx_counter_pace_start(&p->pace) &&
                dtx_launcher_counts(&p->launcher);
     return dtx_launcher_start(&p->launcher, &t);
 }

@@ -89,6 +89,7 @@ struct dtx_options {
     bool equal_speeds;      /* --equal-speeds: ranks are not told apart */
     bool tag;               /* --tag: the task before each line shown */
     char *shell;            /* --shell, default /bin/sh */
+    bool no_counters;       /* --counters auto|off */
     enum dtx_bind bind;     /* --bind auto|core|none */
     char *tmp_dir;          /* --tmp-dir for captures */
     char *mpirun;           /* --mpirun, NULL: see run/supervise.h */

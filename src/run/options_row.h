@@ -30,6 +30,7 @@ enum dtx_option_kind {
     DTX_OPTION_POLICY,
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,
+    DTX_OPTION_COUNTERS,
     DTX_OPTION_KEEP,
     DTX_OPTION_LATE,   /* enum dtx_late */
     DTX_OPTION_WHEN,   /* struct dtx_when */
@@ -49,7 +50,7 @@ struct dtx_option {
     const char *help;
 };
 
-#define DTX_OPTION_ROWS_MAX 64
+#define DTX_OPTION_ROWS_MAX 80
 
 const struct dtx_option *dtx_option_table(size_t *count);
 /* The words that options of this one's kind take, the i-th of them, or NULL:

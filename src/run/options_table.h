@@ -35,6 +35,9 @@
     X("bind", 0, BIND, AT(bind), "HOW", 0, 0, "auto",                          \
       "core: bind each task to its cores; none: never; auto: where the rank "  \
       "has its cores for itself")                                              \
+    X("counters", 0, COUNTERS, AT(no_counters), "HOW", 0, 0, "auto",           \
+      "auto: count what long tasks do by the processor's or the kernel's "     \
+      "counters, where there are any (see topo); off: never")                  \
     X("cpus", 0, NUMBER, AT(cpus), "N", 1, DTX_MAX_CPUS, NULL,                 \
       "give each task N of a rank's slots, near each other, and tell it so in "\
       "OMP_NUM_THREADS. A task's own cpus= wins")                              \

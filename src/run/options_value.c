@@ -28,6 +28,10 @@ static const char *const binds[] = {"auto", "core", "none"};
 
 #define NBINDS (sizeof(binds) / sizeof(binds[0]))
 
+static const char *const counters[] = {"auto", "off"};
+
+#define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
+
 /* By enum dtx_keep. */
 static const char *const keeps[] = {"all", "failed", "none"};
 
@@ -140,6 +144,8 @@ const char *dtx_option_word(const struct dtx_option *o, size_t i)
     switch (o->kind) {
     case DTX_OPTION_BIND:
         return i < NBINDS ? binds[i] : NULL;
+    case DTX_OPTION_COUNTERS:
+        return i < NCOUNTERS ? counters[i] : NULL;
     case DTX_OPTION_KEEP:
         return i < NKEEPS ? keeps[i] : NULL;
     case DTX_OPTION_LATE:
@@ -494,6 +500,15 @@ static int read_bind(const struct dtx_option *o, const char *label,
     return refuse_word(o, err, label, value, "auto, core or none");
 }
 
+static int read_counters(const struct dtx_option *o, const char *label,
+                         const char *value, bool *off, struct dtx_error *err)
+{
+    *off = strcmp(value, counters[1]) == 0;
+    return *off || strcmp(value, counters[0]) == 0
+               ? 0
+               : refuse_word(o, err, label, value, "auto or off");
+}
+
 static int read_keep(const struct dtx_option *o, const char *label,
                      const char *value, enum dtx_keep *out,
                      struct dtx_error *err)
@@ -607,6 +622,8 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
         return read_halt(o, label, value, at, err);
     case DTX_OPTION_BIND:
         return read_bind(o, label, value, at, err);
+    case DTX_OPTION_COUNTERS:
+        return read_counters(o, label, value, at, err);
     case DTX_OPTION_KEEP:
         return read_keep(o, label, value, at, err);
     case DTX_OPTION_LATE:

@@ -40,6 +40,23 @@ void dtx_counters_set(struct dtx_counters *c, enum dtx_counted what,
     c->value[what] = value;
 }
 
+void dtx_counters_sum(struct dtx_counters *sum, const struct dtx_counters *x)
+{
+    int i;
+
+    if (sum->provider == DTX_COUNTER_NONE) {
+        *sum = *x;
+        return;
+    }
+    if (sum->provider < x->provider)
+        sum->provider = x->provider;
+    sum->counted &= x->counted;
+    for (i = 0; i < DTX_COUNTED; i++)
+        if (sum->counted >> i & 1 &&
+            __builtin_add_overflow(sum->value[i], x->value[i], &sum->value[i]))
+            sum->value[i] = UINT64_MAX;
+}
+
 bool dtx_counters_scale(uint64_t count, uint64_t enabled, uint64_t running,
                         uint64_t *value)
 {

@@ -55,6 +55,10 @@ bool dtx_counters_get(const struct dtx_counters *c, enum dtx_counted what,
 void dtx_counters_set(struct dtx_counters *c, enum dtx_counted what,
                       uint64_t value);
 
+/* Add 'x' to 'sum', whose provider is NONE when it is empty. What one of them
+ * lacks is absent; the provider is the lesser one. A sum stays below 2^64. */
+void dtx_counters_sum(struct dtx_counters *sum, const struct dtx_counters *x);
+
 /* What a counter would have shown that was on the processor's list for
  * 'running' of 'enabled' ns, since more were wanted than there are: the count
  * scaled up, and at most UINT64_MAX. False when it never ran, so that nothing

@@ -407,6 +407,47 @@ static void bench_learned(void)
                "second run", median(seen[1]), median(seen[0]));
 }
 
+/* --- counters ------------------------------------------------------------- */
+
+/* Seconds of a run of 'n' null iterations, after one that is not looked at. */
+static double run_nulls(const char *options, uint64_t n, int runs)
+{
+    double t = 0;
+
+    if (dtx_init_comm(MPI_COMM_WORLD, options) < 0 ||
+        dtx_kernel_each("null", null) < 0)
+        die("start");
+    for (int k = -1; k < runs; k++) {
+        if (k == 0)
+            t = now();
+        if (dtx_for("null", 0, n, NULL, 0) < 0)
+            die("null");
+    }
+    t = (now() - t) / runs;
+    if (dtx_finalize() < 0)
+        die("end");
+    return t;
+}
+
+/* What counters cost: in a long loop, and a call of a short one. */
+static void bench_counters(void)
+{
+    const uint64_t n = 100000000;
+
+    if (!is_wanted("counters"))
+        return;
+    for (int r = 0; r < rounds; r++) {
+        seen[0][r] = run_nulls("counters=auto", n, 1) /
+                     run_nulls("counters=off", n, 1);
+        seen[1][r] = run_nulls("counters=auto", 100, 1000) * 1e6;
+        seen[2][r] = run_nulls("counters=off", 100, 1000) * 1e6;
+    }
+    if (rank == 0)
+        printf("%-22s null iterations %.3f of the time without; a loop of 100 "
+               "%.2f us, without %.2f us\n",
+               "counters", median(seen[0]), median(seen[1]), median(seen[2]));
+}
+
 static void calibrate(void)
 {
     double best = 1;
@@ -457,6 +498,7 @@ int main(int argc, char **argv)
         (void)dtx_finalize();
     }
     bench_learned();
+    bench_counters();
     (void)MPI_Finalize();
     return 0;
 }

@@ -44,6 +44,7 @@ test_case "values, as the next word and behind =" '
     offers "--policy=self --policy=static --policy=steal " run --policy=s
     offers "auto core none " run --bind ""
     offers "auto core none " run --bind =
+    offers "auto off " run --counters ""
     offers "soon,done=50% soon,fail=1 soon,fail=10% soon,success=1 " \
         run --halt so
     offers " " run --retries ""

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <distributex.h>
 #include <distributex_mpi.h>
@@ -458,6 +459,73 @@ static void check_poor(int who, const char *kernel, const char *what)
     verdict(dtx_finalize() == 0, "but the end");
 }
 
+/* --- counters ------------------------------------------------------------- */
+
+static _Atomic uint64_t used_ns; /* by 'work_or_rest' of this rank */
+
+static uint64_t thread_ns(void)
+{
+    struct timespec t = {0, 0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* 5 ms of work, or of sleep. */
+static int work_or_rest(struct dtx_call *c, uint64_t i)
+{
+    const struct timespec nap = {0, 5000000};
+    const int *rests = dtx_call_args(c, NULL);
+    uint64_t from = thread_ns();
+
+    (void)i;
+    if (*rests)
+        (void)nanosleep(&nap, NULL);
+    while (!*rests && thread_ns() - from < 5000000)
+        ;
+    (void)atomic_fetch_add(&used_ns, thread_ns() - from);
+    return 0;
+}
+
+static int count_loop(struct dtx_work *w, int rests,
+                      struct dtx_counter_stats *c)
+{
+    atomic_store(&used_ns, 0);
+    return dtx_work_for(w, 0, 20u * (unsigned)dtx_slots_all(), &rests,
+                        sizeof(rests)) == 0 &&
+           dtx_work_counters(w, c) == 0;
+}
+
+static void check_counters(const char *options, int counts)
+{
+    struct dtx_counter_stats busy = {0}, idle = {0};
+    struct dtx_stats stats;
+    struct dtx_work *w;
+    uint64_t used;
+    int ok;
+
+    ok = dtx_init(slots_option(2, options)) == 0 &&
+         dtx_kernel_each("work_or_rest", work_or_rest) == 0 &&
+         (w = dtx_work_create("work_or_rest")) != NULL &&
+         dtx_work_schedule(w, "static") == 0 && count_loop(w, 0, &busy);
+    used = atomic_load(&used_ns);
+    ok = ok && count_loop(w, 1, &idle) && dtx_work_stats(w, &stats) == 0;
+    if (ok && counts)
+        ok = (busy.measured & idle.measured & DTX_HAS_CLOCK) != 0 &&
+             strcmp(busy.provider, "none") != 0 &&
+             (double)busy.clock_ns > 0.7 * (double)used &&
+             (double)busy.clock_ns < 1.3 * (double)used + 2e7 &&
+             (double)idle.clock_ns < 5e6 + 5e6 / 4 * (double)stats.here;
+    else if (ok)
+        ok = busy.measured == 0 && strcmp(busy.provider, "none") == 0;
+    if (!ok)
+        fprintf(stderr, "# %s: %llu ns busy, %llu idle, %llu by the kernel\n",
+                busy.provider, (unsigned long long)busy.clock_ns,
+                (unsigned long long)idle.clock_ns, (unsigned long long)used);
+    verdict(ok && dtx_finalize() == 0,
+            counts ? "what slots do is counted" : "nothing is counted");
+}
+
 int main(int argc, char **argv)
 {
     if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
@@ -469,6 +537,8 @@ int main(int argc, char **argv)
     session(1, "");
     session(4, "bell=no nap=100us");
     session(2, "schedule=gss");
+    check_counters("", 1);
+    check_counters("counters=off", 0);
     check_poor(0, "thirds", "rank 0 is poor");
     check_poor(size - 1, "thirds", "the last is poor");
     check_poor(size - 1, "tree", "the last is poor, at a tree");

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/counters.h"
@@ -139,7 +141,135 @@ START_TEST(pace)
 }
 END_TEST
 
+/* ---- threads, scripted ---- */
+
+static struct {
+    bool opens;
+    int opened, closed;
+    struct dtx_counters next;
+} hand[DTX_COUNTERS];
+
+static void *hand_open(enum dtx_counter provider)
+{
+    hand[provider].opened++;
+    return hand[provider].opens ? &hand[provider] : NULL;
+}
+
+static void hand_read(void *handle, struct dtx_counters *out)
+{
+    size_t i;
+
+    ck_assert_uint_eq(out->counted, 0);
+    for (i = 0; i < DTX_COUNTERS; i++)
+        if (handle == &hand[i])
+            *out = hand[i].next;
+}
+
+static void hand_close(void *handle)
+{
+    size_t i;
+
+    for (i = 0; i < DTX_COUNTERS; i++)
+        hand[i].closed += handle == &hand[i];
+}
+
+static const struct dtx_thread_source hands[] = {
+    {DTX_COUNTER_PERF_HARDWARE, hand_open, hand_read, hand_close},
+    {DTX_COUNTER_PERF_SOFTWARE, hand_open, hand_read, hand_close},
+};
+
+/* The first that opens counts; what it does not give is absent, but for the
+ * time on a processor, which the thread's clock gives. */
+START_TEST(thread_by_the_best)
+{
+    struct dtx_thread_counter t;
+    struct dtx_counters c;
+    uint64_t v = 7;
+
+    memset(hand, 0, sizeof(hand));
+    hand[DTX_COUNTER_PERF_SOFTWARE].opens = true;
+    dtx_thread_counter_choose(&t, hands, DTX_COUNT(hands));
+    ck_assert_int_eq(hand[DTX_COUNTER_PERF_HARDWARE].opened, 1);
+    dtx_counters_set(&hand[DTX_COUNTER_PERF_SOFTWARE].next,
+                     DTX_COUNTED_MIGRATIONS, 0);
+    dtx_thread_counter_read(&t, &c);
+    ck_assert_int_eq(c.provider, DTX_COUNTER_PERF_SOFTWARE);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_MIGRATIONS, &v) && v == 0);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CLOCK_NS, &v) && v > 0);
+    ck_assert(!dtx_counters_get(&c, DTX_COUNTED_CYCLES, &v));
+    dtx_counters_set(&hand[DTX_COUNTER_PERF_SOFTWARE].next,
+                     DTX_COUNTED_CLOCK_NS, 12345); /* its own goes before */
+    dtx_thread_counter_read(&t, &c);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CLOCK_NS, &v) && v == 12345);
+    hand[DTX_COUNTER_PERF_SOFTWARE].next.counted = 0; /* it fails to read */
+    dtx_thread_counter_read(&t, &c);
+    ck_assert_int_eq(c.provider, DTX_COUNTER_RUSAGE);
+    ck_assert_uint_eq(c.counted, 1u << DTX_COUNTED_CLOCK_NS);
+    dtx_thread_counter_close(&t);
+    dtx_thread_counter_close(&t);
+    ck_assert_int_eq(hand[DTX_COUNTER_PERF_SOFTWARE].closed, 1);
+    ck_assert_int_eq(hand[DTX_COUNTER_PERF_HARDWARE].closed, 0);
+}
+END_TEST
+
+START_TEST(thread_first_of_two)
+{
+    struct dtx_thread_counter t;
+
+    memset(hand, 0, sizeof(hand));
+    hand[DTX_COUNTER_PERF_HARDWARE].opens = true;
+    hand[DTX_COUNTER_PERF_SOFTWARE].opens = true;
+    dtx_thread_counter_choose(&t, hands, DTX_COUNT(hands));
+    ck_assert_int_eq(t.source->provider, DTX_COUNTER_PERF_HARDWARE);
+    ck_assert_int_eq(hand[DTX_COUNTER_PERF_SOFTWARE].opened, 0);
+    dtx_thread_counter_close(&t);
+    ck_assert_int_eq(hand[DTX_COUNTER_PERF_HARDWARE].closed, 1);
+}
+END_TEST
+
 /* ---- real ---- */
+
+static uint64_t own_clock(void)
+{
+    struct timespec t;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* Each provider of this machine, and the clock alone, see work and rest. */
+START_TEST(real_thread)
+{
+    const struct timespec nap = {0, 30000000};
+    const enum dtx_counter who = (enum dtx_counter)_i;
+    const struct dtx_thread_source source = {
+        who, dtx_perf_thread_open, dtx_perf_thread_read, dtx_perf_thread_close};
+    struct dtx_thread_counter t;
+    struct dtx_counters c;
+    uint64_t from, busy = 0, idle = 0, v = 0;
+
+    dtx_thread_counter_choose(&t, &source, 1);
+    if (who != DTX_COUNTER_RUSAGE && !t.source) {
+        printf("SKIP: %s does not count threads\n", dtx_counter_name(who));
+        dtx_thread_counter_close(&t);
+        return;
+    }
+    dtx_thread_counter_read(&t, &c);
+    for (from = own_clock(); own_clock() - from < 50000000;)
+        ;
+    dtx_thread_counter_read(&t, &c);
+    ck_assert_int_eq(c.provider, who);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CLOCK_NS, &busy));
+    ck_assert_uint_gt(busy, 35000000);
+    if (dtx_counters_get(&c, DTX_COUNTED_INSTRUCTIONS, &v))
+        ck_assert_uint_gt(v, 100000);
+    (void)nanosleep(&nap, NULL);
+    dtx_thread_counter_read(&t, &c);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CLOCK_NS, &idle));
+    ck_assert_uint_lt(idle, busy / 4);
+    dtx_thread_counter_close(&t);
+}
+END_TEST
 
 static bool is_here(enum dtx_counter provider, struct dtx_perf_set *s)
 {
@@ -167,6 +297,15 @@ START_TEST(real_papi)
 }
 END_TEST
 
+/* A child of vfork has sent what it sends, or is ended, when vfork returns; not
+ * so under valgrind, which makes it a fork. */
+static void await(int sock)
+{
+    struct pollfd p = {.fd = sock, .events = POLLIN};
+
+    (void)poll(&p, 1, 5000);
+}
+
 /* What a shell and the one it starts do, by its counters and its rusage. */
 static struct dtx_counters count_child(const struct dtx_perf_set *s,
                                        struct rusage *u)
@@ -184,6 +323,7 @@ static struct dtx_counters count_child(const struct dtx_perf_set *s,
                     "done'; true", (char *)NULL);
         _exit(127);
     }
+    await(pair[1]);
     ck_assert(dtx_perf_take(s, pair[1], fd));
     ck_assert(wait4(pid, &status, 0, u) == pid && status == 0);
     dtx_perf_end(s, fd, &c);
@@ -302,6 +442,7 @@ START_TEST(absent)
         dtx_perf_give(&s, pair[0]);
         _exit(127);
     }
+    await(pair[1]);
     ck_assert(dtx_perf_take(&s, pair[1], fd));
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     dtx_perf_end(&s, fd, &c);
@@ -322,12 +463,18 @@ static Suite *build_suite(void)
     tcase_add_test(t, nothing_more_is_tried);
     tcase_add_test(t, none_that_works);
     tcase_add_test(t, pace);
+    tcase_add_test(t, thread_by_the_best);
+    tcase_add_test(t, thread_first_of_two);
     suite_add_tcase(s, t);
     t = tcase_create("real");
     tcase_add_loop_test(t, real_papi, DTX_COUNTER_PAPI_HARDWARE,
                         DTX_COUNTER_PAPI_HARDWARE + 1);
     tcase_add_loop_test(t, real_papi, DTX_COUNTER_PAPI_SOFTWARE,
                         DTX_COUNTER_PAPI_SOFTWARE + 1);
+    tcase_add_loop_test(t, real_thread, DTX_COUNTER_PERF_HARDWARE,
+                        DTX_COUNTER_PERF_HARDWARE + 1);
+    tcase_add_loop_test(t, real_thread, DTX_COUNTER_PERF_SOFTWARE,
+                        DTX_COUNTER_RUSAGE + 1);
     tcase_add_test(t, real_software);
     tcase_add_test(t, real_hardware);
     tcase_add_test(t, forbidden);

@@ -156,6 +156,25 @@ START_TEST(test_usage_of_the_tree)
 }
 END_TEST
 
+/* A second long task would be counted, where anything can be. */
+START_TEST(test_counters_off)
+{
+    struct dtx_spawner_config c = make_config(1);
+    struct ended e;
+    int i;
+
+    c.no_counters = true;
+    start_with(&c);
+    for (i = 0; i < 2; i++) {
+        e = run_one("sleep 0.05");
+        ck_assert_int_ge(e.r.outcome.wall_ns, DTX_COUNTER_SHORT_NS);
+        ck_assert_int_eq(e.r.outcome.counters.provider, DTX_COUNTER_RUSAGE);
+        ck_assert_uint_eq(e.r.outcome.counters.counted, 0);
+    }
+    stop();
+}
+END_TEST
+
 START_TEST(test_directories)
 {
     struct dtx_spawn_request q;
@@ -672,6 +691,7 @@ int main(void)
     tcase_set_timeout(t, 180);
     tcase_add_test(t, test_outcomes);
     tcase_add_test(t, test_usage_of_the_tree);
+    tcase_add_test(t, test_counters_off);
     tcase_add_test(t, test_directories);
     tcase_add_test(t, test_missing_base_directory);
     tcase_add_test(t, test_environment);

@@ -85,6 +85,8 @@ static const struct row rows[] = {
      "2026-03-01T17:30 of the local calendar, @SECONDS since 1970, or none"},
     {"--bind core t", NULL, NULL, "bind=1 task_file=t", NULL},
     {"--bind=none t", NULL, NULL, "bind=2 task_file=t", NULL},
+    {"--counters off t", NULL, NULL, "no_counters task_file=t", NULL},
+    {"--counters off --counters=auto t", NULL, NULL, "task_file=t", NULL},
     {"--keep-outputs failed t", NULL, NULL, "keep=1 task_file=t", NULL},
     {"--keep-outputs=all t", "DTX_KEEP_OUTPUTS=none", NULL, "task_file=t",
      NULL},
@@ -218,6 +220,8 @@ static const struct row rows[] = {
     {"--policy lifo t", NULL, NULL, NULL,
      "--policy: unknown policy 'lifo'; there are: steal, self, guided, "
      "factoring, static"},
+    {"--counters of t", NULL, NULL, NULL,
+     "--counters: 'of' is not auto or off; did you mean off?"},
     {"--bind socket t", NULL, NULL, NULL,
      "--bind: 'socket' is not auto, core or none"},
     {"--bind cores t", NULL, NULL, NULL,
@@ -400,6 +404,8 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
         put(b, "no_output");
     put_text(b, "shell", o->shell, "/bin/sh");
     put_number(b, "bind", o->bind, DTX_BIND_AUTO);
+    if (o->no_counters)
+        put(b, "no_counters");
     put_number(b, "keep", o->keep, DTX_KEEP_ALL);
     put_text(b, "tmp_dir", o->tmp_dir, NULL);
     put_text(b, "mpirun", o->mpirun, NULL);

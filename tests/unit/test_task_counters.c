@@ -40,6 +40,30 @@ START_TEST(names)
 }
 END_TEST
 
+START_TEST(sums)
+{
+    struct dtx_counters sum = {0}, x = {0};
+    uint64_t v = 0;
+
+    x.provider = DTX_COUNTER_PERF_HARDWARE;
+    dtx_counters_set(&x, DTX_COUNTED_CYCLES, 40);
+    dtx_counters_set(&x, DTX_COUNTED_CLOCK_NS, UINT64_MAX - 5);
+    dtx_counters_sum(&sum, &x);
+    ck_assert_int_eq(sum.provider, DTX_COUNTER_PERF_HARDWARE);
+    ck_assert(dtx_counters_get(&sum, DTX_COUNTED_CYCLES, &v) && v == 40);
+    dtx_counters_sum(&sum, &x); /* at its limit */
+    ck_assert(dtx_counters_get(&sum, DTX_COUNTED_CYCLES, &v) && v == 80);
+    ck_assert(dtx_counters_get(&sum, DTX_COUNTED_CLOCK_NS, &v) &&
+              v == UINT64_MAX);
+    x.provider = DTX_COUNTER_RUSAGE; /* one that lacks cycles */
+    x.counted = 1u << DTX_COUNTED_CLOCK_NS;
+    dtx_counters_sum(&sum, &x);
+    ck_assert_int_eq(sum.provider, DTX_COUNTER_RUSAGE);
+    ck_assert(!dtx_counters_get(&sum, DTX_COUNTED_CYCLES, &v));
+    ck_assert(dtx_counters_get(&sum, DTX_COUNTED_CLOCK_NS, &v));
+}
+END_TEST
+
 static const struct {
     uint64_t count, enabled, running, want;
     bool known;
@@ -73,6 +97,7 @@ static Suite *build_suite(void)
 
     tcase_add_test(t, absent_is_not_zero);
     tcase_add_test(t, names);
+    tcase_add_test(t, sums);
     tcase_add_loop_test(t, scaling, 0, DTX_COUNT(scaled));
     suite_add_tcase(s, t);
     return s;
