@@ -222,9 +222,11 @@ DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
  * Not for trees and not with reductions; struct dtx_stats counts what was run
  * now.  A killed program loses what was not recorded, a machine that loses
  * power also what was recorded since the last call ended.
- * DTX_EINVAL; of the file: DTX_EIO, DTX_EFOREIGN (not such a file), DTX_EBUSY
- * (another process has it open). Calls then return DTX_EMISMATCH when the file
- * is of other loops, or DTX_ENOSPC, DTX_EIO when it cannot be written. */
+ * DTX_EINVAL; of the file, on rank 0: DTX_ENOENT, DTX_EIO, DTX_EFOREIGN (not
+ * such a file), DTX_EBUSY (another process has it open): call it again with
+ * another file, or the first run fails with that code on all ranks. Runs return
+ * DTX_EMISMATCH when the file is of other loops, or DTX_ENOSPC, DTX_EIO when it
+ * cannot be written. */
 DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);
 
 /* How loops are cut, by the field's names: "balance" (the default: ranges are

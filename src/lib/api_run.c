@@ -69,6 +69,10 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
     describe(g);
     if (g->text.failed)
         g->ill = DTX_ENOMEM;
+    if (w->journaled && s->net.rank == 0 && !w->diary && g->ill == DTX_OK) {
+        g->ill = w->unkept.code;
+        g->ill_why = w->unkept.text;
+    }
     rc = dtx_region_run(g, &dtx_api_error);
     dtx_buf_free(&g->text);
     atomic_store(&s->running, false);
@@ -81,6 +85,8 @@ int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
     struct dtx_region g = {
         .style = &dtx_style_loop, .begin = begin, .end = end};
 
+    if (!dtx_api_session)
+        return dtx_api_outside("dtx_work_for");
     if (!w || w->kernel->kind == DTX_KERNEL_TREE ||
         w->kernel->kind == DTX_KERNEL_TASK)
         return dtx_api_fail(DTX_EINVAL,
@@ -103,6 +109,8 @@ int dtx_work_tree(struct dtx_work *w, const void *root, const void *args,
 {
     struct dtx_region g = {.style = &dtx_style_tree, .root = root};
 
+    if (!dtx_api_session)
+        return dtx_api_outside("dtx_work_tree");
     if (!w || !root || w->kernel->kind != DTX_KERNEL_TREE)
         return dtx_api_fail(DTX_EINVAL,
                             "dtx_work_tree: a kernel of dtx_kernel_tree and "

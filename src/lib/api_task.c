@@ -84,6 +84,8 @@ int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
     struct dtx_task_item *t;
     int64_t k, id;
 
+    if (!dtx_api_session)
+        return dtx_api_outside("dtx_work_submit");
     if (!w || (bytes && !in) || bytes > DTX_MAX_TASK)
         return dtx_api_fail(DTX_EINVAL,
                             "dtx_work_submit: a task has up to %u bytes",
@@ -153,6 +155,8 @@ int dtx_work_run(struct dtx_work *w)
 {
     bool is_last = false;
 
+    if (!dtx_api_session)
+        return dtx_api_outside("dtx_work_run");
     if (!w || w->result_bytes || (w->journaled && w->nred))
         return dtx_api_fail(DTX_EINVAL,
                             "dtx_work_run: no work, or one with results of "

@@ -191,17 +191,24 @@ int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver, void *ctx,
 
 int dtx_work_journal(struct dtx_work *w, const char *path)
 {
-    if (!w || w->journaled || w->kernel->kind == DTX_KERNEL_TREE)
+    int rc;
+
+    if (!w || w->diary || w->kernel->kind == DTX_KERNEL_TREE)
         return dtx_api_fail(DTX_EINVAL,
-                            "dtx_work_journal: no work, one of a tree, or one "
-                            "that has a journal already");
+                            "dtx_work_journal: %s",
+                            !w          ? "no work"
+                            : w->diary ? "there is a journal already"
+                                       : "trees have none");
     if (w->session->net.rank == 0 && (!path || !*path))
         return dtx_api_fail(DTX_EINVAL,
                             "dtx_work_journal: rank 0 needs the file's name");
     w->journaled = true;
-    return w->session->net.rank == 0
-               ? dtx_diary_open(path, &w->diary, &dtx_api_error)
-               : DTX_OK;
+    if (w->session->net.rank != 0)
+        return DTX_OK;
+    rc = dtx_diary_open(path, &w->diary, &w->unkept);
+    if (rc < 0)
+        dtx_api_error = w->unkept;
+    return rc;
 }
 
 int dtx_work_schedule(struct dtx_work *w, const char *schedule)

@@ -498,12 +498,20 @@ static int prepare(struct dtx_run *r)
 }
 
 /* This rank cannot go on: the others must not wait for it. */
+/* Why this rank cannot go on. */
+static const char *why(const struct dtx_run *r)
+{
+    if (r->rc == r->g->ill && r->g->ill_why)
+        return r->g->ill_why;
+    return r->rc == DTX_ELOST ? "rank 0 is lost" : dtx_strerror(r->rc);
+}
+
 static void fail(struct dtx_run *r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KFAIL, .epoch = r->g->number};
 
     m.u.kfail.code = r->rc;
-    m.u.kfail.text = dtx_str_of(dtx_strerror(r->rc));
+    m.u.kfail.text = dtx_str_of(why(r));
     if (r->s->net.rank == 0)
         dtx_lead_fail(r, &m);
     else if (!r->s->net.lost[0])
@@ -520,9 +528,7 @@ static int conclude(struct dtx_run *r, struct dtx_error *err)
         return dtx_error_set(err, r->rc, "%s: %s", call,
                              r->member.text.len ? r->member.text.data : "");
     if (r->rc < 0)
-        return dtx_error_set(err, r->rc, "%s: %s", call,
-                             r->rc == DTX_ELOST ? "rank 0 is lost"
-                                                : dtx_strerror(r->rc));
+        return dtx_error_set(err, r->rc, "%s: %s", call, why(r));
     if (code != DTX_OK)
         return dtx_error_set(err, code, "%s: %s", dtx_strerror(code),
                              r->member.text.len ? r->member.text.data : "");

@@ -141,6 +141,7 @@ struct dtx_region {
     const struct dtx_style *style;
     uint32_t number;
     int ill;             /* negative: it cannot begin here, and all are told */
+    const char *ill_why; /* in words, or NULL: as the code says */
     uint64_t begin, end; /* loops */
     const void *args;
     size_t args_bytes;
@@ -175,7 +176,8 @@ struct dtx_work {
     void *deliver_ctx;
     bool ordered;
     bool journaled;
-    struct dtx_diary *diary; /* rank 0 */
+    struct dtx_diary *diary;  /* rank 0 */
+    struct dtx_error unkept;  /* why it has none */
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
     struct dtx_foresight *foresight; /* NULL: nothing is foreseen */

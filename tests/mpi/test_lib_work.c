@@ -526,6 +526,28 @@ static void check_counters(const char *options, int counts)
             counts ? "what slots do is counted" : "nothing is counted");
 }
 
+/* A file that cannot be opened is told on rank 0, and by the run on all. */
+static void check_no_journal(void)
+{
+    struct dtx_work *w;
+    double res[10];
+    int rc;
+
+    verdict(start(slots_option(2, "")), "a journal that cannot be");
+    w = dtx_work_create("thirds");
+    rc = dtx_work_gather(w, rank == 0 ? res : NULL, sizeof(res[0]));
+    verdict(rc == 0, "with results");
+    rc = dtx_work_journal(w, "/nonexistent/journal");
+    verdict(rc == (rank == 0 ? DTX_ENOENT : 0), "rank 0 is told");
+    rc = dtx_work_for(w, 0, 10, NULL, 0);
+    verdict(rc == DTX_ENOENT &&
+                strstr(dtx_error_text(), "/nonexistent/journal"),
+            "and all are when it is run");
+    verdict(dtx_finalize() == 0, "then the end");
+    verdict(dtx_work_for(w, 0, 10, NULL, 0) == DTX_ESTATE,
+            "behind it nothing runs");
+}
+
 int main(int argc, char **argv)
 {
     if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
@@ -539,6 +561,7 @@ int main(int argc, char **argv)
     session(2, "schedule=gss");
     check_counters("", 1);
     check_counters("counters=off", 0);
+    check_no_journal();
     check_poor(0, "thirds", "rank 0 is poor");
     check_poor(size - 1, "thirds", "the last is poor");
     check_poor(size - 1, "tree", "the last is poor, at a tree");

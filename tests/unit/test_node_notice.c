@@ -98,7 +98,7 @@ static void be_rank(enum how how)
     start(2);
     if (dtx_spawner_guard(spawner, WORD,
                           how == STANDS_STILL || how == IS_STOPPED
-                              ? 400 * DTX_MSEC_NS
+                              ? 1500 * DTX_MSEC_NS
                               : 0,
                           how == IS_STOPPED))
         _exit(9);
@@ -117,7 +117,7 @@ static void be_rank(enum how how)
     if (how == STANDS_STILL)
         (void)sleep(60);
     if (how == IS_STOPPED) {
-        (void)usleep(1000000); /* it is busy: that is no crime */
+        (void)usleep(2000000); /* it is busy: that is no crime */
         (void)raise(SIGSTOP);
     }
     _exit(3);
