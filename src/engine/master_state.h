@@ -266,8 +266,10 @@ struct dtx_keyheap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task);
 bool dtx_master_is_needy(struct dtx_master *m, uint32_t task);
 /* What the task had taken of the rank's node is there again. */
 void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
-/* Place the first of such a heap, or put it aside; false when it must wait. */
-bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h);
+/* Place the first of such a heap or put it aside, or place a smaller one that
+ * comes before 'next' (DTX_HEAP_NONE: any) if it must wait; false: all must. */
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h,
+                            uint32_t next);
 
 /* ---- master_traffic.c ---- */
 /* Does it wait in the heap of tasks that are bound by memory bandwidth? */
