@@ -30,6 +30,7 @@
 #include "wire/wire.h"
 
 #define NO_RANK UINT32_MAX
+#define LATE (UINT32_MAX - 1) /* as the owner of a ready task: put off */
 #define NEVER INT64_MAX
 
 /* What each message of a rank touches comes first, in two lines of cache. */
@@ -177,7 +178,8 @@ struct dtx_master {
                             linked from 'spare' */
     size_t nlinks, cap_links;
     uint32_t spare;
-    uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
+    uint32_t *owner;     /* rank of a granted or reserved task; LATE; cause of
+                            a skipped one */
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
     float *need_s;       /* with costs: config.need_s, below 0: not known */
