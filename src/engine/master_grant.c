@@ -370,7 +370,8 @@ void dtx_master_dispatch(struct dtx_master *m)
         }
         if (apart) {
             stuck[k] = k == 0 ? !dtx_master_place_wide(m)
-                              : !dtx_master_place_needy(m, kind[k]);
+                              : !dtx_master_place_needy(m, kind[k],
+                                                        ready);
             continue;
         }
         if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, crowded)))

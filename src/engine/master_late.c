@@ -122,6 +122,7 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
 void dtx_master_put_off(struct dtx_master *m, uint32_t task)
 {
     m->next[task] = m->late;
+    m->owner[task] = LATE;
     if (m->late == DTX_NO_TASK) {
         m->late_last = task;
         m->late_usual_ns = usual_ns(m);

@@ -175,16 +175,10 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
     }
 }
 
-/* Is it ready and in no heap, put off that is, and would it fit now? */
-static bool fits_after_all(struct dtx_master *m, uint32_t task)
+/* Was it put off, and would it fit now? */
+static bool fits_after_all(const struct dtx_master *m, uint32_t task)
 {
-    struct dtx_keyheap *apart = dtx_master_needy_heap(m, task);
-
-    return m->state[task] == DTX_TASK_READY &&
-           !dtx_keyheap_has(&m->ready, task) &&
-           !dtx_keyheap_has(&m->wide, task) &&
-           !dtx_keyheap_has(&m->heavy, task) &&
-           !(apart && dtx_keyheap_has(apart, task)) && !reserved_for(m, task) &&
+    return m->state[task] == DTX_TASK_READY && m->owner[task] == LATE &&
            !dtx_master_too_late(m, task);
 }
 

@@ -3,8 +3,12 @@
  * order, until some node has what they need, which is then counted as taken
  * (sched/stock) while their rank makes room, if it must, and until they end.
  * Those that wait for devices and those that wait for memory alone do not wait
- * for each other. */
+ * for each other.  While the first of a heap waits, some node is kept for it,
+ * and smaller ones behind it start where they do not delay it. */
 #include "engine/master_state.h"
+
+/* Tasks of a heap that are looked at behind its first. */
+#define LOOK_AT 16
 
 static struct dtx_need need_of(const struct dtx_master *m, uint32_t task)
 {
@@ -60,36 +64,104 @@ static int64_t score(void *ctx, uint32_t r)
     return k->used < k->slots ? (int64_t)(k->slots - k->used) : 0;
 }
 
-bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h)
+/* Ranks that have the slots at all, reserved or not. */
+static int64_t has_slots(void *ctx, uint32_t r)
 {
-    uint32_t task = dtx_keyheap_top(h), r;
+    const struct search *s = ctx;
+    const struct dtx_rank *k = &s->m->rank[r];
+
+    s->m->items++;
+    return k->alive && k->slots >= s->cpus ? 0 : -1;
+}
+
+static uint32_t find(struct dtx_master *m, uint32_t task)
+{
     struct search s = {m, dtx_master_attr(m, task)->cpus};
     struct dtx_need need = need_of(m, task);
 
-    if (m->nalive == 0)
-        return false;
-    r = dtx_stock_find(m->c.stock, &need, score, &s);
-    /* Has nobody anything, and it still does not fit? Looking was bounded; only
-     * what comes of it counts, or a step of few items would never come to other
-     * tasks. */
-    if ((r == DTX_STOCK_NONE && !dtx_master_too_late(m, task) &&
-         (!dtx_stock_idle(m->c.stock) || m->reserved.len > 0)) ||
-        !dtx_master_spend(m))
-        return false;
-    (void)dtx_keyheap_pop(h);
-    if (dtx_master_too_late(m, task)) {
-        dtx_master_put_off(m, task);
-        return true;
+    return dtx_stock_find(m->c.stock, task, &need, score, &s);
+}
+
+/* The first of a heap must wait: some node is kept for it. */
+static bool promise(struct dtx_master *m, const struct dtx_keyheap *h)
+{
+    uint32_t task = dtx_keyheap_top(h);
+    struct search s = {m, dtx_master_attr(m, task)->cpus};
+    struct dtx_need need = need_of(m, task);
+
+    return dtx_stock_promise(m->c.stock, h == &m->needy[1], task, &need,
+                             has_slots, &s);
+}
+
+/* Of the next ones of a heap whose first must wait, the first that fits now
+ * beside what is kept for that, and comes before 'next'; DTX_NO_TASK: none.
+ * A few are looked at. */
+static uint32_t smaller(struct dtx_master *m, const struct dtx_keyheap *h,
+                        uint32_t next, uint32_t *rank)
+{
+    struct dtx_need most = need_of(m, dtx_keyheap_top(h));
+    uint32_t best = DTX_NO_TASK, r;
+    size_t i;
+
+    for (i = 1; i < h->len && i < LOOK_AT; i++) {
+        uint32_t task = dtx_keyheap_at(h, i);
+        struct dtx_need need = need_of(m, task);
+
+        m->items++;
+        if ((need.mem_bytes >= most.mem_bytes && need.gpus >= most.gpus) ||
+            (next != DTX_HEAP_NONE && !dtx_master_before(m, task, next)) ||
+            (best != DTX_NO_TASK && !dtx_master_before(m, task, best)) ||
+            dtx_master_too_late(m, task) ||
+            (r = find(m, task)) == DTX_STOCK_NONE)
+            continue;
+        best = task;
+        *rank = r;
     }
-    if (r == DTX_STOCK_NONE) {
-        dtx_master_park(m, task);
-        return true;
-    }
+    return best;
+}
+
+/* It fits there: out of its heap, and to that rank. */
+static bool place(struct dtx_master *m, struct dtx_keyheap *h, uint32_t task,
+                  uint32_t r)
+{
+    struct dtx_need need = need_of(m, task);
+
+    dtx_keyheap_remove(h, task);
     if (!dtx_stock_take(m->c.stock, r, task, &need)) {
         m->nomem = true;
         return false;
     }
     dtx_master_trace(m, "rank %u: memory or devices for task %u", r, task + 1);
     dtx_master_grant_or_reserve(m, r, task);
+    return true;
+}
+
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h,
+                            uint32_t next)
+{
+    uint32_t task = dtx_keyheap_top(h), r;
+    bool late = dtx_master_too_late(m, task);
+
+    if (m->nalive == 0)
+        return false;
+    r = late ? DTX_STOCK_NONE : find(m, task);
+    if (!late && r == DTX_STOCK_NONE &&
+        (!dtx_stock_idle(m->c.stock) || m->reserved.len > 0)) {
+        if (!promise(m, h) ||
+            (task = smaller(m, h, next, &r)) == DTX_NO_TASK)
+            return false;
+    }
+    /* looking was bounded; only what comes of it counts, or a step of few items
+     * would never come to other tasks */
+    if (!dtx_master_spend(m))
+        return false;
+    if (r != DTX_STOCK_NONE)
+        return place(m, h, task, r);
+    (void)dtx_keyheap_pop(h);
+    dtx_stock_unpromise(m->c.stock, task);
+    if (late)
+        dtx_master_put_off(m, task);
+    else /* nobody has anything, and it still does not fit */
+        dtx_master_park(m, task);
     return true;
 }

@@ -30,6 +30,7 @@
 #include "wire/wire.h"
 
 #define NO_RANK UINT32_MAX
+#define LATE (UINT32_MAX - 1) /* as the owner of a ready task: put off */
 #define NEVER INT64_MAX
 
 /* What each message of a rank touches comes first, in two lines of cache. */
@@ -179,7 +180,8 @@ struct dtx_master {
                             linked from 'spare' */
     size_t nlinks, cap_links;
     uint32_t spare;
-    uint32_t *owner;     /* rank of a granted task; cause of a skipped one */
+    uint32_t *owner;     /* rank of a granted or reserved task; LATE; cause of
+                            a skipped one */
     uint32_t *next, *prev;
     float *cost_s;       /* predicted, below 0: not known; NULL: no costs are */
     float *need_s;       /* with costs: config.need_s, below 0: not known */
@@ -268,8 +270,10 @@ struct dtx_keyheap *dtx_master_needy_heap(struct dtx_master *m, uint32_t task);
 bool dtx_master_is_needy(struct dtx_master *m, uint32_t task);
 /* What the task had taken of the rank's node is there again. */
 void dtx_master_give_back(struct dtx_master *m, uint32_t r, uint32_t task);
-/* Place the first of such a heap, or put it aside; false when it must wait. */
-bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h);
+/* Place the first of such a heap or put it aside, or place a smaller one that
+ * comes before 'next' (DTX_HEAP_NONE: any) if it must wait; false: all must. */
+bool dtx_master_place_needy(struct dtx_master *m, struct dtx_keyheap *h,
+                            uint32_t next);
 
 /* ---- master_traffic.c ---- */
 /* Does it wait in the heap of tasks that are bound by memory bandwidth? */

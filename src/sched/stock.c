@@ -39,6 +39,18 @@ struct entry {
     uint32_t task, next;
     int64_t mem;
     uint64_t devices;
+    uint64_t number; /* in the order in which they were taken */
+};
+
+/* What waits for a rank's node to have enough, and what others have taken of
+ * that node and pool since. */
+struct promise {
+    uint32_t task; /* DTX_STOCK_NONE: there is none */
+    uint32_t rank;
+    struct dtx_need need;
+    uint64_t number; /* of the last that was taken before */
+    int64_t mem;
+    uint32_t gpus;
 };
 
 struct dtx_stock {
@@ -52,6 +64,8 @@ struct dtx_stock {
     size_t nentries, cap_entries;
     uint32_t spare; /* of entries, linked by next */
     uint64_t open;  /* entries in use */
+    uint64_t last;  /* number of the newest */
+    struct promise promise[DTX_STOCK_PROMISES];
     struct dtx_heap by_mem, by_gpus;
 };
 
@@ -112,6 +126,8 @@ struct dtx_stock *dtx_stock_create(uint32_t nranks)
     }
     l->nranks = nranks;
     l->spare = DTX_STOCK_NONE;
+    for (i = 0; i < DTX_STOCK_PROMISES; i++)
+        l->promise[i].task = DTX_STOCK_NONE;
     for (i = 0; i < nranks; i++)
         l->rank[i].node = l->rank[i].next = l->rank[i].head = DTX_STOCK_NONE;
     dtx_heap_init(&l->by_mem, more_mem, l);
@@ -199,9 +215,14 @@ bool dtx_stock_join(struct dtx_stock *l, uint32_t rank)
 void dtx_stock_leave(struct dtx_stock *l, uint32_t rank)
 {
     struct rank *r = &l->rank[rank];
+    uint32_t i;
 
     if (!r->joined)
         return;
+    for (i = 0; i < DTX_STOCK_PROMISES; i++) {
+        if (l->promise[i].rank == rank)
+            l->promise[i].task = DTX_STOCK_NONE;
+    }
     r->joined = false;
     if (--l->node[r->node].joined > 0)
         return;
@@ -225,7 +246,107 @@ static bool fits(const struct dtx_stock *l, const struct rank *r,
            need->gpus <= count_bits(l->pool[r->pool].free);
 }
 
-uint32_t dtx_stock_find(const struct dtx_stock *l,
+/* ---- promises ---- */
+
+static const struct promise *promise_of(const struct dtx_stock *l,
+                                        uint32_t task)
+{
+    uint32_t i;
+
+    for (i = 0; i < DTX_STOCK_PROMISES; i++) {
+        if (l->promise[i].task == task)
+            return &l->promise[i];
+    }
+    return NULL;
+}
+
+/* Would this leave the one it was promised to as much as that needs, once all
+ * that was taken before the promise is there again? */
+static bool leaves(const struct dtx_stock *l, const struct promise *p,
+                   const struct rank *r, const struct dtx_need *need)
+{
+    const struct rank *to = &l->rank[p->rank];
+
+    if (need->mem_bytes > 0 && r->node == to->node &&
+        p->mem + need->mem_bytes > l->node[r->node].mem - p->need.mem_bytes)
+        return false;
+    return need->gpus == 0 || r->pool != to->pool ||
+           p->gpus + need->gpus + p->need.gpus <= l->pool[r->pool].n;
+}
+
+/* Of two that have a promise each, the newer one gives way, so that they do not
+ * wait for each other. */
+static bool keeps(const struct dtx_stock *l, const struct rank *r,
+                  uint32_t task, const struct dtx_need *need)
+{
+    const struct promise *own = promise_of(l, task), *p;
+
+    for (p = l->promise; p < l->promise + DTX_STOCK_PROMISES; p++) {
+        if (p->task != DTX_STOCK_NONE && p != own &&
+            (!own || p->number < own->number) && !leaves(l, p, r, need))
+            return false;
+    }
+    return true;
+}
+
+bool dtx_stock_promise(struct dtx_stock *l, uint32_t which, uint32_t task,
+                       const struct dtx_need *need,
+                       int64_t (*score)(void *ctx, uint32_t rank), void *ctx)
+{
+    const struct dtx_heap *h = need->gpus > 0 ? &l->by_gpus : &l->by_mem;
+    struct promise *p = &l->promise[which];
+    uint32_t r;
+    size_t i;
+
+    if (p->task == task)
+        return true;
+    p->task = DTX_STOCK_NONE;
+    for (i = 0; i < h->len && i < LOOK_AT; i++) {
+        r = l->node[h->item[i]].first;
+        for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
+            if (!l->rank[r].joined || !dtx_stock_could(l, r, need) ||
+                score(ctx, r) < 0)
+                continue;
+            *p = (struct promise){task, r, *need, ++l->last, 0, 0};
+            return true;
+        }
+    }
+    return false;
+}
+
+void dtx_stock_unpromise(struct dtx_stock *l, uint32_t task)
+{
+    uint32_t i;
+
+    for (i = 0; i < DTX_STOCK_PROMISES; i++) {
+        if (l->promise[i].task == task)
+            l->promise[i].task = DTX_STOCK_NONE;
+    }
+}
+
+/* An entry of this rank comes (sign 1) or goes (-1): is it newer than a
+ * promise? */
+static void note(struct dtx_stock *l, const struct rank *r,
+                 const struct entry *e, int sign)
+{
+    struct promise *p = l->promise;
+
+    for (; p < l->promise + DTX_STOCK_PROMISES; p++) {
+        const struct rank *to = &l->rank[p->rank];
+        uint32_t gpus = count_bits(e->devices);
+
+        if (p->task == DTX_STOCK_NONE || e->number < p->number)
+            continue;
+        if (r->node == to->node)
+            p->mem += sign * e->mem;
+        if (r->pool == to->pool)
+            p->gpus = sign > 0 ? p->gpus + gpus : p->gpus - gpus;
+    }
+}
+
+/* ---- finding and taking ---- */
+
+uint32_t dtx_stock_find(const struct dtx_stock *l, uint32_t task,
                          const struct dtx_need *need,
                          int64_t (*score)(void *ctx, uint32_t rank), void *ctx)
 {
@@ -241,7 +362,8 @@ uint32_t dtx_stock_find(const struct dtx_stock *l,
         for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
             int64_t s;
 
-            if (!l->rank[r].joined || !fits(l, &l->rank[r], need))
+            if (!l->rank[r].joined || !fits(l, &l->rank[r], need) ||
+                (l->open > 0 && !keeps(l, &l->rank[r], task, need)))
                 continue;
             s = score(ctx, r);
             if (s < 0 || s < most || (s == most && r > best))
@@ -288,7 +410,10 @@ bool dtx_stock_take(struct dtx_stock *l, uint32_t rank, uint32_t task,
         return false;
     if (need->gpus > 0)
         devices = dtx_placement_gpus(p->gpu, p->n, p->free, &r->at, need->gpus);
-    l->entry[i] = (struct entry){task, r->head, need->mem_bytes, devices};
+    l->entry[i] = (struct entry){task, r->head, need->mem_bytes, devices,
+                                 ++l->last};
+    dtx_stock_unpromise(l, task);
+    note(l, r, &l->entry[i], 1);
     r->head = i;
     p->free &= ~devices;
     l->node[r->node].used += need->mem_bytes;
@@ -308,6 +433,7 @@ void dtx_stock_give(struct dtx_stock *l, uint32_t rank, uint32_t task)
     if (i == DTX_STOCK_NONE)
         return;
     *at = l->entry[i].next;
+    note(l, r, &l->entry[i], -1);
     l->pool[r->pool].free |= l->entry[i].devices;
     l->node[r->node].used -= l->entry[i].mem;
     l->entry[i].next = l->spare;

@@ -19,6 +19,7 @@
 struct dtx_stock;
 
 #define DTX_STOCK_NONE UINT32_MAX
+#define DTX_STOCK_PROMISES 2
 
 /* What a task asks for, beside slots. */
 struct dtx_need {
@@ -49,13 +50,26 @@ void dtx_stock_leave(struct dtx_stock *l, uint32_t rank);
 /* Could the rank have it, were nothing taken? */
 bool dtx_stock_could(const struct dtx_stock *l, uint32_t rank,
                       const struct dtx_need *need);
-/* The rank that has joined, whose node has what is needed, and to which
+/* The rank that has joined, whose node has what the task needs beside what was
+ * promised to others before it, and to which
  * 'score' gives most (below 0: not this one; ties: the lowest); or
  * DTX_STOCK_NONE. Looks at the few nodes with most left of what is needed; at
  * all when nothing is taken, so that NONE is the last word then. */
-uint32_t dtx_stock_find(const struct dtx_stock *l,
+uint32_t dtx_stock_find(const struct dtx_stock *l, uint32_t task,
                          const struct dtx_need *need,
                          int64_t (*score)(void *ctx, uint32_t rank), void *ctx);
+/* The task needs what no node has now: one that could have it is promised to
+ * it, by the 'which'-th promise, whoever had that.  Others get there only what
+ * it will leave, so that it need not wait for more than what was taken before:
+ * the reservation of backfilling (Lifka, "The ANL/IBM SP scheduling system",
+ * JSSPP 1995), without times. 'score' below 0: not this rank. False: of the few
+ * nodes that are looked at none could. Taking ends it, as does the loss of its
+ * rank. */
+bool dtx_stock_promise(struct dtx_stock *l, uint32_t which, uint32_t task,
+                       const struct dtx_need *need,
+                       int64_t (*score)(void *ctx, uint32_t rank), void *ctx);
+/* Nothing is promised to this task any more. */
+void dtx_stock_unpromise(struct dtx_stock *l, uint32_t task);
 /* Count it as taken; near devices first. False, and nothing taken, when it is
  * not there or out of memory. */
 bool dtx_stock_take(struct dtx_stock *l, uint32_t rank, uint32_t task,

@@ -2,7 +2,8 @@
 /* Tasks that ask for memory and devices: a row of worlds, each from its seed,
  * in which ranks run what they are granted, give back what they are asked for,
  * and die. At no time has a node given away more than it has, or a device
- * twice; and all tasks end. */
+ * twice; and all tasks end. Then, by hand: smaller ones pass one that waits,
+ * and do not delay it. */
 #include "base/rng.h"
 #include "check_main.h"
 #include "master_fixture.h"
@@ -247,12 +248,185 @@ START_TEST(test_worlds)
 }
 END_TEST
 
+/* ---- smaller ones pass ---- */
+
+/* One task of a slot after the other, with so much memory and devices. */
+static void ask(int64_t mem, uint32_t gpus)
+{
+    struct dtx_task_attr a = {.cpus = 1, .cwd = DTX_NO_TEXT,
+                              .env = DTX_NO_TEXT};
+    uint32_t index;
+
+    a.mem_bytes = mem;
+    a.gpus = gpus;
+    ck_assert_int_eq(dtx_tasklist_attr(&list, &a, &index), 0);
+    ck_assert_int_eq(
+        dtx_tasklist_add(&list, "work", 4, index, 0, DTX_NO_TEXT), 0);
+}
+
+/* The rank that has the task, or WORLD. */
+static uint32_t holder(uint32_t task)
+{
+    uint32_t r, i;
+
+    for (r = 0; r < WORLD; r++) {
+        for (i = 0; i < model[r].n; i++) {
+            if (model[r].has[i].task == task)
+                return r;
+        }
+    }
+    return WORLD;
+}
+
+static bool runs(uint32_t task)
+{
+    return holder(task) < WORLD;
+}
+
+/* It ends, whatever runs beside it. */
+static bool end_task(uint32_t task)
+{
+    uint32_t r = holder(task), attempt, i = 0;
+
+    ck_assert_uint_lt(r, WORLD);
+    while (model[r].has[i].task != task)
+        i++;
+    attempt = model[r].has[i].attempt;
+    drop(&model[r], i);
+    done_as(r, task, attempt, DTX_STATUS_OK);
+    return carry_out();
+}
+
+static void open_world(uint32_t nranks)
+{
+    memset(model, 0, sizeof(model));
+    set_up();
+    make_stock();
+    config.nranks = nranks;
+    config.policy = "static"; /* all come first */
+}
+
+static void open_ranks(uint32_t nranks)
+{
+    uint32_t r;
+
+    begin();
+    for (r = 0; r < nranks; r++) {
+        hello(r, SLOTS, 1);
+        (void)carry_out();
+    }
+}
+
+static void close_world(void)
+{
+    tear_down();
+    dtx_stock_destroy(config.stock);
+}
+
+/* Two nodes of 100: the large third one is to have one of them, and what is
+ * left of the other is the fourth's at once, but no more than is left. */
+START_TEST(test_pass)
+{
+    open_world(4);
+    ask(60, 0);
+    ask(60, 0);
+    ask(80, 0);
+    ask(30, 0);
+    ask(30, 0);
+    open_ranks(4);
+    ck_assert(runs(0) && runs(1) && !runs(2) && runs(3) && !runs(4));
+    (void)end_task(0);
+    (void)end_task(1);
+    ck_assert(runs(2) && runs(3) && runs(4));
+    close_world();
+}
+END_TEST
+
+/* As many small ones as like to come never keep a large one waiting for longer
+ * than what was there before it: 80 of 100 are kept, so two of 10 pass. */
+START_TEST(test_no_starving)
+{
+    uint32_t i, running = 0, next = 2;
+
+    open_world(2);
+    ask(60, 0);
+    ask(80, 0);
+    for (i = 0; i < 40; i++)
+        ask(10, 0);
+    open_ranks(2);
+    ck_assert(runs(0) && !runs(1));
+    for (i = 0; i < 20; i++, next++) {
+        ck_assert(runs(next) && runs(next + 1) && !runs(next + 2));
+        (void)end_task(next);
+        ck_assert(!runs(1));
+    }
+    (void)end_task(0);
+    ck_assert(runs(1));
+    for (i = 2; i < 42; i++)
+        running += runs(i);
+    ck_assert_uint_eq(running, 2);
+    close_world();
+}
+END_TEST
+
+/* The same with devices: of three, one that asks for all waits for two. On one
+ * node the last may not pass it, on two it may. */
+START_TEST(test_devices)
+{
+    uint32_t nodes = (uint32_t)_i + 1;
+
+    open_world(nodes * NODE_RANKS);
+    ask(0, 2);
+    if (nodes == 2)
+        ask(0, 2);
+    ask(0, 3);
+    ask(0, 1);
+    open_ranks(nodes * NODE_RANKS);
+    ck_assert(runs(0) && !runs(nodes));
+    ck_assert_int_eq(runs(nodes + 1), nodes == 2);
+    (void)end_task(0);
+    if (nodes == 2)
+        (void)end_task(1);
+    ck_assert(runs(nodes));
+    close_world();
+}
+END_TEST
+
+/* The rank dies whose node was kept: another is, and nothing hangs. */
+START_TEST(test_promise_lost)
+{
+    open_world(4);
+    ask(60, 0);
+    ask(60, 0);
+    ask(90, 0);
+    ask(40, 0);
+    open_ranks(4);
+    ck_assert(!runs(2) && runs(3));
+    lose(holder(3) / NODE_RANKS ? 0 : 2);
+    (void)carry_out();
+    lose(holder(3) / NODE_RANKS ? 1 : 3);
+    (void)carry_out();
+    ck_assert(runs(3) && !runs(2));
+    while (!runs(2)) {
+        uint32_t t = runs(3) ? 3 : runs(0) ? 0 : 1;
+
+        (void)end_task(t);
+    }
+    ck_assert(runs(2));
+    close_world();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/master_need");
     TCase *t = tcase_create("need");
 
     tcase_add_loop_test(t, test_worlds, 0, SEEDS);
+    tcase_add_test(t, test_pass);
+    tcase_add_test(t, test_no_starving);
+    tcase_add_loop_test(t, test_devices, 0, 2);
+    tcase_add_test(t, test_promise_lost);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

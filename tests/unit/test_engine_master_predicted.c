@@ -192,6 +192,33 @@ START_TEST(predicted_in_a_pause)
 }
 END_TEST
 
+/* Nor is anybody for one that waits for a larger rank, however short it is. */
+START_TEST(not_for_one_without_a_rank)
+{
+    enum { MANY = 1000 };
+    float cost[MANY + 2];
+    uint64_t work;
+
+    for (uint32_t i = 0; i <= MANY; i++)
+        cost[i] = i == 0 ? 1.0f : 100.0f;
+    cost[MANY + 1] = 5;
+    add(MANY + 1, 1, 0);
+    add(1, 4, 0);
+    config.nranks = 1;
+    config.cost_s = cost;
+    begin();
+    deadline(10);
+    hello(0, 2, 1);
+    ck_assert_uint_eq(stats().late, MANY);
+    ck_assert_int_eq(state(MANY + 1), DTX_TASK_READY);
+    work = stats().work;
+    for (uint32_t i = 0; i < 50; i++)
+        costs(MANY + 1, 4, 4);
+    ck_assert_uint_eq(stats().late, MANY);
+    ck_assert_uint_lt(stats().work - work, MANY);
+}
+END_TEST
+
 /* So is that of one for which a rank is reserved: it would end too late. */
 START_TEST(predicted_when_reserved)
 {
@@ -457,6 +484,7 @@ static Suite *build_suite(void)
     tcase_add_loop_test(t, overrun_takes_nothing_off, 0, 2);
     tcase_add_test(t, predicted_to_fit_after_all);
     tcase_add_test(t, others_stay_put_off);
+    tcase_add_test(t, not_for_one_without_a_rank);
     tcase_add_test(t, predicted_in_a_pause);
     tcase_add_test(t, predicted_when_reserved);
     tcase_add_test(t, far_too_long);

@@ -52,22 +52,22 @@ START_TEST(test_find)
     struct dtx_stock *l = make();
     struct dtx_need need = {350, 0};
 
-    ck_assert_uint_eq(dtx_stock_find(l, &need, any, NULL), 9);
+    ck_assert_uint_eq(dtx_stock_find(l, 0, &need, any, NULL), 9);
     ck_assert(dtx_stock_take(l, 9, 1, &need));
     ck_assert(!dtx_stock_idle(l));
-    ck_assert_uint_eq(dtx_stock_find(l, &need, any, NULL), DTX_STOCK_NONE);
+    ck_assert_uint_eq(dtx_stock_find(l, 0, &need, any, NULL), DTX_STOCK_NONE);
     ck_assert(dtx_stock_could(l, 10, &need));
     ck_assert(!dtx_stock_could(l, 8, &need));
     need = (struct dtx_need){60, 2};
-    ck_assert_uint_eq(dtx_stock_find(l, &need, any, NULL), 3);
+    ck_assert_uint_eq(dtx_stock_find(l, 0, &need, any, NULL), 3);
     ck_assert(dtx_stock_take(l, 4, 2, &need)); /* near NUMA node 1 */
     ck_assert_uint_eq(dtx_stock_devices(l, 4, 2), 12);
     ck_assert(!dtx_stock_could(l, 5, &need)); /* its pool has one */
     dtx_stock_leave(l, 3);
     dtx_stock_leave(l, 4);
-    ck_assert_uint_eq(dtx_stock_find(l, &need, any, NULL), DTX_STOCK_NONE);
+    ck_assert_uint_eq(dtx_stock_find(l, 0, &need, any, NULL), DTX_STOCK_NONE);
     dtx_stock_give(l, 9, 1);
-    ck_assert_uint_eq(dtx_stock_find(l, &need, any, NULL), 9);
+    ck_assert_uint_eq(dtx_stock_find(l, 0, &need, any, NULL), 9);
     dtx_stock_give(l, 4, 2);
     dtx_stock_give(l, 4, 2); /* once more: nothing */
     ck_assert(dtx_stock_idle(l));
@@ -106,7 +106,7 @@ START_TEST(test_sums)
         }
         need.mem_bytes = (int64_t)dtx_rng_below(&rng, 50);
         need.gpus = (uint32_t)dtx_rng_below(&rng, 3);
-        r = dtx_stock_find(l, &need, any, NULL);
+        r = dtx_stock_find(l, 0, &need, any, NULL);
         if (r == DTX_STOCK_NONE) {
             for (n = 0; n < NODES; n++)
                 ck_assert(used[n] + need.mem_bytes > 100 * (n + 1) ||
