@@ -182,7 +182,8 @@ static bool matters(const struct dtx_usages *u, const struct dtx_usage *c)
 bool dtx_usage_waits(const struct dtx_usages *u, const struct dtx_usage *c)
 {
     double share;
-    bool kept = c->preempted > 2 * c->waited && c->preempted > 20 * c->wall_s;
+    bool kept = 2 * c->preempted > c->waited &&
+                c->cpu_s > DTX_USAGE_CPU_S * (double)c->n;
 
     return matters(u, c) && !kept &&
            dtx_usage_get(c, DTX_USAGE_CPU, &share) && share < DTX_USAGE_WAITS;

@@ -34,6 +34,8 @@ struct dtx_outcome;
                                     process is no work of its own, ... */
 #define DTX_USAGE_PART 0.1       /* that took this part of all slots' time */
 #define DTX_USAGE_WAITS 0.5      /* it waits: it uses less of its cores */
+#define DTX_USAGE_CPU_S 0.01     /* of a core that others may have kept it from,
+                                    on average; with less it needs none */
 #define DTX_USAGE_MEMORY_BPS 2e9 /* it is bound by memory: it takes as many
                                     bytes a second per core from there, ... */
 #define DTX_USAGE_MEMORY_IPC 1.0 /* with fewer instructions per cycle */
@@ -81,9 +83,9 @@ bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from);
 /* False: it was not measured, and '*value' is as it was. */
 bool dtx_usage_get(const struct dtx_usage *c, enum dtx_usage_trait what,
                    double *value);
-/* It waits for something else than a core: it uses little of its own, and was
- * not kept from it by others (more than 20 times a second of its time, and
- * twice as often as it went by itself). */
+/* It waits for something else than a core: it uses little of its own, and is
+ * not likely to have been kept from it by others: it was preempted at most half
+ * as often as it went by itself, or needs next to nothing of a core. */
 bool dtx_usage_waits(const struct dtx_usages *u, const struct dtx_usage *c);
 bool dtx_usage_bound(const struct dtx_usages *u, const struct dtx_usage *c);
 /* The summary's lines: of classes that wait, or are bound by memory, the first
