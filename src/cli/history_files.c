@@ -13,6 +13,7 @@
 #include "cli/cmd.h"
 #include "cli/history.h"
 #include "cli/history_kernels.h"
+#include "cli/history_usage.h"
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "predict/review.h"
@@ -120,10 +121,12 @@ struct showing {
     const char *pattern; /* part of the name, or NULL */
     bool json;
     size_t n;
+    struct dtx_history_usage usage;
 };
 
 static void show_json(struct showing *s, const struct dtx_class_review *r)
 {
+    struct dtx_history_used used = dtx_history_usage_of(&s->usage, r->key);
     size_t i;
 
     dtx_buf_str(s->out, s->n ? ",\n {\"class\": " : "\n {\"class\": ");
@@ -134,7 +137,29 @@ static void show_json(struct showing *s, const struct dtx_class_review *r)
     for (i = 0; i < r->nexperts; i++)
         dtx_buf_printf(s->out, "%s\"%s\": %.4f", i ? ", " : "",
                        r->expert[i].name, r->expert[i].error);
-    dtx_buf_str(s->out, "}}");
+    dtx_buf_char(s->out, '}');
+    if (used.seconds > 0)
+        dtx_buf_printf(s->out, ", \"cores\": %.4f",
+                       used.cpu_seconds / used.seconds);
+    if (used.peak_bytes > 0)
+        dtx_buf_printf(s->out, ", \"peak_bytes\": %llu",
+                       (unsigned long long)used.peak_bytes);
+    dtx_buf_char(s->out, '}');
+}
+
+static void put_used(struct showing *s, uint64_t class_key)
+{
+    struct dtx_history_used used = dtx_history_usage_of(&s->usage, class_key);
+
+    if (used.seconds > 0)
+        dtx_buf_printf(s->out, "%6.2f  ", used.cpu_seconds / used.seconds);
+    else
+        dtx_buf_printf(s->out, "%6s  ", "-");
+    if (used.peak_bytes > 0)
+        dtx_buf_printf(s->out, "%9.1f  ",
+                       (double)used.peak_bytes / (1024 * 1024));
+    else
+        dtx_buf_printf(s->out, "%9s  ", "-");
 }
 
 static void show_one(void *ctx, const struct dtx_class_review *r)
@@ -160,6 +185,7 @@ static void show_one(void *ctx, const struct dtx_class_review *r)
                        100 * r->expert[best].error);
     else
         dtx_buf_printf(s->out, "%-8s %6s  ", "-", "-");
+    put_used(s, r->key);
     dtx_buf_printf(s->out, "%s\n", r->name);
     s->n++;
 }
@@ -168,7 +194,8 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
 {
     struct dtx_buf dir = DTX_BUF_INIT, out = DTX_BUF_INIT;
     struct showing s = {&out, w->nwords ? w->word[0] : NULL,
-                        dtx_cli_option(w, "json") != NULL, 0};
+                        dtx_cli_option(w, "json") != NULL, 0,
+                        {{0}, NULL, 0, 0}};
     struct dtx_predictor *p = NULL;
     struct dtx_error err = {0, ""};
     int rc;
@@ -182,13 +209,15 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
         rc = p ? dtx_cli_history_load(dir.data, p, &err)
                : dtx_error_set(&err, DTX_ENOMEM, "out of memory");
     }
+    if (rc == DTX_OK)
+        rc = dtx_history_usage_read(&s.usage, dir.data, &err);
     if (rc == DTX_OK) {
         if (s.json)
             dtx_buf_char(&out, '[');
         else
-            dtx_buf_printf(&out, "%9s  %12s  %-20s  %-8s %6s  %s\n",
-                           "outcomes", "median", "(nine of ten)", "best",
-                           "error", "class");
+            dtx_buf_printf(&out, "%9s  %12s  %-20s  %-8s %6s  %6s  %9s  "
+                           "%s\n", "outcomes", "median", "(nine of ten)",
+                           "best", "error", "cores", "peak MiB", "class");
         dtx_predictor_review(p, show_one, &s);
         rc = dtx_kernels_show(dir.data, s.pattern, s.json, s.n, &out, &err);
     }
@@ -197,6 +226,7 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
             dtx_buf_str(&out, "]\n");
     }
     dtx_predictor_destroy(p);
+    dtx_history_usage_free(&s.usage);
     return finish(rc, &dir, &out, &err);
 }
 

@@ -19,6 +19,7 @@ static void review(const struct dtx_class *k, struct dtx_class_review *r)
     uint32_t i;
 
     memset(r, 0, sizeof(*r));
+    r->key = k->key;
     r->name = k->text;
     r->n = m->n;
     r->median = exp(dtx_sketch_quantile(&m->sketch, 0.5));

@@ -11,6 +11,7 @@ struct dtx_predictor;
 #define DTX_REVIEW_EXPERTS 16
 
 struct dtx_class_review {
+    uint64_t key;
     const char *name; /* the template */
     uint64_t n;
     double median;    /* seconds */

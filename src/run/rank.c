@@ -185,6 +185,7 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
                            r->last_ns ? r->last_ns - r->begin_ns : 0, b);
         if (r->learn)
             dtx_slow_tell(&r->slow, b);
+        dtx_usages_tell(&r->usage.all, b);
         dtx_buf_append(b, told.data, told.len);
         if (r->forecast)
             dtx_forecast_score(r->forecast, dtx_clock_wall_ns(), s->left == 0,
@@ -353,6 +354,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_report_destroy(r->report);
     dtx_forecast_destroy(r->forecast);
     dtx_learn_destroy(r->learn);
+    dtx_usages_free(&r->usage.all);
     dtx_master_destroy(r->master);
     dtx_needs_fini(&r->needs);
     dtx_zones_fini(&r->zones);

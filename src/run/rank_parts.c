@@ -229,6 +229,7 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
 
     r->last_ns = dtx_clock_mono_ns();
     dtx_report_ended(r->report, o, final);
+    dtx_usage_hear(&r->usage, &r->job.list, o);
     if (r->learn)
         dtx_learn_ended(r->learn, o, r->cards[o->rank].host);
 }

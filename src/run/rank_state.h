@@ -19,6 +19,7 @@
 #include "run/needs.h"
 #include "run/place.h"
 #include "run/slow.h"
+#include "run/usage.h"
 #include "sched/zones.h"
 
 struct dtx_error;
@@ -83,6 +84,7 @@ struct dtx_rank_life {
     struct dtx_report *report;
     struct dtx_learn *learn;   /* or NULL */
     struct dtx_slow slow;
+    struct dtx_usage_heard usage;
     struct dtx_forecast *forecast; /* likewise */
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */

@@ -46,6 +46,10 @@ test_case "what was imported is known, once" '
     "$DISTRIBUTEX" history show --history h grow | grep -q "grow -n # \*.dat"
     "$DISTRIBUTEX" history show --history h --json |
         grep -q "\"class\": \"use \*.dat\", \"n\": 20"
+    # not measured is not 0
+    if "$DISTRIBUTEX" history show --history h --json | grep "\"cores\""; then
+        fail "cores, from a log"
+    fi
     echo "./grow -n 400 x.dat" >list
     "$DISTRIBUTEX" predict --history h list >out
     # 0.001 * 400 ^ 1.5 = 8
@@ -84,6 +88,8 @@ test_case "a run directory is a log as well" '
     "$DISTRIBUTEX" history score r | grep -q "sleep #"
     "$DISTRIBUTEX" history import --history h r | grep -qx "r: 3 outcomes"
     test ! -e r/run.h5
+    "$DISTRIBUTEX" history show --history h --json sleep |
+        grep -q "\"cores\": 0[.][0-9]*, \"peak_bytes\": [1-9]"
     "$DISTRIBUTEX" history runfile r | grep -q "/r/run.h5$"
     "$DISTRIBUTEX" history score r >out1
     "$DISTRIBUTEX" history score r/run.h5 >out2

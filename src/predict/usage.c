@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums over what attempts used, class by class; see usage.h. */
+#include "predict/usage.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "task/outcome.h"
+
+#define LINE 64.0 /* bytes that a miss brings */
+#define TOLD 5u   /* classes */
+#define QUANTILE 0.9
+
+void dtx_usages_free(struct dtx_usages *u)
+{
+    free(u->of);
+    memset(u, 0, sizeof(*u));
+}
+
+static bool make_room(struct dtx_usages *u)
+{
+    if (!u->of)
+        u->of = calloc(DTX_USAGE_CLASSES, sizeof(*u->of));
+    return u->of != NULL;
+}
+
+/* The place of a class; NULL: there is none left. */
+static struct dtx_usage *place_of(struct dtx_usages *u, uint64_t key,
+                                  const char text[DTX_FEATURE_TEMPLATE])
+{
+    struct dtx_usage *c;
+    uint32_t i;
+
+    for (i = 0; i < u->n; i++) {
+        if (u->of[i].key == key)
+            return &u->of[i];
+    }
+    if (u->n == DTX_USAGE_CLASSES)
+        return NULL;
+    c = &u->of[u->n++];
+    c->key = key;
+    memcpy(c->text, text, DTX_FEATURE_TEMPLATE);
+    return c;
+}
+
+static void add_counters(struct dtx_usage *c, const struct dtx_outcome *o,
+                         double wall_s, double slot_s)
+{
+    const struct dtx_counters *k = &o->counters;
+    uint64_t done, v;
+
+    if (dtx_counters_get(k, DTX_COUNTED_IOWAIT_NS, &v)) {
+        c->io_s += (double)v / 1e9;
+        c->io_wall_s += wall_s;
+    }
+    if (dtx_counters_get(k, DTX_COUNTED_INSTRUCTIONS, &done)) {
+        if (dtx_counters_get(k, DTX_COUNTED_CYCLES, &v)) {
+            c->cycles += (double)v;
+            c->cycles_done += (double)done;
+        }
+        if (dtx_counters_get(k, DTX_COUNTED_MISSES, &v)) {
+            c->misses += (double)v;
+            c->misses_done += (double)done;
+        }
+    }
+    if (dtx_counters_get(k, DTX_COUNTED_MISSES, &v))
+        dtx_sketch_add(&c->bandwidth,
+                       log((v > 0 ? (double)v : 1) * LINE / slot_s), 1);
+}
+
+bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
+                    const struct dtx_outcome *o, uint32_t cpus)
+{
+    double wall_s = (double)o->wall_ns / 1e9;
+    double slot_s = wall_s * (cpus > 0 ? cpus : 1);
+    struct dtx_usage *c;
+
+    if (o->status != DTX_STATUS_OK || o->source != DTX_SOURCE_RUSAGE ||
+        o->wall_ns <= 0)
+        return true;
+    if (!make_room(u))
+        return false;
+    u->slot_s += slot_s;
+    c = place_of(u, f->class_key, f->text);
+    if (!c) {
+        u->beyond++;
+        return true;
+    }
+    c->n++;
+    c->wall_s += wall_s;
+    c->slot_s += slot_s;
+    c->cpu_s += (double)(o->utime_ns + o->stime_ns) / 1e9;
+    c->waited += (double)o->nvcsw;
+    c->preempted += (double)o->nivcsw;
+    if (o->maxrss_kib > 0 && (uint64_t)o->maxrss_kib > c->peak_kib)
+        c->peak_kib = (uint64_t)o->maxrss_kib;
+    add_counters(c, o, wall_s, slot_s);
+    return true;
+}
+
+static void merge(struct dtx_usage *c, const struct dtx_usage *d)
+{
+    c->n += d->n;
+    c->slot_s += d->slot_s;
+    c->wall_s += d->wall_s;
+    c->cpu_s += d->cpu_s;
+    c->io_wall_s += d->io_wall_s;
+    c->io_s += d->io_s;
+    c->cycles += d->cycles;
+    c->cycles_done += d->cycles_done;
+    c->misses += d->misses;
+    c->misses_done += d->misses_done;
+    c->waited += d->waited;
+    c->preempted += d->preempted;
+    if (d->peak_kib > c->peak_kib)
+        c->peak_kib = d->peak_kib;
+    dtx_sketch_merge(&c->bandwidth, &d->bandwidth);
+}
+
+bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from)
+{
+    uint32_t i;
+
+    if (!make_room(into))
+        return false;
+    for (i = 0; i < from->n; i++) {
+        const struct dtx_usage *d = &from->of[i];
+        struct dtx_usage *c = place_of(into, d->key, d->text);
+
+        if (c)
+            merge(c, d);
+        else
+            into->beyond += d->n;
+    }
+    into->beyond += from->beyond;
+    into->slot_s += from->slot_s;
+    return true;
+}
+
+/* ---- what they say ---- */
+
+static bool ratio(double part, double whole, double *value)
+{
+    if (whole > 0)
+        *value = part / whole;
+    return whole > 0;
+}
+
+bool dtx_usage_get(const struct dtx_usage *c, enum dtx_usage_trait what,
+                   double *value)
+{
+    switch (what) {
+    case DTX_USAGE_CPU:
+        return ratio(c->cpu_s, c->slot_s, value);
+    case DTX_USAGE_IO:
+        return ratio(c->io_s, c->io_wall_s, value);
+    case DTX_USAGE_IPC:
+        return ratio(c->cycles_done, c->cycles, value);
+    case DTX_USAGE_MISSES:
+        return ratio(c->misses, c->misses_done, value);
+    case DTX_USAGE_BYTES:
+        if (c->bandwidth.n > 0)
+            *value = exp(dtx_sketch_quantile(&c->bandwidth, QUANTILE));
+        return c->bandwidth.n > 0;
+    case DTX_USAGE_PEAK:
+        if (c->peak_kib > 0)
+            *value = (double)c->peak_kib * 1024;
+        return c->peak_kib > 0;
+    }
+    return false;
+}
+
+static bool matters(const struct dtx_usages *u, const struct dtx_usage *c)
+{
+    return c->n >= DTX_USAGE_LEAST &&
+           c->wall_s >= DTX_USAGE_MEAN_S * (double)c->n &&
+           c->slot_s >= DTX_USAGE_PART * u->slot_s;
+}
+
+bool dtx_usage_waits(const struct dtx_usages *u, const struct dtx_usage *c)
+{
+    double share;
+    bool kept = 2 * c->preempted > c->waited &&
+                c->cpu_s > DTX_USAGE_CPU_S * (double)c->n;
+
+    return matters(u, c) && !kept &&
+           dtx_usage_get(c, DTX_USAGE_CPU, &share) && share < DTX_USAGE_WAITS;
+}
+
+bool dtx_usage_bound(const struct dtx_usages *u, const struct dtx_usage *c)
+{
+    double bytes, ipc;
+
+    return matters(u, c) && dtx_usage_get(c, DTX_USAGE_BYTES, &bytes) &&
+           bytes >= DTX_USAGE_MEMORY_BPS &&
+           dtx_usage_get(c, DTX_USAGE_IPC, &ipc) && ipc < DTX_USAGE_MEMORY_IPC;
+}
+
+static void tell_waits(const struct dtx_usage *c, struct dtx_buf *b)
+{
+    bool one = c->slot_s < 1.5 * c->wall_s;
+    double v = 0;
+
+    (void)dtx_usage_get(c, DTX_USAGE_CPU, &v);
+    dtx_buf_printf(b, "usage      class \"%s\" uses %.0f %% of its %s: it "
+                   "waits", c->text, 100 * v, one ? "core" : "cores");
+    if (dtx_usage_get(c, DTX_USAGE_IO, &v) && v >= 0.01)
+        dtx_buf_printf(b, " (I/O %.0f %%)", 100 * (v < 1 ? v : 1));
+    dtx_buf_printf(b, "; %s\n", one ? "more slots than cores may help (-j)"
+                                    : "fewer cpus for each may do (cpus=)");
+}
+
+static void tell_bound(const struct dtx_usage *c, struct dtx_buf *b)
+{
+    double bytes = 0, ipc = 0, misses = 0;
+
+    (void)dtx_usage_get(c, DTX_USAGE_BYTES, &bytes);
+    (void)dtx_usage_get(c, DTX_USAGE_IPC, &ipc);
+    dtx_buf_printf(b, "usage      class \"%s\" is bound by memory: %.1f GB/s "
+                   "a core, %.2f instructions per cycle", c->text, bytes / 1e9,
+                   ipc);
+    if (dtx_usage_get(c, DTX_USAGE_MISSES, &misses))
+        dtx_buf_printf(b, ", %.1f misses per 1000", 1000 * misses);
+    dtx_buf_char(b, '\n');
+}
+
+void dtx_usages_tell(const struct dtx_usages *u, struct dtx_buf *b)
+{
+    uint32_t i, told = 0;
+
+    for (i = 0; i < u->n && told < TOLD; i++) {
+        const struct dtx_usage *c = &u->of[i];
+
+        if (dtx_usage_waits(u, c))
+            tell_waits(c, b);
+        else if (dtx_usage_bound(u, c))
+            tell_bound(c, b);
+        else
+            continue;
+        told++;
+    }
+}
