@@ -264,13 +264,14 @@ static int fall_back(struct dtx_cores *cores, struct dtx_machine *m,
     return rc;
 }
 
-static int detect(struct dtx_cores *cores, struct dtx_machine *m)
+static int detect(struct dtx_cores *cores, struct dtx_machine *m,
+                  struct dtx_error *err)
 {
-    hwloc_topology_t t = dtx_hwloc_load(true);
-    int rc;
+    hwloc_topology_t t;
+    int rc = dtx_hwloc_load(&t, true, err);
 
-    if (!t)
-        return DTX_ESYS;
+    if (rc != DTX_OK)
+        return rc;
     rc = dtx_hwloc_list(cores, t, add_core, m);
     if (rc == DTX_OK)
         rc = describe(m, t);
@@ -285,7 +286,7 @@ int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *m,
 
     memset(cores, 0, sizeof(*cores));
     dtx_machine_init(m);
-    rc = detect(cores, m);
+    rc = detect(cores, m, err);
     if (rc == DTX_ESYS) {
         dtx_cores_free(cores);
         dtx_machine_free(m);

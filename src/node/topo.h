@@ -17,7 +17,8 @@ struct dtx_error;
 struct dtx_machine;
 
 /* Cores as dtx_cores_detect does, from the same look at the machine: the i-th
- * of 'cores' is the i-th usable one of 'machine'. Free both. */
+ * of 'cores' is the i-th usable one of 'machine'. Free both. DTX_EINVAL: a
+ * picture is asked for that hwloc cannot read. */
 int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *machine,
                     struct dtx_error *err);
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "node/clock.h"
+#include "node/cores.h"
 #include "node/spawner.h"
 #include "run/alloc.h"
 #include "run/options.h"
@@ -121,11 +122,13 @@ static void tell_nodes(const struct dtx_rank_life *r)
 
 static void warn_of_picture(const struct dtx_rank_life *r)
 {
+    const char *name = dtx_cores_picture();
+
     if (!r->machine.real && r->o->bind != DTX_BIND_NONE)
         dtx_log(DTX_LOG_WARN,
                 "tasks are placed on the machine that %s draws, but not bound "
                 "to cores",
-                getenv("HWLOC_XMLFILE") ? "HWLOC_XMLFILE" : "HWLOC_SYNTHETIC");
+                name ? name : "hwloc's environment");
 }
 
 void dtx_rank_greet(const struct dtx_rank_life *r)

@@ -41,9 +41,25 @@ test_case "drawn machines are said to be pictures" '
     grep -q "\"real\": false, .*\"usable_cores\": 4" out
 '
 
+test_case "a picture that hwloc cannot read is an error, not this machine" '
+    echo "touch ran" >list
+    for bad in HWLOC_SYNTHETIC=rubbish HWLOC_XMLFILE=/nonexistent \
+        HWLOC_XMLFILE=list; do
+        expect_status 102 env "$bad" "$DISTRIBUTEX" topo >out 2>err
+        grep -q "$bad: .*unset it to use the real machine" err
+        [ ! -s out ]
+        expect_status 102 env "$bad" "$DISTRIBUTEX" run list 2>err
+        grep -q "$bad: .*unset it to use the real machine" err
+        [ ! -e ran ]
+    done
+    HWLOC_XMLFILE=/nonexistent HWLOC_SYNTHETIC="core:4 pu:1" \
+        "$DISTRIBUTEX" topo >out
+    grep -q "the machine is a picture (HWLOC_SYNTHETIC)" out
+'
+
 test_case "words it does not know" '
     expect_status 102 "$DISTRIBUTEX" topo here 2>err
-    grep -q "unexpected .here" err
+    grep -q "unexpected .here.*topo --help" err
     expect_status 102 "$DISTRIBUTEX" topo --jsn 2>err
 '
 
