@@ -302,6 +302,8 @@ int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *m,
     m->real = cores->real;
     m->cores = cores->machine_cores;
     m->mem_limit = m->real ? dtx_topo_memory_limit("") : 0;
+    if (m->real)
+        dtx_machine_set_total(m, dtx_topo_memory_total(""));
     read_path(m);
     return DTX_OK;
 }

@@ -96,6 +96,10 @@ struct dtx_locus dtx_machine_core(const struct dtx_machine *m, uint32_t i);
 /* The memory tasks may have in all: the machine's or the cgroup's limit,
  * whichever is less; 0: not known. */
 int64_t dtx_machine_memory(const struct dtx_machine *m);
+/* Take the kernel's count of the whole memory (0: not known) instead of the sum
+ * of the NUMA nodes' where they differ by more than a quarter of it: virtual
+ * machines tell nodes too small. */
+void dtx_machine_set_total(struct dtx_machine *m, int64_t bytes);
 
 /* Two places of one node. */
 enum dtx_distance dtx_locus_distance(const struct dtx_locus *a,
