@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's memory and the cgroup's limit of it; see topo.h.  A limit of any group above ours
- * holds as well, so the way up to the root is walked; what cannot be read sets
- * no limit. */
+/* The machine's memory and the cgroup's limit of it; see topo.h.  A limit of
+ * any group above ours holds as well, so the way up to the root is walked; what
+ * cannot be read sets no limit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
