@@ -60,6 +60,10 @@ static void put_missing(struct dtx_buf *b, const struct dtx_machine *m)
         dtx_buf_str(b, "missing   gpus: hwloc sees no NVIDIA or AMD "
                        "accelerator; CUDA_VISIBLE_DEVICES or "
                        "ROCR_VISIBLE_DEVICES can name some\n");
+    if (m->gpus_odd[0])
+        dtx_buf_printf(b, "missing   gpus: '%s' in CUDA_VISIBLE_DEVICES or "
+                          "ROCR_VISIBLE_DEVICES is no device, or stands there "
+                          "twice\n", m->gpus_odd);
     if (!m->path[0])
         dtx_buf_str(b, "missing   switches: SLURM_TOPOLOGY_ADDR is not set "
                        "(inside a Slurm job with TopologyPlugin=topology/tree "

@@ -74,6 +74,8 @@ struct dtx_machine {
     struct dtx_gpu *gpu;
     size_t ngpus, cap_gpus;
     bool gpus_given; /* their names come from CUDA_VISIBLE_DEVICES */
+    char gpus_odd[DTX_MACHINE_NAME]; /* the first word in it, or in ROCm's, that
+                                        names no further device; "": none */
     struct dtx_caches caches[DTX_MACHINE_CACHES];
     size_t ncaches;
     int64_t mem_bytes; /* of the whole machine; 0: not known */
