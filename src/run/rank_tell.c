@@ -125,7 +125,8 @@ static void warn_of_gpus(const struct dtx_rank_life *r)
     if (r->machine.gpus_odd[0])
         dtx_log(DTX_LOG_WARN,
                 "CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES holds '%s', "
-                "which is no device or stands there twice: devices for tasks: %zu",
+                "which is no device or stands there twice; devices for tasks: "
+                "%zu",
                 r->machine.gpus_odd, r->machine.ngpus);
 }
 
