@@ -16,6 +16,7 @@
 #include "node/counters.h"
 #include "node/papi.h"
 #include "node/topo.h"
+#include "run/status.h"
 #include "task/machine.h"
 
 struct view {
@@ -48,13 +49,9 @@ static int look(struct view *v, struct dtx_error *err)
 
 static const char *picture(void)
 {
-    static const char *const names[] = {"HWLOC_XMLFILE", "HWLOC_SYNTHETIC"};
-    size_t i;
+    const char *name = dtx_cores_picture();
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (getenv(names[i]))
-            return names[i];
-    return "hwloc's environment";
+    return name ? name : "hwloc's environment";
 }
 
 static void put_missing(struct dtx_buf *b, const struct dtx_machine *m)
@@ -63,6 +60,10 @@ static void put_missing(struct dtx_buf *b, const struct dtx_machine *m)
         dtx_buf_str(b, "missing   gpus: hwloc sees no NVIDIA or AMD "
                        "accelerator; CUDA_VISIBLE_DEVICES or "
                        "ROCR_VISIBLE_DEVICES can name some\n");
+    if (m->gpus_odd[0])
+        dtx_buf_printf(b, "missing   gpus: '%s' in CUDA_VISIBLE_DEVICES or "
+                          "ROCR_VISIBLE_DEVICES is no device, or stands there "
+                          "twice\n", m->gpus_odd);
     if (!m->path[0])
         dtx_buf_str(b, "missing   switches: SLURM_TOPOLOGY_ADDR is not set "
                        "(inside a Slurm job with TopologyPlugin=topology/tree "
@@ -248,10 +249,13 @@ static int show(bool json)
     struct dtx_buf out = DTX_BUF_INIT;
     struct dtx_error err = {0, ""};
     struct view v;
+    int rc;
 
     memset(&v, 0, sizeof(v));
-    if (look(&v, &err) != DTX_OK)
-        return dtx_cmd_fail(DTX_CMD_FAILED, &err);
+    rc = look(&v, &err);
+    if (rc != DTX_OK)
+        return dtx_cmd_fail(rc == DTX_EINVAL ? DTX_EXIT_USAGE : DTX_CMD_FAILED,
+                            &err);
     if (json)
         put_json(&out, &v);
     else
@@ -269,7 +273,9 @@ int dtx_cmd_topo(int argc, char **argv)
     if (done)
         return status;
     if (w.nwords > 0)
-        status = dtx_cmd_usage("topo: unexpected '%.60s'", w.word[0]);
+        status = dtx_cmd_usage("topo: unexpected '%.60s': it takes options "
+                               "alone, see 'distributex topo --help'",
+                               w.word[0]);
     else
         status = show(dtx_cli_option(&w, "json") != NULL);
     free(w.word);

@@ -5,6 +5,7 @@
  * affinity mask alone is used, one core per processing unit. */
 #include "node/cores.h"
 
+#include <errno.h>
 #include <hwloc.h>
 #include <sched.h>
 #include <stdio.h>
@@ -142,16 +143,76 @@ static bool set_filters(hwloc_topology_t t, bool all)
                t, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) == 0;
 }
 
-hwloc_topology_t dtx_hwloc_load(bool all)
+/* ---- a picture instead of the machine ---- */
+
+#define REMEDY "unset it to use the real machine"
+
+/* hwloc looks at them in this order, and at an empty one not at all. */
+const char *dtx_cores_picture(void)
 {
+    static const char *const names[] = {"HWLOC_SYNTHETIC", "HWLOC_XMLFILE"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+
+        if (value && value[0])
+            return names[i];
+    }
+    return NULL;
+}
+
+static int bad_picture(const char *name, const char *value,
+                       struct dtx_error *err)
+{
+    FILE *f;
+
+    if (strcmp(name, "HWLOC_SYNTHETIC") == 0)
+        return dtx_error_set(
+            err, DTX_EINVAL,
+            "HWLOC_SYNTHETIC=%.200s: hwloc %s understands no such machine: "
+            "write e.g. HWLOC_SYNTHETIC=\"package:2 core:4 pu:1\", or "
+            REMEDY, value, HWLOC_VERSION);
+    f = strcmp(value, "-") == 0 ? NULL : fopen(value, "re");
+    if (!f && strcmp(value, "-") != 0)
+        return dtx_error_set(err, DTX_EINVAL,
+                             "HWLOC_XMLFILE=%.200s: %s: name a file that "
+                             "'lstopo FILE.xml' wrote, or " REMEDY,
+                             value, strerror(errno));
+    if (f)
+        (void)fclose(f);
+    return dtx_error_set(err, DTX_EINVAL,
+                         "HWLOC_XMLFILE=%.200s: hwloc %s reads no machine from "
+                         "it: name a file that 'lstopo FILE.xml' wrote, or "
+                         REMEDY, value, HWLOC_VERSION);
+}
+
+/* Left to itself hwloc would pass over a picture that it cannot read, and show
+ * the real machine. */
+static bool draw(hwloc_topology_t t, const char *name, const char *value)
+{
+    if (!name)
+        return true;
+    if (strcmp(name, "HWLOC_SYNTHETIC") == 0)
+        return hwloc_topology_set_synthetic(t, value) == 0;
+    return hwloc_topology_set_xml(t, value) == 0;
+}
+
+int dtx_hwloc_load(hwloc_topology_t *out, bool all, struct dtx_error *err)
+{
+    const char *name = dtx_cores_picture();
+    const char *value = name ? getenv(name) : NULL;
     hwloc_topology_t t;
 
     if (hwloc_topology_init(&t) != 0)
-        return NULL;
-    if (set_filters(t, all) && hwloc_topology_load(t) == 0)
-        return t;
+        return DTX_ESYS;
+    if (set_filters(t, all) && draw(t, name, value) &&
+        hwloc_topology_load(t) == 0) {
+        *out = t;
+        return DTX_OK;
+    }
     hwloc_topology_destroy(t);
-    return NULL;
+    return name ? bad_picture(name, value, err) : DTX_ESYS;
 }
 
 /* The affinity mask as it is. */
@@ -181,11 +242,13 @@ static int detect_mask(struct dtx_cores *c)
 
 int dtx_cores_detect(struct dtx_cores *out, struct dtx_error *err)
 {
-    hwloc_topology_t t = dtx_hwloc_load(false);
-    int rc = t ? DTX_OK : DTX_ESYS;
+    hwloc_topology_t t;
+    int rc = dtx_hwloc_load(&t, false, err);
 
     memset(out, 0, sizeof(*out));
-    if (t) {
+    if (rc == DTX_EINVAL)
+        return rc;
+    if (rc == DTX_OK) {
         rc = dtx_hwloc_list(out, t, NULL, NULL);
         hwloc_topology_destroy(t);
     }

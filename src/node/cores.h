@@ -29,9 +29,13 @@ struct dtx_cores {
     bool real;
 };
 
-/* Cores in this process's affinity mask (and cgroup). */
+/* Cores in this process's affinity mask (and cgroup). DTX_EINVAL: a picture is
+ * asked for, and hwloc cannot read it. */
 int dtx_cores_detect(struct dtx_cores *out, struct dtx_error *err);
 void dtx_cores_free(struct dtx_cores *c);
+/* The variable that draws the machine: HWLOC_SYNTHETIC, which hwloc looks at
+ * first, or HWLOC_XMLFILE; NULL: neither is set. */
+const char *dtx_cores_picture(void);
 /* "hwloc 2.9.0" */
 const char *dtx_cores_library(char *buf, size_t size);
 

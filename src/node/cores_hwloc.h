@@ -16,9 +16,10 @@ struct dtx_error;
  * ends the list. */
 typedef int dtx_core_f(void *ctx, hwloc_topology_t t, hwloc_obj_t core);
 
-/* A loaded topology; 'all': caches and devices, too. NULL when hwloc cannot.
- * The caller destroys it. */
-hwloc_topology_t dtx_hwloc_load(bool all);
+/* A loaded topology; 'all': caches and devices, too. The caller destroys it.
+ * DTX_ESYS, without a text: hwloc cannot; DTX_EINVAL: the picture it was to
+ * draw is none. */
+int dtx_hwloc_load(hwloc_topology_t *out, bool all, struct dtx_error *err);
 /* List the usable cores of 'out', which is zeroed. */
 int dtx_hwloc_list(struct dtx_cores *out, hwloc_topology_t t, dtx_core_f *each,
                    void *ctx);

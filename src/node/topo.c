@@ -174,34 +174,73 @@ static bool add_gpus(struct dtx_machine *m, hwloc_topology_t t)
     return true;
 }
 
+/* Is the word that a device was named by in the list already? */
+static bool is_named(const struct dtx_machine *m, const struct dtx_gpu *g)
+{
+    size_t i;
+
+    for (i = 0; i < m->ngpus; i++)
+        if (&m->gpu[i] != g && m->gpu[i].kind == g->kind &&
+            strcmp(m->gpu[i].name, g->name) == 0)
+            return true;
+    return false;
+}
+
+/* A UUID, or a number; where devices are seen, of one of them. */
+static bool names_gpu(const char *word, bool seen, bool found)
+{
+    if (strncmp(word, "GPU-", 4) == 0 || strncmp(word, "MIG-", 4) == 0)
+        return true;
+    return word[strspn(word, "0123456789")] == '\0' && (found || !seen);
+}
+
+static void note_odd(struct dtx_machine *m, const char *word)
+{
+    if (!m->gpus_odd[0] && strcmp(word, "-1") != 0)
+        (void)snprintf(m->gpus_odd, sizeof(m->gpus_odd), "%s", word);
+}
+
 /* The devices of one kind that a variable leaves visible, by its words. A
- * number in it is the one we gave, when the list is in PCI order. */
+ * number in it is the one we gave, when the list is in PCI order. As CUDA has
+ * it, the first word that is no device ends the list; one that stands there
+ * twice counts once. */
 static bool restrict_gpus(struct dtx_machine *m, enum dtx_gpu_kind kind,
                           const char *words)
 {
     struct dtx_gpu old[DTX_MACHINE_GPUS];
+    bool seen = false, found;
     size_t n = m->ngpus, i, len;
 
     memcpy(old, m->gpu, n * sizeof(old[0]));
     for (i = m->ngpus = 0; i < n; i++)
         if (old[i].kind != kind)
             m->gpu[m->ngpus++] = old[i];
+        else
+            seen = true;
     for (; *words; words += len + (words[len] == ',')) {
         struct dtx_gpu *g;
 
         len = strcspn(words, ",");
         if (len == 0 || len >= sizeof(g->name))
             continue;
-        if (words[0] == '-' || m->ngpus == DTX_MACHINE_GPUS)
-            break; /* CUDA itself ends the list at -1 */
+        if (m->ngpus == DTX_MACHINE_GPUS)
+            break;
         g = dtx_machine_add_gpu(m);
         if (!g)
             return false;
         *g = (struct dtx_gpu){kind, DTX_MACHINE_NONE, DTX_MACHINE_NONE, ""};
         memcpy(g->name, words, len);
-        for (i = 0; i < n; i++)
-            if (old[i].kind == kind && strcmp(old[i].name, g->name) == 0)
+        for (i = 0, found = false; i < n; i++)
+            if (old[i].kind == kind && strcmp(old[i].name, g->name) == 0) {
                 *g = old[i];
+                found = true;
+            }
+        if (names_gpu(g->name, seen, found) && !is_named(m, g))
+            continue;
+        note_odd(m, g->name);
+        m->ngpus--;
+        if (!names_gpu(g->name, seen, found))
+            break;
     }
     return true;
 }
@@ -264,13 +303,14 @@ static int fall_back(struct dtx_cores *cores, struct dtx_machine *m,
     return rc;
 }
 
-static int detect(struct dtx_cores *cores, struct dtx_machine *m)
+static int detect(struct dtx_cores *cores, struct dtx_machine *m,
+                  struct dtx_error *err)
 {
-    hwloc_topology_t t = dtx_hwloc_load(true);
-    int rc;
+    hwloc_topology_t t;
+    int rc = dtx_hwloc_load(&t, true, err);
 
-    if (!t)
-        return DTX_ESYS;
+    if (rc != DTX_OK)
+        return rc;
     rc = dtx_hwloc_list(cores, t, add_core, m);
     if (rc == DTX_OK)
         rc = describe(m, t);
@@ -285,7 +325,7 @@ int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *m,
 
     memset(cores, 0, sizeof(*cores));
     dtx_machine_init(m);
-    rc = detect(cores, m);
+    rc = detect(cores, m, err);
     if (rc == DTX_ESYS) {
         dtx_cores_free(cores);
         dtx_machine_free(m);
@@ -301,6 +341,8 @@ int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *m,
     m->real = cores->real;
     m->cores = cores->machine_cores;
     m->mem_limit = m->real ? dtx_topo_memory_limit("") : 0;
+    if (m->real)
+        dtx_machine_set_total(m, dtx_topo_memory_total(""));
     read_path(m);
     return DTX_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The cgroup's limit of memory; see topo.h.  A limit of any group above ours
- * holds as well, so the way up to the root is walked; what cannot be read sets
- * no limit. */
+/* The machine's memory and the cgroup's limit of it; see topo.h.  A limit of
+ * any group above ours holds as well, so the way up to the root is walked; what
+ * cannot be read sets no limit. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +69,26 @@ static int64_t limit_of(const char *root, const char *line)
         return 0;
     return least_above(root, "/sys/fs/cgroup/memory", group + 1,
                        "memory.limit_in_bytes");
+}
+
+int64_t dtx_topo_memory_total(const char *root)
+{
+    struct dtx_buf path = DTX_BUF_INIT;
+    char line[128];
+    long long kib = 0;
+    FILE *f;
+
+    dtx_buf_printf(&path, "%s/proc/meminfo", root);
+    f = path.failed ? NULL : fopen(path.data, "re");
+    while (f && fgets(line, sizeof(line), f))
+        if (strncmp(line, "MemTotal:", 9) == 0) {
+            kib = strtoll(line + 9, NULL, 10);
+            break;
+        }
+    if (f)
+        (void)fclose(f);
+    dtx_buf_free(&path);
+    return kib > 0 && kib < NO_LIMIT / 1024 ? kib * 1024 : 0;
 }
 
 int64_t dtx_topo_memory_limit(const char *root)

@@ -2,6 +2,7 @@
 /* Needs and nodes; see needs.h.  It counts nothing itself: the stock does. */
 #include "run/needs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,8 @@ struct filling {
     const struct dtx_card *cards;
     struct dtx_stock *stock;
     int64_t mem_each;
+    struct dtx_needs most; /* of each kind */
+    bool untold;           /* a node does not tell its memory */
     struct dtx_nodes nodes;
     uint32_t *node, *pool; /* per node: the stock's numbers for it, and for its
                               first rank's devices */
@@ -65,6 +68,22 @@ static int64_t memory_of(const struct filling *f, const struct dtx_machine *m)
                                                               : mem;
 }
 
+static void note_most(struct filling *f, const struct dtx_machine *m,
+                      const char *host)
+{
+    int64_t mem = memory_of(f, m);
+
+    f->untold |= mem <= 0;
+    if (mem > f->most.most_mem) {
+        f->most.most_mem = mem;
+        f->most.mem_host = host;
+    }
+    if (m->ngpus > f->most.most_gpus) {
+        f->most.most_gpus = (uint32_t)m->ngpus;
+        f->most.gpus_host = host;
+    }
+}
+
 static int add_rank(struct filling *f, uint32_t i)
 {
     uint32_t k = f->nodes.of[i], first = f->nodes.first[k], pool;
@@ -72,6 +91,7 @@ static int add_rank(struct filling *f, uint32_t i)
     struct dtx_locus at, last;
 
     dtx_card_machine(&f->cards[i], &m);
+    note_most(f, &m, f->cards[i].host);
     if (i == first)
         f->node[k] = dtx_stock_add_node(f->stock, memory_of(f, &m));
     if (i == first || !same_gpus(&f->cards[first], &f->cards[i]))
@@ -111,6 +131,10 @@ int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
     }
     n->stock = f.stock;
     n->nranks = ncards;
+    n->most_mem = f.untold ? 0 : f.most.most_mem;
+    n->most_gpus = f.most.most_gpus;
+    n->mem_host = f.most.mem_host;
+    n->gpus_host = f.most.gpus_host;
     return DTX_OK;
 }
 
@@ -145,31 +169,123 @@ static bool any_could(const struct dtx_needs *n, const struct dtx_need *need)
     return false;
 }
 
+/* "list:4: task 3 asks for " */
+static void name_asker(char *who, size_t size, const char *file, uint32_t line,
+                       size_t task)
+{
+    if (file)
+        (void)snprintf(who, size, "%.400s:%lu: task %lu asks for ", file,
+                       (unsigned long)line, (unsigned long)task + 1);
+    else
+        (void)snprintf(who, size, "task %lu asks for ",
+                       (unsigned long)task + 1);
+}
+
+static int too_much_memory(const struct dtx_needs *n, const char *who,
+                           bool option, int64_t bytes, struct dtx_error *err)
+{
+    char size[32], most[32];
+
+    return dtx_error_set(
+        err, option ? DTX_EINVAL : DTX_EPARSE,
+        "%s%s%s: the largest node (%s) has %s for tasks: ask for less, or for "
+        "larger nodes ('distributex topo' shows what one has)", who,
+        option ? " " : "mem=", dtx_format_size(size, sizeof(size), bytes),
+        n->mem_host, dtx_format_size(most, sizeof(most), n->most_mem));
+}
+
+static int too_many_gpus(const struct dtx_needs *n, const char *who,
+                         bool option, uint32_t gpus, struct dtx_error *err)
+{
+    if (n->most_gpus == 0)
+        return dtx_error_set(
+            err, option ? DTX_EINVAL : DTX_EPARSE,
+            "%s%s%lu: no node has any: 'distributex topo' shows what one has, "
+            "and CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES can name some",
+            who, option ? " " : "gpus=", (unsigned long)gpus);
+    return dtx_error_set(
+        err, option ? DTX_EINVAL : DTX_EPARSE,
+        "%s%s%lu: the node with most (%s) has %lu: ask for fewer, or for other "
+        "nodes ('distributex topo' shows what one has)", who,
+        option ? " " : "gpus=", (unsigned long)gpus, n->gpus_host,
+        (unsigned long)n->most_gpus);
+}
+
+/* Say which of both is too much, and who asked for it. */
+static int refuse(const struct dtx_needs *n, const struct dtx_need *need,
+                  const struct dtx_task_attr *a, const char *who,
+                  struct dtx_error *err)
+{
+    char size[32];
+
+    if (n->most_mem > 0 && need->mem_bytes > n->most_mem)
+        return too_much_memory(n, a->mem_bytes ? who : "--mem",
+                               a->mem_bytes == 0, need->mem_bytes, err);
+    if (need->gpus > n->most_gpus)
+        return too_many_gpus(n, a->gpus ? who : "--gpus", a->gpus == 0,
+                             need->gpus, err);
+    return dtx_error_set(
+        err, a->mem_bytes || a->gpus ? DTX_EPARSE : DTX_EINVAL,
+        "%smem=%s and gpus=%lu, and no node has both: ask for less of one "
+        "('distributex topo' shows what a node has)", who,
+        dtx_format_size(size, sizeof(size), need->mem_bytes),
+        (unsigned long)need->gpus);
+}
+
 int dtx_needs_check(const struct dtx_needs *n, const struct dtx_tasklist *list,
                     size_t from, const char *file, struct dtx_error *err)
 {
     uint32_t fine = UINT32_MAX; /* attributes seen last */
-    char size[32];
+    char who[512];
     size_t i;
 
     for (i = from; i < list->ntasks; i++) {
         const struct dtx_task *t = &list->task[i];
+        const struct dtx_task_attr *a = &list->attr[t->attr];
         struct dtx_need need;
 
         if (t->attr == fine)
             continue;
-        need = need_of(n, &list->attr[t->attr]);
-        if (!any_could(n, &need))
-            return dtx_error_set(
-                err, DTX_EPARSE,
-                "%s:%u: task %zu asks for mem=%s gpus=%u, and no node has so "
-                "much: 'distributex topo' shows what a node has", file,
-                t->line, i + 1,
-                dtx_format_size(size, sizeof(size), need.mem_bytes),
-                need.gpus);
+        need = need_of(n, a);
+        if (!any_could(n, &need)) {
+            name_asker(who, sizeof(who), file, t->line, i);
+            return refuse(n, &need, a, who, err);
+        }
         fine = t->attr;
     }
     return DTX_OK;
+}
+
+int dtx_needs_check_free(const struct dtx_card *cards, uint32_t ncards,
+                         int64_t memfree, struct dtx_error *err)
+{
+    char size[32], has[32];
+    const char *host = "";
+    int64_t most = 0;
+    uint32_t i;
+
+    for (i = 0; i < ncards; i++) {
+        struct dtx_machine m;
+        int64_t mem;
+
+        dtx_card_machine(&cards[i], &m);
+        mem = m.real ? dtx_machine_memory(&m) : 0;
+        dtx_machine_free(&m);
+        if (mem <= 0 || mem >= memfree)
+            return DTX_OK; /* not known, or enough */
+        if (mem > most) {
+            most = mem;
+            host = cards[i].host;
+        }
+    }
+    if (i == 0)
+        return DTX_OK;
+    return dtx_error_set(
+        err, DTX_EINVAL,
+        "--memfree %s: the largest node (%s) has %s in all, so that no task "
+        "would ever start: ask for less",
+        dtx_format_size(size, sizeof(size), memfree), host,
+        dtx_format_size(has, sizeof(has), most));
 }
 
 /* ---- variables ---- */

@@ -24,6 +24,10 @@ struct dtx_needs {
     uint32_t nranks;
     int64_t mem_bytes; /* --mem and --gpus: for tasks that do not say */
     uint32_t gpus;
+    /* The most that any node has (memory 0: one does not tell), and which. */
+    int64_t most_mem;
+    uint32_t most_gpus;
+    const char *mem_host, *gpus_host; /* of the cards, which outlive this */
 };
 
 /* Does any task ask, or may one that comes later? */
@@ -34,10 +38,15 @@ bool dtx_needs_asked(const struct dtx_tasklist *list, bool live,
 int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
                    uint32_t ncards, int64_t mem_each);
 void dtx_needs_fini(struct dtx_needs *n);
-/* DTX_EPARSE, and the text names the task's line in 'file', when no node has
- * what a task from number 'from' on asks for. */
+/* No node has what a task from number 'from' on asks for: DTX_EPARSE, and the
+ * text names the task's line in 'file' (NULL: there is none); DTX_EINVAL where
+ * --mem or --gpus asks for it. */
 int dtx_needs_check(const struct dtx_needs *n, const struct dtx_tasklist *list,
                     size_t from, const char *file, struct dtx_error *err);
+/* DTX_EINVAL when no node has so much memory as is to be free before a task
+ * starts, so that none would ever. */
+int dtx_needs_check_free(const struct dtx_card *cards, uint32_t ncards,
+                         int64_t memfree, struct dtx_error *err);
 
 /* Append the variables that name these devices of the machine (bit i: its
  * i-th), as struct dtx_task_attr has them. */

@@ -108,7 +108,8 @@
       "start a task only while its node has SIZE (2G; K is 1024) of memory "   \
       "free, as far as the control group it is in allows; with less than "     \
       "half of that free the task that started last, of several, is ended, "   \
-      "which counts as no attempt: it runs again later")                       \
+      "which counts as no attempt: it runs again later; more than any node "   \
+      "has is an error")                                                       \
     X("timeout", 0, TIMEOUT, AT(timeout_ns), "DUR|N%", 0,                      \
       36500 * DTX_OPTION_DAY, "none",                                          \
       "end a task that runs longer; it counts as failed. 200%: longer than "   \

@@ -104,6 +104,8 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
             return dtx_rank_complain(&err, DTX_EXIT_MPI);
     }
     rc = dtx_topo_detect(&r->cores, &r->machine, &err);
+    if (rc == DTX_EINVAL)
+        return dtx_rank_complain(&err, DTX_EXIT_USAGE);
     return rc ? dtx_rank_complain(&err, DTX_EXIT_INTERNAL) : 0;
 }
 

@@ -131,12 +131,14 @@ static int check_width(const struct dtx_rank_life *r)
     if (r->me == 0)
         dtx_log(DTX_LOG_ERROR,
                 "%s:%u: task %llu asks for cpus=%u and no rank has more "
-                "than %u slots: start fewer ranks with more cores each, such "
-                "as mpirun --map-by node --bind-to none, or give --jobs",
+                "than %u slot%s: start fewer ranks with more cores each, such "
+                "as mpirun --map-by node --bind-to none, or give a larger "
+                "--jobs: it is divided among the ranks of a node",
                 list_name(r),
                 r->job.list.task[r->job.widest_task].line,
                 (unsigned long long)dtx_task_id(r->job.widest_task),
-                r->cards[0].widest, r->share.most_slots);
+                r->cards[0].widest, r->share.most_slots,
+                r->share.most_slots == 1 ? "" : "s");
     return DTX_EXIT_TASKFILE;
 }
 
@@ -145,6 +147,7 @@ static int weigh_needs(struct dtx_rank_life *r)
 {
     struct dtx_error err = {0, ""};
     struct dtx_alloc alloc;
+    int rc;
 
     dtx_rank_alloc(&alloc);
     r->needs.mem_bytes = r->o->mem_bytes;
@@ -153,10 +156,22 @@ static int weigh_needs(struct dtx_rank_life *r)
         dtx_log(DTX_LOG_ERROR, "out of memory");
         return DTX_EXIT_INTERNAL;
     }
-    if (dtx_needs_check(&r->needs, &r->job.list, 0,
-                        r->o->task_file ? r->o->task_file : "tasks", &err))
-        return dtx_rank_complain(&err, DTX_EXIT_TASKFILE);
-    return 0;
+    rc = dtx_needs_check(&r->needs, &r->job.list, 0, r->o->task_file, &err);
+    if (rc == DTX_EINVAL)
+        return dtx_rank_complain(&err, DTX_EXIT_USAGE);
+    return rc ? dtx_rank_complain(&err, DTX_EXIT_TASKFILE) : 0;
+}
+
+/* From the cards, so that all ranks find the same. */
+static int check_free(const struct dtx_rank_life *r)
+{
+    struct dtx_error err = {0, ""};
+
+    if (r->o->memfree <= 0 ||
+        dtx_needs_check_free(r->cards, r->size, r->o->memfree, &err) == DTX_OK)
+        return 0;
+    return r->me == 0 ? dtx_rank_complain(&err, DTX_EXIT_USAGE)
+                      : DTX_EXIT_USAGE;
 }
 
 /* What rank 0 found, for all. */
@@ -234,5 +249,7 @@ int dtx_rank_meet(struct dtx_rank_life *r, const char *command_line)
         return DTX_EXIT_INTERNAL;
     }
     rc = check_width(r);
+    if (!rc)
+        rc = check_free(r);
     return rc ? rc : check_needs(r);
 }

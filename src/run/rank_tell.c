@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "node/clock.h"
+#include "node/cores.h"
 #include "node/spawner.h"
 #include "run/alloc.h"
 #include "run/options.h"
@@ -119,13 +120,25 @@ static void tell_nodes(const struct dtx_rank_life *r)
     }
 }
 
+static void warn_of_gpus(const struct dtx_rank_life *r)
+{
+    if (r->machine.gpus_odd[0])
+        dtx_log(DTX_LOG_WARN,
+                "CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES holds '%s', "
+                "which is no device or stands there twice; devices for tasks: "
+                "%zu",
+                r->machine.gpus_odd, r->machine.ngpus);
+}
+
 static void warn_of_picture(const struct dtx_rank_life *r)
 {
+    const char *name = dtx_cores_picture();
+
     if (!r->machine.real && r->o->bind != DTX_BIND_NONE)
         dtx_log(DTX_LOG_WARN,
                 "tasks are placed on the machine that %s draws, but not bound "
                 "to cores",
-                getenv("HWLOC_XMLFILE") ? "HWLOC_XMLFILE" : "HWLOC_SYNTHETIC");
+                name ? name : "hwloc's environment");
 }
 
 void dtx_rank_greet(const struct dtx_rank_life *r)
@@ -136,7 +149,8 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
     dtx_rank_alloc(&alloc);
     tell_alloc(&alloc);
     if (!r->job.live)
-        (void)snprintf(count, sizeof(count), "%zu tasks", r->job.list.ntasks);
+        (void)snprintf(count, sizeof(count), "%zu task%s", r->job.list.ntasks,
+                       r->job.list.ntasks == 1 ? "" : "s");
     if (r->job.live && isatty(r->job.stream_fd) == 1)
         dtx_log(DTX_LOG_WARN,
                 "tasks are read from the terminal: one command a line, Ctrl-D "
@@ -170,6 +184,7 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
                 (unsigned long long)r->share.job_slots, (int)r->o->jobs.n);
     warn_of_idle_cores(r, &alloc);
     warn_of_picture(r);
+    warn_of_gpus(r);
 }
 
 void dtx_rank_tell_deadline(int64_t left_ns)

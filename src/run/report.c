@@ -239,9 +239,9 @@ static void append_makespan(const struct dtx_report *r, int64_t makespan_ns,
     if (bound > 0)
         dtx_buf_printf(b, ", %.1f %% above it",
                        100.0 * ((double)makespan_ns / (double)bound - 1.0));
-    dtx_buf_printf(b, "\nwork       %s in %llu attempts",
+    dtx_buf_printf(b, "\nwork       %s in %llu attempt%s",
                    dtx_format_duration(d, sizeof(d), r->wall_ns),
-                   (unsigned long long)r->ended);
+                   (unsigned long long)r->ended, r->ended == 1 ? "" : "s");
     if (r->ended)
         dtx_buf_printf(b, ", longest %s (task %llu)",
                        dtx_format_duration(a, sizeof(a), r->longest_ns),
@@ -258,11 +258,12 @@ static void append_rank(const struct dtx_rank_stats *k, uint32_t rank,
                        : 0;
 
     dtx_buf_printf(b,
-                   "rank %-5u %s, %u slot%s: %llu tasks, %.1f %% busy, stole "
-                   "%llu, gave %llu%s\n",
+                   "rank %-5u %s, %u slot%s: %llu task%s, %.1f %% busy, "
+                   "stole %llu, gave %llu%s\n",
                    rank, k->host[0] ? k->host : "?", k->slots,
                    k->slots == 1 ? "" : "s", (unsigned long long)k->ended,
-                   share, (unsigned long long)k->stolen_by,
+                   k->ended == 1 ? "" : "s", share,
+                   (unsigned long long)k->stolen_by,
                    (unsigned long long)k->stolen_from,
                    k->alive || k->left ? "" : ", LOST");
 }

@@ -94,6 +94,15 @@ int64_t dtx_machine_memory(const struct dtx_machine *m)
     return m->mem_bytes;
 }
 
+void dtx_machine_set_total(struct dtx_machine *m, int64_t bytes)
+{
+    int64_t apart = bytes > m->mem_bytes ? bytes - m->mem_bytes
+                                         : m->mem_bytes - bytes;
+
+    if (bytes > 0 && apart > bytes / 4)
+        m->mem_bytes = bytes;
+}
+
 static bool same(uint32_t a, uint32_t b)
 {
     return a == b && a != DTX_MACHINE_NONE;
@@ -166,11 +175,21 @@ static void tell_size(struct dtx_buf *out, int64_t bytes)
 
 static void tell_memory(const struct dtx_machine *m, struct dtx_buf *out)
 {
+    int64_t sum = 0;
+    size_t i;
+
     dtx_buf_str(out, "memory    ");
     if (m->mem_bytes > 0)
         tell_size(out, m->mem_bytes);
     else
         dtx_buf_str(out, "unknown");
+    for (i = 0; i < m->nnumas; i++)
+        sum += m->numa[i].mem_bytes;
+    if (m->mem_bytes > 0 && sum > 0 && sum != m->mem_bytes) {
+        dtx_buf_str(out, " by MemTotal (the sum of its NUMA nodes, ");
+        tell_size(out, sum);
+        dtx_buf_str(out, ", is not believed)");
+    }
     if (dtx_machine_memory(m) != m->mem_bytes) {
         dtx_buf_str(out, ", ");
         tell_size(out, dtx_machine_memory(m));

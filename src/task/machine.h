@@ -74,6 +74,8 @@ struct dtx_machine {
     struct dtx_gpu *gpu;
     size_t ngpus, cap_gpus;
     bool gpus_given; /* their names come from CUDA_VISIBLE_DEVICES */
+    char gpus_odd[DTX_MACHINE_NAME]; /* the first word in it, or in ROCm's, that
+                                        names no further device; "": none */
     struct dtx_caches caches[DTX_MACHINE_CACHES];
     size_t ncaches;
     int64_t mem_bytes; /* of the whole machine; 0: not known */
@@ -96,6 +98,10 @@ struct dtx_locus dtx_machine_core(const struct dtx_machine *m, uint32_t i);
 /* The memory tasks may have in all: the machine's or the cgroup's limit,
  * whichever is less; 0: not known. */
 int64_t dtx_machine_memory(const struct dtx_machine *m);
+/* Take the kernel's count of the whole memory (0: not known) instead of the sum
+ * of the NUMA nodes' where they differ by more than a quarter of it: virtual
+ * machines tell nodes too small. */
+void dtx_machine_set_total(struct dtx_machine *m, int64_t bytes);
 
 /* Two places of one node. */
 enum dtx_distance dtx_locus_distance(const struct dtx_locus *a,

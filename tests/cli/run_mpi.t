@@ -71,7 +71,7 @@ test_case "steals move tasks away from behind a long one" '
     grep -Eq "[1-9][0-9]* steals moved [1-9]" err || fail "$(cat err)"
     # all five on the rank that had not the long one
     [ "$(sort -u out | wc -l)" -eq 1 ] || fail "$(cat out err)"
-    grep -q "^rank .*: 1 tasks, .* gave [1-9]" err || fail "$(cat err)"
+    grep -q "^rank .*: 1 task, .* gave [1-9]" err || fail "$(cat err)"
     grep -q "^rank .*: 5 tasks, .* stole [1-9]" err || fail "$(cat err)"
 '
 

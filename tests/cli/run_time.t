@@ -53,7 +53,17 @@ test_case "--memfree: what would not fit waits, and the job can be stopped" '
     expect_status 0 timeout -k 5 50 "$DISTRIBUTEX" run -k --memfree 1M list >out
     printf "%s\n" a b c | diff - out
     rm out
-    begin "$DISTRIBUTEX" run --run-dir d --memfree 7000P list
+    expect_status 102 timeout -k 5 50 "$DISTRIBUTEX" run --memfree 7000P list \
+        >out 2>err
+    grep -q "error: --memfree .* PiB: the largest node (.*) has .* in all" err
+    [ ! -s out ]
+    rm out
+    all=$("$DISTRIBUTEX" topo --json |
+        sed "s/.*\"memory_bytes\": \([0-9]*\).*/\1/")
+    least=$("$DISTRIBUTEX" topo --json |
+        sed -n "s/.*\"memory_limit_bytes\": \([0-9]\{1,\}\).*/\1/p")
+    [ -z "$least" ] || [ "$least" -ge "$all" ] || all=$least
+    begin "$DISTRIBUTEX" run --run-dir d --memfree "$all" list
     wait_for 10 "grep -q \"starts no task for now: .* MiB of memory are free\" err"
     kill -TERM "$job"
     ended 105

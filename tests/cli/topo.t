@@ -41,9 +41,25 @@ test_case "drawn machines are said to be pictures" '
     grep -q "\"real\": false, .*\"usable_cores\": 4" out
 '
 
+test_case "a picture that hwloc cannot read is an error, not this machine" '
+    echo "touch ran" >list
+    for bad in HWLOC_SYNTHETIC=rubbish HWLOC_XMLFILE=/nonexistent \
+        HWLOC_XMLFILE=list; do
+        expect_status 102 env "$bad" "$DISTRIBUTEX" topo >out 2>err
+        grep -q "$bad: .*unset it to use the real machine" err
+        [ ! -s out ]
+        expect_status 102 env "$bad" "$DISTRIBUTEX" run list 2>err
+        grep -q "$bad: .*unset it to use the real machine" err
+        [ ! -e ran ]
+    done
+    HWLOC_XMLFILE=/nonexistent HWLOC_SYNTHETIC="core:4 pu:1" \
+        "$DISTRIBUTEX" topo >out
+    grep -q "the machine is a picture (HWLOC_SYNTHETIC)" out
+'
+
 test_case "words it does not know" '
     expect_status 102 "$DISTRIBUTEX" topo here 2>err
-    grep -q "unexpected .here" err
+    grep -q "unexpected .here.*topo --help" err
     expect_status 102 "$DISTRIBUTEX" topo --jsn 2>err
 '
 
@@ -81,8 +97,9 @@ test_case "devices: each task its own, near ones, none twice" '
         timeout -k 5 60 "$DISTRIBUTEX" run -q --gpus 1 \
         "echo {}=\$CUDA_VISIBLE_DEVICES,\$CUDA_DEVICE_ORDER" ::: a b >out
     grep -qE "^a=GPU-[ab],\$" out
-    expect_status 103 env HWLOC_XMLFILE=$drawn/gpu.xml \
-        "$DISTRIBUTEX" run --gpus 5 list 2>err || cat err
+    expect_status 102 env HWLOC_XMLFILE=$drawn/gpu.xml \
+        "$DISTRIBUTEX" run --gpus 5 "echo {}" ::: a 2>err
+    grep -q "error: --gpus 5: the node with most (.*) has 4: " err
 '
 
 # Of 128 GiB two of 50 run at once; in one process and on two ranks.
@@ -105,7 +122,7 @@ test_case "memory: admitted on the node" '
     printf "%s\n" "echo a" "#DTX mem=129G" "echo b" >list
     expect_status 103 env HWLOC_XMLFILE=$drawn/two-socket.xml \
         "$DISTRIBUTEX" run list >out 2>err
-    grep -q "list:3: task 2 asks for mem=129 GiB gpus=0, and no node has" err
+    grep -q "list:3: task 2 asks for mem=129 GiB: the largest node (.*) has 128" err
     if grep -q a out; then false; fi
     printf "%s\n" "echo a" "#DTX mem=129G" "echo b" |
         expect_status 103 env HWLOC_XMLFILE=$drawn/two-socket.xml \
@@ -113,6 +130,10 @@ test_case "memory: admitted on the node" '
     grep -q "3: task 2 asks for mem=129 GiB" err
     printf "%s\n" "#DTX mem=1000000G" "echo b" >list
     expect_status 103 "$DISTRIBUTEX" run list 2>err
+    expect_status 102 env HWLOC_XMLFILE=$drawn/two-socket.xml \
+        "$DISTRIBUTEX" run --mem 129G "echo {}" ::: a >out 2>err
+    grep -q "error: --mem 129 GiB: the largest node (.*) has 128 GiB" err
+    [ ! -s out ]
     expect_status 102 "$DISTRIBUTEX" run --mem much list 2>err
     grep -q "such as 512M or 2.5G" err
 '

@@ -103,6 +103,64 @@ START_TEST(test_bound_process)
 }
 END_TEST
 
+static const struct {
+    const char *synthetic, *xml; /* the variables */
+    const char *why;             /* the error's text holds it */
+} bad[] = {
+    {"rubbish", NULL, "HWLOC_SYNTHETIC=rubbish: hwloc "},
+    {"rubbish", "/dev/null", "HWLOC_SYNTHETIC=rubbish: "},
+    {NULL, "/nonexistent", "HWLOC_XMLFILE=/nonexistent: No such file"},
+    {"", "/etc/passwd", "HWLOC_XMLFILE=/etc/passwd: hwloc "},
+    {NULL, "/dev/null", "HWLOC_XMLFILE=/dev/null: hwloc "},
+    {NULL, "/", "HWLOC_XMLFILE=/: "},
+};
+
+static void draw(const char *synthetic, const char *xml)
+{
+    (void)unsetenv("HWLOC_SYNTHETIC");
+    (void)unsetenv("HWLOC_XMLFILE");
+    if (synthetic)
+        ck_assert_int_eq(setenv("HWLOC_SYNTHETIC", synthetic, 1), 0);
+    if (xml)
+        ck_assert_int_eq(setenv("HWLOC_XMLFILE", xml, 1), 0);
+}
+
+/* A picture that is none is an error, not the real machine. */
+START_TEST(test_bad_picture)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_cores c;
+
+    draw(bad[_i].synthetic, bad[_i].xml);
+    ck_assert_int_eq(dtx_cores_detect(&c, &err), DTX_EINVAL);
+    ck_assert_msg(strstr(err.text, bad[_i].why) != NULL, "%s", err.text);
+    ck_assert_ptr_nonnull(strstr(err.text, "unset it"));
+    ck_assert_uint_eq(c.ncores, 0);
+    draw(NULL, NULL);
+}
+END_TEST
+
+/* Of both variables hwloc heeds one, and an empty one not at all. */
+START_TEST(test_which_picture)
+{
+    struct dtx_cores c;
+
+    draw("core:4 pu:1", "/nonexistent");
+    ck_assert_str_eq(dtx_cores_picture(), "HWLOC_SYNTHETIC");
+    detect(&c);
+    ck_assert_uint_eq(c.ncores, 4);
+    dtx_cores_free(&c);
+    draw("", "a.xml");
+    ck_assert_str_eq(dtx_cores_picture(), "HWLOC_XMLFILE");
+    draw("", "");
+    ck_assert_ptr_null(dtx_cores_picture());
+    detect(&c);
+    ck_assert(c.real);
+    dtx_cores_free(&c);
+    draw(NULL, NULL);
+}
+END_TEST
+
 START_TEST(test_library)
 {
     char buf[64];
@@ -121,6 +179,8 @@ int main(void)
                         DTX_COUNT(drawn));
     tcase_add_test(t, test_this_machine);
     tcase_add_test(t, test_bound_process);
+    tcase_add_loop_test(t, test_bad_picture, 0, DTX_COUNT(bad));
+    tcase_add_test(t, test_which_picture);
     tcase_add_test(t, test_library);
     suite_add_tcase(s, t);
     return dtx_check_main(s);

@@ -210,6 +210,11 @@ static const struct {
     {"", NULL, ""},
     {"1,-1,2", NULL, "1 "},
     {NULL, "0,1", "0 1 2 3 0 1 "},
+    {"0,0,1", NULL, "0 1 "},
+    {"0,x,1", NULL, "0 "},
+    {"3,4,1", NULL, "3 "},
+    {"x", NULL, ""},
+    {"GPU-a,GPU-a,GPU-b", NULL, "GPU-a GPU-b "},
 };
 
 START_TEST(test_visible)
@@ -233,6 +238,7 @@ START_TEST(test_visible)
         ck_assert_uint_eq(machine.gpu[0].numa, 2); /* still known */
         ck_assert_uint_eq(machine.gpu[1].numa, 1);
     }
+    ck_assert_int_eq(machine.gpus_odd[0] != '\0', _i >= 6);
     dtx_buf_free(&got);
     forget();
     (void)unsetenv("HWLOC_XMLFILE");
@@ -290,6 +296,38 @@ static void put(const char *name, const char *text)
     ck_assert_int_eq(fclose(f), 0);
 }
 
+/* The kernel's total counts where the nodes' sum is far from it. */
+START_TEST(test_total)
+{
+    static const struct {
+        int64_t sum, total, taken;
+    } at[] = {{100, 0, 100},    {100, 104, 100},  {100, 133, 100},
+              {100, 200, 200},  {100, 90, 100},   {100, 60, 60},
+              {0, 50, 50}};
+    struct dtx_buf text = DTX_BUF_INIT;
+    struct dtx_machine m;
+    size_t i;
+
+    for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        dtx_machine_init(&m);
+        m.mem_bytes = at[i].sum;
+        dtx_machine_set_total(&m, at[i].total);
+        ck_assert_int_eq(m.mem_bytes, at[i].taken);
+        dtx_machine_free(&m);
+    }
+    dtx_machine_init(&m);
+    dtx_machine_add_numa(&m)->mem_bytes = m.mem_bytes = 1024;
+    dtx_machine_tell(&m, &text);
+    ck_assert_ptr_null(strstr(text.data, "MemTotal"));
+    dtx_machine_set_total(&m, 4096);
+    dtx_buf_clear(&text);
+    dtx_machine_tell(&m, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "by MemTotal (the sum of its"));
+    dtx_buf_free(&text);
+    dtx_machine_free(&m);
+}
+END_TEST
+
 START_TEST(test_memory)
 {
     char cmd[128];
@@ -314,6 +352,11 @@ START_TEST(test_memory)
     ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
     put("/sys/fs/cgroup/memory/user/memory.limit_in_bytes", "536870912\n");
     ck_assert_int_eq(dtx_topo_memory_limit(tree), 536870912);
+    ck_assert_int_eq(dtx_topo_memory_total(tree), 0);
+    put("/proc/meminfo", "MemFree: 7 kB\nMemTotal:    2048 kB\n");
+    ck_assert_int_eq(dtx_topo_memory_total(tree), 2097152);
+    put("/proc/meminfo", "MemTotal:    many kB\n");
+    ck_assert_int_eq(dtx_topo_memory_total(tree), 0);
     (void)snprintf(cmd, sizeof(cmd), "rm -rf '%s'", tree);
     ck_assert_int_eq(system(cmd), 0);
 }
@@ -329,6 +372,7 @@ int main(void)
     tcase_add_loop_test(t, test_visible, 0, DTX_COUNT(visible));
     tcase_add_test(t, test_switches);
     tcase_add_test(t, test_memory);
+    tcase_add_test(t, test_total);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

@@ -119,15 +119,50 @@ START_TEST(test_check)
     ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_OK);
     n.gpus = 3; /* for the first, which does not say */
     ck_assert_int_eq(dtx_needs_check(&n, &l, 1, "f", &err), DTX_OK);
-    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_EPARSE);
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "--gpus 3: the node with most (n0)"
+                                           " has 2"));
     n.gpus = 0;
+    n.mem_bytes = 65;
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "--mem 65 B: the largest node (n0) "
+                                           "has 64 B"));
+    n.mem_bytes = 0;
     add(&l, 33, 3);
     ck_assert(dtx_needs_asked(&l, false, 0, 0));
     ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_EPARSE);
-    ck_assert_ptr_nonnull(strstr(err.text, "f:9: task 3 asks for mem=33 B "
-                                           "gpus=3"));
+    ck_assert_ptr_nonnull(strstr(err.text, "f:9: task 3 asks for gpus=3: the "
+                                           "node with most (n0) has 2"));
+    add(&l, 65, 0);
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 3, NULL, &err), DTX_EPARSE);
+    ck_assert_int_eq(strncmp(err.text, "task 4 asks for mem=65 B: the largest",
+                             37), 0);
     dtx_needs_fini(&n);
     dtx_tasklist_fini(&l);
+}
+END_TEST
+
+/* Node n0 has 64 bytes, n1 of as many may use 32. */
+START_TEST(test_check_free)
+{
+    struct dtx_error err = {0, ""};
+    struct dtx_machine m;
+    uint32_t r;
+
+    deal();
+    ck_assert_int_eq(dtx_needs_check_free(card, RANKS, 65, &err), DTX_OK);
+    for (r = 0; r < RANKS; r++) {
+        dtx_card_machine(&card[r], &m);
+        m.real = true;
+        dtx_card_place(&card[r], &m);
+        dtx_machine_free(&m);
+    }
+    ck_assert_int_eq(dtx_needs_check_free(card, RANKS, 64, &err), DTX_OK);
+    ck_assert_int_eq(dtx_needs_check_free(card, RANKS, 65, &err), DTX_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "--memfree 65 B: the largest node "
+                                           "(n0) has 64 B"));
+    ck_assert_int_eq(dtx_needs_check_free(&card[1], 1, 33, &err), DTX_EINVAL);
+    ck_assert_int_eq(dtx_needs_check_free(&card[1], 1, 32, &err), DTX_OK);
 }
 END_TEST
 
@@ -166,6 +201,7 @@ int main(void)
     tcase_add_loop_test(t, test_stock, 0, DTX_COUNT(cases));
     tcase_add_test(t, test_shared);
     tcase_add_test(t, test_check);
+    tcase_add_test(t, test_check_free);
     tcase_add_test(t, test_variables);
     suite_add_tcase(s, t);
     return dtx_check_main(s);

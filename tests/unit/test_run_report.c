@@ -391,7 +391,7 @@ START_TEST(earlier_sessions_are_told_apart)
     (void)summary(1);
     says("tasks      3: 2 succeeded, 1 failed\n");
     says("of these 2 ended in earlier sessions\n");
-    says("in 1 attempts");
+    says("in 1 attempt,");
     says_not("failed     task 2");
     says_not("... and");
 }
