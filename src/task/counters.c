@@ -60,7 +60,7 @@ void dtx_counters_sum(struct dtx_counters *sum, const struct dtx_counters *x)
 bool dtx_counters_scale(uint64_t count, uint64_t enabled, uint64_t running,
                         uint64_t *value)
 {
-    long double v;
+    __extension__ unsigned __int128 v = count;
 
     if (running == 0)
         return false;
@@ -68,7 +68,7 @@ bool dtx_counters_scale(uint64_t count, uint64_t enabled, uint64_t running,
         *value = count;
         return true;
     }
-    v = (long double)count * (long double)enabled / (long double)running;
-    *value = v >= (long double)UINT64_MAX ? UINT64_MAX : (uint64_t)(v + 0.5L);
+    v = (v * enabled + running / 2) / running;
+    *value = v > UINT64_MAX ? UINT64_MAX : (uint64_t)v;
     return true;
 }
