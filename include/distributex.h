@@ -14,7 +14,10 @@
  *
  * Errors: functions that return int give 0 (DTX_OK) or a negative code;
  * dtx_strerror has its text, dtx_error_text more.  The library never prints and
- * never ends the program.
+ * never ends the program.  Calls that every rank makes (dtx_init, dtx_for,
+ * dtx_work_for, _tree, _run) fail on all when they fail on one: wrong options
+ * or arguments on one rank alone are the error of every rank, which tells whose
+ * they are, and the next call can be made.
  *
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
@@ -82,8 +85,10 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 count as lost; default 5s, 0: never
  *   counters=auto|off  count what slots do; default auto
  *   learned=FILE  keep what kernels took from run to run; see below
- * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
- * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
+ * DTX_EINVAL: an option is unknown or wrong. DTX_EMISMATCH: ranks of one node
+ * have different slots=. DTX_ESTATE: begun already, or MPI is finalised.
+ * DTX_EMPI, DTX_ENOMEM, DTX_ESYS. What fails on one rank fails on all; an MPI
+ * that dtx_init has initialised is finalised then. */
 DTX_PUBLIC int dtx_init(const char *options);
 /* What dtx_init_comm of distributex_mpi.h calls: 'comm' points to an MPI_Comm
  * of that size. */
@@ -224,7 +229,7 @@ DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
  * power also what was recorded since the last call ended.
  * DTX_EINVAL; of the file, on rank 0: DTX_ENOENT, DTX_EIO, DTX_EFOREIGN (not
  * such a file), DTX_EBUSY (another process has it open): call it again with
- * another file, or the first run fails with that code on all ranks. Runs return
+ * another file, or runs of 'w' fail with that code on all ranks. Runs return
  * DTX_EMISMATCH when the file is of other loops, or DTX_ENOSPC, DTX_EIO when it
  * cannot be written. */
 DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);

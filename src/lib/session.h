@@ -147,7 +147,8 @@ struct dtx_region {
     const struct dtx_style *style;
     uint32_t number;
     int ill;             /* negative: it cannot begin here, and all are told */
-    const char *ill_why; /* in words, or NULL: as the code says */
+    const struct dtx_error *refused; /* the call makes no sense here, and so
+                                        nobody makes it; NULL: it does */
     uint64_t begin, end; /* loops */
     const void *args;
     size_t args_bytes;
