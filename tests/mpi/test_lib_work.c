@@ -631,6 +631,22 @@ static void check_wrong(void)
     verdict(dtx_finalize() == 0, "ends");
 }
 
+/* What is wrong with one rank alone is told on all, and none waits for it. */
+static void check_lone(void)
+{
+    int rc;
+
+    if (rank == size - 1)
+        (void)setenv("HWLOC_XMLFILE", "/nonexistent.xml", 1);
+    rc = dtx_init(NULL);
+    if (rank == size - 1)
+        (void)unsetenv("HWLOC_XMLFILE");
+    verdict(all_told(rc, DTX_EINVAL, size - 1, "/nonexistent.xml"),
+            "a machine that one rank cannot read");
+    verdict(start(slots_option(1, "")) && dtx_finalize() == 0,
+            "and the next session is well");
+}
+
 int main(int argc, char **argv)
 {
     if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
@@ -646,6 +662,7 @@ int main(int argc, char **argv)
     check_counters("counters=off", 0);
     check_no_journal();
     check_wrong();
+    check_lone();
     check_poor(0, "thirds", "rank 0 is poor");
     check_poor(size - 1, "thirds", "the last is poor");
     check_poor(size - 1, "tree", "the last is poor, at a tree");
