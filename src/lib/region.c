@@ -17,6 +17,7 @@
 #define LOOK_NS INT64_C(50000000)    /* sleep no longer */
 #define FULL_NS INT64_C(50000)       /* while results cannot be sent */
 #define LOAD_LEAST_NS INT64_C(2000000)
+#define ASSIST_NS INT64_C(20000)     /* then look at what others say */
 
 void dtx_run_send(struct dtx_run *r, uint32_t to, struct dtx_msg *m)
 {
@@ -92,7 +93,9 @@ static int take(struct dtx_run *r, const struct dtx_msg *m)
     if (r->g->style->taken)
         r->g->style->taken(r->g);
     (void)pthread_mutex_unlock(&crew->lock);
-    if (rc == DTX_OK)
+    if (rc == DTX_OK && r->g->style->offer)
+        r->g->style->offer(r->g);
+    else if (rc == DTX_OK)
         dtx_crew_publish(crew);
     return rc;
 }
@@ -328,13 +331,35 @@ static void pump(struct dtx_run *r, bool *left)
         r->rc = rc;
 }
 
-/* Hear, compute (when there are no threads), and sleep if that was all. */
+/* Short tasks, while a slot sleeps, and what comes of each, which may be the
+ * next one; but no longer than others can wait. */
+static bool assist(struct dtx_run *r, bool *left)
+{
+    int64_t until = 0, now;
+    bool any = false;
+
+    while (r->g->style->assist && r->rc == DTX_OK &&
+           r->g->style->assist(r->g)) {
+        any = true;
+        pump(r, left);
+        now = dtx_clock_mono_ns();
+        if (until == 0)
+            until = now + ASSIST_NS;
+        else if (now >= until)
+            break;
+    }
+    return any;
+}
+
+/* Hear, compute (when there are no threads, or little to do), and sleep if that
+ * was all. */
 static void turn(struct dtx_run *r)
 {
     uint32_t seen = dtx_net_seen(&r->s->net);
     bool left = false, worked = receive(r);
 
     pump(r, &left);
+    worked |= assist(r, &left);
     watch(r);
     if (r->rc < 0)
         return;
@@ -423,6 +448,7 @@ static void stop_slots(struct dtx_run *r)
         atomic_store(&r->g->dropped, true);
         r->g->style->drop(r->g);
         dtx_results_discard(r->g->results);
+        dtx_crew_let_go(c);
     }
     while (!dtx_crew_all_idle(c)) {
         uint32_t seen = dtx_net_seen(&r->s->net);

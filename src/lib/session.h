@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "lane/trust.h"
 #include "lib/crew.h"
 #include "lib/net.h"
 #include "lib/options.h"
@@ -59,6 +60,7 @@ struct dtx_kernel {
     dtx_child_f child;
     dtx_task_f task;
     size_t node_bytes;
+    struct dtx_trust trust; /* tasks */
 };
 
 struct dtx_reduction {
@@ -121,9 +123,13 @@ struct dtx_style {
     /* Throw away what is left. */
     void (*drop)(struct dtx_region *g);
     void (*end)(struct dtx_region *g);
-    /* Those of tasks, else NULL: this rank waits for what others do; there is
-     * more than others were told (says so once); outcomes have come to rank 0;
-     * pass on outcomes. */
+    /* Those of tasks, else NULL: what was taken is there for slots (else: it is
+     * published); do some of what was held back from them instead (false: there
+     * was none); this rank waits for what others do; there is more than others
+     * were told (says so once); outcomes have come to rank 0; pass on
+     * outcomes. */
+    void (*offer)(struct dtx_region *g);
+    bool (*assist)(struct dtx_region *g);
     bool (*holds)(struct dtx_region *g);
     bool (*fresh)(struct dtx_region *g);
     int (*hear)(struct dtx_region *g, uint32_t from, struct dtx_str ended);
