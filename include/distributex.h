@@ -321,7 +321,10 @@ DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
                                    const struct dtx_task_how *how);
 /* Rank 0: 'ended' is called by the thread of dtx_init for each task that has
  * ended, with what it gave back. 'code' is what its kernel returned, or
- * DTX_ECANCEL: it was not run, since one of 'after' failed. For tasks that it
+ * DTX_ECANCEL: it was not run, since one of 'after' failed. When the run ends
+ * early (dtx_call_cancel; a failure), those that have not ended are told last,
+ * each with the code that dtx_work_run then returns: they were not run, or
+ * nobody knows; nothing can be submitted meanwhile. For tasks that it
  * spawned it is called with the same 'task', if they gave something back or
  * failed. 'out' is valid during the call. It may call dtx_work_submit. */
 typedef void (*dtx_ended_f)(void *ctx, uint64_t task, int code, const void *out,

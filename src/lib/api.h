@@ -36,6 +36,9 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
  * dtx_api_error tells: so the others are told, instead of waiting, and return
  * the same. The code. */
 int dtx_api_refuse(void);
+/* lib/api_task.c, rank 0: a run of tasks has ended, with this code; those that
+ * have not end with it. */
+void dtx_api_close_tasks(struct dtx_work *w, int code);
 /* lib/api_task.c: a region of no work, which only is told 'why'. */
 int dtx_api_run_nothing(const struct dtx_error *why);
 

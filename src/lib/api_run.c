@@ -74,6 +74,8 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
     if (g->text.failed)
         g->ill = DTX_ENOMEM;
     rc = dtx_region_run(g, &dtx_api_error);
+    if (g->style == &dtx_style_task && w->ledger)
+        dtx_api_close_tasks(w, rc);
     dtx_buf_free(&g->text);
     atomic_store(&s->running, false);
     return rc;

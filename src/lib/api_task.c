@@ -94,6 +94,9 @@ int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
         return dtx_api_error.code;
     if (w->session->net.rank != 0)
         return dtx_api_fail(DTX_ESTATE, "dtx_work_submit: rank 0 submits");
+    if (w->closing)
+        return dtx_api_fail(DTX_ECANCEL,
+                            "dtx_work_submit: the run has ended early");
     k = dtx_api_task_kernel(w->session, kernel ? kernel : w->kernel->name);
     if (k < 0)
         return dtx_api_fail(DTX_ENOENT, "no kernel of tasks is called '%s'",
@@ -130,6 +133,23 @@ int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended, void *ctx)
     return DTX_OK;
 }
 
+void dtx_api_close_tasks(struct dtx_work *w, int code)
+{
+    struct dtx_error err = dtx_api_error; /* callbacks may make others */
+    uint64_t id = 0;
+
+    w->closing = true;
+    while ((id = dtx_ledger_next_open(w->ledger, id))) {
+        if (w->ended)
+            w->ended(w->ended_ctx, id, code, NULL, 0);
+    }
+    w->closing = false;
+    dtx_ledger_forget(w->ledger);
+    if (w->foresight)
+        dtx_foresee_forget(w->foresight);
+    dtx_api_error = err;
+}
+
 static int run_tasks(struct dtx_work *w, bool *is_last,
                      const struct dtx_error *refused)
 {
@@ -142,13 +162,6 @@ static int run_tasks(struct dtx_work *w, bool *is_last,
     if (!make_books(w))
         g.ill = DTX_ENOMEM;
     rc = dtx_api_run(&g, w, NULL, 0);
-    if (w->ledger && dtx_ledger_open(w->ledger) == 0) {
-        dtx_ledger_forget(w->ledger);
-        if (w->foresight)
-            dtx_foresee_forget(w->foresight);
-    } else { /* cancelled, or worse */
-        drop_books(w);
-    }
     *is_last = g.last;
     return rc;
 }

@@ -194,6 +194,7 @@ struct dtx_work {
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
     struct dtx_foresight *foresight; /* NULL: nothing is foreseen */
+    bool closing; /* those that have not ended are told so */
     dtx_ended_f ended;
     void *ended_ctx;
     /* loops */
