@@ -96,6 +96,7 @@ struct dtx_class *dtx_classes_make(struct dtx_classes *c, uint64_t key,
         free(k);
         return NULL;
     }
+    dtx_features_plain(k->text, strlen(k->text)); /* of somebody's file */
     k->key = key;
     k->program_key = program_key;
     dtx_model_init(&k->model, grain);

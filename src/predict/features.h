@@ -42,9 +42,12 @@ struct dtx_features {
                                      the caller: dtx_features_mark */
     uint16_t name_at, name_len;   /* where the command names that file */
     uint16_t program_len;         /* of 'text' */
-    char text[DTX_FEATURE_TEMPLATE]; /* the template, cut to fit */
+    char text[DTX_FEATURE_TEMPLATE]; /* the template, cut to fit, and fit for a
+                                        terminal */
 };
 
+/* Put a ? in the place of each control character. */
+void dtx_features_plain(char *text, size_t len);
 /* 'size_of' may be NULL: no sizes. 'host' may be NULL: not known yet. */
 void dtx_features_of(const char *command, size_t len, const char *host,
                      dtx_size_of_f size_of, void *ctx,
