@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 #define FIRST_FREE 2      /* of x: those before have a fixed meaning */
 #define SIZE_SLOTS 5      /* of files one by one */
 #define RUNS 2            /* numbers inside a word that count: the last ones */
@@ -74,16 +76,6 @@ uint32_t dtx_features_mark(int64_t mtime_ns, int64_t bytes)
 
 /* ---- the template ---- */
 
-void dtx_features_plain(char *text, size_t len)
-{
-    size_t i;
-
-    for (i = 0; i < len; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            text[i] = '?';
-    }
-}
-
 static void put(struct scan *s, const char *text, size_t len)
 {
     size_t room = sizeof(s->f->text) - 1 - s->used;
@@ -91,7 +83,7 @@ static void put(struct scan *s, const char *text, size_t len)
 
     s->key = mix(s->key, text, len);
     memcpy(s->f->text + s->used, text, n);
-    dtx_features_plain(s->f->text + s->used, n);
+    dtx_plain(s->f->text + s->used, n);
     s->used += n;
     s->f->text[s->used] = '\0';
 }

@@ -46,8 +46,6 @@ struct dtx_features {
                                         terminal */
 };
 
-/* Put a ? in the place of each control character. */
-void dtx_features_plain(char *text, size_t len);
 /* 'size_of' may be NULL: no sizes. 'host' may be NULL: not known yet. */
 void dtx_features_of(const char *command, size_t len, const char *host,
                      dtx_size_of_f size_of, void *ctx,
