@@ -45,7 +45,7 @@ struct dtx_run {
     int64_t start_ns, start_wall_ns, wall_ns;
     int wait_status;
     struct rusage usage;
-    int counter[DTX_PERF_EVENTS]; /* files, -1: none */
+    struct dtx_counting_run counter;
 };
 
 struct dtx_proc {
@@ -57,6 +57,8 @@ struct dtx_proc {
     struct dtx_buf command; /* one with its slot put in */
     struct dtx_launcher launcher;
     struct dtx_counter_pace pace;
+    uint32_t counting;    /* the ring's word that the launcher has heeded */
+    int64_t await_ns;     /* no task before the word is there, or it is later */
     struct dtx_captures captures;
     struct dtx_strays strays;
     struct dtx_run *run;  /* nslots places */

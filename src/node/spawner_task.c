@@ -250,7 +250,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     fill_status(o, r->wait_status, r->reason);
     if (used) {
         fill_usage(o, &r->usage);
-        dtx_perf_end(&p->launcher.perf, r->counter, &o->counters);
+        dtx_counting_end(&p->launcher.counting, &r->counter, &o->counters);
         dtx_counter_pace_end(&p->pace, r->wall_ns);
     }
     fill_output(p, r, x);
@@ -347,7 +347,6 @@ static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
     x->cpus = r->cpus;
     x->capture = capture;
     x->slot = take_slots(p, run, r->cpus);
-    memset(x->counter, -1, sizeof(x->counter)); /* no file */
     x->start_wall_ns = dtx_clock_wall_ns();
     x->start_ns = dtx_clock_mono_ns();
     *number = run;
@@ -374,6 +373,22 @@ static bool put_slot(struct dtx_proc *p, struct dtx_launch *t, uint32_t slot)
     t->command = p->command.data;
     t->len = p->command.len;
     return true;
+}
+
+/* Once the watcher has said by whom. */
+static bool is_counted(struct dtx_proc *p)
+{
+    uint32_t word = atomic_load(&p->ring->counting);
+
+    if (word != p->counting) {
+        p->counting = word;
+        if (dtx_counting_init(&p->launcher.counting,
+                              DTX_COUNTING_PROVIDER(word),
+                              DTX_COUNTING_COUNTED(word)))
+            dtx_counter_pace_init(&p->pace, DTX_COUNTING_PROVIDER(word),
+                                  p->config->nslots);
+    }
+    return dtx_counter_pace_start(&p->pace);
 }
 
 static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
@@ -409,10 +424,7 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
         return -1;
     }
     t.group = &p->ring->group[run];
-    t.counter = p->run[run].counter;
-    t.counts = !p->config->no_counters &&
-               dtx_counter_pace_start(&p->pace) &&
-               dtx_launcher_counts(&p->launcher);
+    t.counter = is_counted(p) ? &p->run[run].counter : NULL;
     return dtx_launcher_start(&p->launcher, &t);
 }
 
@@ -494,6 +506,16 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
     return true;
 }
 
+/* The first tasks wait a little to be counted, on a machine where nobody else
+ * counts. */
+static bool awaits_word(struct dtx_proc *p)
+{
+    if (p->await_ns && (atomic_load(&p->ring->counting) != 0 ||
+                        dtx_clock_mono_ns() >= p->await_ns))
+        p->await_ns = 0;
+    return p->await_ns != 0;
+}
+
 void dtx_proc_start_waiting(struct dtx_proc *p)
 {
     struct dtx_record *r;
@@ -505,7 +527,7 @@ void dtx_proc_start_waiting(struct dtx_proc *p)
         if (r->kind == DTX_RECORD_CONFIG) {
             if (!configure(p, r))
                 _exit(1);
-        } else if (!start_request(p, r)) {
+        } else if (awaits_word(p) || !start_request(p, r)) {
             p->blocked = true;
             return;
         }
