@@ -79,13 +79,20 @@ void dtx_counters_probe(bool first, struct dtx_counter_choice *out)
         dtx_counters_choose(sources, n, first, out);
 }
 
-void dtx_counter_pace_init(struct dtx_counter_pace *p,
-                           enum dtx_counter provider, uint32_t slots)
+int64_t dtx_counter_cost_ns(enum dtx_counter provider)
 {
-    bool papi = provider == DTX_COUNTER_PAPI_HARDWARE ||
-                provider == DTX_COUNTER_PAPI_SOFTWARE;
+    if (provider == DTX_COUNTER_NONE || provider == DTX_COUNTER_RUSAGE)
+        return 0;
+    return provider == DTX_COUNTER_PAPI_HARDWARE ||
+                   provider == DTX_COUNTER_PAPI_SOFTWARE
+               ? DTX_COUNTER_PAPI_NS
+               : DTX_COUNTER_PERF_NS;
+}
 
-    p->cost_ns = papi ? DTX_COUNTER_PAPI_NS : DTX_COUNTER_PERF_NS;
+void dtx_counter_pace_init(struct dtx_counter_pace *p, int64_t cost_ns,
+                           uint32_t slots)
+{
+    p->cost_ns = cost_ns;
     p->left_ns = p->most_ns = p->cost_ns * (int64_t)slots;
 }
 
@@ -102,5 +109,7 @@ void dtx_counter_pace_end(struct dtx_counter_pace *p, int64_t wall_ns)
     int64_t room_ns = p->most_ns - p->left_ns;
     int64_t more_ns = wall_ns / DTX_COUNTER_SHARE;
 
+    if (wall_ns < DTX_COUNTER_SHORT_NS)
+        more_ns /= 4;
     p->left_ns += more_ns < room_ns ? more_ns : room_ns;
 }

@@ -63,18 +63,22 @@ void dtx_counters_probe(bool first, struct dtx_counter_choice *out);
 
 /* Which tasks are counted. To count one takes time, DTX_COUNTER_PERF_NS or, by
  * PAPI, DTX_COUNTER_PAPI_NS; a DTX_COUNTER_SHARE th of the time that tasks take
- * is for it. So all are counted that take that many times the cost (12.5 ms and
- * 62.5 ms), and of shorter ones a sample; of the first ones, of which nothing
- * is known, as many as there are slots. Zeroes count nothing. */
+ * is for it, and of short ones, whose start is most of what they are, a quarter
+ * of that. So all are counted that take that many times the cost (25 ms and 125
+ * ms), and of shorter ones a sample; of the first ones, of which nothing is
+ * known, as many as there are slots. Zeroes count nothing. */
 #define DTX_COUNTER_PERF_NS INT64_C(50000)
 #define DTX_COUNTER_PAPI_NS INT64_C(250000)
-#define DTX_COUNTER_SHARE 250
+#define DTX_COUNTER_IOWAIT_NS INT64_C(30000) /* on top (node/iowait.h) */
+#define DTX_COUNTER_SHARE 500
+#define DTX_COUNTER_SHORT_NS INT64_C(10000000)
 struct dtx_counter_pace {
     int64_t cost_ns;          /* of one */
     int64_t left_ns, most_ns; /* to spend */
 };
-void dtx_counter_pace_init(struct dtx_counter_pace *p,
-                           enum dtx_counter provider, uint32_t slots);
+int64_t dtx_counter_cost_ns(enum dtx_counter provider); /* 0: of nothing */
+void dtx_counter_pace_init(struct dtx_counter_pace *p, int64_t cost_ns,
+                           uint32_t slots);
 /* One starts: is it counted? If so it has been paid for. */
 bool dtx_counter_pace_start(struct dtx_counter_pace *p);
 /* One has ended that took 'wall_ns'. */

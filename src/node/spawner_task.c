@@ -183,6 +183,17 @@ static void fill_usage(struct dtx_outcome *o, const struct rusage *u)
     o->oublock = u->ru_oublock;
 }
 
+static void fill_counters(struct dtx_proc *p, struct dtx_run *r,
+                          struct dtx_counters *c)
+{
+    uint64_t ns;
+
+    dtx_counting_end(&p->launcher.counting, &r->counter, c);
+    if (r->waited && dtx_iowait_of(&p->iowait, &r->iowait,
+                                   (uint64_t)r->usage.ru_nvcsw, &ns))
+        dtx_counters_set(c, DTX_COUNTED_IOWAIT_NS, ns);
+}
+
 static void fill_status(struct dtx_outcome *o, int wait_status, uint8_t reason)
 {
     if (WIFSIGNALED(wait_status)) {
@@ -250,7 +261,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     fill_status(o, r->wait_status, r->reason);
     if (used) {
         fill_usage(o, &r->usage);
-        dtx_counting_end(&p->launcher.counting, &r->counter, &o->counters);
+        fill_counters(p, r, &o->counters);
         dtx_counter_pace_end(&p->pace, r->wall_ns);
     }
     fill_output(p, r, x);
@@ -375,6 +386,20 @@ static bool put_slot(struct dtx_proc *p, struct dtx_launch *t, uint32_t slot)
     return true;
 }
 
+static void begin_counting(struct dtx_proc *p, uint32_t word)
+{
+    enum dtx_counter who = DTX_COUNTING_PROVIDER(word);
+    int64_t cost_ns = 0;
+
+    if (dtx_counting_init(&p->launcher.counting, who,
+                          DTX_COUNTING_COUNTED(word)))
+        cost_ns = dtx_counter_cost_ns(who);
+    p->iowait = dtx_iowait_find("");
+    if (p->iowait != DTX_IOWAIT_OFF)
+        cost_ns += DTX_COUNTER_IOWAIT_NS;
+    dtx_counter_pace_init(&p->pace, cost_ns, p->config->nslots);
+}
+
 /* Once the watcher has said by whom. */
 static bool is_counted(struct dtx_proc *p)
 {
@@ -382,11 +407,7 @@ static bool is_counted(struct dtx_proc *p)
 
     if (word != p->counting) {
         p->counting = word;
-        if (dtx_counting_init(&p->launcher.counting,
-                              DTX_COUNTING_PROVIDER(word),
-                              DTX_COUNTING_COUNTED(word)))
-            dtx_counter_pace_init(&p->pace, DTX_COUNTING_PROVIDER(word),
-                                  p->config->nslots);
+        begin_counting(p, word);
     }
     return dtx_counter_pace_start(&p->pace);
 }
@@ -424,7 +445,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
         return -1;
     }
     t.group = &p->ring->group[run];
-    t.counter = is_counted(p) ? &p->run[run].counter : NULL;
+    p->run[run].counted = is_counted(p);
+    t.counter = p->run[run].counted ? &p->run[run].counter : NULL;
     return dtx_launcher_start(&p->launcher, &t);
 }
 
@@ -563,6 +585,8 @@ static void reap_child(struct dtx_proc *p, pid_t pid, int64_t now_ns,
     }
     r = &p->run[run];
     (void)kill(-pid, SIGKILL);
+    r->waited = r->counted && p->iowait != DTX_IOWAIT_OFF &&
+                dtx_iowait_read("", pid, &r->iowait);
     if (wait4(pid, &r->wait_status, 0, &r->usage) != pid)
         return;
     r->wall_ns = now_ns - r->start_ns;
