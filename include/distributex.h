@@ -19,9 +19,10 @@
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
  * on a struct dtx_call are called by the kernel that was given it, while it
- * runs.  Kernels run on several threads at once and must not call MPI; neither
- * they nor callbacks can make a call that runs something, or end the session:
- * it returns DTX_ESTATE.
+ * runs.  Kernels run on several threads at once, of which the calling thread
+ * may be one (never two as the same slot), and must not call MPI; neither they
+ * nor callbacks can make a call that runs something, or end the session: it
+ * returns DTX_ESTATE.
  *
  * Losses: a rank that dies does not end the others where the launcher leaves
  * them alive (mpirun --enable-recovery).  It is noticed at once; when a node is
@@ -82,6 +83,8 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 count as lost; default 5s, 0: never
  *   counters=auto|perf|off  count what slots do; default auto. perf: leave PAPI
  *                 to kernels that use it themselves
+ *   assist=yes|no  the calling thread runs short tasks itself while slots
+ *                 sleep; see dtx_work_run; default yes
  *   learned=FILE  keep what kernels took from run to run; see below
  * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
  * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
@@ -323,7 +326,16 @@ DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
                                void *ctx);
 /* Run what rank 0 has submitted, and what that spawns, until all has ended.
  * Collective. DTX_EKERNEL: some failed. DTX_ELOST: a rank was lost after tasks
- * had spawned others, or rank 0. */
+ * had spawned others, or rank 0.
+ *
+ * While a slot sleeps, and only few tasks wait, the calling thread runs some of
+ * them itself, as that slot, without waking it or sending anything: tasks of
+ * kernels whose calls were shorter than some 20 us lately, which is about what
+ * waking takes.  Other messages and outcomes then wait for as long, at most for
+ * one task; after one that was unexpectedly long it runs no more of the kernel
+ * until short ones have made up for it.  With assist=no slots alone run tasks:
+ * for kernels that must not run on the calling thread, or are short nearly
+ * always and then block for long. */
 DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
 /* Master-driven programs: rank 0 submits and runs, again and again; the other
  * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between
@@ -337,7 +349,9 @@ struct dtx_stats {
     uint64_t failed;   /* of them */
     uint64_t first;    /* the first iteration or task that failed */
     uint64_t here;     /* of them, on this rank */
-    uint64_t received; /* times that work came from another rank */
+    uint64_t received; /* times that work came from another rank, */
+    uint64_t straight; /* ... and of them, those in which it came from that rank
+                          itself, not through rank 0 */
     double seconds;    /* from the call to its return */
     double busy;       /* seconds of all slots together inside kernels */
 };
@@ -347,7 +361,8 @@ DTX_PUBLIC int dtx_work_stats(const struct dtx_work *w, struct dtx_stats *out);
  * processor's counters and the kernel's.  They are read when slots have
  * come to rest, never where kernels are called.  A number whose bit is not in
  * 'measured' was not measured, and means nothing.  What slots do to take work
- * is in it; in a session without threads also the library's communication. */
+ * is in it; in a session without threads also the library's communication; what
+ * the calling thread runs itself (assist) is not. */
 enum dtx_has {
     DTX_HAS_INSTRUCTIONS = 1,
     DTX_HAS_CYCLES = 2,
