@@ -192,7 +192,8 @@ static int hear(void *ctx, const struct dtx_told *t)
     if (t->outcome->counters.counted)
         l->by[t->outcome->counters.provider]++;
     dtx_features_of(t->command, t->len, NULL, NULL, NULL, &f);
-    return dtx_usages_add(&l->used, &f, t->outcome, 1) ? DTX_OK : DTX_ENOMEM;
+    return dtx_usages_add(&l->used, &f, t->outcome, 1, 0) ? DTX_OK
+                                                          : DTX_ENOMEM;
 }
 
 /* ---- classes ---- */

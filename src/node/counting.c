@@ -3,12 +3,18 @@
  * and its parent say to each other before the child executes its program. */
 #include "node/counting.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "node/papi.h"
+
+#define CLOSE_ON_EXEC (1u << 2) /* CLOSE_RANGE_CLOEXEC */
 
 static bool make_gate(struct dtx_counting *c)
 {
@@ -58,6 +64,28 @@ void dtx_counting_child(const struct dtx_counting *c)
         (void)!read(c->gate[0], &byte, 1);
 }
 
+/* PAPI leaves its files open across exec: to the tasks that start next. All
+ * files that are not stdio are to be closed there. */
+static void hide_files(void)
+{
+    DIR *d;
+    const struct dirent *e;
+
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC) == 0)
+        return;
+#endif
+    d = opendir("/proc/self/fd"); /* Linux before 5.11 */
+    while (d && (e = readdir(d)) != NULL) {
+        int fd = (int)strtol(e->d_name, NULL, 10);
+
+        if (fd >= 3)
+            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    if (d)
+        (void)closedir(d);
+}
+
 /* Wait until it stands at the gate, attach to it, and let it go. */
 static void open_gate(struct dtx_counting *c, pid_t pid,
                       struct dtx_counting_run *run)
@@ -72,6 +100,7 @@ static void open_gate(struct dtx_counting *c, pid_t pid,
     } while (n < 0 && errno == EINTR);
     if (n == 1) {
         run->papi = dtx_papi_attach(c->papi, pid, NULL);
+        hide_files();
         (void)send(c->gate[1], &byte, 1, MSG_NOSIGNAL);
     }
     (void)close(c->gate[1]);

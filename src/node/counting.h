@@ -2,7 +2,8 @@
 /* node/counting.h - programs that are counted from their start
  *
  * Whoever was chosen to count (node/counters.h) does it behind these calls; the
- * one that starts programs need not know who:
+ * one that starts programs need not know who. By PAPI all files but stdio are
+ * marked to be closed on exec in its process.
  *
  *     dtx_counting_init(&c, provider, counted);
  *     counts = dtx_counting_prepare(&c);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/units.h"
 #include "task/outcome.h"
 
 #define LINE 64.0 /* bytes that a miss brings */
@@ -70,8 +71,19 @@ static void add_counters(struct dtx_usage *c, const struct dtx_outcome *o,
                        log((v > 0 ? (double)v : 1) * LINE / slot_s), 1);
 }
 
+/* What tasks ask for decides how many of them run at once, so the least. */
+static void add_asked(struct dtx_usage *c, bool first, uint32_t cpus,
+                      uint64_t asked)
+{
+    if (first || asked < c->asked)
+        c->asked = asked;
+    if (first || cpus < c->cpus)
+        c->cpus = cpus;
+}
+
 bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
-                    const struct dtx_outcome *o, uint32_t cpus)
+                    const struct dtx_outcome *o, uint32_t cpus,
+                    uint64_t asked)
 {
     double wall_s = (double)o->wall_ns / 1e9;
     double slot_s = wall_s * (cpus > 0 ? cpus : 1);
@@ -88,6 +100,7 @@ bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
         u->beyond++;
         return true;
     }
+    add_asked(c, c->n == 0, cpus, asked);
     c->n++;
     c->wall_s += wall_s;
     c->slot_s += slot_s;
@@ -102,6 +115,7 @@ bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
 
 static void merge(struct dtx_usage *c, const struct dtx_usage *d)
 {
+    add_asked(c, c->n == 0, d->cpus, d->asked);
     c->n += d->n;
     c->slot_s += d->slot_s;
     c->wall_s += d->wall_s;
@@ -198,6 +212,66 @@ bool dtx_usage_bound(const struct dtx_usages *u, const struct dtx_usage *c)
            dtx_usage_get(c, DTX_USAGE_IPC, &ipc) && ipc < DTX_USAGE_MEMORY_IPC;
 }
 
+bool dtx_usage_fills(const struct dtx_usage *c,
+                     const struct dtx_usage_node *node, uint64_t *at_once)
+{
+    uint64_t peak = c->peak_kib * 1024;
+
+    *at_once = node->slots / (c->cpus > 0 ? c->cpus : 1);
+    if (c->asked > 0 && node->bytes / c->asked < *at_once)
+        *at_once = node->bytes / c->asked;
+    if (*at_once == 0)
+        *at_once = 1;
+    if (*at_once > 1 && c->asked >= peak)
+        return false;
+    return node->bytes > 0 && (double)peak * (double)*at_once >=
+                                  DTX_USAGE_FULL * (double)node->bytes;
+}
+
+static void put_size(struct dtx_buf *b, uint64_t bytes)
+{
+    char text[32];
+
+    dtx_buf_str(b, dtx_format_size(text, sizeof(text), (int64_t)bytes));
+}
+
+/* A tenth more than it held, as --mem reads it. */
+static void put_remedy(struct dtx_buf *b, uint64_t peak)
+{
+    const uint64_t mib = UINT64_C(1) << 20;
+    uint64_t want = (peak + peak / 10 + mib - 1) / mib;
+    bool large = want >= 10240;
+
+    dtx_buf_printf(b, ": --mem %llu%c, or mem= before the tasks, starts no "
+                   "more than there is room for\n",
+                   (unsigned long long)(large ? (want + 1023) / 1024 : want),
+                   large ? 'G' : 'M');
+}
+
+static void tell_fills(const struct dtx_usage *c,
+                       const struct dtx_usage_node *node, uint64_t at_once,
+                       struct dtx_buf *b)
+{
+    uint64_t peak = c->peak_kib * 1024;
+
+    dtx_buf_printf(b, "usage      class \"%s\" held up to ", c->text);
+    put_size(b, peak);
+    if (at_once == 1) {
+        dtx_buf_str(b, " of a node's ");
+        put_size(b, node->bytes);
+        dtx_buf_str(b, ": larger ones need nodes with more memory\n");
+        return;
+    }
+    if (c->asked > 0) {
+        dtx_buf_str(b, " and asked for ");
+        put_size(b, c->asked);
+    }
+    dtx_buf_printf(b, "; %llu at once, as a node may run, fill its ",
+                   (unsigned long long)at_once);
+    put_size(b, node->bytes);
+    put_remedy(b, peak);
+}
+
 static void tell_waits(const struct dtx_usage *c, struct dtx_buf *b)
 {
     bool one = c->slot_s < 1.5 * c->wall_s;
@@ -226,10 +300,19 @@ static void tell_bound(const struct dtx_usage *c, struct dtx_buf *b)
     dtx_buf_char(b, '\n');
 }
 
-void dtx_usages_tell(const struct dtx_usages *u, struct dtx_buf *b)
+void dtx_usages_tell(const struct dtx_usages *u,
+                     const struct dtx_usage_node *node, struct dtx_buf *b)
 {
     uint32_t i, told = 0;
+    uint64_t at_once;
 
+    for (i = 0; i < u->n && told < TOLD; i++) {
+        if (!dtx_usage_fills(&u->of[i], node, &at_once))
+            continue;
+        tell_fills(&u->of[i], node, at_once, b);
+        told++;
+    }
+    told = 0;
     for (i = 0; i < u->n && told < TOLD; i++) {
         const struct dtx_usage *c = &u->of[i];
 

@@ -39,6 +39,9 @@ struct dtx_outcome;
 #define DTX_USAGE_MEMORY_BPS 2e9 /* it is bound by memory: it takes as many
                                     bytes a second per core from there, ... */
 #define DTX_USAGE_MEMORY_IPC 1.0 /* with fewer instructions per cycle */
+#define DTX_USAGE_FULL 0.9       /* it fills a node: as many of its tasks as may
+                                    run there at once hold this part of its
+                                    memory */
 
 /* Zero is "nothing yet" for each sum. */
 struct dtx_usage {
@@ -50,6 +53,8 @@ struct dtx_usage {
     double waited, preempted;   /* times that it left a core: by itself, or
                                    since others were to have it */
     uint64_t peak_kib;
+    uint64_t asked;  /* bytes: the least that one asked for; 0: one did not */
+    uint32_t cpus;   /* the least that one had */
     struct dtx_sketch bandwidth; /* logarithms of bytes a second per core */
     char text[DTX_FEATURE_TEMPLATE];
 };
@@ -73,10 +78,12 @@ enum dtx_usage_trait {
 };
 
 void dtx_usages_free(struct dtx_usages *u);
-/* An attempt has ended that had 'cpus' slots. False: out of memory, and it is
- * as if it had not been added. */
+/* An attempt has ended that had 'cpus' slots, and for which 'asked' bytes of
+ * memory were kept (0: none). False: out of memory, and it is as if it had not
+ * been added. */
 bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
-                    const struct dtx_outcome *o, uint32_t cpus);
+                    const struct dtx_outcome *o, uint32_t cpus,
+                    uint64_t asked);
 /* Add what 'from' holds. False: out of memory, and nothing was added. */
 bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from);
 
@@ -88,8 +95,18 @@ bool dtx_usage_get(const struct dtx_usage *c, enum dtx_usage_trait what,
  * as often as it went by itself, or needs next to nothing of a core. */
 bool dtx_usage_waits(const struct dtx_usages *u, const struct dtx_usage *c);
 bool dtx_usage_bound(const struct dtx_usages *u, const struct dtx_usage *c);
+
+struct dtx_usage_node {
+    uint64_t bytes; /* of memory; 0: not known */
+    uint32_t slots;
+};
+/* Could tasks of it fill the memory of such a node, as far as what they ask for
+ * does not prevent it? '*at_once' of them may run there. */
+bool dtx_usage_fills(const struct dtx_usage *c,
+                     const struct dtx_usage_node *node, uint64_t *at_once);
 /* The summary's lines: of classes that wait, or are bound by memory, the first
- * five. */
-void dtx_usages_tell(const struct dtx_usages *u, struct dtx_buf *b);
+ * five; and of those that fill a node, with what to do. */
+void dtx_usages_tell(const struct dtx_usages *u,
+                     const struct dtx_usage_node *node, struct dtx_buf *b);
 
 #endif

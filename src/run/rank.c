@@ -175,10 +175,20 @@ static int status_of(struct dtx_rank_life *r, const struct dtx_master_stats *s)
     return dtx_exit_of_failed(s->failed + s->skipped);
 }
 
+/* The node of rank 0, taken to be like the others. */
+static struct dtx_usage_node node_of(const struct dtx_rank_life *r)
+{
+    int64_t bytes = r->machine.real ? dtx_machine_memory(&r->machine) : 0;
+
+    return (struct dtx_usage_node){bytes > 0 ? (uint64_t)bytes : 0,
+                                   r->share.nslots * r->share.node_ranks};
+}
+
 static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
                       struct dtx_buf *b)
 {
     struct dtx_buf told = DTX_BUF_INIT;
+    struct dtx_usage_node node = node_of(r);
 
     dtx_learn_finish(r->learn, (uint32_t)r->share.job_slots, &told);
     dtx_report_wipe(r->report, b);
@@ -187,7 +197,7 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
                            r->last_ns ? r->last_ns - r->begin_ns : 0, b);
         if (r->learn)
             dtx_slow_tell(&r->slow, b);
-        dtx_usages_tell(&r->usage.all, b);
+        dtx_usages_tell(&r->usage.all, &node, b);
         dtx_buf_append(b, told.data, told.len);
         if (r->forecast)
             dtx_forecast_score(r->forecast, dtx_clock_wall_ns(), s->left == 0,

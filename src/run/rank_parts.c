@@ -228,6 +228,7 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
 
     r->last_ns = dtx_clock_mono_ns();
     dtx_report_ended(r->report, o, final);
+    r->usage.mem_bytes = r->o->mem_bytes;
     dtx_usage_hear(&r->usage, &r->job.list, o);
     if (r->learn)
         dtx_learn_ended(r->learn, o, r->cards[o->rank].host);

@@ -14,7 +14,9 @@ void dtx_usage_hear(struct dtx_usage_heard *h, const struct dtx_tasklist *list,
                     const struct dtx_outcome *o)
 {
     int64_t now = dtx_clock_mono_ns();
+    const struct dtx_task_attr *a;
     const struct dtx_task *t;
+    int64_t asked;
     struct dtx_features f;
 
     if (h->begun_ns == 0)
@@ -24,7 +26,9 @@ void dtx_usage_hear(struct dtx_usage_heard *h, const struct dtx_tasklist *list,
         return;
     t = &list->task[o->task];
     dtx_features_of(dtx_tasklist_text(list, t), t->len, NULL, NULL, NULL, &f);
-    (void)dtx_usages_add(&h->all, &f, o,
-                         dtx_tasklist_attr_of(list, o->task)->cpus);
+    a = dtx_tasklist_attr_of(list, o->task);
+    asked = a->mem_bytes ? a->mem_bytes : h->mem_bytes;
+    (void)dtx_usages_add(&h->all, &f, o, a->cpus,
+                         asked > 0 ? (uint64_t)asked : 0);
     h->spent_ns += dtx_clock_mono_ns() - now;
 }

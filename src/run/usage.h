@@ -15,9 +15,10 @@
 struct dtx_outcome;
 struct dtx_tasklist;
 
-/* Zero-initialise. */
+/* Zero-initialise, but for mem_bytes. */
 struct dtx_usage_heard {
     struct dtx_usages all;
+    int64_t mem_bytes; /* --mem: for tasks that do not say */
     int64_t begun_ns, spent_ns; /* begun: 0 before the first */
 };
 

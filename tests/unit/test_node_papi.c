@@ -229,6 +229,10 @@ START_TEST(tasks)
         counted += e.r.outcome.counters.provider == DTX_COUNTER_PAPI_HARDWARE;
     }
     ck_assert_int_eq(counted, 1);
+    run("sleep 1");
+    e = run_one("ls -l /proc/self/fd");
+    ck_assert_msg(!strstr(e.out, "perf"), "files of others: %s", e.out);
+    (void)next_ended();
     run(LOOP);
     run(LOOP);
     for (i = 0; i < 2; i++) {

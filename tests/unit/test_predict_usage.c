@@ -9,11 +9,15 @@
 #include "task/outcome.h"
 
 static struct dtx_usages u, v;
+static uint64_t asked; /* for those that are added */
+static struct dtx_usage_node node;
 
 static void setup(void)
 {
     memset(&u, 0, sizeof(u));
     memset(&v, 0, sizeof(v));
+    memset(&node, 0, sizeof(node));
+    asked = 0;
 }
 
 static void teardown(void)
@@ -43,14 +47,14 @@ static void add(struct dtx_usages *to, const char *command,
 
     dtx_features_of(command, strlen(command), NULL, NULL, NULL, &f);
     while (times-- > 0)
-        ck_assert(dtx_usages_add(to, &f, &o, cpus));
+        ck_assert(dtx_usages_add(to, &f, &o, cpus, asked));
 }
 
 static void told(const struct dtx_usages *of, const char *expected)
 {
     struct dtx_buf b = DTX_BUF_INIT;
 
-    dtx_usages_tell(of, &b);
+    dtx_usages_tell(of, &node, &b);
     ck_assert_str_eq(b.data ? b.data : "", expected);
     dtx_buf_free(&b);
 }
@@ -128,6 +132,62 @@ START_TEST(waits)
 }
 END_TEST
 
+/* Of 'gib' a task. */
+static void add_large(const char *command, int gib, uint32_t cpus)
+{
+    struct dtx_outcome o = outcome(1000, 900);
+
+    o.maxrss_kib = (int64_t)gib << 20;
+    add(&u, command, o, cpus, 1);
+}
+
+START_TEST(fills_a_node)
+{
+    node.slots = 4;
+    add_large("asm 1", 3, 1);
+    told(&u, ""); /* the node's memory is not known */
+    node.bytes = UINT64_C(13) << 30;
+    told(&u, "usage      class \"asm #\" held up to 3.0 GiB; 4 at once, as a "
+         "node may run, fill its 13.0 GiB: --mem 3380M, or mem= before the "
+         "tasks, starts no more than there is room for\n");
+    node.bytes = UINT64_C(14) << 30;
+    told(&u, "");
+    node.bytes = UINT64_C(64) << 30;
+    add_large("asm 2", 20, 1);
+    told(&u, "usage      class \"asm #\" held up to 20.0 GiB; 4 at once, as a "
+         "node may run, fill its 64.0 GiB: --mem 22G, or mem= before the "
+         "tasks, starts no more than there is room for\n");
+    dtx_usages_free(&u);
+    add_large("wide 2", 20, 2); /* two of them */
+    told(&u, "");
+    node.bytes = UINT64_C(21) << 30;
+    node.slots = 1;
+    told(&u, "usage      class \"wide #\" held up to 20.0 GiB of a node's 21.0 "
+         "GiB: larger ones need nodes with more memory\n");
+}
+END_TEST
+
+START_TEST(what_was_asked_keeps_it)
+{
+    node.slots = 8;
+    node.bytes = UINT64_C(16) << 30;
+    asked = UINT64_C(4) << 30;
+    add_large("asm 1", 4, 1);
+    told(&u, ""); /* four at once, as planned */
+    asked = UINT64_C(2) << 30;
+    add_large("asm 2", 3, 1);
+    told(&u, "usage      class \"asm #\" held up to 4.0 GiB and asked for 2.0 "
+         "GiB; 8 at once, as a node may run, fill its 16.0 GiB: --mem 4506M, "
+         "or mem= before the tasks, starts no more than there is room for\n");
+    asked = 0;
+    add_large("asm 2", 1, 1);
+    ck_assert_uint_eq(u.of[0].asked, 0);
+    ck_assert(dtx_usages_merge(&v, &u) && dtx_usages_merge(&v, &u));
+    ck_assert_uint_eq(v.of[0].asked, 0);
+    ck_assert_uint_eq(v.of[0].cpus, 1);
+}
+END_TEST
+
 START_TEST(nothing_to_tell)
 {
     struct dtx_outcome kept = outcome(1000, 300), failed = outcome(1000, 0);
@@ -195,6 +255,8 @@ int main(void)
     tcase_add_test(t, each_trait);
     tcase_add_test(t, high_quantile_of_bandwidth);
     tcase_add_test(t, waits);
+    tcase_add_test(t, fills_a_node);
+    tcase_add_test(t, what_was_asked_keeps_it);
     tcase_add_test(t, nothing_to_tell);
     tcase_add_test(t, bounded);
     tcase_add_test(t, merged_as_added);
