@@ -348,7 +348,9 @@ struct dtx_stats {
     uint64_t failed;   /* of them */
     uint64_t first;    /* the first iteration or task that failed */
     uint64_t here;     /* of them, on this rank */
-    uint64_t received; /* times that work came from another rank */
+    uint64_t received; /* times that work came from another rank, */
+    uint64_t straight; /* ... and of them, those in which it came from that rank
+                          itself, not through rank 0 */
     double seconds;    /* from the call to its return */
     double busy;       /* seconds of all slots together inside kernels */
 };

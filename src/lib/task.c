@@ -19,7 +19,8 @@
 
 #define BATCH_NS 30000
 #define MOST_AT_ONCE 64u        /* taken from the queue */
-#define SHARE_BYTES (1u << 20)  /* of tasks in one share */
+#define SHARE_BYTES ((1u << 20) - 4096) /* of tasks in one share: with one
+                                           more of the largest it is a frame */
 #define KNOWN_BYTES (16u << 20) /* outcomes of an earlier run, told at once */
 #define LOOK_AT 16u             /* tasks that are foreseen before others wait */
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
@@ -563,22 +564,26 @@ static void taken(struct dtx_region *g)
 }
 
 /* It goes to another rank: from rank 0 as bytes, which rank 0 keeps, in case
- * that is lost; and so from others as a number, unless it was spawned. Returns
- * the bytes that will go there. */
-static size_t hand_over(struct dtx_region *g, struct dtx_task_item *t,
-                        struct dtx_buf *out)
+ * that is lost; and so from others as a number, unless it was spawned: that may
+ * go there straight. */
+static void hand_over(struct dtx_region *g, struct dtx_task_item *t,
+                      struct dtx_parted *out)
 {
-    size_t bytes = t->bytes + sizeof(*t);
-
-    if (g->session->net.rank == 0 || t->spawned)
-        dtx_task_item_encode(out, t);
+    if (g->session->net.rank == 0)
+        dtx_task_item_encode(&out->work, t);
+    else if (t->spawned)
+        dtx_task_item_encode(&out->straight, t);
     else
-        dtx_task_item_encode_lent(out, t);
+        dtx_task_item_encode_lent(&out->work, t);
     if (g->session->net.rank == 0)
         dtx_ledger_lend(g->work->ledger, t);
     else
         free(t);
-    return bytes;
+}
+
+static size_t bytes_of(const struct dtx_parted *p)
+{
+    return p->work.len + p->straight.len;
 }
 
 static size_t share_of(size_t count, uint32_t slots, unsigned own)
@@ -590,21 +595,20 @@ static size_t share_of(size_t count, uint32_t slots, unsigned own)
 
 /* The oldest that a slot's tasks have spawned: the largest, as a rule. */
 static void give_spawned(struct dtx_region *g, struct own *o, size_t n,
-                         struct dtx_buf *out)
+                         struct dtx_parted *out)
 {
-    while (n-- > 0 && out->len < SHARE_BYTES) {
+    while (n-- > 0 && bytes_of(out) < SHARE_BYTES) {
         bool lost;
         struct dtx_task_item *t = dtx_deque_steal(&o->deque, &lost);
 
         if (!t && !lost)
             return;
         if (t)
-            (void)hand_over(g, t, out);
+            hand_over(g, t, out);
     }
 }
 
-static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
-                 int64_t *left_ns)
+static bool give(struct dtx_region *g, uint32_t slots, struct dtx_parted *out)
 {
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
@@ -617,19 +621,19 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
         struct dtx_task_item *item = part;
 
         part = part->next;
-        (void)hand_over(g, item, out);
+        hand_over(g, item, out);
     }
-    *left_ns = t->queue.count > 0 ? -1 : 0;
+    out->left_ns = t->queue.count > 0 ? -1 : 0;
     atomic_store(&t->queued, t->queue.count);
     (void)pthread_mutex_unlock(&c->lock);
-    for (i = 0; i < c->n && out->len == 0; i++) {
+    for (i = 0; i < c->n && bytes_of(out) == 0; i++) {
         struct own *o = g->call[i].own;
 
         give_spawned(g, o, share_of(dtx_deque_size(&o->deque), slots, c->n),
                      out);
     }
-    if (out->len > 0)
-        *left_ns = -1; /* it may well have more */
+    if (bytes_of(out) > 0)
+        out->left_ns = -1; /* it may well have more */
     else
         atomic_store(&t->dry, true); /* and says so when it has */
     return true;
@@ -776,6 +780,12 @@ static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
     return dtx_ledger_moved(g->work->ledger, to, work, full);
 }
 
+/* What goes straight was spawned. */
+static void passed(struct dtx_region *g)
+{
+    dtx_ledger_spawned(g->work->ledger);
+}
+
 static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)
 {
     (void)round; /* what it ended in a later one it tells after its part */
@@ -810,6 +820,7 @@ const struct dtx_style dtx_style_task = {
     .hear = hear,
     .pump = pump,
     .moved = moved,
+    .passed = passed,
     .bank = bank,
     .lost = lost,
 };

@@ -62,6 +62,35 @@ static int fib(struct dtx_call *c, const void *in, size_t bytes)
     return dtx_call_spawn(c, "fib", &k, sizeof(k)) < 0 ? 2 : 0;
 }
 
+#define LARGE 8192u /* bytes of a spawned task */
+
+/* A tree of tasks that carry much: in[0] levels, and all the rest says which
+ * one it is. */
+static int carry(struct dtx_call *c, const void *in, size_t bytes)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+    const unsigned char *p = in;
+    unsigned char next[LARGE];
+    size_t i;
+
+    if (bytes != LARGE)
+        return 1;
+    for (i = 2; i < bytes; i++) {
+        if (p[i] != p[1])
+            return 2;
+    }
+    sum[0]++;
+    sum[1] += p[1];
+    burn(20000);
+    next[0] = (unsigned char)(p[0] - 1);
+    for (i = 0; p[0] > 0 && i < 3; i++) {
+        memset(next + 1, p[1] * 3 + (int)i, LARGE - 1);
+        if (dtx_call_spawn(c, "carry", next, LARGE) < 0)
+            return 3;
+    }
+    return 0;
+}
+
 static int stop(struct dtx_call *c, const void *in, size_t bytes)
 {
     (void)in;
@@ -401,6 +430,44 @@ static void check_spawn(void)
     dtx_work_destroy(w);
 }
 
+static void carried(unsigned levels, unsigned what, uint64_t *sum)
+{
+    sum[0]++;
+    sum[1] += what;
+    for (unsigned i = 0; levels > 0 && i < 3; i++)
+        carried(levels - 1, (what * 3 + i) & 255, sum);
+}
+
+/* What a rank but 0 has spawned goes straight to another one; with three ranks
+ * or more it comes to that, sooner or later. */
+static void check_straight(void)
+{
+    struct dtx_work *w = dtx_work_create("carry");
+    uint64_t sum[2], want[2] = {0, 0}, straight = 0, all = 0;
+    unsigned char in[LARGE];
+    struct dtx_stats st;
+    int ok = w && dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 2) == 0, i;
+
+    memset(in, 1, sizeof(in));
+    in[0] = 6;
+    carried(6, 1, want);
+    for (i = 0; ok && i < 50 && all == 0; i++) {
+        if (rank == 0)
+            ok = dtx_work_submit(w, NULL, in, sizeof(in), NULL) > 0;
+        ok = dtx_work_run(w) == 0 && dtx_work_stats(w, &st) == 0 && ok &&
+             memcmp(sum, want, sizeof(sum)) == 0 &&
+             st.straight <= st.received;
+        straight += st.straight;
+        (void)MPI_Allreduce(&straight, &all, 1, MPI_UINT64_T, MPI_SUM,
+                            MPI_COMM_WORLD);
+        if (size < 3)
+            break;
+    }
+    verdict(ok && (size < 3 ? all == 0 : all > 0),
+            "what was spawned goes straight");
+    dtx_work_destroy(w);
+}
+
 static void check_cancel(void)
 {
     struct dtx_work *w = dtx_work_create("stop");
@@ -464,6 +531,7 @@ static void session(int slots, const char *more_options)
                 dtx_kernel_task("echo", echo) == 0 &&
                 dtx_kernel_task("bad", bad) == 0 &&
                 dtx_kernel_task("fib", fib) == 0 &&
+                dtx_kernel_task("carry", carry) == 0 &&
                 dtx_kernel_task("stop", stop) == 0 &&
                 dtx_kernel_task("where", where) == 0 &&
                 dtx_kernel_task("weigh", weigh) == 0,
@@ -473,6 +541,7 @@ static void session(int slots, const char *more_options)
     check_one_by_one(!strstr(more_options, "assist=no"));
     check_cost();
     check_spawn();
+    check_straight();
     check_cancel();
     check_master();
     verdict(dtx_finalize() == 0, "the session ends");
