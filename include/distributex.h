@@ -280,8 +280,9 @@ DTX_PUBLIC int dtx_work_tree(struct dtx_work *w, const void *root,
  * outcomes of tasks, the latest, some 10 KB for a loop and less for a kernel of
  * tasks; 'distributex history import FILE' takes it into a history.
  *
- * A file that is damaged is read as far as it makes sense, one that is not of
- * this kind not at all, nor is it written: neither is a failure of dtx_init,
+ * That its folder is not there is an error of dtx_init, on every rank. A file
+ * that is damaged is read as far as it makes sense, one that is not of this
+ * kind not at all, nor is it written: neither is a failure of dtx_init,
  * 'code' and dtx_error_text tell. That nothing can be written is what
  * dtx_finalize returns on rank 0, after the session has ended. */
 struct dtx_learned_stats {

@@ -70,7 +70,9 @@ struct dtx_page;
       "list|show [CLASS]|import LOG...|merge|prune|score LOG|runfile RUNDIR "  \
       "[--history DIR] [--sizes FILE] [--json]",                               \
       "what tasks took in earlier jobs. LOG is a joblog of GNU parallel's or " \
-      "ours, a run directory, or a run.h5. 'list' lists the history's files, " \
+      "ours, a run directory, or a run.h5; 'import' also takes what a "        \
+      "program has learned of its kernels (learned=). 'list' lists the "       \
+      "history's files, "                                                      \
       "'show' what is known of each class whose name contains CLASS, 'import' "\
       "learns from logs, 'merge' makes one file of all, 'prune' removes old "  \
       "ones, 'score' replays a log in its order and tells how well each task " \

@@ -203,6 +203,8 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
     if (w->nwords > 1)
         return dtx_cmd_usage("history show: at most one word, a part of the "
                              "classes' names");
+    if (s.pattern && dtx_kernels_refuse(s.pattern, "show", &err))
+        return dtx_cmd_fail(DTX_CMD_FAILED, &err);
     rc = dir_of(w, "show", &dir, &err);
     if (rc == DTX_OK) {
         p = dtx_predictor_create(0);

@@ -31,6 +31,27 @@ bool dtx_kernels_is_file(const char *path)
     return is;
 }
 
+bool dtx_kernels_refuse(const char *path, const char *who,
+                        struct dtx_error *err)
+{
+    struct dtx_kernels_reader nobody = {NULL, NULL, NULL};
+    struct dtx_buf b = DTX_BUF_INIT;
+    bool is = dtx_kernels_is_file(path) &&
+              dtx_kernels_load(path, &b, NULL) == DTX_OK &&
+              dtx_kernels_parse(path, b.data, b.len, &nobody, NULL, NULL) ==
+                  DTX_OK;
+
+    dtx_buf_free(&b);
+    if (is)
+        (void)dtx_error_set(err, DTX_EINVAL,
+                            "history %s: %.200s is what a program's kernels "
+                            "took (learned=): take it into a history by "
+                            "'distributex history import %.200s', and "
+                            "'distributex history show' shows it", who, path,
+                            path);
+    return is;
+}
+
 int dtx_kernels_id(const char *path, char id[33], struct dtx_error *err)
 {
     char *real = realpath(path, NULL);

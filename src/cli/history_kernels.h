@@ -17,6 +17,10 @@ struct dtx_predictor;
 
 /* Does it begin like one? */
 bool dtx_kernels_is_file(const char *path);
+/* Is it one, which only 'import' takes? Then 'err' says so, of the command
+ * 'who'. */
+bool dtx_kernels_refuse(const char *path, const char *who,
+                        struct dtx_error *err);
 /* What tells it from others, wherever it is called from: of its name. */
 int dtx_kernels_id(const char *path, char id[33], struct dtx_error *err);
 /* All of it, learned by 'p' and kept in 'keep'. */

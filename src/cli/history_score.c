@@ -173,6 +173,8 @@ int dtx_history_cmd_score(const struct dtx_cli_words *w)
     if (w->nwords != 1)
         return dtx_cmd_usage("history score: one joblog or run directory: "
                              "distributex history score JOBLOG");
+    if (dtx_kernels_refuse(w->word[0], "score", &err))
+        return dtx_cmd_fail(DTX_CMD_FAILED, &err);
     r.p = dtx_predictor_create(0);
     r.score = dtx_score_create();
     if (r.p && r.score)

@@ -60,13 +60,11 @@ static int make_broker(struct dtx_session *s, struct dtx_error *err)
 static int open_learned(struct dtx_session *s, struct dtx_error *err)
 {
     struct dtx_error file = {0};
-    int rc = dtx_learned_open(s, &file);
+    int rc = dtx_learned_open(s, &file, err);
 
-    if (rc < 0)
-        (void)dtx_error_set(err, rc, "learned=: %s", dtx_strerror(rc));
-    else if (file.code)
+    if (rc == DTX_OK && file.code)
         dtx_api_error = file;
-    return dtx_transport_agree(s->net.transport, err);
+    return rc;
 }
 
 /* What one rank could not do alone, none has done: 'err' is this rank's before,

@@ -4,6 +4,7 @@
 #include "lib/api.h"
 
 #include "base/hash.h"
+#include "lib/diary.h"
 #include "sched/loop.h"
 
 /* The call for people; what it says must be alike on all ranks. */
@@ -57,6 +58,9 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
     }
     if (w->journaled && s->net.rank == 0 && !w->diary)
         return dtx_api_run_nothing(&w->unkept);
+    if (w->diary && g->style == &dtx_style_task &&
+        dtx_diary_tasks(w->diary, &dtx_api_error) < 0)
+        return dtx_api_refuse();
     if (atomic_exchange(&s->running, true))
         return dtx_api_busy(s);
     if (s->broken) {

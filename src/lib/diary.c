@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "store/journal.h"
+#include "store/kernels.h"
 #include "wire/wire.h"
 
 struct known { /* a task of an earlier run */
@@ -96,8 +97,8 @@ static int on_record(void *ctx, const void *payload, size_t len, uint64_t at,
         ok = keep_task(d, rec.u.ktask.key, at);
     else
         return dtx_error_set(err, DTX_EFOREIGN,
-                             "%s is the journal of a job of distributex run, "
-                             "not of a program's work", d->path);
+                             "%s is %s, not the journal of a program's work",
+                             d->path, dtx_kernels_whose(rec.kind));
     return ok ? 0 : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 }
 
@@ -194,6 +195,20 @@ static int get(struct dtx_diary *d, uint64_t at, uint8_t kind,
     return DTX_OK;
 }
 
+static int other_kind(const struct dtx_diary *d, int record,
+                      const char *wanted, struct dtx_error *err)
+{
+    return dtx_error_set(err, DTX_EMISMATCH,
+                         "%s is %s, and this run is of %s; give another file, "
+                         "or remove it", d->path, dtx_kernels_whose(record),
+                         wanted);
+}
+
+int dtx_diary_tasks(const struct dtx_diary *d, struct dtx_error *err)
+{
+    return d->ncalls > 0 ? other_kind(d, DTX_REC_KCALL, "tasks", err) : DTX_OK;
+}
+
 int dtx_diary_call(struct dtx_diary *d, struct dtx_str call,
                    struct dtx_error *err)
 {
@@ -202,6 +217,8 @@ int dtx_diary_call(struct dtx_diary *d, struct dtx_str call,
     uint64_t n = d->calls++;
     int rc;
 
+    if (d->nknown > 0)
+        return other_kind(d, DTX_REC_KTASK, "loops", err);
     if (n >= d->ncalls) {
         rec.u.kcall.call = n;
         rec.u.kcall.text = call;

@@ -26,7 +26,7 @@ void dtx_diary_close(struct dtx_diary *d);
 int dtx_diary_sync(struct dtx_diary *d, struct dtx_error *err);
 
 /* The next loop begins: 'call' says which. DTX_EMISMATCH: the journal has
- * another one in its place. */
+ * another one in its place, or is of tasks. */
 int dtx_diary_call(struct dtx_diary *d, struct dtx_str call,
                    struct dtx_error *err);
 /* The results of iterations first .. first+count-1, counted from the loop's
@@ -38,6 +38,8 @@ int dtx_diary_replay(struct dtx_diary *d, dtx_diary_span_f span, void *ctx,
 int dtx_diary_span(struct dtx_diary *d, uint64_t first, uint64_t count,
                    struct dtx_str results, struct dtx_error *err);
 
+/* Tasks are to be run. DTX_EMISMATCH: the journal is of loops. */
+int dtx_diary_tasks(const struct dtx_diary *d, struct dtx_error *err);
 /* Task 'id' of this run has this hash: 0, or where its output is. */
 uint64_t dtx_diary_submit(struct dtx_diary *d, uint64_t id, uint64_t key);
 /* Append the output to 'out'. */

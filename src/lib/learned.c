@@ -4,8 +4,10 @@
 #include "lib/learned.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "node/clock.h"
@@ -71,72 +73,117 @@ static bool make_absolute(char path[DTX_MAX_PATH])
     return true;
 }
 
-static void load(struct dtx_session *s, struct dtx_buf *b,
-                 struct dtx_error *err)
+/* Where nothing can be written in the end it is told now. */
+static int check_folder(const char *path, struct dtx_error *err)
 {
-    struct dtx_kernels_reader nobody = {NULL, NULL, NULL};
-    int rc;
+    const char *slash = strrchr(path, '/');
+    char folder[DTX_MAX_PATH] = "/";
+    struct stat st;
 
-    if (!make_absolute(s->options.learned)) {
-        rc = dtx_error_set(err, DTX_ELIMIT, "learned=%.100s: the name is too "
-                           "long", s->options.learned);
-    } else {
-        rc = dtx_kernels_load(s->options.learned, b, err);
-        if (rc == DTX_ENOENT) {
-            err->code = DTX_OK;
-            err->text[0] = '\0';
-            return;
-        }
-    }
-    if (rc == DTX_OK && b->len > 0)
-        rc = dtx_kernels_parse(s->options.learned, b->data, b->len, &nobody,
-                               NULL, err);
-    if (rc == DTX_OK)
-        return;
-    dtx_buf_clear(b);
-    note(s, err);
-    s->learned.foreign = true;
+    if (slash > path)
+        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path),
+                       path);
+    if (stat(folder, &st) != 0)
+        return dtx_error_errno(err, "learned=%s: its folder", path);
+    return S_ISDIR(st.st_mode)
+               ? DTX_OK
+               : dtx_error_set(err, DTX_EINVAL, "learned=%s: %s is no folder",
+                               path, folder);
 }
 
-int dtx_learned_open(struct dtx_session *s, struct dtx_error *err)
+/* Rank 0: the file's bytes; none when it is not there, or is foreign ('file'
+ * says so). */
+static int load(struct dtx_session *s, struct dtx_buf *b,
+                struct dtx_error *file, struct dtx_error *err)
 {
-    struct dtx_kernels_reader r = {on_loop, on_took, s};
-    struct dtx_buf b = DTX_BUF_INIT;
-    struct dtx_error why = {0};
-    uint64_t head[2] = {0, 0}; /* is it wanted, and bytes */
-    uint64_t left_out = 0;
+    struct dtx_kernels_reader nobody = {NULL, NULL, NULL};
+    char *path = s->options.learned;
     int rc;
 
-    if (s->net.rank == 0 && s->options.learned[0]) {
-        load(s, &b, &why);
-        head[0] = 1;
-        head[1] = b.len;
-    }
-    rc = dtx_transport_bcast(s->net.transport, head, sizeof(head));
-    if (rc < 0 || head[0] == 0)
+    if (!make_absolute(path))
+        return dtx_error_set(err, DTX_ELIMIT, "learned=%.100s: the name is too "
+                             "long", path);
+    if (check_folder(path, err) < 0)
+        return err->code;
+    rc = dtx_kernels_load(path, b, file);
+    if (rc == DTX_OK && b->len > 0)
+        rc = dtx_kernels_parse(path, b->data, b->len, &nobody, NULL, file);
+    if (rc == DTX_OK)
         return rc;
+    dtx_buf_clear(b);
+    if (rc == DTX_ENOENT) {
+        memset(file, 0, sizeof(*file));
+        return DTX_OK;
+    }
+    note(s, file);
+    s->learned.foreign = true;
+    return DTX_OK;
+}
+
+/* What rank 0 has read, on every rank. Each step is made by all or none. */
+static int share(struct dtx_session *s, struct dtx_buf *b,
+                 struct dtx_error *err)
+{
+    struct dtx_transport *t = s->net.transport;
+    uint64_t bytes = b->len;
+    int rc = dtx_transport_bcast(t, &bytes, sizeof(bytes));
+
     s->recall = dtx_recall_create();
-    if (!s->recall || !dtx_buf_reserve(&b, head[1]))
+    if (rc == DTX_OK && (!s->recall || !dtx_buf_reserve(b, bytes)))
         rc = DTX_ENOMEM;
-    b.len = head[1];
-    if (rc == DTX_OK && b.len > 0)
-        rc = dtx_transport_bcast(s->net.transport, b.data, b.len);
-    if (rc == DTX_OK && b.len > 0)
-        rc = dtx_kernels_parse("learned=", b.data, b.len, &r,
-                               &left_out, &why);
+    if (rc < 0)
+        (void)dtx_error_set(err, rc, "learned=: %s", dtx_strerror(rc));
+    rc = dtx_transport_agree(t, err);
+    if (rc < 0 || bytes == 0)
+        return rc;
+    b->len = bytes;
+    rc = dtx_transport_bcast(t, b->data, bytes);
+    return rc < 0 ? dtx_error_set(err, rc, "learned=: %s", dtx_strerror(rc))
+                  : rc;
+}
+
+/* What it says. */
+static int learn(struct dtx_session *s, const struct dtx_buf *b,
+                 struct dtx_error *file, struct dtx_error *err)
+{
+    struct dtx_kernels_reader r = {on_loop, on_took, s};
+    uint64_t left_out = 0;
+    struct dtx_error why = {0};
+    int rc = b->len > 0 ? dtx_kernels_parse("learned=", b->data, b->len, &r,
+                                            &left_out, &why)
+                        : DTX_OK;
+
     s->learned.left_out += left_out;
+    if (rc < 0)
+        *err = why;
     if (rc == DTX_OK && s->learned.left_out > 0) {
         s->learned.code = DTX_ECORRUPT;
-        (void)dtx_error_set(&why, DTX_ECORRUPT, "%s: %llu damaged or senseless "
+        (void)dtx_error_set(file, DTX_ECORRUPT, "%s: %llu damaged or senseless "
                             "parts were left out", s->options.learned,
                             (unsigned long long)s->learned.left_out);
     }
-    if (rc == DTX_OK && s->recall)
-        s->learned.loops = dtx_recall_loops(s->recall);
-    dtx_buf_free(&b);
+    s->learned.loops = dtx_recall_loops(s->recall);
     s->learned.saved_ns = dtx_clock_mono_ns();
-    if (why.code)
-        *err = why;
+    return dtx_transport_agree(s->net.transport, err);
+}
+
+int dtx_learned_open(struct dtx_session *s, struct dtx_error *file,
+                     struct dtx_error *err)
+{
+    struct dtx_buf b = DTX_BUF_INIT;
+    uint8_t wanted = s->options.learned[0] != '\0'; /* rank 0 says */
+    int rc;
+
+    if (s->net.rank == 0 && wanted)
+        (void)load(s, &b, file, err);
+    rc = dtx_transport_agree(s->net.transport, err);
+    if (rc == DTX_OK)
+        rc = dtx_transport_bcast(s->net.transport, &wanted, sizeof(wanted));
+    if (rc == DTX_OK && wanted)
+        rc = share(s, &b, err);
+    if (rc == DTX_OK && wanted)
+        rc = learn(s, &b, file, err);
+    dtx_buf_free(&b);
     return rc;
 }
 

@@ -10,9 +10,11 @@
 
 #include "lib/session.h"
 
-/* Collective. What is wrong about the file is no failure: it is in s->learned,
- * and 'err' has a text. 0 or negative. */
-int dtx_learned_open(struct dtx_session *s, struct dtx_error *err);
+/* Collective. 'err', the same on all ranks: its folder is not there, or there
+ * is no memory. What is wrong about the file is no failure: it is in
+ * s->learned, and 'file' has a text on rank 0. 0 or negative. */
+int dtx_learned_open(struct dtx_session *s, struct dtx_error *file,
+                     struct dtx_error *err);
 /* Rank 0: write what is new, if 'end', or now and then. 0, or why it could not
  * be written. */
 int dtx_learned_save(struct dtx_session *s, bool end, struct dtx_error *err);

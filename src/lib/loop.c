@@ -10,7 +10,10 @@
 
 #define HEAVY_NS 300000u  /* an iteration worth moving by itself */
 #define MOST_SEGMENTS 4096u /* in one share */
-#define MOST_NS (UINT64_C(1) << 56) /* that a segment is thought to take */
+#define MOST_NS (UINT64_C(1) << 50) /* that a segment is thought to take: 13
+                                       days, far below what overflows ... */
+#define MOST_SUM_NS (UINT64_C(1) << 60) /* ... and that many are */
+
 
 bool dtx_loop_is_source(const struct dtx_region *g)
 {
@@ -18,6 +21,11 @@ bool dtx_loop_is_source(const struct dtx_region *g)
 }
 
 /* --- segments; with the crew's lock held ---------------------------------- */
+
+static uint64_t clip(uint64_t ns)
+{
+    return ns < MOST_NS ? ns : MOST_NS;
+}
 
 bool dtx_loop_add(struct dtx_loop *l, uint32_t first, uint32_t count,
                   uint64_t ns)
@@ -30,7 +38,7 @@ bool dtx_loop_add(struct dtx_loop *l, uint32_t first, uint32_t count,
     if (!s)
         return false;
     l->seg = s;
-    s[l->n++] = (struct dtx_segment){first, count, ns};
+    s[l->n++] = (struct dtx_segment){first, count, clip(ns)};
     (void)atomic_fetch_add(&l->behind, count);
     (void)atomic_fetch_add(&l->chunks, 1);
     return true;
@@ -79,7 +87,6 @@ static void taken(struct dtx_region *g)
     atomic_store(&dtx_loop_of(g)->low, false);
 }
 
-/* Far below what overflows in sums of them: years. */
 static uint64_t cost_by_rate(uint64_t count, uint64_t unit_ps)
 {
     uint64_t ns = unit_ps / 1000 + 1;
@@ -106,7 +113,7 @@ static uint64_t cost_behind(const struct dtx_loop *l)
     uint64_t sum = 0;
     size_t i;
 
-    for (i = l->at; i < l->n; i++)
+    for (i = l->at; i < l->n && sum < MOST_SUM_NS; i++)
         sum += cost_of(l, &l->seg[i]);
     return sum;
 }

@@ -28,6 +28,11 @@ struct calling {
     uint32_t jobs;
 };
 
+static void let_in(void *tethers)
+{
+    (void)dtx_tethers_gone(tethers); /* who dies now leaves all of us waiting */
+}
+
 /* Ranks of other nodes than rank 0's are tied to it. All of them take part, or
  * none. */
 static int tie(struct dtx_net *n, const struct dtx_net_options *o,
@@ -50,6 +55,12 @@ static int tie(struct dtx_net *n, const struct dtx_net_options *o,
     if (rc == DTX_OK && o->lost_after_ns > 0 &&
         !dtx_card_same_node(&all[n->rank].card, &all[0].card))
         n->tethers = dtx_tethers_connect(&call, n->rank, o->lost_after_ns);
+    if (rc == DTX_OK)
+        rc = dtx_transport_gate(n->transport,
+                                n->rank == 0 && n->tethers ? let_in : NULL,
+                                n->tethers);
+    if (n->rank == 0 && n->tethers)
+        dtx_tethers_met(n->tethers);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/spans.h"
 #include "lib/diary.h"
 #include "lib/session.h"
@@ -37,7 +38,8 @@ struct dtx_results {
     uint64_t sent;
     struct dtx_spans seen; /* rank 0, where results are delivered: which were:
                               a lost rank's iterations are run again */
-    struct parcel *early;  /* ordered: by 'first', rising */
+    struct parcel **early; /* ordered: a heap, the lowest 'first' on top */
+    size_t nearly, early_cap;
     uint64_t turn;         /* ordered: whose turn it is */
 };
 
@@ -75,14 +77,16 @@ static void free_list(struct parcel *p)
 
 void dtx_results_destroy(struct dtx_results *r)
 {
-    unsigned i;
+    size_t i;
 
     if (!r)
         return;
     for (i = 0; i < r->g->session->crew.n; i++)
         free(r->open[i]);
     free_list(r->head);
-    free_list(r->early);
+    for (i = 0; i < r->nearly; i++)
+        free(r->early[i]);
+    free(r->early);
     dtx_spans_free(&r->seen);
     (void)pthread_cond_destroy(&r->room);
     (void)pthread_mutex_destroy(&r->lock);
@@ -241,26 +245,49 @@ static void deliver(struct dtx_results *r, uint64_t first, uint64_t count,
 static bool keep(struct dtx_results *r, uint64_t first, uint64_t count,
                  struct dtx_str bytes)
 {
-    struct parcel *p = malloc(sizeof(*p) + bytes.len), **at = &r->early;
+    struct parcel *p = malloc(sizeof(*p) + bytes.len);
+    struct parcel **h = dtx_grow(r->early, &r->early_cap, r->nearly + 1,
+                                 sizeof(struct parcel *));
+    size_t i = r->nearly;
 
-    if (!p)
+    if (h)
+        r->early = h;
+    if (!p || !h) {
+        free(p);
         return false;
+    }
     p->first = first;
     p->count = count;
     memcpy(p->data, bytes.data, bytes.len);
-    while (*at && (*at)->first < first)
-        at = &(*at)->next;
-    p->next = *at;
-    *at = p;
+    for (; i > 0 && h[(i - 1) / 2]->first > first; i = (i - 1) / 2)
+        h[i] = h[(i - 1) / 2];
+    h[i] = p;
+    r->nearly++;
     return true;
+}
+
+static struct parcel *pop_early(struct dtx_results *r)
+{
+    struct parcel **h = r->early, *top = h[0], *last = h[--r->nearly];
+    size_t i = 0, k;
+
+    while ((k = 2 * i + 1) < r->nearly) {
+        if (k + 1 < r->nearly && h[k + 1]->first < h[k]->first)
+            k++;
+        if (last->first <= h[k]->first)
+            break;
+        h[i] = h[k];
+        i = k;
+    }
+    h[i] = last;
+    return top;
 }
 
 static void deliver_early(struct dtx_results *r, bool gaps)
 {
-    while (r->early && (gaps || r->early->first == r->turn)) {
-        struct parcel *p = r->early;
+    while (r->nearly > 0 && (gaps || r->early[0]->first == r->turn)) {
+        struct parcel *p = pop_early(r);
 
-        r->early = p->next;
         deliver(r, p->first, p->count, p->data);
         free(p);
     }

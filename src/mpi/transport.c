@@ -626,6 +626,23 @@ static void rest(long looks)
         (void)nanosleep(&nap, NULL);
 }
 
+int dtx_transport_gate(struct dtx_transport *t, void (*meanwhile)(void *ctx),
+                       void *ctx)
+{
+    MPI_Request barrier = MPI_REQUEST_NULL;
+    int done = 0, rc = MPI_Ibarrier(t->comm, &barrier);
+
+    for (long looks = 0; rc == MPI_SUCCESS; looks++) {
+        rc = MPI_Test(&barrier, &done, MPI_STATUS_IGNORE);
+        if (done)
+            break;
+        if (meanwhile)
+            meanwhile(ctx);
+        rest(looks);
+    }
+    return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "a barrier failed", rc);
+}
+
 /* Until the own sends are over; then, when 'clean', until everybody's are, for
  * which each rank enters a barrier that does not block. True when reached. */
 static bool settle(struct dtx_transport *t, bool clean, int64_t until_ns)

@@ -48,6 +48,11 @@ int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
  * Needs no memory; likewise. */
 int dtx_transport_agree(struct dtx_transport *t, struct dtx_error *err);
 
+/* Wait until all ranks have come here; meanwhile() is called again and again
+ * (NULL: nothing is). Likewise. */
+int dtx_transport_gate(struct dtx_transport *t, void (*meanwhile)(void *ctx),
+                       void *ctx);
+
 /* The bytes of rank 0 at every rank; likewise. */
 int dtx_transport_bcast(struct dtx_transport *t, void *data, size_t len);
 

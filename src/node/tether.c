@@ -19,6 +19,7 @@
 #include "node/clock.h"
 
 #define CONNECT_MS 1000
+#define ANSWER_MS 3000
 #define STRANGERS 16 /* that have not said who they are: room for so many ... */
 #define STRANGE_NS DTX_SEC_NS /* ... and time: ranks say it at once */
 #define PROBES 4
@@ -37,8 +38,8 @@ struct tether {
 };
 
 struct dtx_tethers {
-    int listener; /* -1: not rank 0 */
-    uint64_t token;
+    int listener; /* -1: not rank 0, or no more come */
+    uint64_t token, answer;
     int64_t silence_ns;
     uint32_t n; /* ranks */
     struct tether *held;
@@ -218,17 +219,20 @@ struct dtx_tethers *dtx_tethers_listen(uint32_t n, int64_t silence_ns,
                                        struct dtx_tether_call *call)
 {
     struct dtx_tethers *t;
+    uint64_t secret[2];
 
     memset(call, 0, sizeof(*call));
-    if (getrandom(&call->token, sizeof(call->token), 0) !=
-        sizeof(call->token))
+    if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
         return NULL;
+    call->token = secret[0];
+    call->answer = secret[1];
     find_places(near, call);
     t = call->n > 0 ? make(n + STRANGERS, silence_ns) : NULL;
     if (!t)
         return NULL;
     t->n = n;
     t->token = call->token;
+    t->answer = call->answer;
     t->listener = listen_somewhere(&call->port);
     if (t->listener >= 0)
         return t;
@@ -237,29 +241,62 @@ struct dtx_tethers *dtx_tethers_listen(uint32_t n, int64_t silence_ns,
     return NULL;
 }
 
+/* Also in time: how many bytes are right is not to be seen. */
+static bool same(uint64_t a, uint64_t b)
+{
+    volatile uint64_t differs = a ^ b;
+
+    return differs == 0;
+}
+
+/* Say who this is, and hear that it is rank 0 at the other end. */
+static bool is_rank_0(int fd, const struct dtx_tether_call *call, uint32_t rank)
+{
+    struct pollfd p = {fd, POLLIN, 0};
+    struct hello h;
+    uint64_t answer = 0;
+
+    memset(&h, 0, sizeof(h));
+    h.token = call->token;
+    h.rank = rank;
+    return send(fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h) &&
+           poll(&p, 1, ANSWER_MS) == 1 &&
+           recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) ==
+               sizeof(answer) &&
+           same(answer, call->answer);
+}
+
 struct dtx_tethers *dtx_tethers_connect(const struct dtx_tether_call *call,
                                         uint32_t rank, int64_t silence_ns)
 {
     struct dtx_tethers *t = call->port ? make(1, silence_ns) : NULL;
-    struct hello h;
     uint32_t k;
-    int fd = -1;
 
-    if (!t)
-        return NULL;
-    memset(&h, 0, sizeof(h));
-    h.token = call->token;
-    h.rank = rank;
-    for (k = 0; k < call->n && k < DTX_TETHER_PLACES && fd < 0; k++)
-        fd = connect_to(call, k);
-    if (fd >= 0 && send(fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h)) {
-        hold(t, fd, 0);
-        return t;
+    for (k = 0; t && k < call->n && k < DTX_TETHER_PLACES; k++) {
+        int fd = connect_to(call, k);
+
+        if (fd >= 0 && is_rank_0(fd, call, rank)) {
+            hold(t, fd, 0);
+            return t;
+        }
+        if (fd >= 0)
+            (void)close(fd);
     }
-    if (fd >= 0)
-        (void)close(fd);
     dtx_tethers_close(t);
     return NULL;
+}
+
+void dtx_tethers_met(struct dtx_tethers *t)
+{
+    uint32_t i;
+
+    for (i = t->nheld; i-- > 0;) {
+        if (t->held[i].rank == UINT32_MAX)
+            let_go(t, i);
+    }
+    if (t->listener >= 0)
+        (void)close(t->listener);
+    t->listener = -1;
 }
 
 /* --- watching ------------------------------------------------------------- */
@@ -301,12 +338,13 @@ static bool meet(struct dtx_tethers *t, struct tether *held)
         return true;
     if (n > 0 && n < (ssize_t)sizeof(h))
         return true; /* the rest is still to come */
-    if (n != (ssize_t)sizeof(h) || h.token != t->token || h.rank == 0 ||
+    if (n != (ssize_t)sizeof(h) || !same(h.token, t->token) || h.rank == 0 ||
         h.rank >= t->n)
         return false;
     (void)recv(held->fd, &h, sizeof(h), MSG_DONTWAIT);
     held->rank = h.rank;
-    return true;
+    return send(held->fd, &t->answer, sizeof(t->answer),
+                MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(t->answer);
 }
 
 enum word { NOTHING, LEFT, GONE };

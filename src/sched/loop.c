@@ -211,11 +211,6 @@ static const struct row rows[] = {
 
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
 
-const struct dtx_loop_schedule *dtx_loop_schedule_at(size_t i)
-{
-    return i < NROWS ? &rows[i].s : NULL;
-}
-
 static int fold(char c)
 {
     return c == '_' ? '-' : tolower((unsigned char)c);

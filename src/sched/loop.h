@@ -37,14 +37,12 @@ struct dtx_loop_schedule {
     bool asks;          /* needs overhead_ns and sigma_ns */
 };
 
-/* Number 'i' from 0, NULL behind the last. The first is our own way, for which
- * there is no plan: ranges are dealt out at the start and move to whoever runs
- * dry. */
-const struct dtx_loop_schedule *dtx_loop_schedule_at(size_t i);
 /* NULL and 'err' filled with the names there are. Letters count alike in both
  * cases; '-' and '_' too. */
 const struct dtx_loop_schedule *dtx_loop_schedule_find(const char *name,
                                                        struct dtx_error *err);
+/* Our own way, for which there is no plan: ranges are dealt out at the start
+ * and move to whoever runs dry. */
 bool dtx_loop_schedule_is_own(const struct dtx_loop_schedule *s);
 
 /* NULL when out of memory. */

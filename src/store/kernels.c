@@ -66,6 +66,38 @@ static int on_took(struct parsing *p, const struct dtx_rec *rec)
     return p->r->took ? p->r->took(p->r->ctx, &t) : 0;
 }
 
+const char *dtx_kernels_whose(int record)
+{
+    switch (record) {
+    case DTX_REC_KCALL:
+    case DTX_REC_KSPAN:
+        return "the journal of a program's loops (dtx_work_journal)";
+    case DTX_REC_KTASK:
+        return "the journal of a program's tasks (dtx_work_journal)";
+    case DTX_REC_KLOOP:
+    case DTX_REC_KTOOK:
+        return "what a program's kernels took (learned=)";
+    default:
+        return "the journal of a job of distributex run";
+    }
+}
+
+/* What a file is that does not begin as ours do. */
+static const char *guess(const unsigned char *p, size_t len)
+{
+    size_t i;
+
+    if (len >= 4 && memcmp(p, "\x89HDF", 4) == 0)
+        return "an HDF5 file";
+    if (len >= 7 && memcmp(p, "DTXJRNL", 7) == 0)
+        return "a journal with a damaged header, or of another version";
+    for (i = 0; i < len && i < 512; i++) {
+        if (p[i] == 127 || (p[i] < 32 && !strchr("\t\n\v\f\r\033", p[i])))
+            return "a file of another kind";
+    }
+    return "a text";
+}
+
 static int on_record(void *ctx, const void *payload, size_t len, uint64_t at,
                      struct dtx_error *err)
 {
@@ -82,8 +114,8 @@ static int on_record(void *ctx, const void *payload, size_t len, uint64_t at,
     if (rec.kind == DTX_REC_KTOOK)
         return on_took(p, &rec);
     return dtx_error_set(err, DTX_EFOREIGN,
-                         "%s is a journal, not what a program's kernels took",
-                         p->path);
+                         "it is %s, not what a program's kernels took",
+                         dtx_kernels_whose(rec.kind));
 }
 
 int dtx_kernels_parse(const char *path, const void *data, size_t len,
@@ -97,6 +129,9 @@ int dtx_kernels_parse(const char *path, const void *data, size_t len,
 
     if (left_out)
         *left_out = p.left_out + (torn > 0);
+    if (rc == DTX_EFOREIGN && strncmp(why.text, "it is ", 6) != 0)
+        (void)dtx_error_set(&why, rc, "it is %s, not what a program's kernels "
+                            "took", guess(data, len));
     if (rc < 0)
         return dtx_error_set(err, rc, "%s: %s", path,
                              why.code ? why.text : dtx_strerror(rc));

@@ -46,6 +46,8 @@ struct dtx_kernels_reader {
     void *ctx;
 };
 
+/* What a file is that has a record of this kind, in words. */
+const char *dtx_kernels_whose(int record);
 /* All of the file at 'path', appended to 'out', to be parsed. DTX_ENOENT,
  * DTX_EFOREIGN (too long), another failure to read. */
 int dtx_kernels_load(const char *path, struct dtx_buf *out,

@@ -2,9 +2,10 @@
 /* tests/bench/lane_tasks.c - trees and tasks of the kernel lane's benchmark
  *
  * The trees of UTS as the library walks them and as OpenMP tasks do; tasks of
- * 64 bytes by the library and by OpenMP; and a program that submits the next
- * task when one has ended. */
+ * 64 bytes by the library and by OpenMP; a program that submits the next task
+ * when one has ended; and one whose tasks all go to the other rank. */
 #include <mpi.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -290,6 +291,98 @@ static void bench_chain(const char *row, uint64_t n, int at_once)
     dtx_work_destroy(w);
 }
 
+/* --- there and back ------------------------------------------------------- */
+
+#define TRIPS 3000u
+
+static _Atomic int kept; /* a slot of rank 0 is */
+static _Atomic int let_go;
+
+/* Keeps a slot of rank 0 busy; elsewhere it ends at once. */
+static int keep(struct dtx_call *call, const void *in, size_t bytes)
+{
+    (void)in;
+    (void)bytes;
+    if (dtx_call_rank(call) != 0)
+        return dtx_call_output(call, "again", 5);
+    kept = 1;
+    while (!let_go)
+        ;
+    return 0;
+}
+
+struct trips {
+    struct dtx_work *w;
+    unsigned back; /* since the slot is kept */
+    double begin, end;
+};
+
+static void next_trip(void *ctx, uint64_t task, int code, const void *out,
+                      size_t bytes)
+{
+    struct trips *t = ctx;
+    const char *kernel = bytes == 5 ? "keep" : NULL;
+
+    (void)task;
+    if (code != 0 || bytes == 0)
+        return; /* the slot is free again */
+    if (!kernel && kept && t->back++ == 0)
+        t->begin = now();
+    if (!kernel && t->back > TRIPS) {
+        t->end = now();
+        let_go = 1;
+        return;
+    }
+    if (dtx_work_submit(t->w, kernel, out, bytes, NULL) < 0)
+        die("submit");
+}
+
+/* Messages of 64 bytes between ranks 0 and 1, by MPI alone. */
+static double ping_pong(void)
+{
+    char m[64] = "";
+    double t = now();
+
+    for (unsigned i = 0; rank < 2 && i < TRIPS; i++) {
+        if (rank == 0)
+            (void)MPI_Send(m, 64, MPI_CHAR, 1, 6, MPI_COMM_WORLD);
+        (void)MPI_Recv(m, 64, MPI_CHAR, !rank, 6, MPI_COMM_WORLD,
+                       MPI_STATUS_IGNORE);
+        if (rank == 1)
+            (void)MPI_Send(m, 64, MPI_CHAR, 0, 6, MPI_COMM_WORLD);
+    }
+    t = (now() - t) / TRIPS * 1e6;
+    wait_for_rank_0();
+    return t;
+}
+
+/* One task at a time while rank 0's slot is kept, so that each travels. */
+static void bench_trips(void)
+{
+    struct dtx_work *w = dtx_work_create("echo");
+    char in[64] = "";
+
+    for (int r = 0; w && r < rounds; r++) {
+        struct trips t = {w, 0, 0, 0};
+
+        kept = let_go = 0;
+        (void)dtx_work_on_end(w, next_trip, &t);
+        if (rank == 0 &&
+            (dtx_work_submit(w, "keep", in, 5, NULL) < 0 ||
+             dtx_work_submit(w, NULL, in, sizeof(in), NULL) < 0))
+            die("submit");
+        (void)MPI_Barrier(MPI_COMM_WORLD);
+        if (dtx_work_run(w) < 0)
+            die("trips");
+        seen[0][r] = (t.end - t.begin) / TRIPS * 1e6;
+        seen[1][r] = ping_pong();
+    }
+    if (rank == 0)
+        printf("%-22s %.2f us, a ping-pong of MPI %.2f us\n",
+               "task there and back", median(seen[0]), median(seen[1]));
+    dtx_work_destroy(w);
+}
+
 void bench_tasks(void)
 {
     if (is_wanted("tasks, 64 bytes"))
@@ -298,12 +391,16 @@ void bench_tasks(void)
         bench_chain("tasks, one by one", 300000, 1);
     if (is_wanted("tasks, 64 at a time"))
         bench_chain("tasks, 64 at a time", 100000, 64);
+    if (size > 1 && dtx_slots() == 1 && is_wanted("task there and back"))
+        bench_trips();
 }
 
 int register_more(void)
 {
     int rc = dtx_kernel_task("echo", echo);
 
+    if (rc == 0)
+        rc = dtx_kernel_task("keep", keep);
     return rc < 0
                ? rc
                : dtx_kernel_tree("uts", sizeof(struct uts_node), visit, child);

@@ -49,6 +49,14 @@ test_case "a journal of another loop, or of no program, is refused" '
     journal 2 loop || fail "$(cat err)"
     journal 2 other || fail "$(cat err)"
     grep -q "^refused: .*file is of another run" out || fail "$(cat out err)"
+    journal 2 tasks && fail "taken"
+    grep -q "file is the journal of a program.s loops.* is of tasks" err ||
+        fail "$(cat err)"
+    rm file
+    journal 2 tasks || fail "$(cat err)"
+    journal 2 loop && fail "taken"
+    grep -q "file is the journal of a program.s tasks.* is of loops" err ||
+        fail "$(cat err)"
     echo "no journal of ours" >file
     journal 2 loop && fail "taken"
     grep -q "file is not a journal" err || fail "$(cat err)"

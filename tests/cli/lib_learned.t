@@ -92,11 +92,31 @@ test_case "what is damaged is left out, what is foreign is left alone" '
     grep -q "left out 1; damaged" out || fail "$(cat out)"
     echo "my own notes" >kept
     run 2 400
-    grep -q "not ours.*kept: .*not a journal" out || fail "$(cat out)"
+    grep -q "not ours.*kept: it is a text, not what" out || fail "$(cat out)"
     [ "$(cat kept)" = "my own notes" ] || fail "it was written over"
-    DTX_LEARNED=no/such/folder/kept run 2 400
-    grep -q "^at the end: cannot make .*/no/such/folder/kept" out ||
+    "$DISTRIBUTEX" run --run-dir d -j 1 - <<<true
+    cp d/journal kept
+    run 2 400
+    grep -q "not ours.*kept: it is the journal of a job of" out ||
         fail "$(cat out)"
+    cmp d/journal kept
+'
+
+test_case "a folder that is not there is told at the start, on all ranks" '
+    (DTX_LEARNED=no/such/folder/kept run 2 400) >/dev/null 2>&1 &&
+        fail "it ran"
+    [ "$(grep -c "rank 0: learned=.*/no/such/folder/kept: its folder" err)" \
+        -ge 1 ] || fail "$(cat err)"
+'
+
+test_case "what only an import takes is said so" '
+    run 2 400
+    for what in score show; do
+        "$DISTRIBUTEX" history $what --history h kept 2>err && fail "taken"
+        grep -q "history $what: kept is what a program.*history import kept" \
+            err || fail "$(cat err)"
+    done
+    "$DISTRIBUTEX" history --help | tr "\n" " " | grep -q "learned="
 '
 
 test_case "a history takes it, in place of what it took before" '

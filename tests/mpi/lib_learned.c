@@ -131,7 +131,11 @@ int main(int argc, char **argv)
     struct dtx_learned_stats st;
     int rc, rank;
 
-    if (argc < 2 || dtx_init("bind=no") < 0 ||
+    if (dtx_init("bind=no") < 0) { /* on all ranks */
+        fprintf(stderr, "begin: %s\n", dtx_error_text());
+        return 1;
+    }
+    if (argc < 2 ||
         dtx_kernel_each("skewed", skewed) < 0 ||
         dtx_kernel_task("task", task) < 0 || dtx_learned_stats(&st) < 0)
         fail("begin");

@@ -582,6 +582,9 @@ static void check_wrong_options(int who)
     ok = all_told(dtx_init(rank == who ? "nap=0s" : NULL), DTX_EINVAL, who,
                   "nap=0s");
     verdict(ok, "a wrong option on one rank");
+    ok = all_told(dtx_init(rank == 0 ? "learned=/no/such/folder/x" : NULL),
+                  DTX_ENOENT, 0, "/no/such/folder/x: its folder");
+    verdict(ok, "a folder that is not there");
     if (size == 1)
         return;
     ok = dtx_init(rank == who ? "slots=7" : "slots=5") == DTX_EMISMATCH &&

@@ -116,29 +116,89 @@ START_TEST(rank_0_is_watched_too)
 }
 END_TEST
 
+/* Connects as it is told, and is stopped when that went well. */
+static pid_t try(const struct dtx_tether_call *call, uint32_t rank)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid > 0)
+        return pid;
+    if (dtx_tethers_connect(call, rank, SILENCE))
+        (void)raise(SIGSTOP);
+    _exit(0);
+}
+
+/* Rank 0 looks until it has come to something: was it let in? */
+static bool is_in(struct dtx_tethers *t, pid_t pid)
+{
+    int status = 0, i;
+
+    for (i = 0; i < PATIENCE_TURNS; i++) {
+        if (t)
+            (void)dtx_tethers_gone(t);
+        if (waitpid(pid, &status, WUNTRACED | WNOHANG) == pid)
+            return WIFSTOPPED(status);
+        nap();
+    }
+    ck_abort_msg("no answer, and no end");
+    return false;
+}
+
 START_TEST(strangers_are_sent_away)
 {
     struct dtx_tether_call call, wrong;
     struct dtx_tethers *t = dtx_tethers_listen(3, SILENCE, true, &call);
-    struct dtx_tethers *bad[3];
 
     wrong = call;
     wrong.token++;
-    bad[0] = dtx_tethers_connect(&wrong, 1, SILENCE);
-    bad[1] = dtx_tethers_connect(&call, 3, SILENCE); /* no such rank */
-    bad[2] = dtx_tethers_connect(&call, 0, SILENCE);
-    ck_assert(bad[0] && bad[1] && bad[2]);
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(dtx_tethers_gone(t), -1);
-        nap();
-    }
+    ck_assert(!is_in(t, try(&wrong, 1)));
+    ck_assert(!is_in(t, try(&call, 3))); /* no such rank */
+    ck_assert(!is_in(t, try(&call, 0)));
     ck_assert_uint_eq(dtx_tethers_held(t), 0);
-    for (int i = 0; i < 3; i++)
-        dtx_tethers_close(bad[i]);
+    wrong = call;
+    wrong.answer++; /* somebody else listens there */
+    ck_assert(!is_in(t, try(&wrong, 1)));
+    dtx_tethers_met(t);
+    ck_assert(!is_in(t, try(&call, 1)));
     dtx_tethers_close(t);
-    ck_assert_ptr_null(dtx_tethers_connect(&call, 1, SILENCE));
     call.port = 0;
     ck_assert_ptr_null(dtx_tethers_connect(&call, 1, SILENCE));
+}
+END_TEST
+
+/* At an address that other machines have, too, somebody else may listen: one
+ * who answers something, or goes. */
+START_TEST(a_stranger_is_not_taken_for_rank_0)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct dtx_tether_call call = {.token = 1, .answer = 2, .n = 1};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), one;
+    socklen_t len = sizeof(at);
+    pid_t pid;
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    call.port = ntohs(at.sin_port);
+    memcpy(call.at[0].address, &at.sin_addr, 4);
+    pid = try(&call, 1);
+    one = accept(fd, NULL, NULL);
+    ck_assert_int_ge(one, 0);
+    if (_i == 0)
+        ck_assert_int_eq(send(one, "200 well", 8, MSG_NOSIGNAL), 8);
+    if (_i == 1) /* the half of it */
+        ck_assert_int_eq(send(one, &call.answer, 4, MSG_NOSIGNAL), 4);
+    if (_i == 2)
+        (void)shutdown(one, SHUT_RDWR);
+    if (_i == 3)
+        ck_assert_int_eq(send(one, &call.answer, 8, MSG_NOSIGNAL), 8);
+    ck_assert_int_eq(is_in(NULL, pid), _i == 3);
+    if (_i == 3)
+        end(pid, SIGKILL);
+    (void)close(one);
+    (void)close(fd);
 }
 END_TEST
 
@@ -150,7 +210,7 @@ START_TEST(the_silent_make_room)
     struct dtx_tethers *t = dtx_tethers_listen(2, SILENCE, true, &call);
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd[MANY], i, status;
+    int fd[MANY], i;
     pid_t pid;
 
     ck_assert_ptr_nonnull(t);
@@ -160,14 +220,8 @@ START_TEST(the_silent_make_room)
         ck_assert_int_ge(fd[i], 0);
         ck_assert_int_eq(connect(fd[i], (struct sockaddr *)&to, sizeof(to)), 0);
     }
-    pid = fork();
-    if (pid == 0) {
-        if (dtx_tethers_connect(&call, 1, SILENCE))
-            (void)raise(SIGSTOP);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
-    ck_assert(WIFSTOPPED(status));
+    pid = try(&call, 1);
+    ck_assert(is_in(t, pid));
     end(pid, SIGKILL);
     for (i = 0; i < PATIENCE_TURNS && dtx_tethers_gone(t) != 1; i++)
         nap();
@@ -187,6 +241,7 @@ int main(void)
     tcase_add_test(t, the_dead_are_told_from_those_who_left);
     tcase_add_test(t, rank_0_is_watched_too);
     tcase_add_test(t, strangers_are_sent_away);
+    tcase_add_loop_test(t, a_stranger_is_not_taken_for_rank_0, 0, 4);
     tcase_add_test(t, the_silent_make_room);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
