@@ -143,6 +143,12 @@ struct dtx_heavy_sum {
     double s, moved_s;
 };
 
+/* What a task takes of a node. */
+struct dtx_take {
+    struct dtx_need need;
+    uint32_t cpus;
+};
+
 struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
@@ -203,6 +209,8 @@ struct dtx_master {
     struct dtx_heavy_sum heavy_known, heavy_unknown;
     struct dtx_keyheap ready, wide; /* of one slot, of several */
     struct dtx_keyheap needy[2]; /* those that ask for devices, for memory */
+    struct dtx_take least; /* of each, of the first so many attributes */
+    size_t nweighed;
     /* wide tasks for which no rank alive has the slots, linked by next; and
      * those on their way back to 'wide' since a larger rank came */
     uint32_t parked, parked_last, unparking;
