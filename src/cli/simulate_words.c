@@ -157,6 +157,54 @@ static int set_slow(struct dtx_simulation *q, const char *value,
     return DTX_OK;
 }
 
+/* The duration up to the next ':' or the end, which '*text' is moved behind;
+ * false: it is none. */
+static bool next_time(const char **text, int64_t *ns)
+{
+    size_t len = strcspn(*text, ":");
+    char word[40];
+
+    if (len >= sizeof(word))
+        return false;
+    memcpy(word, *text, len);
+    word[len] = '\0';
+    *text += len + ((*text)[len] == ':');
+    return dtx_parse_duration(word, ns) == 0;
+}
+
+static int set_others(struct dtx_simulation *q, const char *value,
+                      struct dtx_error *err)
+{
+    int64_t from = 0, during = 0;
+    const char *rest = "";
+    unsigned long n = 0;
+    double share = -1;
+    char *end = NULL;
+    bool good;
+
+    if (value[0] >= '0' && value[0] <= '9') {
+        n = strtoul(value, &end, 10);
+        if (*end == ':' && end[1] >= '0' && end[1] <= '9')
+            share = strtod(end + 1, &end);
+        rest = *end == ':' ? end + 1 : end;
+    }
+    good = share >= 0 && share <= 0.99 && n <= 1000000;
+    if (good && *end != '\0')
+        good = *end == ':' && next_time(&rest, &from) &&
+               (*rest == '\0' || next_time(&rest, &during)) && *rest == '\0';
+    if (!good)
+        return dtx_error_set(err, DTX_EINVAL,
+                             "--others '%.60s' must be N:SHARE, N:SHARE:FROM or "
+                             "N:SHARE:FROM:FOR, a number of nodes, the share of "
+                             "their processors from 0 to 0.99 and times, as in "
+                             "2:0.5:10m:1h", value);
+    q->c.machine.crowd_nodes = (uint32_t)n;
+    q->c.machine.crowd_share = share;
+    q->c.machine.crowd_ns = from;
+    q->c.machine.crowd_for_ns = during;
+    return DTX_OK;
+}
+
 /* B or B:SHARE, both from 0 to 1. */
 static int set_memory_bound(struct dtx_simulation *q, const char *value,
                             struct dtx_error *err)
@@ -253,6 +301,8 @@ static const struct row rows[] = {
     {"numa-spread", OWN, 0, 0, 0, set_spread},
     {"speed-sigma", NUMBER, AT(c.machine.speed_sigma), 0, 2, NULL},
     {"slow", OWN, 0, 0, 0, set_slow},
+    {"others", OWN, 0, 0, 0, set_others},
+    {"others-measured", TIME, AT(c.machine.others_ns), 0, YEAR, NULL},
     {"equal-speeds", FLAG, AT(c.equal_speeds), 0, 0, NULL},
     {"noise", NUMBER, AT(c.machine.noise_sigma), 0, 3, NULL},
     {"fail", NUMBER, AT(c.fail_share), 0, 0.99, NULL},

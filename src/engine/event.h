@@ -41,6 +41,7 @@ enum dtx_event_kind {
     DTX_EV_RECALLED,   /* worker: the answer to RECALL */
     DTX_EV_HELD,       /* worker: the executor starts nothing for now, though
                           slots are free (memory is short), or does again */
+    DTX_EV_OTHERS,     /* worker: how much others take of its processors */
     DTX_EV_TIMER,      /* both: the time asked for by WAKE_AT has come */
     DTX_EV_RECORDED,   /* master: the store has written records */
     DTX_EV_RANK_LOST,  /* master: a rank is dead, or takes no part */
@@ -103,6 +104,7 @@ struct dtx_event {
             bool taken_back; /* it will not start */
         } recalled;
         bool held;
+        uint32_t others; /* as in DONE: 0 not measured, 1..1001 */
         uint64_t recorded; /* the largest record number that is written */
         struct dtx_loss lost;
         enum dtx_stop stop;

@@ -214,6 +214,7 @@ static int on_done(struct dtx_master *m, uint32_t from, struct dtx_msg *msg)
     if (rc < 0)
         return rc;
     note_waiting(&m->rank[from], msg->u.done.received, msg->u.done.waiting);
+    dtx_master_others(m, from, msg->u.done.others);
     dtx_master_rank_changed(m, from);
     dtx_master_settle(m, from);
     return DTX_OK;
@@ -451,6 +452,7 @@ int dtx_master_step(struct dtx_master *m, const struct dtx_event *ev,
     case DTX_EV_TASK_ENDED:
     case DTX_EV_RECALLED:
     case DTX_EV_HELD:
+    case DTX_EV_OTHERS:
         break; /* the worker's */
     }
     if (!ev->more) /* what waits to be heard is heard first */
@@ -523,6 +525,11 @@ void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,
     s->stolen_by = k->stolen_by;
     s->speed = k->speed;
     s->stood_back = k->stood_back;
+    if (k->crowd) {
+        s->others = k->crowd->share;
+        s->others_mean = dtx_crowd_mean(k->crowd, m->begin_ns, m->now_ns);
+        s->others_most = k->crowd->most;
+    }
 }
 
 const struct dtx_speeds *dtx_master_speeds(const struct dtx_master *m)

@@ -154,8 +154,9 @@ struct dtx_master_config {
                                like cost_s. NULL: the same */
     enum dtx_late late;
     bool speeds;            /* where costs are predicted: learn how much longer
-                               a rank takes than the others ... */
-    bool equal_speeds;      /* ... and give it as much all the same */
+                               a rank takes than the others, and give it less */
+    bool equal_speeds;      /* give ranks as much that take longer, also
+                               where others use their processors */
     bool longest_first;     /* order ready tasks of one priority by what they
                                are predicted to cost */
     dtx_trace_f trace;      /* may be NULL */
@@ -225,6 +226,9 @@ struct dtx_rank_stats {
     struct dtx_speed speed;    /* as its tasks told; with config.speeds */
     uint64_t stood_back;       /* times it was passed over, though free, since
                                   another would be done earlier */
+    double others;             /* share of its processors that others take, as
+                                  it told last; 0: none, or not measured */
+    double others_mean, others_most; /* since START */
 };
 /* 'rank' below config.nranks. */
 void dtx_master_rank_stats(const struct dtx_master *m, uint32_t rank,

@@ -113,7 +113,7 @@ static int init(struct dtx_master *m)
         m->rank[r].reserved = DTX_NO_TASK;
         m->rank[r].head = m->rank[r].tail = DTX_NO_TASK;
         m->rank[r].next_up = DTX_NO_TASK;
-        m->rank[r].slow = 1;
+        m->rank[r].slow = m->rank[r].own_slow = 1;
     }
     dtx_master_loss_init(m);
     if (m->c.timeout_percent > 0 && !(m->median = dtx_median_create()))

@@ -13,6 +13,10 @@
 
 #include "engine/master_state.h"
 
+/* Of a rank that has become slower the oldest so many tasks are told anew: a
+ * queue is seldom longer, and no step is to look at all there are. */
+#define RELOAD 1024u
+
 /* ---- costs ---- */
 
 static bool widen(float **p, size_t cap)
@@ -348,6 +352,38 @@ void dtx_master_unlink(struct dtx_master *m, uint32_t task)
         start_next(m, k);
 }
 
+/* How long a task is taken to take when what is left of it takes 'times' as
+ * long. */
+static double stretched_s(const struct dtx_master *m, uint32_t task,
+                          double times)
+{
+    double s = (double)m->est_s[task], gone = 0;
+
+    if (m->cost_s && m->start_s[task] >= 0)
+        gone = fmin(fmax(dtx_master_now_s(m) - m->start_s[task], 0), s);
+    return gone + (s - gone) * times;
+}
+
+void dtx_master_reload(struct dtx_master *m, uint32_t r, double times)
+{
+    struct dtx_rank *k = &m->rank[r];
+    uint32_t task = k->tail, n;
+
+    for (n = 0; n < RELOAD && task != DTX_NO_TASK; n++) {
+        double before = weight(m, task), more;
+
+        m->items++;
+        m->est_s[task] = (float)stretched_s(m, task, times);
+        more = weight(m, task) - before;
+        k->load_s += more;
+        k->given_s += more;
+        if (m->cost_s && m->start_s[task] >= 0)
+            k->running_s += more;
+        task = m->prev[task];
+    }
+    dtx_master_rank_changed(m, r);
+}
+
 uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
                          uint64_t waiting, double way_s)
 {
@@ -360,7 +396,11 @@ uint32_t dtx_master_loot(struct dtx_master *m, uint32_t victim, uint32_t thief,
     double worth = dtx_policy_worth_s(way_s, slots);
 
     if (!m->cost_s) {
-        n = dtx_policy_loot(waiting, v->slots, slots);
+        n = v->slow > t->slow || v->slow < t->slow
+                ? (uint32_t)ceil(dtx_policy_loot_s((double)waiting,
+                                                   v->slots / v->slow,
+                                                   slots / t->slow))
+                : dtx_policy_loot(waiting, v->slots, slots);
         worth = ceil(worth / dtx_master_usual_s(m));
         if (worth > n)
             n = worth < (double)waiting ? (uint32_t)worth : (uint32_t)waiting;

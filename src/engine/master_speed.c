@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Ranks that take longer than others, and what follows: their queues are told
- * in their own seconds, and when little is left a free one stands back from a
- * task that another would end earlier, though that has to wait for a slot.
+/* Ranks that take longer than others, as their outcomes tell (sched/speed.h) or
+ * since others use their processors (sched/crowd.h), and what follows: their
+ * queues are told in their own seconds, and when little is left a free one
+ * stands back from a task that another would end earlier, though that has to
+ * wait for a slot.
  *
  * That is list scheduling for uniform machines: a task goes to the machine that
  * would end it first, not to the one that is free first (O. Ibarra and C. Kim,
@@ -21,9 +23,17 @@
 #define LOOK_AT 8
 /* To stand back for less than this part is not worth it. */
 #define WORTH 1.05
+/* A rank takes so many times as long at most. */
+#define MOST 8.0
+/* What others take is the same when it differs by less. */
+#define WORTH_A_WORD 0.02
 
 void dtx_master_speed_fini(struct dtx_master *m)
 {
+    uint32_t r;
+
+    for (r = 0; m->rank && r < m->c.nranks; r++)
+        free(m->rank[r].crowd);
     free(m->aside);
 }
 
@@ -71,7 +81,7 @@ int64_t dtx_master_aside_due(const struct dtx_master *m)
 
 void dtx_master_speed_join(struct dtx_master *m, uint32_t r)
 {
-    m->rank[r].slow = 1;
+    m->rank[r].slow = m->rank[r].own_slow = 1;
     m->capacity += m->rank[r].slots;
 }
 
@@ -83,27 +93,78 @@ void dtx_master_speed_leave(struct dtx_master *m, uint32_t r)
     for (i = 0; i < LOOK_AT; i++) /* those that stood back for it */
         dtx_master_call_one(m);
     m->capacity -= k->slots / k->slow;
-    k->slow = 1;
+    k->slow = k->own_slow = 1;
+    if (k->crowd && !m->finished)
+        dtx_crowd_set(k->crowd, 0, m->now_ns);
     if (m->nalive == 0)
         m->capacity = 0;
     if (!m->finished) /* else it is what is told at the end */
         dtx_speed_drop(&m->speeds, &k->speed);
 }
 
-static void learn(struct dtx_master *m, struct dtx_rank *k,
-                  const struct dtx_outcome *o)
+/* How many times as long as alone, now. */
+static double crowd_times(const struct dtx_rank *k)
+{
+    return k->crowd ? dtx_crowd_times(k->crowd->share) : 1;
+}
+
+static void set_slow(struct dtx_master *m, struct dtx_rank *k)
 {
     double before = k->slow;
 
+    if (m->c.equal_speeds)
+        return;
+    k->slow = fmin(k->own_slow * crowd_times(k), MOST);
+    m->capacity += k->slots / k->slow - k->slots / before;
+}
+
+void dtx_master_others(struct dtx_master *m, uint32_t r, uint32_t told)
+{
+    struct dtx_rank *k = &m->rank[r];
+    double share = told > 1 ? (told - 1) / 1000.0 : 0;
+    double before = crowd_times(k);
+
+    if (!k->crowd && dtx_crowd_times(share) > 1) {
+        k->crowd = malloc(sizeof(*k->crowd));
+        if (!k->crowd) {
+            m->nomem = true;
+            return;
+        }
+        dtx_crowd_begin(k->crowd, m->begin_ns);
+    }
+    if (!k->crowd || fabs(share - k->crowd->share) < WORTH_A_WORD)
+        return;
+    dtx_crowd_set(k->crowd, share, m->now_ns);
+    dtx_master_trace(m, "rank %u: others use %.0f %% of its processors", r,
+                     100 * k->crowd->share);
+    if (m->c.equal_speeds)
+        return;
+    set_slow(m, k);
+    k->aside = false; /* it is looked at anew */
+    dtx_master_reload(m, r, crowd_times(k) / before);
+}
+
+/* What it would have taken alone. */
+static double alone_s(const struct dtx_master *m, const struct dtx_rank *k,
+                      int64_t wall_ns)
+{
+    double s = (double)wall_ns / 1e9;
+
+    return k->crowd ? s / dtx_crowd_times(dtx_crowd_mean(
+                              k->crowd, m->now_ns - wall_ns, m->now_ns))
+                    : s;
+}
+
+static void learn(struct dtx_master *m, struct dtx_rank *k,
+                  const struct dtx_outcome *o)
+{
     if (!k->alive || o->status != DTX_STATUS_OK || !m->cost_s ||
         !(m->cost_s[o->task] >= 0))
         return;
-    dtx_speed_put(&m->speeds, &k->speed, (double)o->wall_ns / 1e9,
+    dtx_speed_put(&m->speeds, &k->speed, alone_s(m, k, o->wall_ns),
                   (double)m->cost_s[o->task]);
-    if (m->c.equal_speeds)
-        return;
-    k->slow = dtx_speed_slowness(&m->speeds, &k->speed);
-    m->capacity += k->slots / k->slow - k->slots / before;
+    k->own_slow = dtx_speed_slowness(&m->speeds, &k->speed);
+    set_slow(m, k);
 }
 
 void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o)

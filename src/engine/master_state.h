@@ -20,6 +20,7 @@
 #include "engine/master.h"
 #include "engine/median.h"
 #include "engine/pulse.h"
+#include "sched/crowd.h"
 #include "sched/policy.h"
 #include "sched/stock.h"
 #include "sched/traffic.h"
@@ -75,7 +76,10 @@ struct dtx_rank {
     uint64_t took_back; /* tasks it had then */
     uint64_t stolen_from, stolen_by;
     struct dtx_speed speed;
-    double slow; /* so many times as long as all on average a task takes */
+    double slow; /* so many times as long as all on average a task takes: as
+                    its outcomes tell, and since others use its processors */
+    double own_slow;         /* the former alone */
+    struct dtx_crowd *crowd; /* the latter; NULL: nobody has, so far */
     uint64_t stood_back;
     int64_t aside_ns;    /* it stands back for 'aside_task' until then */
     uint32_t aside_task;
@@ -407,6 +411,9 @@ double dtx_master_done_s(const struct dtx_rank *k);
 /* How long one more task would wait there, slots being full. */
 double dtx_master_wait_s(const struct dtx_master *m, const struct dtx_rank *k);
 double dtx_master_now_s(const struct dtx_master *m);
+/* From now on tasks take 'times' as long there as was thought: so does what it
+ * has. */
+void dtx_master_reload(struct dtx_master *m, uint32_t r, double times);
 /* It has nothing any more. */
 void dtx_master_unload(struct dtx_rank *k);
 /* How many of a victim's tasks, the newest first, bring a thief its share, and
@@ -421,6 +428,8 @@ void dtx_master_speed_join(struct dtx_master *m, uint32_t r);
 void dtx_master_speed_leave(struct dtx_master *m, uint32_t r);
 /* A task has left a rank: the first that stands back is looked at again. */
 void dtx_master_call_one(struct dtx_master *m);
+/* Others take so much of its processors, as DONE tells. */
+void dtx_master_others(struct dtx_master *m, uint32_t r, uint32_t told);
 /* What an attempt tells of its rank. */
 void dtx_master_speed_ended(struct dtx_master *m, const struct dtx_outcome *o);
 /* Would another rank be done earlier with the task that is next, though it has

@@ -70,7 +70,8 @@ static double left_s(const struct dtx_master *m, const struct dtx_rank *v)
     if (m->cost_s)
         return dtx_master_wait_s(m, v);
     /* as those take that ended lately, not as was thought at the grants */
-    return (double)v->used * dtx_master_cost_s(m, v->head) / v->slots;
+    return (double)v->used * dtx_master_cost_s(m, v->head) * v->slow /
+           v->slots;
 }
 
 static struct prey prey_of(const struct dtx_master *m, uint32_t thief,

@@ -13,6 +13,10 @@
 
 /* DONE and YIELDED are sent when they have grown to this many bytes. */
 #define LIST_BYTES 32768
+/* Others take all there is; and what is a change worth a message: a twentieth
+ * of the processors. */
+#define OTHERS_ALL 1001u
+#define OTHERS_NEWS 50u
 void dtx_worker_trace(struct dtx_worker *w, const char *fmt, ...)
 {
     char line[160];
@@ -105,6 +109,7 @@ static void report(struct dtx_worker *w)
 
     msg.u.done.received = w->received;
     msg.u.done.waiting = waiting(w);
+    msg.u.done.others = w->others_told = w->others;
     dtx_worker_send(w, msg, &w->ended);
 }
 
@@ -257,6 +262,16 @@ static void on_held(struct dtx_worker *w, bool held)
     report(w);
 }
 
+/* What is new is told at once; small changes go with what ends next. */
+static void on_others(struct dtx_worker *w, uint32_t others)
+{
+    uint32_t last = w->others_told;
+
+    w->others = others < OTHERS_ALL ? others : OTHERS_ALL;
+    if (w->others >= last + OTHERS_NEWS || last >= w->others + OTHERS_NEWS)
+        report(w);
+}
+
 static void on_bye(struct dtx_worker *w)
 {
     struct dtx_msg msg = {.kind = DTX_MSG_BYE};
@@ -399,6 +414,9 @@ int dtx_worker_step(struct dtx_worker *w, const struct dtx_event *ev,
         break;
     case DTX_EV_HELD:
         on_held(w, ev->u.held);
+        break;
+    case DTX_EV_OTHERS:
+        on_others(w, ev->u.others);
         break;
     case DTX_EV_STOP:
         ask_to_stop(w, ev->u.stop);

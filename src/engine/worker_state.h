@@ -42,6 +42,7 @@ struct dtx_worker {
     bool met;          /* the master has spoken */
     bool held;         /* what was handed over need not have started */
     uint64_t received; /* tasks granted to us so far */
+    uint32_t others, others_told; /* of DONE: as known, and as sent last */
 
     struct dtx_queued **queue; /* a ring */
     size_t q_at, q_len, q_cap;

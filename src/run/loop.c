@@ -13,6 +13,7 @@
 #include "mpi/transport.h"
 #include "node/bell.h"
 #include "node/clock.h"
+#include "node/others.h"
 #include "node/spawner.h"
 #include "run/exec.h"
 #include "run/inbox.h"
@@ -360,6 +361,15 @@ static void look_at_memory(struct dtx_loop *l)
     l->relieved = m.relieved;
 }
 
+static void look_at_others(struct dtx_loop *l)
+{
+    uint32_t now = l->c.others ? dtx_others_told(l->c.others) : 0;
+
+    if (now != l->others)
+        dtx_inbox_add(&l->to_worker, DTX_EV_OTHERS)->u.others = now;
+    l->others = now;
+}
+
 static bool tick(struct dtx_loop *l)
 {
     enum dtx_stop how = l->c.tick ? l->c.tick(l->c.ctx) : (enum dtx_stop)0;
@@ -368,6 +378,7 @@ static bool tick(struct dtx_loop *l)
         ask_to_stop(l, how);
     stop_set_ups(l);
     look_at_memory(l);
+    look_at_others(l);
     return how != 0;
 }
 

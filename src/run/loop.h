@@ -22,6 +22,7 @@ struct dtx_lines;
 struct dtx_loop;
 struct dtx_master;
 struct dtx_noderun;
+struct dtx_others;
 struct dtx_output_reader;
 struct dtx_show;
 struct dtx_spawner;
@@ -45,6 +46,8 @@ struct dtx_loop_config {
     struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_output_reader *reader; /* of outputs */
     struct dtx_watch *watch; /* who has died; NULL: one rank */
+    const struct dtx_others *others; /* who use its processors; NULL: nobody
+                                        looks */
     int64_t lost_after_ns; /* as the engine has it */
     /* rank 0 */
     struct dtx_master *master;

@@ -70,6 +70,7 @@ struct dtx_loop {
     unsigned signals;
     bool master_done, worker_done, leave;
     bool held, told_held; /* tasks wait for memory; that was said once */
+    uint32_t others;   /* what they take, as the worker knows */
     uint32_t relieved; /* tasks that were ended to free some, and told of */
     bool bereft; /* the spawner was found dead */
     bool told_trouble;

@@ -72,10 +72,10 @@
       "with --history: ask the file system neither for the sizes of files "    \
       "that commands name nor when their programs were changed")               \
     X("equal-speeds", 0, FLAG, AT(equal_speeds), NULL, 0, 0, NULL,             \
-      "give all ranks alike; without this, one whose tasks are seen to take "  \
-      "longer than predicted, beside the others', gets that much less, and is "\
-      "left out at the end where another would be done earlier. Both name it " \
-      "(with --history)")                                                      \
+      "give all ranks alike; without this, one whose processors others use, "  \
+      "or whose tasks are seen to take longer than predicted, beside the "     \
+      "others' (with --history), gets that much less, and is left out at the " \
+      "end where another would be done earlier. Both name it")                 \
     G("Templates and job arrays")                                              \
     X("arg-file", 'a', TEXTS, AT(arg_files), "FILE", 0, 0, NULL,               \
       "the lines of FILE ('-' is standard input) are arguments for the "       \

@@ -20,6 +20,7 @@
 #include "engine/worker.h"
 #include "mpi/transport.h"
 #include "node/clock.h"
+#include "node/others.h"
 #include "node/spawner.h"
 #include "node/topo.h"
 #include "run/alloc.h"
@@ -197,6 +198,7 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
                            r->last_ns ? r->last_ns - r->begin_ns : 0, b);
         if (r->learn)
             dtx_slow_tell(&r->slow, b);
+        dtx_neighbours_tell(&r->neighbours, r->last_ns, b);
         dtx_usages_tell(&r->usage.all, &node, b);
         dtx_buf_append(b, told.data, told.len);
         if (r->forecast)
@@ -351,6 +353,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_spawner_stop(r->spawner);
     r->lossy = r->loop && dtx_loop_lossy(r->loop);
     dtx_loop_destroy(r->loop);
+    dtx_others_destroy(r->others);
     dtx_watch_destroy(r->watch);
     dtx_noderun_destroy(r->node);
     dtx_buf_free(&r->setup);

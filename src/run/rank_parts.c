@@ -344,6 +344,7 @@ static enum dtx_stop tick(void *ctx)
     heed_deadline(r);
     if (r->learn)
         predict(r);
+    dtx_neighbours_tick(&r->neighbours, dtx_clock_mono_ns());
     return dtx_rundir_stop_seen(r->job.lease) ? DTX_STOP_DRAIN
                                               : (enum dtx_stop)0;
 }
@@ -474,6 +475,9 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     r->master = dtx_master_create(&c, err);
     r->slow = (struct dtx_slow){.master = r->master, .nranks = r->size,
                                 .heeded = !r->o->equal_speeds};
+    r->neighbours = (struct dtx_neighbours){.master = r->master,
+                                            .nranks = r->size,
+                                            .heeded = !r->o->equal_speeds};
     if (!r->master || begin_forecast(r, err) || start_writer(r, err))
         return err->code;
     p = (struct dtx_report_config){
@@ -631,6 +635,8 @@ static int make_loop(struct dtx_rank_life *r, struct dtx_error *err)
     c.reader = r->reader;
     c.node = r->node;
     c.watch = r->watch;
+    c.others = r->others = dtx_neighbours_watch(r->cards, r->size, r->me,
+                                                &r->cores, &r->share);
     c.lost_after_ns = r->o->lost_after_ns;
     c.lost = lost;
     c.master = r->master;

@@ -17,6 +17,7 @@
 #include "run/deadline.h"
 #include "run/job.h"
 #include "run/needs.h"
+#include "run/neighbours.h"
 #include "run/place.h"
 #include "run/slow.h"
 #include "run/usage.h"
@@ -66,6 +67,7 @@ struct dtx_rank_life {
     struct dtx_buf setup, teardown; /* the task file's, for nodes */
     struct dtx_noderun *node; /* NULL: no commands for nodes */
     struct dtx_watch *watch; /* NULL: one rank */
+    struct dtx_others *others; /* who use this rank's processors, or NULL */
     struct dtx_loop *loop;
     enum {
         APART,   /* the others do not know yet how this rank does */
@@ -84,6 +86,7 @@ struct dtx_rank_life {
     struct dtx_report *report;
     struct dtx_learn *learn;   /* or NULL */
     struct dtx_slow slow;
+    struct dtx_neighbours neighbours;
     struct dtx_usage_heard usage;
     struct dtx_forecast *forecast; /* likewise */
     struct dtx_show *show;

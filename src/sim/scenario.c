@@ -136,6 +136,7 @@ void dtx_cluster_preset(struct dtx_cluster *m)
     m->store_ns = 200 * US;
     m->detect_ns = 5 * DTX_SEC_NS;
     m->slow_factor = m->taper = 1;
+    m->others_ns = 2 * DTX_SEC_NS; /* as run/loop.c */
     m->streams = 4; /* cores that fill the memory channels of a NUMA node */
 }
 
@@ -187,6 +188,11 @@ static int check(const struct dtx_scenario *c, struct dtx_error *err)
     if (least > DTX_MAX_CPUS)
         return dtx_error_set(err, DTX_EINVAL, "a rank of %u slots: %u is the "
                              "most", least, DTX_MAX_CPUS);
+    if (m->crowd_nodes > 0 && (m->domains > 0 || !(m->crowd_share >= 0) ||
+                               !(m->crowd_share < 1)))
+        return dtx_error_set(err, DTX_EINVAL, "others cannot take %g of a "
+                             "node's processors%s", m->crowd_share,
+                             m->domains > 0 ? " where tasks share memory" : "");
     for (i = 0; i < c->job->list.nattrs; i++) {
         if (c->job->list.attr[i].cpus > least)
             return dtx_error_set(err, DTX_EINVAL,
@@ -350,10 +356,25 @@ static void set_deaths(struct setting *t)
     }
 }
 
+/* Whoever dies meanwhile is none the less crowded. */
+static void set_crowds(struct setting *t)
+{
+    const struct dtx_cluster *m = &t->c->machine;
+    uint32_t n = m->crowd_nodes < m->nodes ? m->crowd_nodes : m->nodes;
+    uint32_t r = (m->nodes - n) * m->ranks_per_node;
+
+    for (; r < t->nranks; r++)
+        t->fault[t->nfaults++] = (struct dtx_sim_fault){
+            .kind = DTX_SIM_CROWD, .rank = r, .at_ns = m->crowd_ns,
+            .for_ns = m->crowd_for_ns,
+            .share = m->crowd_share};
+}
+
 static int allocate(struct setting *t)
 {
     const struct dtx_cluster *m = &t->c->machine;
-    bool deaths = m->rank_mtbf_ns > 0 || m->node_mtbf_ns > 0;
+    bool deaths = m->rank_mtbf_ns > 0 || m->node_mtbf_ns > 0 ||
+                  m->crowd_nodes > 0;
     size_t n = (size_t)t->ntasks + 1;
 
     t->slots = calloc(t->nranks, sizeof(*t->slots));
@@ -366,7 +387,7 @@ static int allocate(struct setting *t)
     if (is_bound(t->c))
         t->bound = calloc(n, sizeof(*t->bound));
     if (deaths)
-        t->fault = calloc(t->nranks, sizeof(*t->fault));
+        t->fault = calloc(2 * (size_t)t->nranks, sizeof(*t->fault));
     return t->slots && t->speed && t->duration_ns &&
                    (t->cost_s || t->c->order == DTX_ORDER_FILE) &&
                    (t->failures || !(t->c->fail_share > 0)) &&
@@ -468,6 +489,7 @@ static void configure(struct setting *t)
     s->memory = (struct dtx_sim_memory){.domains = m->domains,
                                         .streams = m->streams,
                                         .bound = t->bound};
+    s->others_ns = m->others_ns;
     s->faults = t->fault;
     s->nfaults = t->nfaults;
     s->stop_at_ns = c->deadline_ns;
@@ -515,6 +537,8 @@ static int check_span(const struct setting *t, struct dtx_error *err)
     }
     if (t->c->job->graph.start)
         slots = 1; /* all may have to wait for one another */
+    if (t->c->machine.crowd_nodes > 0)
+        slowest *= 1 - t->c->machine.crowd_share;
     s = (work / slots + longest) * tries * crowded(t) / slowest /
         (double)DTX_SEC_NS;
     if (s < MAX_SPAN_S)
@@ -557,6 +581,8 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
             rc = set_traffic(&t);
         if (t.fault)
             set_deaths(&t);
+        if (c->machine.crowd_nodes > 0)
+            set_crowds(&t);
         rc = rc == DTX_OK ? set_zones(&t) : rc;
     }
     if (rc == DTX_ENOMEM)

@@ -58,6 +58,11 @@ struct dtx_cluster {
     double speed_sigma;      /* nodes differ: sigma of the logarithm */
     uint32_t slow_nodes;     /* the last ones take so many times as long: */
     double slow_factor;
+    uint32_t crowd_nodes;    /* others use the processors of the last ones: */
+    double crowd_share;      /* such a part of them, */
+    int64_t crowd_ns, crowd_for_ns; /* from then on, for so long (0: to the
+                                end); it is measured ... */
+    int64_t others_ns;       /* ... so much later; below 0: never */
     double noise_sigma;      /* tasks differ from what they should take */
     int64_t rank_mtbf_ns;    /* mean time until a rank dies, 0 = never; rank */
     int64_t node_mtbf_ns;    /* 0 and its node do not: that ends the job */

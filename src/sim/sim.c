@@ -104,7 +104,7 @@ static bool heard(struct dtx_sim *s, const struct dtx_sim_event *e)
     return r->up && r->life == e->life && !hangs(s, r) &&
            (e->kind == DTX_SIM_NOTICE || e->kind == DTX_SIM_ANSWER ||
             e->kind == DTX_SIM_FRAME || e->kind == DTX_SIM_TIMER ||
-            e->kind == DTX_SIM_STOPPING);
+            e->kind == DTX_SIM_STOPPING || e->kind == DTX_SIM_OTHERS);
 }
 
 /* Do further events for this target wait at this time? A timer may be moved
@@ -337,6 +337,7 @@ static void come(struct dtx_sim_rank *r)
     r->holds = 0;
     r->holds_since = -1;
     step_worker(r, &ev);
+    dtx_sim_crowd_come(r);
 }
 
 /* ---- one event ---- */
@@ -433,6 +434,10 @@ static void tell_worker(struct dtx_sim_rank *r, const struct dtx_sim_event *e)
     } else if (e->kind == DTX_SIM_STOPPING) {
         ev.kind = DTX_EV_STOP;
         ev.u.stop = (enum dtx_stop)e->a;
+    } else if (e->kind == DTX_SIM_OTHERS) {
+        ev.kind = DTX_EV_OTHERS;
+        ev.u.others = e->a;
+        dtx_sim_say(r->sim, "rank %u measures others", r->number);
     } else {
         r->timer = DTX_SIM_NONE;
     }
@@ -452,6 +457,8 @@ static bool deliver(struct dtx_sim *s, uint32_t i)
     r = dtx_sim_rank_of(s, e.target);
     if (e.kind == DTX_SIM_FAIL) {
         dtx_sim_fail(s, &s->c.faults[e.a]);
+    } else if (e.kind == DTX_SIM_ALONE) {
+        dtx_sim_crowd(r, 0);
     } else if (e.life != r->life) {
         return true;
     } else if (e.kind == DTX_SIM_COME) {
@@ -552,10 +559,18 @@ static int check_config(const struct dtx_sim_config *c, struct dtx_error *err)
                                  r, c->slots[r]);
     }
     for (i = 0; i < c->nfaults; i++) {
-        if (c->faults[i].rank >= c->master.nranks ||
-            (c->faults[i].rank == 0 && c->faults[i].kind != DTX_SIM_STOPREQ))
+        const struct dtx_sim_fault *f = &c->faults[i];
+        bool crowd = f->kind == DTX_SIM_CROWD;
+
+        if (f->rank >= c->master.nranks ||
+            (f->rank == 0 && !crowd && f->kind != DTX_SIM_STOPREQ))
             return dtx_error_set(err, DTX_EINVAL, "sim: a fault of rank %u",
-                                 c->faults[i].rank);
+                                 f->rank);
+        if (crowd && (!(f->share >= 0 && f->share < 1) ||
+                      (c->memory.bound && c->memory.domains > 0)))
+            return dtx_error_set(err, DTX_EINVAL,
+                                 "sim: others cannot take %g of rank %u",
+                                 f->share, f->rank);
     }
     if (c->never >= c->master.nranks)
         return dtx_error_set(err, DTX_EINVAL, "sim: no rank %u", c->never);

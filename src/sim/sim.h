@@ -34,16 +34,21 @@ enum dtx_sim_fault_kind {
     DTX_SIM_RESTART, /* dies, and comes again as a new incarnation after
                         'for_ns', whether or not its death was noticed */
     DTX_SIM_STOPREQ, /* somebody asks this rank to stop the job ('stop') */
-    DTX_SIM_CUT      /* goes on, but frames from and to it that are sent in
+    DTX_SIM_CUT,     /* goes on, but frames from and to it that are sent in
                         'for_ns' arrive only behind that time */
+    DTX_SIM_CROWD    /* for 'for_ns', or 0: to the end, others take 'share' of
+                        its processors, and its tasks take so much longer; also
+                        rank 0's. Of a rank one at a time, and none where tasks
+                        share memory */
 };
 
 struct dtx_sim_fault {
     enum dtx_sim_fault_kind kind;
-    uint32_t rank; /* not 0, except for STOPREQ */
+    uint32_t rank; /* not 0, except for STOPREQ and CROWD */
     int64_t at_ns;
     int64_t for_ns;
     enum dtx_stop stop;
+    double share; /* below 1 */
 };
 
 /* What messages and thinking cost, all of it zero where the engine alone is
@@ -139,6 +144,8 @@ struct dtx_sim_config {
     bool unnoticed;               /* neither ever is, by the driver: only the
                                      silence tells (master.lost_after_ns) */
     bool told;                    /* who notices a death tells what ran */
+    int64_t others_ns;            /* until a rank has measured what others
+                                     take; below 0: it never does */
     const struct dtx_sim_fault *faults;
     size_t nfaults;
     int64_t crash_at_ns;          /* the whole job dies then, 0 = never: records

@@ -27,6 +27,7 @@ static bool is_heard_by_engine(const struct dtx_sim_event *e)
     case DTX_SIM_FRAME:
     case DTX_SIM_TIMER:
     case DTX_SIM_STOPPING:
+    case DTX_SIM_OTHERS:
     case DTX_SIM_ARRIVE:
     case DTX_SIM_CLOSE:
     case DTX_SIM_DEADLINE:
@@ -36,6 +37,7 @@ static bool is_heard_by_engine(const struct dtx_sim_event *e)
     case DTX_SIM_COME:
     case DTX_SIM_FAIL:
     case DTX_SIM_WAKE:
+    case DTX_SIM_ALONE:
     case DTX_SIM_LOST:
     case DTX_SIM_CRASH:
         break;

@@ -169,7 +169,8 @@ static void begin(struct dtx_sim_rank *r, uint32_t i)
     struct dtx_sim *s = r->sim;
     struct dtx_sim_run *run = &s->run[i];
     double speed = s->c.speed ? s->c.speed[r->number] : 1.0;
-    int64_t wall = (int64_t)((double)s->c.duration_ns[run->task] / speed);
+    int64_t wall = (int64_t)((double)s->c.duration_ns[run->task] / speed /
+                             (1 - r->crowd));
 
     take_out(s, &r->waiting, i);
     append(s, &r->running, i);

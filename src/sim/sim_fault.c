@@ -38,6 +38,13 @@ void dtx_sim_fail(struct dtx_sim *s, const struct dtx_sim_fault *f)
 {
     struct dtx_sim_rank *r = &s->rank[f->rank];
 
+    if (f->kind == DTX_SIM_CROWD) {
+        dtx_sim_crowd(r, f->share);
+        if (f->for_ns > 0)
+            (void)dtx_sim_post(s, s->now_ns + f->for_ns, DTX_SIM_ALONE,
+                               r->target, 0);
+        return;
+    }
     if (!r->up || r->hung || f->kind == DTX_SIM_STOPREQ) {
         if (f->kind == DTX_SIM_STOPREQ && r->up)
             (void)dtx_sim_post(s, s->now_ns, DTX_SIM_STOPPING, r->target,

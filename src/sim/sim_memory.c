@@ -112,10 +112,9 @@ static double stretch(const struct dtx_sim *s, double bound, double load)
     return 1 - bound + bound * fmax(load / s->c.memory.streams, 1);
 }
 
-/* Its end moves to where it is now known to be; a limit comes first. */
-static void move_end(struct dtx_sim *s, struct dtx_sim_run *run, uint32_t i,
-                     int64_t end_ns)
+void dtx_sim_move_end(struct dtx_sim *s, uint32_t i, int64_t end_ns)
 {
+    struct dtx_sim_run *run = &s->run[i];
     struct dtx_sim_rank *r = &s->rank[run->rank];
     int64_t limit = run->limited ? r->limit_ns : run->timeout_ns;
 
@@ -153,9 +152,9 @@ static void change(struct dtx_sim *s, struct domain *d, double more)
                       stretch(s, p->bound, before);
         p->left_ns = fmax(p->left_ns, 0);
         if (moves && p->bound > 0)
-            move_end(s, &s->run[p->run], p->run,
-                     s->now_ns + llround(p->left_ns *
-                                         stretch(s, p->bound, load)));
+            dtx_sim_move_end(s, p->run,
+                             s->now_ns + llround(p->left_ns *
+                                                 stretch(s, p->bound, load)));
     }
     d->since_ns = s->now_ns;
     d->load = load;
@@ -197,8 +196,9 @@ void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t i)
     change(s, d, bound * run->cpus);
     s->domains->seat[seat] = (struct seat){i, (double)run->full_ns, bound};
     if (bound > 0)
-        move_end(s, run, i, run->start_ns + llround((double)run->full_ns *
-                                                stretch(s, bound, d->load)));
+        dtx_sim_move_end(s, i,
+                         run->start_ns + llround((double)run->full_ns *
+                                                 stretch(s, bound, d->load)));
 }
 
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t i)

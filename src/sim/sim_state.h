@@ -3,8 +3,8 @@
  *
  * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
  * moves frames, sim_cpu.c says when a process is free to hear an event,
- * sim_exec.c runs attempts, sim_memory.c slows them, sim_store.c writes
- * records, sim_check.c holds the model that the engine is compared with
+ * sim_exec.c runs attempts, sim_memory.c and sim_crowd.c slow them, sim_store.c
+ * writes records, sim_check.c holds the model that the engine is compared with
  * (sim_needs.c that of memory and devices),
  * sim_idle.c measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps
  * the events, sim_stream.c lets tasks come, sim_result.c sums up.
@@ -38,6 +38,8 @@ enum dtx_sim_kind {
     DTX_SIM_STOPPING, /* somebody asks to stop; a = how */
     DTX_SIM_FAIL,   /* a = fault */
     DTX_SIM_WAKE,   /* a hanging rank goes on */
+    DTX_SIM_ALONE,  /* others have left its processors */
+    DTX_SIM_OTHERS, /* a rank has measured what others take */
     DTX_SIM_LOST,   /* the driver counts rank a as dead */
     DTX_SIM_CRASH,
     DTX_SIM_ARRIVE, /* tasks of a live list come */
@@ -122,6 +124,7 @@ struct dtx_sim_rank {
     int64_t spoke_ns;  /* the master believed its last frame then */
     int64_t told_ns;   /* and it heard the master's last one */
     bool hanged;       /* once: its executor is not watched */
+    double crowd;      /* share of its processors that others take */
     /* executor */
     uint32_t slots, free;
     int64_t limit_ns; /* for limited runs, 0 = none */
@@ -322,6 +325,15 @@ uint32_t dtx_sim_memory_numa(const struct dtx_sim *s, uint32_t rank,
 /* A run has begun, with its end posted; or does not run any more. */
 void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t run);
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t run);
+/* The end of what runs moves to where it is now known to be; a limit comes
+ * first. */
+void dtx_sim_move_end(struct dtx_sim *s, uint32_t run, int64_t end_ns);
+
+/* ---- sim_crowd.c ---- */
+/* From now on others take this share of the rank's processors. */
+void dtx_sim_crowd(struct dtx_sim_rank *r, double share);
+/* A rank has come. */
+void dtx_sim_crowd_come(struct dtx_sim_rank *r);
 
 /* ---- sim_store.c ---- */
 void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,

@@ -132,7 +132,9 @@
 #define DTX_MSG_FIELDS_GRANT(F)
 #define DTX_MSG_FIELDS_DONE(F)                                                 \
     F(u64, received) /* tasks granted to the sender that have arrived */       \
-    F(u32, waiting)  /* of those, not started */
+    F(u32, waiting)  /* of those, not started */                               \
+    F(u32, others)   /* 0: not measured; else 1 and the thousandths of its     \
+                        slots' processors that others take away */
 #define DTX_MSG_FIELDS_YIELD(F)                                                \
     F(u32, count) /* at most this many; all when UINT32_MAX */
 #define DTX_MSG_FIELDS_YIELDED(F)                                              \

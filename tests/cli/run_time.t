@@ -111,4 +111,19 @@ test_case "--eta is an option, and a summary follows" '
     grep -q "run dir" err
 '
 
+test_case "others who use the processors are named" '
+    for i in $(seq "$(nproc)"); do
+        timeout 8 sh -c "while :; do :; done" &
+    done
+    for i in $(seq "$(nproc)"); do echo "sleep 5"; done >list
+    "$DISTRIBUTEX" run --equal-speeds list 2>err &
+    "$DISTRIBUTEX" run --ranks 2 list 2>err2
+    wait $!
+    grep "^others     node .*: others used [0-9]* % of the processors .*heeded" \
+        err || fail "$(cat err)"
+    grep "^others     node .*: others used [1-9][0-9] % of the .* that its" err2 ||
+        fail "$(cat err2)"
+    kill $(jobs -p) 2>/dev/null || :
+'
+
 test_done

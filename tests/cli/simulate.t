@@ -137,6 +137,31 @@ test_case "wide tasks and slow nodes" '
     [ "$(value out lower_bound)" = 200.000000000 ]
 '
 
+test_case "others use the processors of a node" '
+    simulate() {
+        "$DISTRIBUTEX" simulate --workload constant:mean=1s,tasks=300 \
+            --nodes 2 --slots 1 --json "$@"
+    }
+    # half of one node from the start; then from the middle on; for a while
+    simulate --others 1:0.5 >out
+    holds "$(value out makespan) > 200 && $(value out makespan) < 203"
+    simulate --others 1:0.5:75s >out
+    holds "$(value out makespan) > 175 && $(value out makespan) < 178"
+    simulate --others 1:0.5:75s:30s >out
+    holds "$(value out makespan) > 157 && $(value out makespan) < 160"
+    # long tasks: the node that has measured it leaves the last one to the other
+    long() {
+        "$DISTRIBUTEX" simulate --workload constant:mean=10m,tasks=9 \
+            --order predicted --prediction-error 0 --nodes 2 --slots 1 --json \
+            --others 1:0.75:25m "$@"
+    }
+    long >heeded
+    long --equal-speeds >blind
+    long --others-measured 5h >unknown
+    holds "$(value heeded makespan) < 0.8 * $(value blind makespan)"
+    holds "$(value heeded makespan) < 0.8 * $(value unknown makespan)"
+'
+
 test_case "tasks that share memory slow one another" '
     simulate() {
         "$DISTRIBUTEX" simulate --workload constant:mean=1s,tasks=320 \
@@ -320,6 +345,9 @@ test_case "what is wrong is named, and what would be right" '
     refused "--nap '\''2s'\'' must be a time from 0 to 1s" $w --nap 2s
     refused "--slow '\''3'\'' must be N:FACTOR" $w --slow 3
     refused "--slow '\''1:0.5'\'' must be N:FACTOR" $w --slow 1:0.5
+    for o in 3 1:1 1:0.5x 1:0.5:soon 1:0.5:1m:2m:3m 1:-0.5; do
+        refused "--others '\''$o'\'' must be N:SHARE" $w --others $o
+    done
     refused "--memory-bound '\''2'\'' must be B or B:SHARE" $w --memory-bound 2
     refused "give both" $w --numa 2
     refused "--task-data '\''much'\'' must be bytes" $w --task-data much
@@ -340,6 +368,9 @@ test_case "a machine that cannot be is refused" '
     expect_status 1 "$DISTRIBUTEX" simulate \
         --workload constant:mean=3000d,tasks=1000 2>err
     grep -q "this job takes [0-9]* years" err
+    expect_status 1 "$DISTRIBUTEX" simulate --workload constant \
+        --others 1:0.5 --numa 2 --memory-bound 0.5 2>err
+    grep -q "cannot take 0.5 of a node.s processors where tasks share" err
 '
 
 test_done

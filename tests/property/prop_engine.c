@@ -114,7 +114,8 @@ static bool check_idle(const struct world *w, const struct dtx_sim_result *r,
     /* whoever asked a rank in vain learns it when the rank counts as lost, or
      * goes on */
     for (i = 0; i < w->sim.nfaults; i++) {
-        if (w->fault[i].kind != DTX_SIM_STOPREQ)
+        if (w->fault[i].kind != DTX_SIM_STOPREQ &&
+            w->fault[i].kind != DTX_SIM_CROWD)
             excess -= w->sim.detect_ns + 2 * w->sim.master.lost_after_ns +
                       w->sim.delay_ns + w->sim.delay_spread_ns;
     }

@@ -481,6 +481,31 @@ struct dtx_stock *world_stock(const struct world *w)
     return l;
 }
 
+/* In every third world others use the processors of some ranks for a while,
+ * which may measure it. */
+static void draw_crowds(struct world *w)
+{
+    struct dtx_sim_config *c = &w->sim;
+    uint32_t n = once_in(w, 3) ? 1 + below(w, 3) : 0, i, k;
+
+    c->others_ns = once_in(w, 4) ? -1 : time_below(w, 5 * DTX_MSEC_NS);
+    for (i = 0; i < n && c->nfaults < WORLD_FAULTS; i++) {
+        struct dtx_sim_fault f = {
+            .kind = DTX_SIM_CROWD, .rank = below(w, c->master.nranks),
+            .at_ns = time_below(w, w->span_ns),
+            .for_ns = time_below(w, w->span_ns),
+            .share = 0.9 * dtx_rng_unit(&w->rng)};
+
+        for (k = 0; k < c->nfaults; k++) {
+            if (w->fault[k].kind == DTX_SIM_CROWD &&
+                w->fault[k].rank == f.rank)
+                break;
+        }
+        if (k == c->nfaults)
+            w->fault[c->nfaults++] = f;
+    }
+}
+
 void world_make(struct world *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
@@ -501,6 +526,7 @@ void world_make(struct world *w, uint64_t seed)
     draw_zones(w);
     draw_traffic(w);
     draw_needs(w);
+    draw_crowds(w);
     w->sim.measure_idle = !w->costly;
 }
 

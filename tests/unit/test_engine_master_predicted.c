@@ -283,6 +283,8 @@ END_TEST
 
 /* ---- ranks that are slow ---- */
 
+static uint32_t taken[4]; /* by others, of a rank, as DONE has it */
+
 static void took(uint32_t from, uint32_t task, double seconds)
 {
     struct dtx_msg msg = {.kind = DTX_MSG_DONE};
@@ -292,6 +294,7 @@ static void took(uint32_t from, uint32_t task, double seconds)
     o.status = DTX_STATUS_OK;
     o.wall_ns = (int64_t)(seconds * 1e9);
     msg.u.done.received = UINT64_MAX;
+    msg.u.done.others = taken[from];
     dtx_item_outcome_encode(&b, &o);
     hear_from(from, msg, &b);
     dtx_buf_free(&b);
@@ -349,6 +352,103 @@ START_TEST(nobody_stands_back_for_ever)
     step((struct dtx_event){.kind = DTX_EV_TIMER});
     ck_assert_int_eq(state(MANY - 1), DTX_TASK_GRANTED);
     ck_assert_int_eq(state(has[0]), DTX_TASK_GRANTED);
+}
+END_TEST
+
+static void others(uint32_t from, uint32_t thousandths)
+{
+    struct dtx_msg msg = {.kind = DTX_MSG_DONE};
+
+    msg.u.done.received = UINT64_MAX;
+    msg.u.done.others = taken[from] = 1 + thousandths;
+    hear_from(from, msg, NULL);
+}
+
+/* Two ranks of a slot, and tasks of a second. */
+static void begin_two(uint32_t n, float *cost, uint32_t *has)
+{
+    for (uint32_t i = 0; i < n; i++)
+        cost[i] = 1;
+    memset(taken, 0, sizeof(taken));
+    add(n, 1, 0);
+    config.nranks = 2;
+    config.policy = "self";
+    config.speeds = true;
+    config.cost_s = cost;
+    begin();
+    for (uint32_t r = 0; r < 2; r++) {
+        hello(r, 1, 1);
+        look(r, &has[r]);
+    }
+}
+
+/* As soon as others take much of rank 1 it leaves the last task to rank 0,
+ * though no outcome has told that it is slow; when they have gone, it takes it.
+ * With equal_speeds it does so at once. */
+START_TEST(stands_back_for_others)
+{
+    static float cost[4];
+    uint32_t has[2] = {0, 0};
+    struct dtx_rank_stats k;
+
+    config.equal_speeds = _i == 1;
+    begin_two(4, cost, has);
+    others(1, 750);
+    at(1);
+    took(0, has[0], 1);
+    look(0, &has[0]);
+    ck_assert_int_eq(state(3), DTX_TASK_READY);
+    at(1.2);
+    took(1, has[1], 1.2);
+    dtx_master_rank_stats(m, 1, &k);
+    ck_assert_double_eq_tol(k.others, 0.75, 1e-9);
+    ck_assert_double_eq_tol(k.others_most, 0.75, 1e-9);
+    ck_assert_double_eq_tol(k.others_mean, 0.75, 1e-9);
+    if (_i == 1) {
+        ck_assert_int_eq(state(3), DTX_TASK_GRANTED);
+        return;
+    }
+    ck_assert_int_eq(state(3), DTX_TASK_READY);
+    others(1, 740); /* nothing new */
+    ck_assert_int_eq(state(3), DTX_TASK_READY);
+    others(1, 0);
+    ck_assert_int_eq(state(3), DTX_TASK_GRANTED);
+    at(2.4);
+    step((struct dtx_event){.kind = DTX_EV_TIMER});
+    dtx_master_rank_stats(m, 1, &k);
+    ck_assert_double_eq_tol(k.others, 0, 1e-9);
+    ck_assert_double_eq_tol(k.others_mean, 0.375, 1e-3);
+}
+END_TEST
+
+/* What tasks took longer because of others is not the rank's own. */
+START_TEST(others_are_not_learned)
+{
+    enum { MANY = 82 };
+    static float cost[MANY];
+    uint32_t has[2] = {0, 0}, r;
+    struct dtx_rank_stats k;
+
+    begin_two(MANY, cost, has);
+    at(0.01);
+    if (_i == 0)
+        others(1, 500);
+    for (uint32_t s = 1; stats().ready > 10; s++) {
+        at(s);
+        for (r = 0; r < 2; r++) {
+            if (r == 1 && s % 2)
+                continue;
+            took(r, has[r], r + 1);
+            look(r, &has[r]);
+        }
+    }
+    dtx_master_rank_stats(m, 1, &k);
+    if (_i == 0)
+        ck_assert_double_eq_tol(
+            dtx_speed_slowness(dtx_master_speeds(m), &k.speed), 1, 0.01);
+    else
+        ck_assert_double_gt(
+            dtx_speed_slowness(dtx_master_speeds(m), &k.speed), 1.2);
 }
 END_TEST
 
@@ -490,6 +590,8 @@ static Suite *build_suite(void)
     tcase_add_test(t, far_too_long);
     tcase_add_test(t, lost_is_not_started);
     tcase_add_test(t, nobody_stands_back_for_ever);
+    tcase_add_loop_test(t, stands_back_for_others, 0, 2);
+    tcase_add_loop_test(t, others_are_not_learned, 0, 2);
     tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
     return s;

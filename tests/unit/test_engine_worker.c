@@ -435,6 +435,37 @@ START_TEST(gives_back_what_is_held)
 }
 END_TEST
 
+static void others(uint32_t n)
+{
+    struct dtx_event ev = {.kind = DTX_EV_OTHERS};
+
+    ev.u.others = n;
+    ck_assert_int_eq(step(ev), 0);
+}
+
+/* What others take is told when it has changed by much, and with what ends. */
+START_TEST(tells_of_others)
+{
+    (void)grant(0, 1, 1);
+    seen = out.count;
+    others(30);
+    expect_none();
+    others(51);
+    ck_assert_uint_eq(expect_send(DTX_MSG_DONE).u.done.others, 51);
+    others(100);
+    expect_none();
+    ended(0, false);
+    ck_assert_uint_eq(expect_send(DTX_MSG_DONE).u.done.others, 100);
+    others(60);
+    expect_none();
+    others(5000);
+    ck_assert_uint_eq(expect_send(DTX_MSG_DONE).u.done.others, 1001);
+    others(0);
+    ck_assert_uint_eq(expect_send(DTX_MSG_DONE).u.done.others, 0);
+    expect_none();
+}
+END_TEST
+
 /* A drain does not wait for what has not started. */
 START_TEST(drains_what_is_held)
 {
@@ -695,6 +726,7 @@ static Suite *build_suite(void)
     tcase_add_test(tc, ends_are_told_before_yields);
     tcase_add_test(tc, drains);
     tcase_add_test(tc, gives_back_what_is_held);
+    tcase_add_test(tc, tells_of_others);
     tcase_add_test(tc, drains_what_is_held);
     tcase_add_test(tc, kills);
     tcase_add_test(tc, goes_when_told);
