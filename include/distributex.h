@@ -370,8 +370,9 @@ DTX_PUBLIC int dtx_work_stats(const struct dtx_work *w, struct dtx_stats *out);
  * processor's counters and the kernel's.  They are read when slots have
  * come to rest, never where kernels are called.  A number whose bit is not in
  * 'measured' was not measured, and means nothing.  What slots do to take work
- * is in it; in a session without threads also the library's communication; what
- * the calling thread runs itself (assist) is not. */
+ * is in it; in a session without threads also the library's communication.
+ * What the calling thread ran as a slot (assist=) is in 'busy' of the stats
+ * and not in this: with assist=no they speak of the same. */
 enum dtx_has {
     DTX_HAS_INSTRUCTIONS = 1,
     DTX_HAS_CYCLES = 2,

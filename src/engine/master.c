@@ -490,6 +490,7 @@ void dtx_master_stats(const struct dtx_master *m, struct dtx_master_stats *s)
     *s = m->st;
     s->tasks = m->ntasks;
     s->ready = dtx_master_nready(m) + m->nparked + m->st.late;
+    s->parked = m->nparked;
     s->paused = m->retry_len;
     s->left = s->tasks - s->ok - s->failed - s->skipped;
     s->work = m->items + m->ready.compares + m->wide.compares +

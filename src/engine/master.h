@@ -200,6 +200,8 @@ struct dtx_master_stats {
     bool halted;               /* by dtx_halt */
     uint64_t late;             /* of those ready: put off, since they would not
                                   end before the deadline */
+    uint64_t parked;           /* ... or since no rank that is there has the
+                                  slots, memory or devices they ask for */
     bool expired;              /* the deadline has ended what ran */
     bool heavy;                /* some task was bound by memory bandwidth */
     uint64_t spread;           /* of those, started where there was room, */

@@ -118,7 +118,8 @@ int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
     f.stock = dtx_stock_create(ncards);
     f.node = calloc(ncards, sizeof(*f.node));
     f.pool = calloc(ncards, sizeof(*f.pool));
-    if (!f.stock || !f.node || !f.pool)
+    n->slots = calloc(ncards, sizeof(*n->slots));
+    if (!f.stock || !f.node || !f.pool || !n->slots)
         rc = DTX_ENOMEM;
     for (i = 0; rc == DTX_OK && i < ncards; i++)
         rc = add_rank(&f, i);
@@ -127,10 +128,13 @@ int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
     free(f.pool);
     if (rc != DTX_OK) {
         dtx_stock_destroy(f.stock);
+        free(n->slots);
+        n->slots = NULL;
         return rc;
     }
     n->stock = f.stock;
     n->nranks = ncards;
+    n->cards = cards;
     n->most_mem = f.untold ? 0 : f.most.most_mem;
     n->most_gpus = f.most.most_gpus;
     n->mem_host = f.most.mem_host;
@@ -142,6 +146,8 @@ void dtx_needs_fini(struct dtx_needs *n)
 {
     dtx_stock_destroy(n->stock);
     n->stock = NULL;
+    free(n->slots);
+    n->slots = NULL;
 }
 
 /* ---- the check ---- */
@@ -157,14 +163,28 @@ static struct dtx_need need_of(const struct dtx_needs *n,
     return need;
 }
 
-static bool any_could(const struct dtx_needs *n, const struct dtx_need *need)
+/* Has the rank so many slots? It is counted when that is asked first. */
+static bool has_slots(const struct dtx_needs *n, uint32_t rank, uint32_t cpus)
+{
+    struct dtx_share s;
+
+    if (cpus < 2 || !n->jobs)
+        return true;
+    if (n->slots[rank] == 0 &&
+        dtx_share_of(n->cards, n->nranks, rank, n->jobs, &s) == DTX_OK)
+        n->slots[rank] = s.nslots;
+    return n->slots[rank] >= cpus;
+}
+
+static bool any_could(const struct dtx_needs *n, const struct dtx_need *need,
+                      uint32_t cpus)
 {
     uint32_t r;
 
     if (need->mem_bytes == 0 && need->gpus == 0)
         return true;
     for (r = 0; r < n->nranks; r++)
-        if (dtx_stock_could(n->stock, r, need))
+        if (dtx_stock_could(n->stock, r, need) && has_slots(n, r, cpus))
             return true;
     return false;
 }
@@ -224,6 +244,14 @@ static int refuse(const struct dtx_needs *n, const struct dtx_need *need,
     if (need->gpus > n->most_gpus)
         return too_many_gpus(n, a->gpus ? who : "--gpus", a->gpus == 0,
                              need->gpus, err);
+    if (any_could(n, need, 1))
+        return dtx_error_set(
+            err, DTX_EPARSE,
+            "%scpus=%lu, mem=%s and gpus=%lu, and no rank has all of it: start "
+            "fewer ranks with more cores each where that is, or ask for less",
+            who, (unsigned long)a->cpus,
+            dtx_format_size(size, sizeof(size), need->mem_bytes),
+            (unsigned long)need->gpus);
     return dtx_error_set(
         err, a->mem_bytes || a->gpus ? DTX_EPARSE : DTX_EINVAL,
         "%smem=%s and gpus=%lu, and no node has both: ask for less of one "
@@ -247,7 +275,7 @@ int dtx_needs_check(const struct dtx_needs *n, const struct dtx_tasklist *list,
         if (t->attr == fine)
             continue;
         need = need_of(n, a);
-        if (!any_could(n, &need)) {
+        if (!any_could(n, &need, a->cpus)) {
             name_asker(who, sizeof(who), file, t->line, i);
             return refuse(n, &need, a, who, err);
         }

@@ -18,16 +18,21 @@ struct dtx_error;
 struct dtx_stock;
 struct dtx_machine;
 struct dtx_tasklist;
+struct dtx_jobs;
 
+/* Zero-initialise; what --mem, --gpus and --jobs say is the caller's to set. */
 struct dtx_needs {
     struct dtx_stock *stock;
     uint32_t nranks;
     int64_t mem_bytes; /* --mem and --gpus: for tasks that do not say */
     uint32_t gpus;
+    const struct dtx_jobs *jobs;  /* slots of ranks; NULL: not looked at */
+    const struct dtx_card *cards; /* which outlive this */
+    uint32_t *slots;              /* of each rank; 0: not known yet */
     /* The most that any node has (memory 0: one does not tell), and which. */
     int64_t most_mem;
     uint32_t most_gpus;
-    const char *mem_host, *gpus_host; /* of the cards, which outlive this */
+    const char *mem_host, *gpus_host; /* of the cards */
 };
 
 /* Does any task ask, or may one that comes later? */
@@ -38,7 +43,8 @@ bool dtx_needs_asked(const struct dtx_tasklist *list, bool live,
 int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
                    uint32_t ncards, int64_t mem_each);
 void dtx_needs_fini(struct dtx_needs *n);
-/* No node has what a task from number 'from' on asks for: DTX_EPARSE, and the
+/* No node has what a task from number 'from' on asks for, or no rank that could
+ * have it has the slots: DTX_EPARSE, and the
  * text names the task's line in 'file' (NULL: there is none); DTX_EINVAL where
  * --mem or --gpus asks for it. */
 int dtx_needs_check(const struct dtx_needs *n, const struct dtx_tasklist *list,

@@ -152,6 +152,7 @@ static int weigh_needs(struct dtx_rank_life *r)
     dtx_rank_alloc(&alloc);
     r->needs.mem_bytes = r->o->mem_bytes;
     r->needs.gpus = r->o->gpus;
+    r->needs.jobs = &r->o->jobs;
     if (dtx_needs_init(&r->needs, r->cards, r->size, alloc.mem_bytes)) {
         dtx_log(DTX_LOG_ERROR, "out of memory");
         return DTX_EXIT_INTERNAL;

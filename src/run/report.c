@@ -209,6 +209,11 @@ static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
     if (s->left)
         dtx_buf_printf(b, ", %llu left to do", (unsigned long long)s->left);
     dtx_buf_char(b, '\n');
+    if (s->parked)
+        dtx_buf_printf(b, "           for %llu of them no rank %s has the "
+                       "slots, memory or devices\n",
+                       (unsigned long long)s->parked,
+                       s->lost_ranks ? "that is left" : "alone");
     if (s->halted)
         dtx_buf_str(b, "           halted, as --halt asked for\n");
     if (s->prior_ok + s->prior_failed)

@@ -122,7 +122,7 @@ static void draw(uint64_t seed, struct dtx_scenario *c,
 /* When all work is done if no slot is ever idle, or the longest task is. */
 static double ideal(const struct dtx_scenario *c)
 {
-    const struct dtx_machine *m = &c->machine;
+    const struct dtx_cluster *m = &c->machine;
     double work = 0, longest = 0, from = (double)m->crowd_ns / 1e9, length;
     double slots = 3.0 * m->slots, fewer = slots - m->slots * m->crowd_share;
     size_t i;

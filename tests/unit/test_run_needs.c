@@ -90,9 +90,10 @@ START_TEST(test_shared)
 }
 END_TEST
 
-static void add(struct dtx_tasklist *l, int64_t mem, uint32_t gpus)
+static void add_wide(struct dtx_tasklist *l, uint32_t cpus, int64_t mem,
+                     uint32_t gpus)
 {
-    struct dtx_task_attr a = {.cpus = 1, .cwd = DTX_NO_TEXT,
+    struct dtx_task_attr a = {.cpus = cpus, .cwd = DTX_NO_TEXT,
                               .env = DTX_NO_TEXT, .gpus = gpus,
                               .mem_bytes = mem};
     uint32_t index;
@@ -100,6 +101,45 @@ static void add(struct dtx_tasklist *l, int64_t mem, uint32_t gpus)
     ck_assert_int_eq(dtx_tasklist_attr(l, &a, &index), 0);
     ck_assert_int_eq(dtx_tasklist_add(l, "x", 1, index, 9, DTX_NO_TEXT), 0);
 }
+
+static void add(struct dtx_tasklist *l, int64_t mem, uint32_t gpus)
+{
+    add_wide(l, 1, mem, gpus);
+}
+
+/* The slots are on one node and the devices on the other. */
+START_TEST(test_wide)
+{
+    const struct dtx_jobs jobs = {.how = DTX_JOBS_CORES};
+    struct dtx_error err = {0, ""};
+    struct dtx_tasklist l;
+    struct dtx_needs n;
+    uint32_t r;
+
+    memset(&n, 0, sizeof(n));
+    deal();
+    for (r = 0; r < RANKS; r++) {
+        card[r].ncores = r % 2 ? 4 : 1;
+        ((unsigned char *)card[r].pus)[0] = (unsigned char)(1 << r);
+    }
+    n.jobs = &jobs;
+    ck_assert_int_eq(dtx_tasklist_init(&l), 0);
+    ck_assert_int_eq(dtx_needs_init(&n, card, RANKS, 0), DTX_OK);
+    add_wide(&l, 4, 32, 0);
+    add_wide(&l, 1, 0, 2);
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_OK);
+    add_wide(&l, 4, 33, 0);
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_EPARSE);
+    ck_assert_ptr_nonnull(strstr(err.text, "f:9: task 3 asks for cpus=4, mem="
+                                           "33 B and gpus=0, and no rank"));
+    add_wide(&l, 2, 0, 1);
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 3, "f", &err), DTX_EPARSE);
+    n.jobs = NULL;
+    ck_assert_int_eq(dtx_needs_check(&n, &l, 0, "f", &err), DTX_OK);
+    dtx_needs_fini(&n);
+    dtx_tasklist_fini(&l);
+}
+END_TEST
 
 START_TEST(test_check)
 {
@@ -201,6 +241,7 @@ int main(void)
     tcase_add_loop_test(t, test_stock, 0, DTX_COUNT(cases));
     tcase_add_test(t, test_shared);
     tcase_add_test(t, test_check);
+    tcase_add_test(t, test_wide);
     tcase_add_test(t, test_check_free);
     tcase_add_test(t, test_variables);
     suite_add_tcase(s, t);

@@ -295,6 +295,20 @@ START_TEST(wide_tasks_count_their_slots)
 }
 END_TEST
 
+/* What no rank could run is said to be so. */
+START_TEST(what_fits_nowhere)
+{
+    static const struct end e[] = {OK(10), OK(10)};
+
+    begin("a\n#DTX cpus=3\nb\n", "dir", false, false);
+    end_all(e);
+    (void)summary(10);
+    says("tasks      2: 1 succeeded, 0 failed, 1 left to do\n"
+         "           for 1 of them no rank alone has the slots, memory or "
+         "devices\n");
+}
+END_TEST
+
 START_TEST(failures_and_skips)
 {
     static const struct end e[] = {
@@ -517,6 +531,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, all_is_well);
     tcase_add_test(t, the_longest_task_bounds);
     tcase_add_test(t, wide_tasks_count_their_slots);
+    tcase_add_test(t, what_fits_nowhere);
     tcase_add_test(t, failures_and_skips);
     tcase_add_test(t, only_the_first_failures_are_named);
     tcase_add_test(t, last_lines_of_stderr);
