@@ -27,4 +27,10 @@ const char *dtx_format_duration(char *buf, size_t size, int64_t ns);
 /* "512 B", "1.5 KiB", "20 MiB"; returns 'buf'. */
 const char *dtx_format_size(char *buf, size_t size, int64_t bytes);
 
+/* What makes a noun plural: "%llu task%s". */
+static inline const char *dtx_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 #endif

@@ -143,6 +143,14 @@ struct dtx_page;
     X(simulate, "slots", 0, "N",                                               \
       "slots of each node, divided among its ranks (default: 1)")              \
     X(simulate, "ranks-per-node", 0, "N", "ranks of each node (default: 1)")   \
+    X(simulate, "mem-per-node", 0, "SIZE",                                     \
+      "memory of each node for tasks (default: nobody looks at mem=)")         \
+    X(simulate, "gpus-per-node", 0, "N",                                       \
+      "GPUs of each node, at most 64 (default: 0)")                            \
+    X(simulate, "mem", 0, "SIZE",                                              \
+      "memory that tasks ask for that do not say (default: none)")             \
+    X(simulate, "gpus", 0, "N",                                                \
+      "GPUs that tasks ask for that do not say (default: none)")               \
     X(simulate, "policy", 0, "NAME",                                           \
       "the policy, or several with commas, or all")                            \
     X(simulate, "order", 0, "file|lpt|predicted",                              \
@@ -244,6 +252,11 @@ struct dtx_page;
     X(plan, "slots", 0, "N",                                                   \
       "slots of each node (default: what -j says, else as many as this "       \
       "machine has cores)")                                                    \
+    X(plan, "mem-per-node", 0, "SIZE",                                         \
+      "memory of each node for tasks (default: this machine's, unless "        \
+      "--slots is given)")                                                     \
+    X(plan, "gpus-per-node", 0, "N",                                           \
+      "GPUs of each node (default: likewise)")                                 \
     X(plan, "within", 0, "TIME",                                               \
       "recommend the fewest nodes that end within TIME, start included, nine " \
       "times of ten (default: those with the most speedup for each "           \

@@ -114,7 +114,10 @@ static int run_one(struct dtx_simulation *q, struct dtx_simulated *r,
         return rc;
     c.ideal = true;
     rc = dtx_scenario_run(&c, &other, err);
-    r->ideal_ns = other.makespan_ns;
+    /* chance may be kinder where things take time (Graham, SIAM J. Appl. Math.
+     * 17(2), 1969); what was reached can be reached */
+    r->ideal_ns = other.makespan_ns < r->sim.makespan_ns ? other.makespan_ns
+                                                         : r->sim.makespan_ns;
     return rc;
 }
 

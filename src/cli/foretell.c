@@ -9,12 +9,14 @@
 #include "cli/history.h"
 #include "cli/told.h"
 #include "node/cores.h"
+#include "node/topo.h"
 #include "predict/features.h"
 #include "predict/predictor.h"
 #include "predict/sizes.h"
 #include "run/options.h"
 #include "run/source.h"
 #include "run/status.h"
+#include "task/machine.h"
 #include "task/taskfile.h"
 
 struct asking {
@@ -107,6 +109,7 @@ static int read_tasks(struct dtx_foretell *f, const struct dtx_options *o,
     rc = dtx_source_read(o, &f->job.list, &f->job.graph, &more, err);
     dtx_buf_free(&more.setup);
     dtx_buf_free(&more.teardown);
+    f->job.file = dtx_source_name(o);
     if (rc != DTX_OK)
         memset(&f->job, 0, sizeof(f->job));
     else if (f->job.list.ntasks == 0)
@@ -115,19 +118,32 @@ static int read_tasks(struct dtx_foretell *f, const struct dtx_options *o,
     return rc;
 }
 
+/* What was not said of a node is as here. */
+static int be_as_here(struct dtx_foretell *f, struct dtx_error *err)
+{
+    struct dtx_cores cores;
+    struct dtx_machine m;
+    int rc = dtx_topo_detect(&cores, &m, err);
+
+    if (rc != DTX_OK)
+        return rc;
+    f->cores = cores.ncores;
+    if (f->mem_bytes == 0)
+        f->mem_bytes = dtx_machine_memory(&m);
+    if (f->gpus == 0)
+        f->gpus = (uint32_t)m.ngpus;
+    dtx_cores_free(&cores);
+    dtx_machine_free(&m);
+    return DTX_OK;
+}
+
 static int slots_of(struct dtx_foretell *f, const struct dtx_options *o,
                     struct dtx_error *err)
 {
-    struct dtx_cores cores;
-    int rc;
+    int rc = f->cores || f->slots ? DTX_OK : be_as_here(f, err);
 
-    if (f->cores == 0 && f->slots == 0) {
-        rc = dtx_cores_detect(&cores, err);
-        if (rc != DTX_OK)
-            return rc;
-        f->cores = cores.ncores;
-        dtx_cores_free(&cores);
-    }
+    if (rc != DTX_OK)
+        return rc;
     if (f->slots == 0)
         f->slots = dtx_jobs_slots(&o->jobs, f->cores,
                                   (uint32_t)f->job.list.ntasks);
@@ -144,7 +160,11 @@ static int make(struct dtx_foretell *f, const struct dtx_options *o,
 
     dtx_cluster_preset(&c->scenario.machine);
     c->scenario.machine.slots = f->slots;
+    c->scenario.machine.mem_bytes = f->mem_bytes;
+    c->scenario.machine.gpus = f->gpus;
     c->scenario.machine.spawn_ns = DTX_SPAWN_RECORDED_NS;
+    c->scenario.mem_bytes = o->mem_bytes;
+    c->scenario.gpus = o->gpus;
     c->scenario.job = &f->job;
     c->scenario.policy = o->policy;
     c->scenario.retries = o->retries;
@@ -157,6 +177,8 @@ static int make(struct dtx_foretell *f, const struct dtx_options *o,
     c->draws = f->draws;
     c->job_sigma = DTX_PLAN_JOB_SIGMA;
     c->within_s = f->within_s;
+    c->cores = f->cores;
+    c->progress = f->progress;
     rc = dtx_plan_make(c, &f->plan, err);
     if (rc != DTX_OK)
         (void)dtx_error_prefix(err, "plan: ");

@@ -7,6 +7,7 @@
 #ifndef DTX_CLI_FORETELL_H
 #define DTX_CLI_FORETELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -23,6 +24,11 @@ struct dtx_foretell {
     size_t nnodes;
     uint32_t cores;              /* of a node; 0: of this machine */
     uint32_t slots;              /* 0: what -j makes of the cores */
+    bool slots_said;             /* they were given */
+    int64_t mem_bytes;           /* of a node; 0: of this machine, if its cores
+                                    are taken */
+    uint32_t gpus;               /* likewise */
+    void (*progress)(void *ctx, uint32_t nodes, uint32_t done, uint32_t all);
     double within_s;
     uint32_t draws;
     uint64_t seed;

@@ -51,9 +51,11 @@ static int list_one(void *ctx, const struct dtx_history_file *f,
         dtx_cli_json_text(l->out, f->what);
         dtx_buf_char(l->out, '}');
     } else {
-        dtx_buf_printf(l->out, "%s  %9llu outcomes  %5llu classes  %9llu B  "
-                       "%s%s\n    %s\n", when, (unsigned long long)f->outcomes,
+        dtx_buf_printf(l->out, "%s  %9llu %s  %5llu %s  %9llu B  %s%s\n"
+                       "    %s\n", when, (unsigned long long)f->outcomes,
+                       f->outcomes == 1 ? "outcome " : "outcomes",
                        (unsigned long long)f->classes,
+                       f->classes == 1 ? "class  " : "classes",
                        (unsigned long long)f->bytes, f->id,
                        f->open ? " (still running, or killed)" : "", f->what);
     }
@@ -107,9 +109,9 @@ int dtx_history_cmd_list(const struct dtx_cli_words *w)
     if (l.json)
         dtx_buf_str(&out, "]\n");
     else if (rc == DTX_OK)
-        dtx_buf_printf(&out, "%zu file%s, %llu outcomes, %llu bytes in %s\n",
-                       l.n, l.n == 1 ? "" : "s",
-                       (unsigned long long)l.outcomes,
+        dtx_buf_printf(&out, "%zu file%s, %llu outcome%s, %llu bytes in %s\n",
+                       l.n, dtx_plural(l.n), (unsigned long long)l.outcomes,
+                       dtx_plural(l.outcomes),
                        (unsigned long long)l.bytes, dir.data);
     return finish(rc, &dir, &out, &err);
 }

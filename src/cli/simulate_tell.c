@@ -94,17 +94,17 @@ static void put_losses(struct dtx_buf *b, const struct dtx_master_stats *s)
                        " failed, %" PRIu64 " skipped, %" PRIu64 " left\n",
                        s->ok, s->failed, s->skipped, s->left);
     if (s->lost + s->retried > 0)
-        dtx_buf_printf(b, "again      %" PRIu64 " attempts after a failure, %"
+        dtx_buf_printf(b, "again      %" PRIu64 " attempt%s after a failure, %"
                        PRIu64 " after the loss of a rank\n", s->retried,
-                       s->lost);
+                       dtx_plural(s->retried), s->lost);
 }
 
 static void put_effort(struct dtx_buf *b, const struct dtx_simulated *r)
 {
     char size[40];
 
-    dtx_buf_printf(b, "simulated  %" PRIu64 " events in %.2f s",
-                   r->sim.events, r->seconds);
+    dtx_buf_printf(b, "simulated  %" PRIu64 " event%s in %.2f s",
+                   r->sim.events, dtx_plural(r->sim.events), r->seconds);
     if (memory() > 0)
         dtx_buf_printf(b, "; %s of memory",
                        dtx_format_size(size, sizeof(size), memory()));
@@ -119,14 +119,27 @@ static void put_spread(struct dtx_buf *b, const struct dtx_simulated *r)
 
     if (r->blind_ns == 0)
         return;
-    dtx_buf_printf(b, "memory     %" PRIu64 " memory-bound tasks started where "
-                   "there was bandwidth, %" PRIu64 " where there was none\n",
-                   s->spread, s->crowded);
+    dtx_buf_printf(b, "memory     %" PRIu64 " memory-bound task%s started "
+                   "where there was bandwidth, %" PRIu64 " where there was "
+                   "none\n", s->spread, dtx_plural(s->spread), s->crowded);
     dtx_buf_printf(b, "           not spread: %s, %.1f %% %s\n",
                    dtx_format_duration(span, sizeof(span), r->blind_ns),
                    100 * fabs((double)r->blind_ns /
                               (double)r->sim.makespan_ns - 1),
                    r->blind_ns < r->sim.makespan_ns ? "less" : "more");
+}
+
+/* mem= of tasks, where nobody has said how much there is. */
+static void put_needs(struct dtx_buf *b, const struct dtx_simulation *q)
+{
+    bool asked = q->c.mem_bytes > 0;
+    size_t i;
+
+    for (i = 0; i < q->job.list.nattrs && !asked; i++)
+        asked = q->job.list.attr[i].mem_bytes > 0;
+    if (asked && q->c.machine.mem_bytes == 0)
+        dtx_buf_str(b, "           memory that tasks ask for is not looked at: "
+                    "say how much a node has (--mem-per-node)\n");
 }
 
 static void put_text(struct dtx_buf *b, const struct dtx_simulation *q,
@@ -135,11 +148,13 @@ static void put_text(struct dtx_buf *b, const struct dtx_simulation *q,
     const struct dtx_cluster *m = &q->c.machine;
     char span[40], bound[40], ideal[40];
 
-    dtx_buf_printf(b, "job        %zu tasks: %s\n", q->job.list.ntasks,
+    dtx_buf_printf(b, "job        %zu task%s: %s\n", q->job.list.ntasks,
+                   dtx_plural(q->job.list.ntasks),
                    q->from ? q->from : q->workload);
     if (q->recorded.unknown > 0)
-        dtx_buf_printf(b, "           %" PRIu64 " have no recorded time: taken "
-                       "to be the median\n", q->recorded.unknown);
+        dtx_buf_printf(b, "           %" PRIu64 " without a recorded time: "
+                       "taken to be the median\n", q->recorded.unknown);
+    put_needs(b, q);
     if (q->predicted_s)
         dtx_buf_printf(b, "           %" PRIu64 " predicted from the history\n",
                        q->known);
@@ -149,9 +164,9 @@ static void put_text(struct dtx_buf *b, const struct dtx_simulation *q,
                                            q->recorded.makespan_ns));
     dtx_buf_printf(b, "machine    %" PRIu32 " node%s of %" PRIu32 " rank%s and "
                    "%" PRIu32 " slot%s; policy %s\n", r->nodes,
-                   r->nodes == 1 ? "" : "s", m->ranks_per_node,
-                   m->ranks_per_node == 1 ? "" : "s", m->slots,
-                   m->slots == 1 ? "" : "s", r->policy);
+                   dtx_plural(r->nodes), m->ranks_per_node,
+                   dtx_plural(m->ranks_per_node), m->slots,
+                   dtx_plural(m->slots), r->policy);
     dtx_buf_printf(b, "makespan   %s; lower bound %s; with a free master and "
                    "network %s\n",
                    dtx_format_duration(span, sizeof(span), r->sim.makespan_ns),
@@ -160,11 +175,14 @@ static void put_text(struct dtx_buf *b, const struct dtx_simulation *q,
                    dtx_format_duration(ideal, sizeof(ideal), r->ideal_ns));
     dtx_buf_printf(b, "efficiency %.1f %%\n",
                    100 * share(r->ideal_ns, r->sim.makespan_ns));
-    dtx_buf_printf(b, "balance    %" PRIu64 " grants, %" PRIu64
-                   " steals moved %" PRIu64 " tasks\n", r->sim.stats.grants,
-                   r->sim.stats.steals, r->sim.stats.stolen);
-    dtx_buf_printf(b, "rank 0     %" PRIu64 " messages, busy as the master "
+    dtx_buf_printf(b, "balance    %" PRIu64 " grant%s, %" PRIu64
+                   " steal%s moved %" PRIu64 " task%s\n", r->sim.stats.grants,
+                   dtx_plural(r->sim.stats.grants), r->sim.stats.steals,
+                   dtx_plural(r->sim.stats.steals), r->sim.stats.stolen,
+                   dtx_plural(r->sim.stats.stolen));
+    dtx_buf_printf(b, "rank 0     %" PRIu64 " message%s, busy as the master "
                    "%.1f %% of the time\n", messages(r),
+                   dtx_plural(messages(r)),
                    100 * share(r->sim.master_ns, r->sim.makespan_ns));
     put_spread(b, r);
     put_losses(b, &r->sim.stats);

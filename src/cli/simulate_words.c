@@ -13,6 +13,7 @@
 #include "cli/words.h"
 #include "run/status.h"
 #include "sched/policy.h"
+#include "task/machine.h"
 
 /* ---- values ---- */
 
@@ -119,6 +120,27 @@ static int set_task_data(struct dtx_simulation *q, const char *value,
                              "bytes, at most 1P, as 64M", value);
     q->c.machine.task_bytes = bytes;
     return DTX_OK;
+}
+
+static int read_memory(const char *name, const char *value, int64_t *out,
+                       struct dtx_error *err)
+{
+    if (dtx_parse_size(value, out) != 0 || *out > INT64_C(1) << 50)
+        return dtx_error_set(err, DTX_EINVAL, "--%s '%.60s' must be a size, at "
+                             "most 1P, as 64G", name, value);
+    return DTX_OK;
+}
+
+static int set_node_memory(struct dtx_simulation *q, const char *value,
+                           struct dtx_error *err)
+{
+    return read_memory("mem-per-node", value, &q->c.machine.mem_bytes, err);
+}
+
+static int set_memory(struct dtx_simulation *q, const char *value,
+                      struct dtx_error *err)
+{
+    return read_memory("mem", value, &q->c.mem_bytes, err);
 }
 
 static int set_nap(struct dtx_simulation *q, const char *value,
@@ -274,6 +296,10 @@ static const struct row rows[] = {
     {"nodes", OWN, 0, 0, 0, set_nodes},
     {"slots", COUNT, AT(c.machine.slots), 1, 10000000, NULL},
     {"ranks-per-node", COUNT, AT(c.machine.ranks_per_node), 1, 65535, NULL},
+    {"mem-per-node", OWN, 0, 0, 0, set_node_memory},
+    {"gpus-per-node", COUNT, AT(c.machine.gpus), 0, DTX_MACHINE_GPUS, NULL},
+    {"mem", OWN, 0, 0, 0, set_memory},
+    {"gpus", COUNT, AT(c.gpus), 0, DTX_MACHINE_GPUS, NULL},
     {"policy", OWN, 0, 0, 0, set_policy},
     {"order", OWN, 0, 0, 0, set_order},
     {"history", WORD, AT(history), 0, 0, NULL},
@@ -435,6 +461,8 @@ static void preset(struct dtx_simulation *q)
 int dtx_simulate_read(struct dtx_simulation *q, int argc, char **argv)
 {
     int status = 0, i;
+    uint32_t most = 0;
+    size_t n;
 
     preset(q);
     for (i = 2; i < argc && status == 0; i++) {
@@ -448,6 +476,12 @@ int dtx_simulate_read(struct dtx_simulation *q, int argc, char **argv)
         return dtx_cmd_usage("simulate: --numa says how many NUMA nodes share "
                              "memory, --memory-bound which tasks need it: give "
                              "both");
+    for (n = 0; n < q->nnodes; n++)
+        most = q->nodes[n] > most ? q->nodes[n] : most;
+    if (status == 0 && q->c.machine.slow_nodes > most)
+        return dtx_cmd_usage("simulate: --slow %u:%g says more nodes than "
+                             "--nodes has: %u", q->c.machine.slow_nodes,
+                             q->c.machine.slow_factor, most);
     if (status == 0 && q->history &&
         (!q->from || q->c.order != DTX_ORDER_PREDICTED))
         return dtx_cmd_usage("simulate: --history predicts the tasks of --from "

@@ -213,8 +213,9 @@ static void write_workloads(struct dtx_page *p)
     size_t i, n;
 
     dtx_page_para(p, "A workload is NAME:KEY=VALUE,... Each takes tasks=1000, "
-                     "mean=1s (the average), cpus=1 (slots that a task needs) "
-                     "and layers=1 (a layer begins when the one before it has "
+                     "mean=1s (the average), cpus=1 (slots that a task needs), "
+                     "mem=0 and gpus=0 (memory and devices of its node) and "
+                     "layers=1 (a layer begins when the one before it has "
                      "ended), here with what they are when not given. The "
                      "names, and what they take beside these:");
     row = dtx_workload_table(&n);

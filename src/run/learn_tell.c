@@ -65,23 +65,25 @@ void dtx_learn_tell(const struct dtx_learn *l, uint32_t slots,
 
     if (s->n + l->rows.noutcomes == 0)
         return;
-    dtx_buf_printf(b, "prediction %llu tasks known before, from %llu outcomes "
-                   "in the history", (unsigned long long)s->known,
-                   (unsigned long long)l->before);
+    dtx_buf_printf(b, "prediction %llu task%s known before, from %llu "
+                   "outcome%s in the history", (unsigned long long)s->known,
+                   dtx_plural(s->known), (unsigned long long)l->before,
+                   dtx_plural(l->before));
     if (s->n > 0 && s->seconds > 0)
         dtx_buf_printf(b, "; as it learned, off by %.1f %%, %.0f %% in their "
                        "interval", 100 * s->error / s->seconds,
                        100 * (double)s->inside / (double)s->n);
     dtx_buf_char(b, '\n');
     if (l->brief > 0)
-        dtx_buf_printf(b, "           %llu outcomes came too fast to learn "
-                       "from; the history has them\n",
-                       (unsigned long long)l->brief);
+        dtx_buf_printf(b, "           %llu outcome%s came too fast to learn "
+                       "from: kept in the history alone\n",
+                       (unsigned long long)l->brief, dtx_plural(l->brief));
     if (l->again.changed > 0)
-        dtx_buf_printf(b, "           %llu predictions were changed while "
-                       "their tasks waited, in %llu passes\n",
+        dtx_buf_printf(b, "           predictions changed while tasks waited: "
+                       "%llu, in %llu pass%s\n",
                        (unsigned long long)l->again.changed,
-                       (unsigned long long)l->again.passes);
+                       (unsigned long long)l->again.passes,
+                       l->again.passes == 1 ? "" : "es");
     if (l->job->live)
         return;
     if (l->job->graph.start || l->job->widest > 1)

@@ -92,12 +92,16 @@ static int add_rank(struct filling *f, uint32_t i)
 
     dtx_card_machine(&f->cards[i], &m);
     note_most(f, &m, f->cards[i].host);
-    if (i == first)
+    if (i == first) {
         f->node[k] = dtx_stock_add_node(f->stock, memory_of(f, &m));
-    if (i == first || !same_gpus(&f->cards[first], &f->cards[i]))
+        f->most.all_mem += memory_of(f, &m);
+    }
+    if (i == first || !same_gpus(&f->cards[first], &f->cards[i])) {
         pool = dtx_stock_add_pool(f->stock, m.gpu, m.ngpus);
-    else
+        f->most.all_gpus += m.ngpus;
+    } else {
         pool = f->pool[k];
+    }
     if (i == first)
         f->pool[k] = pool;
     dtx_nodes_cores(&f->nodes, &m, i, &at, &last);
@@ -137,6 +141,8 @@ int dtx_needs_init(struct dtx_needs *n, const struct dtx_card *cards,
     n->cards = cards;
     n->most_mem = f.untold ? 0 : f.most.most_mem;
     n->most_gpus = f.most.most_gpus;
+    n->all_mem = f.untold ? 0 : f.most.all_mem;
+    n->all_gpus = f.most.all_gpus;
     n->mem_host = f.most.mem_host;
     n->gpus_host = f.most.gpus_host;
     return DTX_OK;

@@ -32,7 +32,9 @@ struct dtx_needs {
     /* The most that any node has (memory 0: one does not tell), and which. */
     int64_t most_mem;
     uint32_t most_gpus;
-    const char *mem_host, *gpus_host; /* of the cards */
+    int64_t all_mem;   /* of all nodes together, 0 likewise */
+    uint64_t all_gpus;
+    const char *mem_host, *gpus_host; /* of the cards, which outlive this */
 };
 
 /* Does any task ask, or may one that comes later? */

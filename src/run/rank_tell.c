@@ -110,10 +110,12 @@ static void tell_nodes(const struct dtx_rank_life *r)
             continue;
         dtx_card_machine(c, &m);
         dtx_log(DTX_LOG_DEBUG,
-                "node %s: %u cores in %zu NUMA nodes, %lld MiB of memory for "
-                "tasks, %zu GPUs, switches %s; distance %u from rank 0",
-                c->host, m.cores, m.nnumas,
+                "node %s: %u core%s in %zu NUMA node%s, %lld MiB of memory for "
+                "tasks, %zu GPU%s, switches %s; distance %u from rank 0",
+                c->host, m.cores, dtx_plural(m.cores), m.nnumas,
+                dtx_plural(m.nnumas),
                 (long long)(dtx_machine_memory(&m) >> 20), m.ngpus,
+                dtx_plural(m.ngpus),
                 m.path[0] ? m.path : "not known",
                 dtx_card_distance(&r->cards[0], 0, c, 0));
         dtx_machine_free(&m);
@@ -159,11 +161,11 @@ void dtx_rank_greet(const struct dtx_rank_life *r)
         dtx_log(DTX_LOG_INFO, "the task file is LAUNCHER_JOB_FILE: %s",
                 r->o->task_file);
     dtx_log(DTX_LOG_INFO,
-            "%s on %u rank%s, %u node%s, %llu slots, policy %s; run "
+            "%s on %u rank%s, %u node%s, %llu slot%s, policy %s; run "
             "directory %s",
-            count, r->size, r->size == 1 ? "" : "s",
-            r->share.nodes, r->share.nodes == 1 ? "" : "s",
-            (unsigned long long)r->share.job_slots,
+            count, r->size, dtx_plural(r->size), r->share.nodes,
+            dtx_plural(r->share.nodes), (unsigned long long)r->share.job_slots,
+            dtx_plural(r->share.job_slots),
             r->o->policy ? r->o->policy : "steal", r->run_dir);
     if (r->job.torn)
         dtx_log(DTX_LOG_WARN,

@@ -30,6 +30,8 @@ struct dtx_report {
     uint64_t ended;      /* attempts in this session */
     int64_t wall_ns;     /* their seconds together */
     int64_t slot_ns;     /* the same times cpus */
+    double mem_ns;       /* times the bytes, and the devices, that each had */
+    double gpu_ns;
     int64_t longest_ns;
     uint32_t longest;
     int64_t first_ns;    /* when the first line was due */
@@ -65,6 +67,19 @@ static void note_failure(struct dtx_report *r, const struct dtx_outcome *o)
     r->failure[r->nfailures++] = *o;
 }
 
+/* Memory and devices, for as long as it had them. */
+static void count_needs(struct dtx_report *r, const struct dtx_outcome *o)
+{
+    const struct dtx_task_attr *a = dtx_tasklist_attr_of(r->c.list, o->task);
+    int64_t mem = a->mem_bytes ? a->mem_bytes : r->c.mem_each;
+    uint32_t gpus = a->gpus ? a->gpus : r->c.gpus_each;
+
+    if (mem > 0)
+        r->mem_ns += (double)o->wall_ns * (double)mem;
+    if (gpus != DTX_NO_GPUS)
+        r->gpu_ns += (double)o->wall_ns * gpus;
+}
+
 void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
                       bool final)
 {
@@ -78,6 +93,7 @@ void dtx_report_ended(struct dtx_report *r, const struct dtx_outcome *o,
     r->ended++;
     r->wall_ns += o->wall_ns;
     r->slot_ns += o->wall_ns * (int64_t)cpus;
+    count_needs(r, o);
     if (o->wall_ns > r->longest_ns) {
         r->longest_ns = o->wall_ns;
         r->longest = o->task;
@@ -228,26 +244,45 @@ static void append_counts(const struct dtx_master_stats *s, struct dtx_buf *b)
                        (unsigned long long)s->lost);
 }
 
+/* The longest of what the makespan cannot be below, and why not. */
+static int64_t lower_bound(const struct dtx_report *r, uint64_t slots,
+                           const char **why)
+{
+    int64_t bound = slots ? r->slot_ns / (int64_t)slots : 0;
+
+    *why = "all work divided by all slots";
+    if (r->c.mem_bytes > 0 &&
+        r->mem_ns / (double)r->c.mem_bytes > (double)bound) {
+        bound = (int64_t)(r->mem_ns / (double)r->c.mem_bytes);
+        *why = "the memory that tasks asked for divided by all there is";
+    }
+    if (r->c.gpus > 0 && r->gpu_ns / (double)r->c.gpus > (double)bound) {
+        bound = (int64_t)(r->gpu_ns / (double)r->c.gpus);
+        *why = "the work on GPUs divided by all GPUs";
+    }
+    if (r->longest_ns > bound) {
+        bound = r->longest_ns;
+        *why = "the longest task";
+    }
+    return bound;
+}
+
 static void append_makespan(const struct dtx_report *r, int64_t makespan_ns,
                             uint64_t slots, struct dtx_buf *b)
 {
     char a[32], c[32], d[32];
-    int64_t bound = slots ? r->slot_ns / (int64_t)slots : 0;
-    bool by_longest = r->longest_ns > bound;
+    const char *why;
+    int64_t bound = lower_bound(r, slots, &why);
 
-    if (by_longest)
-        bound = r->longest_ns;
-    dtx_buf_printf(
-        b, "makespan   %s; lower bound %s (%s)",
-        dtx_format_duration(a, sizeof(a), makespan_ns),
-        dtx_format_duration(c, sizeof(c), bound),
-        by_longest ? "the longest task" : "all work divided by all slots");
+    dtx_buf_printf(b, "makespan   %s; lower bound %s (%s)",
+                   dtx_format_duration(a, sizeof(a), makespan_ns),
+                   dtx_format_duration(c, sizeof(c), bound), why);
     if (bound > 0)
         dtx_buf_printf(b, ", %.1f %% above it",
                        100.0 * ((double)makespan_ns / (double)bound - 1.0));
     dtx_buf_printf(b, "\nwork       %s in %llu attempt%s",
                    dtx_format_duration(d, sizeof(d), r->wall_ns),
-                   (unsigned long long)r->ended, r->ended == 1 ? "" : "s");
+                   (unsigned long long)r->ended, dtx_plural(r->ended));
     if (r->ended)
         dtx_buf_printf(b, ", longest %s (task %llu)",
                        dtx_format_duration(a, sizeof(a), r->longest_ns),
@@ -461,9 +496,11 @@ void dtx_report_summary(struct dtx_report *r, int64_t makespan_ns,
     append_counts(&s, b);
     if (r->ended)
         append_makespan(r, makespan_ns, slots_there(r, NULL), b);
-    dtx_buf_printf(b, "balance    %llu grants, %llu steals moved %llu tasks\n",
-                   (unsigned long long)s.grants, (unsigned long long)s.steals,
-                   (unsigned long long)s.stolen);
+    dtx_buf_printf(b, "balance    %llu grant%s, %llu steal%s moved %llu "
+                   "task%s\n", (unsigned long long)s.grants,
+                   dtx_plural(s.grants), (unsigned long long)s.steals,
+                   dtx_plural(s.steals), (unsigned long long)s.stolen,
+                   dtx_plural(s.stolen));
     append_ranks(r, makespan_ns, b);
     append_lost(r, b);
     append_failures(r, s.failed - s.prior_failed, b);

@@ -27,6 +27,12 @@ struct dtx_report_config {
     bool bar;    /* draw the progress line */
     bool tty;    /* on a terminal: over and over in place */
     bool gone;   /* the line tells the time gone */
+    /* For the lower bound: what all nodes have for tasks, 0 where nothing is
+     * known; and what tasks ask for that do not say. */
+    int64_t mem_bytes;
+    uint64_t gpus;
+    int64_t mem_each;
+    uint32_t gpus_each;
     /* Of a rank that never came; either may be NULL. */
     const char *(*host)(void *ctx, uint32_t rank);
     bool (*unfit)(void *ctx, uint32_t rank); /* --node-setup failed there */

@@ -93,7 +93,8 @@ int dtx_submit_script(const struct dtx_submit *s, struct dtx_buf *out,
 
     if (rc)
         return rc;
-    dtx_buf_str(out, "#!/bin/bash\n# Written by \"distributex submit\".\n");
+    dtx_buf_printf(out, "#!/bin/bash\n# Written by \"distributex %s\".\n",
+                   s->maker ? s->maker : "submit");
     put(out, "job-name", s->name ? s->name : "distributex");
     put(out, "output", "distributex-%j.log");
     put_number(out, "nodes", s->nodes ? s->nodes : 1);

@@ -27,6 +27,7 @@ struct dtx_submit {
     const char *extra[DTX_SUBMIT_EXTRAS]; /* options of sbatch as they are */
     size_t nextras;
     bool once;           /* not queued again when the time is over */
+    const char *maker;   /* the command that wrote it; NULL: submit */
     const char *program; /* absolute */
     char *const *words;  /* behind "distributex run" */
     size_t nwords;

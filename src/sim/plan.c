@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "sim/stock.h"
 
 #define LEAST_DRAWS 20u
 #define EFFORT 300000u    /* tasks simulated for a row, beyond the first draw */
@@ -23,6 +24,8 @@
 struct draw {
     double work_s;    /* seconds times cpus */
     double longest_s; /* the longest task */
+    double mem_s;     /* seconds times bytes */
+    double gpu_s;     /* seconds times devices */
 };
 
 struct planning {
@@ -113,18 +116,43 @@ static void draw_job(struct planning *g, uint32_t d, int64_t *duration_ns)
     memset(r, 0, sizeof(*r));
     for (i = 0; i < g->ntasks; i++) {
         const struct dtx_plan_task *t = &c->task[i];
+        const struct dtx_task_attr *a =
+            dtx_tasklist_attr_of(&g->job.list, (uint32_t)i);
         double s = draw_task(g, t, dtx_rng_unit(&rng), job);
 
-        r->work_s += s * dtx_tasklist_attr_of(&g->job.list, (uint32_t)i)->cpus;
+        r->work_s += s * a->cpus;
+        r->mem_s += s * (double)dtx_scenario_mem(&c->scenario, a);
+        r->gpu_s += s * dtx_scenario_gpus(&c->scenario, a);
         r->longest_s = fmax(r->longest_s, s);
         if (duration_ns)
             duration_ns[i] = llround(fmin(s, 1e9) * 1e9);
     }
 }
 
-static double bound(const struct draw *d, uint64_t slots)
+/* How long memory and devices are needed, by what so many nodes have. */
+static double mem_bound(const struct planning *g, const struct draw *d,
+                        uint32_t nodes)
 {
-    return fmax(d->work_s / (double)slots, d->longest_s);
+    double all = (double)g->c->scenario.machine.mem_bytes * nodes;
+
+    return all > 0 ? d->mem_s / all : 0;
+}
+
+static double gpu_bound(const struct planning *g, const struct draw *d,
+                        uint32_t nodes)
+{
+    double all = (double)g->c->scenario.machine.gpus * nodes;
+
+    return all > 0 ? d->gpu_s / all : 0;
+}
+
+static double bound(const struct planning *g, const struct draw *d,
+                    const struct dtx_plan_row *row)
+{
+    double needs = fmax(mem_bound(g, d, row->nodes),
+                        gpu_bound(g, d, row->nodes));
+
+    return fmax(fmax(d->work_s / (double)row->slots, d->longest_s), needs);
 }
 
 /* ---- one row ---- */
@@ -146,7 +174,8 @@ static double quantile(const double *sorted, uint32_t n, double q)
     return sorted[i] + (at - i) * (sorted[i + 1] - sorted[i]);
 }
 
-static enum dtx_plan_limit limit_of(const struct dtx_sim_result *r,
+static enum dtx_plan_limit limit_of(const struct planning *g,
+                                    const struct dtx_sim_result *r,
                                     const struct draw *d,
                                     const struct dtx_plan_row *row)
 {
@@ -157,7 +186,11 @@ static enum dtx_plan_limit limit_of(const struct dtx_sim_result *r,
         return DTX_PLAN_WORK;
     if (d->longest_s >= 0.8 * span)
         return DTX_PLAN_TASK;
-    if (chain > 1.001 * bound(d, row->slots) && chain >= 0.8 * span)
+    if (mem_bound(g, d, row->nodes) >= 0.8 * span)
+        return DTX_PLAN_MEMORY;
+    if (gpu_bound(g, d, row->nodes) >= 0.8 * span)
+        return DTX_PLAN_GPUS;
+    if (chain > 1.001 * bound(g, d, row) && chain >= 0.8 * span)
         return DTX_PLAN_CHAIN;
     if (row->master_busy > 0.5)
         return DTX_PLAN_MASTER;
@@ -173,8 +206,8 @@ static void fill_draws(struct planning *g, const struct dtx_plan_row *row,
     for (d = simulated; d < g->ndraws; d++) {
         uint32_t like = d % simulated;
 
-        g->span[d] = g->span[like] * bound(&g->draw[d], row->slots) /
-                     bound(&g->draw[like], row->slots);
+        g->span[d] = g->span[like] * bound(g, &g->draw[d], row) /
+                     bound(g, &g->draw[like], row);
         g->use[d] = g->draw[d].work_s / (g->span[d] * (double)row->slots);
     }
 }
@@ -191,7 +224,9 @@ static void read_off(struct planning *g, struct dtx_plan_row *row)
     row->high_s = quantile(g->sorted, g->ndraws, 0.95);
     row->sure90_s = quantile(g->sorted, g->ndraws, 0.9);
     row->sure99_s = quantile(g->sorted, g->ndraws, 0.99);
-    row->core_hours = (double)row->slots * row->likely_s / 3600;
+    row->core_hours = row->likely_s / 3600 *
+                      (g->c->cores ? (double)row->nodes * g->c->cores
+                                   : (double)row->slots);
     for (d = 0; d < g->ndraws; d++)
         use += g->use[d];
     row->efficiency = fmin(use / g->ndraws, 1);
@@ -222,6 +257,8 @@ static int make_row(struct planning *g, uint32_t nodes, struct dtx_error *err)
     s.order = DTX_ORDER_PREDICTED;
     s.deadline_ns = 0;
     for (d = 0; d < simulated && rc == DTX_OK; d++) {
+        if (g->c->progress)
+            g->c->progress(g->c->progress_ctx, nodes, d, simulated);
         draw_job(g, d, g->job.duration_ns);
         s.seed = g->c->scenario.seed + d;
         rc = dtx_scenario_run(&s, &r, err);
@@ -235,7 +272,7 @@ static int make_row(struct planning *g, uint32_t nodes, struct dtx_error *err)
     }
     fill_draws(g, row, simulated);
     read_off(g, row);
-    row->limit = limit_of(&first, &g->draw[0], row);
+    row->limit = limit_of(g, &first, &g->draw[0], row);
     if (g->out->nrows == 0 || simulated < g->out->simulated)
         g->out->simulated = simulated;
     g->out->nrows++;
@@ -252,10 +289,15 @@ static uint32_t next_nodes(uint32_t n)
     return (n & (n - 1)) == 0 ? n / 2 * 3 : n / 3 * 4;
 }
 
+/* Slots beyond which there is one for each task; no such number where tasks
+ * share other things. */
 static uint64_t width(const struct planning *g)
 {
     uint64_t n = 0;
     size_t i;
+
+    if (g->draw[0].mem_s + g->draw[0].gpu_s > 0)
+        return UINT64_MAX;
 
     for (i = 0; i < g->ntasks; i++)
         n += dtx_tasklist_attr_of(&g->job.list, (uint32_t)i)->cpus;
@@ -404,11 +446,6 @@ int dtx_plan_make(const struct dtx_plan_config *c, struct dtx_plan *out,
 
 /* ---- words ---- */
 
-static const char *nodes_text(uint32_t n)
-{
-    return n == 1 ? "node" : "nodes";
-}
-
 static void put_limit(const struct dtx_plan_config *c,
                       const struct dtx_plan *p, enum dtx_plan_limit limit,
                       struct dtx_buf *b)
@@ -426,6 +463,12 @@ static void put_limit(const struct dtx_plan_config *c,
     case DTX_PLAN_CHAIN:
         dtx_buf_str(b, "the longest chain of tasks that wait for one another "
                        "decides");
+        break;
+    case DTX_PLAN_MEMORY:
+        dtx_buf_str(b, "memory decides: tasks wait for it, not for slots");
+        break;
+    case DTX_PLAN_GPUS:
+        dtx_buf_str(b, "GPUs decide: tasks wait for them, not for slots");
         break;
     case DTX_PLAN_MASTER:
         dtx_buf_str(b, "rank 0 decides: tasks are short for so many slots");
@@ -470,8 +513,8 @@ static void put_within(const struct dtx_plan_config *c,
         return;
     }
     dtx_buf_printf(b, "no number of nodes looked at ends within %s nine times "
-                   "of ten; with %u %s, which come nearest, ", text,
-                   best->nodes, nodes_text(best->nodes));
+                   "of ten; with %u node%s, which come nearest, ", text,
+                   best->nodes, dtx_plural(best->nodes));
     put_limit(c, p, best->limit == DTX_PLAN_WORK ? DTX_PLAN_TAIL : best->limit,
               b);
 }
@@ -486,15 +529,15 @@ void dtx_plan_reason(const struct dtx_plan_config *c, const struct dtx_plan *p,
     } else if (p->nrows == 1 && !p->all_seen) {
         dtx_buf_str(b, "the only number that was looked at");
     } else if (next || best->limit != DTX_PLAN_WORK) {
-        dtx_buf_printf(b, "beyond %u %s ", best->nodes,
-                       nodes_text(best->nodes));
+        dtx_buf_printf(b, "beyond %u node%s ", best->nodes,
+                       dtx_plural(best->nodes));
         if (best->likely_s < DTX_PLAN_START_S)
             dtx_buf_str(b, "starting the job takes longer than the tasks");
         else
             put_limit(c, p, next ? next->limit : best->limit, b);
     } else {
-        dtx_buf_printf(b, "more than %u %s were not looked at, and these are "
-                       "used well", best->nodes, nodes_text(best->nodes));
+        dtx_buf_printf(b, "more than %u node%s were not looked at, and these "
+                       "are used well", best->nodes, dtx_plural(best->nodes));
     }
 }
 

@@ -78,6 +78,11 @@ struct dtx_plan_config {
     uint32_t draws;        /* 0 = DTX_PLAN_DRAWS, at least 20 */
     double job_sigma;
     double within_s;       /* end within so long, or 0 */
+    uint32_t cores;        /* of a node, all of which are charged; 0: as many
+                              as it has slots */
+    /* Told as jobs are simulated, or NULL: 'done' of 'all' for this row. */
+    void (*progress)(void *ctx, uint32_t nodes, uint32_t done, uint32_t all);
+    void *progress_ctx;
 };
 
 /* What keeps a job of that many nodes from being shorter. */
@@ -85,6 +90,8 @@ enum dtx_plan_limit {
     DTX_PLAN_WORK,   /* the work: its slots are busy */
     DTX_PLAN_TASK,   /* the longest task */
     DTX_PLAN_CHAIN,  /* the longest chain of tasks that wait for one another */
+    DTX_PLAN_MEMORY, /* the nodes' memory is given away */
+    DTX_PLAN_GPUS,   /* likewise their devices */
     DTX_PLAN_MASTER, /* rank 0 */
     DTX_PLAN_TAIL    /* the end: the last tasks leave slots without work */
 };
@@ -95,7 +102,8 @@ struct dtx_plan_row {
     double likely_s, low_s, high_s; /* makespan: 50 %, 5 %, 95 % */
     double sure90_s, sure99_s;      /* it is not longer, nine times of ten and
                                        99 times of 100 */
-    double core_hours;              /* as charged: slots x makespan */
+    double core_hours;              /* as charged: cores of its nodes times
+                                       makespan */
     double efficiency;              /* share of them in which tasks run */
     double master_busy;             /* rank 0's process, as the master */
     enum dtx_plan_limit limit;

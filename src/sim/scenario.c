@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/units.h"
+#include "sched/stock.h"
 #include "sched/traffic.h"
 #include "sched/zones.h"
+#include "sim/stock.h"
 #include "sim/workload.h"
 #include "task/distance.h"
 
@@ -56,6 +58,8 @@ static int add_tasks(struct dtx_scenario_job *j, const struct dtx_workload *w)
     int rc;
 
     a.cpus = w->cpus;
+    a.mem_bytes = (int64_t)w->mem_bytes;
+    a.gpus = w->gpus;
     rc = dtx_tasklist_attr(&j->list, &a, &index);
     for (i = 0; i < w->tasks && rc == DTX_OK; i++)
         rc = dtx_tasklist_add(&j->list, "./imagined --case 4711", 22, index,
@@ -163,6 +167,7 @@ struct setting {
     float *bound; /* share of its time that a task waits for memory */
     float *share; /* of a NUMA node's bandwidth that it uses */
     struct dtx_traffic *traffic;
+    struct dtx_stock *stock;
     struct dtx_zones zones;
     struct dtx_sim_fault *fault;
     size_t nfaults;
@@ -172,7 +177,6 @@ static int check(const struct dtx_scenario *c, struct dtx_error *err)
 {
     const struct dtx_cluster *m = &c->machine;
     uint32_t least = m->slots / (m->ranks_per_node ? m->ranks_per_node : 1);
-    size_t i;
 
     if (m->nodes == 0 || m->ranks_per_node == 0 ||
         (uint64_t)m->nodes * m->ranks_per_node > MAX_RANKS)
@@ -181,9 +185,8 @@ static int check(const struct dtx_scenario *c, struct dtx_error *err)
                              m->ranks_per_node, MAX_RANKS);
     if (least == 0)
         return dtx_error_set(err, DTX_EINVAL,
-                             "%u slots a node are fewer than its %u ranks: "
-                             "each rank needs one", m->slots,
-                             m->ranks_per_node);
+                             "each of a node's %u ranks needs a slot, and it "
+                             "has %u", m->ranks_per_node, m->slots);
     least += m->slots % m->ranks_per_node != 0;
     if (least > DTX_MAX_CPUS)
         return dtx_error_set(err, DTX_EINVAL, "a rank of %u slots: %u is the "
@@ -193,15 +196,10 @@ static int check(const struct dtx_scenario *c, struct dtx_error *err)
         return dtx_error_set(err, DTX_EINVAL, "others cannot take %g of a "
                              "node's processors%s", m->crowd_share,
                              m->domains > 0 ? " where tasks share memory" : "");
-    for (i = 0; i < c->job->list.nattrs; i++) {
-        if (c->job->list.attr[i].cpus > least)
-            return dtx_error_set(err, DTX_EINVAL,
-                                 "there are tasks of %u cpus, and no rank has "
-                                 "more than %u slots: fewer ranks a node, or "
-                                 "more slots", c->job->list.attr[i].cpus,
-                                 least);
-    }
-    return DTX_OK;
+    if (m->gpus > DTX_MACHINE_GPUS)
+        return dtx_error_set(err, DTX_EINVAL, "%u devices of a node: %d are "
+                             "the most", m->gpus, DTX_MACHINE_GPUS);
+    return dtx_scenario_check(c, least, err);
 }
 
 static void set_ranks(struct setting *t)
@@ -412,6 +410,9 @@ static void configure_master(struct setting *t)
     m->speeds = true;
     m->equal_speeds = c->equal_speeds;
     m->traffic = t->traffic;
+    m->stock = t->stock;
+    m->mem_bytes = c->mem_bytes;
+    m->gpus = c->gpus;
     m->share = t->share;
 }
 
@@ -469,6 +470,18 @@ static void set_ways(struct setting *t)
         t->sim.master.zones = &t->zones;
 }
 
+/* What there is of memory and devices, at the speeds of their nodes. */
+static void set_totals(struct setting *t)
+{
+    const struct dtx_cluster *m = &t->c->machine;
+    uint32_t r;
+
+    for (r = 0; r < t->nranks; r += m->ranks_per_node) {
+        t->sim.mem_total += (double)m->mem_bytes * t->speed[r];
+        t->sim.gpus_total += m->gpus * t->speed[r];
+    }
+}
+
 static void configure(struct setting *t)
 {
     const struct dtx_scenario *c = t->c;
@@ -490,6 +503,7 @@ static void configure(struct setting *t)
                                         .streams = m->streams,
                                         .bound = t->bound};
     s->others_ns = m->others_ns;
+    set_totals(t);
     s->faults = t->fault;
     s->nfaults = t->nfaults;
     s->stop_at_ns = c->deadline_ns;
@@ -584,6 +598,7 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
         if (c->machine.crowd_nodes > 0)
             set_crowds(&t);
         rc = rc == DTX_OK ? set_zones(&t) : rc;
+        rc = rc == DTX_OK ? dtx_scenario_stock(c, &t.stock) : rc;
     }
     if (rc == DTX_ENOMEM)
         (void)dtx_error_set(err, rc, "no memory for %u ranks and %u tasks",
@@ -603,6 +618,7 @@ int dtx_scenario_run(const struct dtx_scenario *c, struct dtx_sim_result *out,
     free(t.bound);
     free(t.share);
     dtx_traffic_destroy(t.traffic);
+    dtx_stock_destroy(t.stock);
     free(t.fault);
     return rc;
 }

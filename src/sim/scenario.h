@@ -28,6 +28,7 @@ struct dtx_scenario_job {
     struct dtx_graph graph; /* sealed */
     int64_t *duration_ns;
     uint8_t *failures;      /* first attempts that fail, 255: all; or NULL */
+    const char *file;       /* where its tasks stand, for messages; or NULL */
 };
 
 int dtx_scenario_job_init(struct dtx_scenario_job *j);
@@ -48,6 +49,8 @@ struct dtx_cluster {
     int64_t spawn_ns;        /* what starting and ending a task adds to it */
     int64_t store_ns;        /* until a group of records is written */
     int64_t detect_ns;       /* until a death is noticed */
+    int64_t mem_bytes;       /* of each node, for tasks; 0: not looked at */
+    uint32_t gpus;           /* of each node, at most 64 */
     uint32_t domains;        /* NUMA nodes of each node whose memory its tasks
                                 share, 0 = enough for all; each feeds so many */
     double streams;          /* memory-bound tasks (dtx_sim_memory) */
@@ -99,6 +102,8 @@ struct dtx_scenario {
     double bound_share; /* of the tasks that are */
     bool spread; /* the master knows which are, as from counters, and spreads
                     them (sched/traffic.h) */
+    int64_t mem_bytes;  /* what tasks ask for that do not say, */
+    uint32_t gpus;      /* as --mem and --gpus of a run */
     double fail_share;  /* of attempts that fail, beside job->failures */
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */

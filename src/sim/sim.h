@@ -124,6 +124,9 @@ struct dtx_sim_config {
     struct dtx_sim_memory memory;
     struct dtx_sim_moves moves;
     struct dtx_sim_needs needs;
+    double mem_total, gpus_total; /* bytes and devices of all nodes, each times
+                                     its speed, for the lower bound; 0: not
+                                     looked at */
     uint32_t ahead;               /* dtx_worker_config.ahead */
     bool ahead_per_slot;          /* so much for each slot of the rank */
     int64_t start_spread_ns;      /* ranks come within this time */
@@ -178,9 +181,11 @@ struct dtx_sim_result {
     bool finished;        /* FINISH came */
     bool crashed;         /* crash_at_ns came first */
     int64_t makespan_ns;  /* time of FINISH (or crash) */
-    int64_t lower_bound_ns; /* the longest of: all work divided by all slots,
-                               the longest task, the longest chain of tasks that
-                               wait for one another; of the tasks that ended */
+    int64_t lower_bound_ns; /* the longest of: all work divided by all slots;
+                               likewise memory and devices, each for the time
+                               it is held; the longest task; the longest chain
+                               of tasks that wait for one another; of the tasks
+                               that ended */
     int64_t busy_ns;      /* slot time spent in attempts */
     int64_t lost_ns;      /* of that, in attempts that were lost */
     int64_t master_ns;    /* rank 0's process was busy as the master */

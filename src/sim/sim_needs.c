@@ -9,19 +9,26 @@ static const struct dtx_task_attr *attr(const struct dtx_sim *s, uint32_t task)
     return dtx_tasklist_attr_of(s->c.master.list, task);
 }
 
-static int64_t mem_of(const struct dtx_sim *s, uint32_t task)
+int64_t dtx_sim_mem_of(const struct dtx_sim *s, uint32_t task)
 {
-    return attr(s, task)->mem_bytes > 0 ? attr(s, task)->mem_bytes : 0;
+    int64_t mem = attr(s, task)->mem_bytes;
+
+    mem = mem ? mem : s->c.master.mem_bytes;
+    return mem > 0 ? mem : 0;
 }
 
-static uint32_t gpus_of(const struct dtx_sim *s, uint32_t task)
+uint32_t dtx_sim_gpus_of(const struct dtx_sim *s, uint32_t task)
 {
-    return attr(s, task)->gpus == DTX_NO_GPUS ? 0 : attr(s, task)->gpus;
+    uint32_t gpus = attr(s, task)->gpus;
+
+    gpus = gpus ? gpus : s->c.master.gpus;
+    return gpus == DTX_NO_GPUS ? 0 : gpus;
 }
 
 bool dtx_sim_is_needy(const struct dtx_sim *s, uint32_t task)
 {
-    return s->c.needs.node && (mem_of(s, task) > 0 || gpus_of(s, task) > 0);
+    return s->c.needs.node &&
+           (dtx_sim_mem_of(s, task) > 0 || dtx_sim_gpus_of(s, task) > 0);
 }
 
 bool dtx_sim_could_have(const struct dtx_sim *s, uint32_t rank, uint32_t task)
@@ -29,15 +36,15 @@ bool dtx_sim_could_have(const struct dtx_sim *s, uint32_t rank, uint32_t task)
     const struct dtx_sim_needs *n = &s->c.needs;
 
     return !dtx_sim_is_needy(s, task) ||
-           (mem_of(s, task) <= n->mem_bytes[n->node[rank]] &&
-            gpus_of(s, task) <= n->gpus[n->node[rank]]);
+           (dtx_sim_mem_of(s, task) <= n->mem_bytes[n->node[rank]] &&
+            dtx_sim_gpus_of(s, task) <= n->gpus[n->node[rank]]);
 }
 
 void dtx_sim_check_needs(struct dtx_sim *s, uint32_t rank,
                          const struct dtx_item_work *w)
 {
     const struct dtx_sim_needs *n = &s->c.needs;
-    int64_t mem = mem_of(s, w->task);
+    int64_t mem = dtx_sim_mem_of(s, w->task);
     uint32_t i;
 
     if (!dtx_sim_is_needy(s, w->task)) {
@@ -50,7 +57,7 @@ void dtx_sim_check_needs(struct dtx_sim *s, uint32_t rank,
         if (i == w->task || !dtx_sim_is_needy(s, i) || !dtx_sim_held(s, t) ||
             n->node[t->holder] != n->node[rank])
             continue;
-        mem += mem_of(s, i);
+        mem += dtx_sim_mem_of(s, i);
         if (t->gpus & w->gpus)
             dtx_sim_break(s, "tasks %u and %u have the same device", i + 1,
                           w->task + 1);
@@ -58,7 +65,7 @@ void dtx_sim_check_needs(struct dtx_sim *s, uint32_t rank,
     if (mem > n->mem_bytes[n->node[rank]])
         dtx_sim_break(s, "task %u is granted and its node has no memory left",
                       w->task + 1);
-    if ((uint32_t)__builtin_popcountll(w->gpus) != gpus_of(s, w->task))
+    if ((uint32_t)__builtin_popcountll(w->gpus) != dtx_sim_gpus_of(s, w->task))
         dtx_sim_break(s, "task %u has not the devices it asks for",
                       w->task + 1);
     s->task[w->task].gpus = w->gpus;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is known when a run is over: the sums, and that everybody has come to
  * an end.  It observes only. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,13 +63,16 @@ static double longest_chain(struct dtx_sim *s)
 
 static int64_t lower_bound(struct dtx_sim *s)
 {
-    double work = 0, longest = 0, slots = 0, fastest = 0, each;
+    double work = 0, longest = 0, slots = 0, fastest = 0, mem = 0, gpus = 0;
+    double each;
     uint32_t i;
 
     for (i = 0; i < s->ntasks; i++) {
         double t = needed(s, i);
 
         work += t * dtx_tasklist_attr_of(s->c.master.list, i)->cpus;
+        mem += t * (double)dtx_sim_mem_of(s, i);
+        gpus += t * dtx_sim_gpus_of(s, i);
         longest = t > longest ? t : longest;
     }
     if (s->c.master.graph->start)
@@ -80,6 +84,10 @@ static int64_t lower_bound(struct dtx_sim *s)
         fastest = speed > fastest ? speed : fastest;
     }
     each = work / slots;
+    if (s->c.mem_total > 0)
+        each = fmax(each, mem / s->c.mem_total);
+    if (s->c.gpus_total > 0)
+        each = fmax(each, gpus / s->c.gpus_total);
     longest /= fastest;
     return (int64_t)(each > longest ? each : longest);
 }

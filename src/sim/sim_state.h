@@ -362,6 +362,9 @@ void dtx_sim_check_finish(struct dtx_sim *s);
 bool dtx_sim_held(const struct dtx_sim *s, const struct dtx_sim_task *t);
 
 /* ---- sim_needs.c ---- */
+/* What a task asks for beside slots. */
+int64_t dtx_sim_mem_of(const struct dtx_sim *s, uint32_t task);
+uint32_t dtx_sim_gpus_of(const struct dtx_sim *s, uint32_t task);
 /* Does it ask for memory or devices, and are these looked after? */
 bool dtx_sim_is_needy(const struct dtx_sim *s, uint32_t task);
 /* Has the rank's node what it asks for, were nothing taken? */

@@ -43,7 +43,7 @@ static const struct dtx_workload_row table[] = {
 #define IN(kind) (1u << DTX_WORK_##kind)
 #define RAMPS (IN(UNIFORM) | IN(INCREASING) | IN(DECREASING))
 
-enum form { COUNT, NUMBER, SECONDS };
+enum form { COUNT, NUMBER, SECONDS, SIZE };
 
 struct key {
     const char *name;
@@ -63,6 +63,9 @@ static const struct key keys[] = {
      "a time from 1us to ten years, as 10, 250ms or 1h30m"},
     {"cpus", ALL_KINDS, COUNT, AT(cpus), 1, DTX_MAX_CPUS,
      "a number from 1 to 65535"},
+    {"mem", ALL_KINDS, SIZE, AT(mem_bytes), 0, 1e15,
+     "a size up to 900T, as 512M or 4G"},
+    {"gpus", ALL_KINDS, COUNT, AT(gpus), 0, 64, "a number from 0 to 64"},
     {"layers", ALL_KINDS, COUNT, AT(layers), 1, DTX_MAX_TASKS,
      "a number from 1 to that of the tasks"},
     {"min", RAMPS, SECONDS, AT(min_s), 0, LONGEST_S,
@@ -169,6 +172,9 @@ static bool read_value(const struct key *k, const char *text, double *out)
         good = read_number(text, out);
     } else if (k->form == COUNT) {
         good = dtx_parse_int(text, 0, DTX_MAX_TASKS, &n) == 0;
+        *out = (double)n;
+    } else if (k->form == SIZE) {
+        good = dtx_parse_size(text, &n) == 0;
         *out = (double)n;
     } else {
         good = dtx_parse_duration(text, &n) == 0;

@@ -8,6 +8,8 @@
  *     tasks=N   how many (1000)
  *     mean=DUR  how long one takes on average (1s)
  *     cpus=N    slots that each needs (1)
+ *     mem=SIZE  memory that each needs (0)
+ *     gpus=N    devices that each needs (0)
  *     layers=N  in how many layers they come (1); a layer begins when the one
  *               before it has ended
  *
@@ -43,7 +45,8 @@ struct dtx_workload {
     double shape;        /* GAMMA: k; PARETO: alpha */
     double ratio, share; /* BIMODAL: this share of the tasks takes that many
                             times as long as the others */
-    uint32_t tasks, cpus, layers;
+    uint32_t tasks, cpus, layers, gpus;
+    double mem_bytes;
 };
 
 struct dtx_workload_row {

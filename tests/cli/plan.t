@@ -37,6 +37,15 @@ known() {
 }
 export -f known
 
+refused() {
+    local status=$1 text=$2
+    shift 2
+    expect_status "$status" "$DISTRIBUTEX" plan "$@" >out 2>err
+    test ! -s out
+    grep -qF -- "$text" err || fail "$* says: $(cat err)"
+}
+export -f refused
+
 test_case "rows, a recommendation with its reason, and how sure" '
     known
     "$DISTRIBUTEX" plan --history h --slots 4 list >out
@@ -115,8 +124,9 @@ test_case "the script, and submit takes it" '
     grep -qE "^#SBATCH --time=0-0?$time$" script
     [ "$(tail -n 1 script)" = \
         "exec $DISTRIBUTEX run --requeue --history h -j 4 --retries 2 list" ]
+    sed 2d script >rest
     "$DISTRIBUTEX" submit --plan --dry-run --history h -j 4 --retries 2 list \
-        2>err | cmp - script
+        2>err | sed 2d | cmp - rest
     grep -q "^distributex: plan: $nodes nodes for [0-9]* minutes: beyond" err
     # the options of plan and of run in any order
     "$DISTRIBUTEX" plan -j 4 --retries 2 --sbatch --history h list | cmp - script
@@ -129,6 +139,41 @@ test_case "the script, and submit takes it" '
     # templates as well
     "$DISTRIBUTEX" plan --history h -j 4 --sbatch "./solve {}" ::: 3 4 >out
     tail -n 1 out | grep -q "run --requeue --history h -j 4 .*solve {}.* ::: 3 4"
+'
+
+test_case "the script has the slots that were planned with" '
+    known
+    "$DISTRIBUTEX" plan --history h --slots 2 --sbatch list >script
+    sed -n 2p script | grep -qx "# Written by \"distributex plan --sbatch\"."
+    tail -n 1 script | grep -q "run --requeue --history h -j 2 list$"
+    "$DISTRIBUTEX" plan --history h --slots 2 -j 2 --sbatch list |
+        tail -n 1 | grep -q "run --requeue --history h -j 2 list$"
+    # a time that cannot be met is told, and the script is for what comes nearest
+    "$DISTRIBUTEX" plan --history h --slots 2 --within 10m --sbatch list \
+        >script 2>err
+    grep -q "warning: plan: no number of nodes looked at ends within 10m00s" err
+    bash -n script
+'
+
+test_case "memory and devices of the nodes" '
+    known
+    { echo "#DTX mem=4G"; echo "./solve 3"; sed "s/^/#DTX gpus=1\n/" list; } >needy
+    "$DISTRIBUTEX" plan --history h --slots 4 --gpus-per-node 2 --nodes 1 \
+        needy >out
+    grep -q "memory that tasks ask for is not looked at: say how much" out
+    grep -q "^each node with 2 GPUs$" out
+    "$DISTRIBUTEX" plan --history h --slots 4 --gpus-per-node 2 --nodes 1 \
+        --mem-per-node 8G --json needy >out
+    holds "$(value out makespan) > 76000 && $(value out makespan) < 88000"
+    grep -q "\"limit\": \"gpus\"" out
+    "$DISTRIBUTEX" plan --history h --slots 4 --gpus-per-node 2 \
+        --mem-per-node 8G --sbatch needy >out
+    grep -qx "#SBATCH --gpus-per-node=2" out
+    grep -qx "#SBATCH --mem=8388608K" out
+    refused 1 "needy:2: task 1 asks for 4.0 GiB of memory, and a node has 2.0 GiB" \
+        --history h --slots 4 --gpus-per-node 2 --mem-per-node 2G needy
+    refused 1 "task 2 asks for gpus=1: say how many a node has" --history h \
+        --slots 4 --nodes 1 needy
 '
 
 test_case "no claim without a history" '
@@ -151,14 +196,6 @@ test_case "no claim without a history" '
     grep -q "^1 of them are like none seen before (the first: task 4)" out
 '
 
-refused() {
-    local status=$1 text=$2
-    shift 2
-    expect_status "$status" "$DISTRIBUTEX" plan "$@" >out 2>err
-    test ! -s out
-    grep -qF -- "$text" err || fail "$* says: $(cat err)"
-}
-export -f refused
 
 test_case "what is wrong is named" '
     known
@@ -172,8 +209,14 @@ test_case "what is wrong is named" '
     refused 102 "did you mean --retries?" --retris 3 list
     refused 103 "list: No such file" --history h nolist
     printf "#DTX cpus=8\n./solve 3\n" >wide
-    refused 1 "there are tasks of 8 cpus, and no rank has more than 4 slots" \
+    refused 1 "wide:2: task 1 asks for cpus=8, and no rank has more than 4 slots" \
         --history h --slots 4 wide
+    refused 102 "plan: --slots 2 and -j both say how many slots" --history h \
+        --slots 2 -j 4 list
+    refused 102 "--mem-per-node '\''0'\'' must be a size above 0" \
+        --mem-per-node 0 list
+    refused 102 "--gpus-per-node '\''65'\'' must be a whole number" \
+        --gpus-per-node 65 list
     : >empty
     refused 103 "there are no tasks in empty" --history h empty
 '

@@ -34,7 +34,7 @@ test_case "the second run starts the longest first" '
 test_case "what waits is predicted anew while the job runs" '
     for i in 1 2 3 4 5 6 7 8 9; do echo "sleep 0.1$i"; done >list
     "$DISTRIBUTEX" run --history h -j1 list 2>err
-    grep -q " [1-9][0-9]* predictions were changed while their tasks" err ||
+    grep -q "predictions changed while tasks waited: [1-9]" err ||
         fail "$(cat err)"
 '
 

@@ -162,6 +162,34 @@ test_case "others use the processors of a node" '
     holds "$(value heeded makespan) < 0.8 * $(value unknown makespan)"
 '
 
+test_case "tasks wait for memory and devices of their node" '
+    w="constant:mean=1s,tasks=24,mem=4G,gpus=1"
+    "$DISTRIBUTEX" simulate --workload $w --nodes 2 --slots 8 --spawn 0s \
+        --gpus-per-node 8 >out
+    grep -q "memory that tasks ask for is not looked at: say how much" out
+    grep -q "^makespan   2.00 s" out
+    "$DISTRIBUTEX" simulate --workload $w --nodes 2 --slots 8 --spawn 0s \
+        --gpus-per-node 8 --mem-per-node 16G >out
+    grep -q "^makespan   3.00 s; lower bound 3.00 s" out
+    "$DISTRIBUTEX" simulate --workload $w --nodes 2 --slots 8 --spawn 0s \
+        --gpus-per-node 3 --mem-per-node 64G >out
+    grep -q "^makespan   4.00 s; lower bound 4.00 s" out
+    "$DISTRIBUTEX" simulate --workload constant:mean=1s,tasks=24 --nodes 2 \
+        --slots 8 --spawn 0s --mem 8G --mem-per-node 16G >out
+    grep -q "^makespan   6.0[0-9] s; lower bound 6.00 s" out
+    expect_status 1 "$DISTRIBUTEX" simulate --workload $w --slots 2 2>err
+    grep -q "task 1 asks for gpus=1: say how many a node has (--gpus-per" err
+'
+
+test_case "no more than all of it is efficient" '
+    for seed in 1 2 3 4 5 6; do
+        "$DISTRIBUTEX" simulate --workload lognormal:mean=1s,sigma=1,tasks=60 \
+            --nodes 2 --slots 4 --seed $seed --json
+    done >out
+    [ "$(grep -o "\"efficiency\": [0-9.]*" out |
+        awk "\$2 > 1 || \$2 < 0.5" | wc -l)" = 0 ]
+'
+
 test_case "tasks that share memory slow one another" '
     simulate() {
         "$DISTRIBUTEX" simulate --workload constant:mean=1s,tasks=320 \
@@ -240,7 +268,7 @@ END
     expect_status 2 "$DISTRIBUTEX" run -q -j 2 --run-dir rd list
     "$DISTRIBUTEX" simulate --from rd --slots 2 >out
     grep -q "^job  *5 tasks: rd" out
-    grep -q "1 have no recorded time" out
+    grep -q "1 without a recorded time" out
     grep -q "^recorded  *[0-9.]* m*s$" out
     grep -q "^tasks  *3 succeeded, 1 failed, 1 skipped, 0 left" out
     "$DISTRIBUTEX" simulate --from rd --slots 2 --json >out
@@ -332,6 +360,10 @@ test_case "what is wrong is named, and what would be right" '
     refused "--nodes needs a value" $w --nodes
     refused "must be yes or no" $w --numa-spread maybe
     refused "--nodes '\''0'\'' must be numbers from 1" $w --nodes 0
+    refused "--slow 5:3 says more nodes than --nodes has: 2" $w --nodes 1,2 \
+        --slow 5:3
+    refused "--mem-per-node '\''much'\'' must be a size" $w --mem-per-node much
+    refused "--gpus-per-node '\''65'\'' must be" $w --gpus-per-node 65
     refused "--nodes '\''4-2'\'' must be" $w --nodes 4-2
     refused "--nodes '\''1,'\'' must be" $w --nodes 1,
     refused "--nodes '\''1-999999'\'' must be" $w --nodes 1-999999
@@ -362,9 +394,9 @@ test_case "what is wrong is named, and what would be right" '
 test_case "a machine that cannot be is refused" '
     expect_status 1 "$DISTRIBUTEX" simulate --workload constant --nodes 2 \
         --ranks-per-node 4 2>err
-    grep -q "1 slots a node are fewer than its 4 ranks" err
+    grep -q "each of a node.s 4 ranks needs a slot, and it has 1" err
     expect_status 1 "$DISTRIBUTEX" simulate --workload constant:cpus=4 2>err
-    grep -q "there are tasks of 4 cpus, and no rank has more than 1 slots" err
+    grep -q "task 1 asks for cpus=4, and no rank has more than 1 slot:" err
     expect_status 1 "$DISTRIBUTEX" simulate \
         --workload constant:mean=3000d,tasks=1000 2>err
     grep -q "this job takes [0-9]* years" err

@@ -145,6 +145,9 @@ static void come(uint32_t rank)
     hear(rank, msg, NULL);
 }
 
+static int64_t all_mem; /* of all nodes, for the lower bound */
+static uint64_t all_gpus;
+
 static void begin(const char *tasks, const char *run_dir, bool bar, bool tty)
 {
     struct dtx_error err = {0, ""};
@@ -161,6 +164,8 @@ static void begin(const char *tasks, const char *run_dir, bool bar, bool tty)
     c.run_dir = run_dir;
     c.epoch = EPOCH;
     c.nranks = config.nranks;
+    c.mem_bytes = all_mem;
+    c.gpus = all_gpus;
     c.bar = bar;
     c.tty = tty;
     report = dtx_report_create(&c);
@@ -306,6 +311,30 @@ START_TEST(what_fits_nowhere)
     says("tasks      2: 1 succeeded, 0 failed, 1 left to do\n"
          "           for 1 of them no rank alone has the slots, memory or "
          "devices\n");
+}
+END_TEST
+
+/* What tasks hold beside slots bounds as well. */
+START_TEST(memory_and_devices_bound)
+{
+    static const struct end e[] = {OK(300), OK(300), OK(100)};
+
+    all_mem = 4 << 20;
+    all_gpus = 8;
+    begin("#DTX mem=4M\na\n#DTX mem=4M gpus=8\nb\nc\n", "dir", false, false);
+    end_all(e);
+    (void)summary(660);
+    says("lower bound 600.0 ms (the memory that tasks asked for divided by all "
+         "there is), 10.0 % above");
+    tear_down();
+    set_up();
+    all_mem = 0;
+    all_gpus = 2;
+    begin("#DTX gpus=4\na\n#DTX gpus=2\nb\nc\n", "dir", false, false);
+    end_all(e);
+    (void)summary(1000);
+    says("lower bound 900.0 ms (the work on GPUs divided by all GPUs)");
+    all_gpus = 0;
 }
 END_TEST
 
@@ -532,6 +561,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, the_longest_task_bounds);
     tcase_add_test(t, wide_tasks_count_their_slots);
     tcase_add_test(t, what_fits_nowhere);
+    tcase_add_test(t, memory_and_devices_bound);
     tcase_add_test(t, failures_and_skips);
     tcase_add_test(t, only_the_first_failures_are_named);
     tcase_add_test(t, last_lines_of_stderr);

@@ -166,6 +166,55 @@ START_TEST(a_chain_decides)
 }
 END_TEST
 
+/* Each of 12 tasks takes half of a node's memory, later a third of its devices:
+ * two and three at a time, though a node has eight slots. */
+START_TEST(memory_and_devices_decide)
+{
+    static const uint32_t one = 1;
+    int i;
+
+    for (i = 0; i < 12; i++)
+        add(600);
+    seal();
+    c.nodes = &one;
+    c.nnodes = 1;
+    c.scenario.machine.slots = 8;
+    c.scenario.machine.mem_bytes = 8 << 20;
+    c.scenario.mem_bytes = 4 << 20;
+    make();
+    near(plan.row[0].likely_s, 3600, 0.001);
+    ck_assert_int_eq(plan.row[0].limit, DTX_PLAN_MEMORY);
+    c.scenario.mem_bytes = 0;
+    c.scenario.machine.gpus = 6;
+    c.scenario.gpus = 2;
+    make();
+    near(plan.row[0].likely_s, 2400, 0.001);
+    ck_assert_int_eq(plan.row[0].limit, DTX_PLAN_GPUS);
+    c.scenario.gpus = 7;
+    ck_assert_int_eq(dtx_plan_make(&c, &plan, &err), DTX_EINVAL);
+    ck_assert_msg(strstr(err.text, "task 1 asks for gpus=7, and a node has 6"),
+                  "%s", err.text);
+}
+END_TEST
+
+/* What is charged are whole nodes. */
+START_TEST(cores_without_a_slot_cost_as_much)
+{
+    static const uint32_t two = 2;
+    int i;
+
+    for (i = 0; i < 8; i++)
+        add(1800);
+    seal();
+    c.nodes = &two;
+    c.nnodes = 1;
+    c.cores = 64;
+    make();
+    near(plan.row[0].likely_s, 3600, 0.001);
+    near(plan.row[0].core_hours, 128, 0.001);
+}
+END_TEST
+
 START_TEST(the_fewest_nodes_within_a_time)
 {
     int i;
@@ -253,7 +302,8 @@ START_TEST(what_cannot_be_is_refused)
     task[0] = (struct dtx_plan_task){1, 1, 0, 0};
     dtx_graph_init(&job.graph, 1);
     ck_assert_int_eq(dtx_plan_make(&c, &plan, &err), DTX_EINVAL);
-    ck_assert_msg(strstr(err.text, "tasks of 3 cpus"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "task 1 asks for cpus=3, and no rank has more "
+                                   "than 2 slots"), "%s", err.text);
 }
 END_TEST
 
@@ -275,6 +325,8 @@ int main(void)
     tcase_add_test(t, what_is_certain_has_no_spread);
     tcase_add_test(t, the_longest_task_decides);
     tcase_add_test(t, a_chain_decides);
+    tcase_add_test(t, memory_and_devices_decide);
+    tcase_add_test(t, cores_without_a_slot_cost_as_much);
     tcase_add_test(t, the_fewest_nodes_within_a_time);
     tcase_add_test(t, common_errors_do_not_cancel);
     tcase_add_test(t, the_same_seed_the_same_plan);

@@ -266,7 +266,8 @@ START_TEST(slots_are_divided_among_ranks)
     ck_assert_int_eq(makespan(), SEC);
     c.machine.ranks_per_node = 3; /* 2, 2 and 1 */
     ck_assert_int_eq(dtx_scenario_run(&c, &r, &err), DTX_EINVAL);
-    ck_assert(strstr(err.text, "tasks of 3 cpus, and no rank has more than 2"));
+    ck_assert(strstr(err.text, "task 1 asks for cpus=3, and no rank has more "
+                            "than 2"));
 }
 END_TEST
 
@@ -276,6 +277,42 @@ START_TEST(layers_run_one_after_the_other)
     c.machine.slots = 100;
     ck_assert_int_eq(makespan(), 3 * SEC);
     ck_assert_int_eq(r.lower_bound_ns, 3 * SEC);
+}
+END_TEST
+
+/* Ranks of a node share its memory and its devices. */
+START_TEST(memory_and_devices_are_given_away_once)
+{
+    draw("constant:mean=1s,tasks=12,mem=3G", 1);
+    c.machine.slots = 4;
+    ck_assert_int_eq(makespan(), 2 * SEC);
+    c.machine.mem_bytes = INT64_C(10) << 30;
+    ck_assert_int_eq(makespan(), 2 * SEC);
+    c.machine.mem_bytes = INT64_C(7) << 30;
+    ck_assert_int_eq(makespan(), 3 * SEC);
+    ck_assert_int_eq(r.lower_bound_ns, 36 * SEC / 14);
+    c.machine.ranks_per_node = 4; /* some are kept for those that come first */
+    ck_assert_int_ge(makespan(), 3 * SEC);
+    ck_assert_int_le(makespan(), 4 * SEC);
+    c.machine.mem_bytes = INT64_C(2) << 30;
+    ck_assert_int_eq(dtx_scenario_run(&c, &r, &err), DTX_EINVAL);
+    ck_assert_msg(strstr(err.text, "task 1 asks for 3.0 GiB of memory, and "
+                                   "a node has 2.0 GiB"), "%s", err.text);
+    c.machine.mem_bytes = 0;
+    c.machine.ranks_per_node = 1;
+    draw("constant:mean=1s,tasks=12,gpus=2", 1);
+    ck_assert_int_eq(dtx_scenario_run(&c, &r, &err), DTX_EINVAL);
+    ck_assert_msg(strstr(err.text, "task 1 asks for gpus=2: say how many"), "%s",
+                  err.text);
+    c.machine.gpus = 5;
+    ck_assert_int_eq(makespan(), 3 * SEC);
+    ck_assert_int_eq(r.lower_bound_ns, 24 * SEC / 10);
+    job.file = "list";
+    job.list.task[0].line = 7;
+    c.machine.gpus = 1;
+    ck_assert_int_eq(dtx_scenario_run(&c, &r, &err), DTX_EINVAL);
+    ck_assert_msg(strstr(err.text, "list:7: task 1 asks for gpus=2, and"), "%s",
+                  err.text);
 }
 END_TEST
 
@@ -356,6 +393,7 @@ int main(void)
     tcase_add_test(t, order_is_kept_and_predictions_err);
     tcase_add_test(t, slots_are_divided_among_ranks);
     tcase_add_test(t, layers_run_one_after_the_other);
+    tcase_add_test(t, memory_and_devices_are_given_away_once);
     tcase_add_test(t, failures_are_tried_again);
     tcase_add_test(t, deaths_lose_no_task);
     tcase_add_test(t, what_cannot_be_is_refused);
