@@ -9,11 +9,14 @@
  * none.  In each round: the work serially on rank 0 (nobody computes then),
  * by the library, by OpenMP (dynamic and guided, two threads of rank 0), and on
  * several ranks by a shared counter (MPI_Fetch_and_op) and by a hand-written
- * farm, in which rank 0 only hands out chunks.  A ratio is a time over half of
+ * farm, in which rank 0 only hands out chunks; and loops of equal iterations in
+ * two bare halves, by two ranks or threads without any runtime between a start
+ * and an end, which is what the machine allows.  A ratio is a time over half of
  * the round's serial time; medians of the rounds are printed.  With naps the
  * ranks have no doorbell, as between nodes.  It asserts nothing but that
  * results are right. */
 #include <mpi.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +58,7 @@ struct loop {
     uint64_t n;
     void (*body)(uint64_t i);
     int sweeps; /* the library's: the last is told apart */
+    bool even;  /* iterations cost the same */
 };
 
 static void body_10us(uint64_t i)
@@ -97,10 +101,10 @@ static void body_mandel(uint64_t y)
 }
 
 static const struct loop loops[] = {
-    {"100,000 x 10 us", 100000, body_10us, 1},
-    {"20,000 x 100 us", 20000, body_100us, 1},
-    {"skewed, longest last", SKEWED, body_skew, 2},
-    {"Mandelbrot by rows", 1024, body_mandel, 1},
+    {"100,000 x 10 us", 100000, body_10us, 1, true},
+    {"20,000 x 100 us", 20000, body_100us, 1, true},
+    {"skewed, longest last", SKEWED, body_skew, 2, false},
+    {"Mandelbrot by rows", 1024, body_mandel, 1, false},
 };
 #define LOOPS (sizeof(loops) / sizeof(loops[0]))
 
@@ -123,7 +127,7 @@ static int null(struct dtx_call *c, uint64_t i)
 
 static const char *const column[COLUMNS] = {
     "serial", "library", "2nd sweep", "omp dyn", "omp guided", "counter",
-    "farm", "omp tasks"};
+    "farm", "omp tasks", "bare halves"};
 
 static int by_value(const void *a, const void *b)
 {
@@ -264,6 +268,46 @@ static double farm(const struct loop *l)
     return now() - t;
 }
 
+/* --- what the machine allows ---------------------------------------------- */
+
+static void *run_lower(void *loop)
+{
+    const struct loop *l = loop;
+
+    for (uint64_t i = 0; i < l->n / 2; i++)
+        l->body(i);
+    return NULL;
+}
+
+static void run_upper(const struct loop *l)
+{
+    for (uint64_t i = l->n / 2; i < l->n; i++)
+        l->body(i);
+}
+
+/* Two halves, by ranks 0 and 1, or by two threads of the only rank. */
+static double halves(struct loop l)
+{
+    pthread_t other;
+    double t;
+
+    (void)MPI_Barrier(MPI_COMM_WORLD);
+    t = now();
+    if (size > 1) {
+        if (rank == 0)
+            (void)run_lower(&l);
+        else if (rank == 1)
+            run_upper(&l);
+        (void)MPI_Barrier(MPI_COMM_WORLD);
+    } else {
+        if (pthread_create(&other, NULL, run_lower, &l))
+            die("thread");
+        run_upper(&l);
+        (void)pthread_join(other, NULL);
+    }
+    return now() - t;
+}
+
 /* --- one round ------------------------------------------------------------ */
 
 void die(const char *what)
@@ -294,6 +338,8 @@ static void round_of(uint32_t which, int r)
     wait_for_rank_0();
     half = seen[SERIAL][r] / 2;
     seen[COLD][r] = library(w, which) / half;
+    if (l->even)
+        seen[HALVES][r] = halves(*l) / half;
     if (l->sweeps > 1)
         seen[WARM][r] = library(w, which) / half;
     dtx_work_destroy(w);

@@ -16,6 +16,7 @@ enum column {
     COUNTER,
     FARM,
     OMP_TASKS,
+    HALVES,
     COLUMNS
 };
 

@@ -534,5 +534,11 @@ for ranks in 2 1; do
         -n $ranks --oversubscribe --bind-to none "$bin/lane" "$rounds" ||
         could_not "$bin/lane"
 done
+printf '\nthe kernel lane, with more ranks than cores:\n'
+for ranks in 3 4; do
+    DTX_SLOTS=$ranks OMPI_MCA_mpi_yield_when_idle=1 "${MPIRUN:-mpirun}" \
+        -n $ranks --oversubscribe --bind-to none "$bin/lane" 3 \
+        'x 10 us' skewed 'UTS T3' 'one by one' || could_not "$bin/lane"
+done
 [ $bad = 0 ] || printf '\nsome of it could not run: see above\n'
 exit $bad
