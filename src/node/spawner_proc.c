@@ -383,7 +383,7 @@ static unsigned sleep_for_news(struct dtx_proc *p, int64_t now_ns)
 
     atomic_store(&p->ring->starved, p->starved ? 1 : 0);
     atomic_store(&p->ring->asleep, how);
-    if (has_news(p, how))
+    if (p->unreaped || has_news(p, how))
         at_ns = now_ns;
     left_ns = at_ns > now_ns ? at_ns - now_ns : 0;
     t.tv_sec = (time_t)(left_ns / DTX_SEC_NS);
@@ -391,7 +391,7 @@ static unsigned sleep_for_news(struct dtx_proc *p, int64_t now_ns)
     if (ppoll(f, 3, at_ns == INT64_MAX ? NULL : &t, NULL) < 0)
         f[0].revents = f[1].revents = f[2].revents = 0; /* look again */
     atomic_store(&p->ring->asleep, DTX_AWAKE);
-    return read_news(p, f);
+    return read_news(p, f) | (p->unreaped ? NEWS_CHILD : 0);
 }
 
 static unsigned serve(struct dtx_proc *p)
@@ -401,7 +401,7 @@ static unsigned serve(struct dtx_proc *p)
 
     while (!(news & (NEWS_LOST | NEWS_STILL))) {
         if (news & NEWS_CHILD)
-            dtx_proc_reap(p);
+            dtx_proc_reap(p, true);
         dtx_proc_start_waiting(p);
         heed_kills(p);
         now_ns = dtx_clock_mono_ns();
@@ -421,7 +421,9 @@ static void list_runs(struct dtx_proc *p, struct dtx_notice *n)
 {
     uint32_t i;
 
-    dtx_proc_reap(p);
+    do
+        dtx_proc_reap(p, false);
+    while (p->unreaped);
     n->ran = p->config ? calloc(p->config->nslots, sizeof(*n->ran)) : NULL;
     n->told = !p->config || n->ran;
     for (i = 0; n->ran && p->leader && i < p->config->nslots; i++) {
