@@ -34,7 +34,7 @@
 #define FD_SOCK 3
 #define FD_WAKE 4
 #define FD_REST 5
-#define COALESCE_NS (4 * DTX_MSEC_NS)
+#define COALESCE_NS (8 * DTX_MSEC_NS)
 #define SLICE_NS (DTX_MSEC_NS / 2)
 #define END_LIMIT_NS (10 * DTX_SEC_NS)
 #define LOOKS 4u /* at a heartbeat, in the time it may stand still */

@@ -24,7 +24,7 @@
 #include "store/rundir.h"
 #include "task/task.h"
 
-#define GATHER_NS (8 * DTX_MSEC_NS)
+#define GATHER_NS (16 * DTX_MSEC_NS)
 #define LONGEST_SYNC_NS (86400 * DTX_SEC_NS)
 #define PACKS 64             /* that go together */
 #define PACK_BYTES (64u << 10)
