@@ -271,6 +271,8 @@ static void fill_record(struct dtx_record *r, const struct dtx_spawn_request *q)
     r->index = q->index;
     r->slot_mark = q->slot_mark;
     r->limited = q->limited;
+    r->traffic = q->traffic;
+    r->heavy = q->heavy;
     r->timeout_ns = q->timeout_ns;
     if (q->len)
         memcpy(p, q->command, q->len);

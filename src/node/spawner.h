@@ -57,6 +57,8 @@ struct dtx_spawner_config {
                                        wide tasks get near ones
                                        (task/placement.h); NULL: not known */
     bool bind_single;    /* bind tasks of one slot too, not only wider ones */
+    bool spreads;        /* each slot has a core of its own, in 'places': where
+                            tasks tell their traffic it decides their slots */
     bool no_counters;    /* tasks have the kernel's accounting alone */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */
@@ -95,6 +97,10 @@ struct dtx_spawn_request {
     uint32_t index;      /* for %i in 'env' */
     bool slot_mark;      /* see DTX_ATTR_SLOT */
     bool limited;        /* dtx_spawner_limit holds for it */
+    uint32_t traffic;    /* what it moves through memory (sched/traffic.h); 0:
+                            in this job nobody looks after that */
+    bool heavy;          /* it is to have a NUMA node in which little is moved,
+                            and is bound to it */
 };
 
 struct dtx_spawn_result {

@@ -35,6 +35,8 @@ struct dtx_run {
     uint32_t task, attempt;
     uint32_t slot; /* its first */
     uint32_t cpus;
+    uint32_t traffic;
+    bool heavy;
     int32_t capture; /* -1: none */
     uint8_t stage;   /* enum dtx_kill_stage */
     uint8_t reason;  /* DTX_STATUS_TIMEOUT or _KILLED once we ended it */

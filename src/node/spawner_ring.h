@@ -60,8 +60,9 @@ struct dtx_record {
     uint32_t name_len; /* with its NUL, 0 = none */
     uint32_t env_len;  /* with its NUL, 0 = none */
     uint32_t index;
-    uint32_t slot_mark; /* 0 or 1 */
-    uint32_t limited; /* 0 or 1: limit_ns of the ring holds */
+    uint8_t slot_mark, limited, heavy, unused; /* 0 or 1; limited: limit_ns of
+                                                  the ring holds */
+    uint32_t traffic; /* as in struct dtx_spawn_request, and heavy as well */
     int64_t timeout_ns;
     /* command NUL cwd name env */
 };

@@ -103,12 +103,38 @@ static bool is_free(void *ctx, uint32_t slot)
     return ((struct dtx_proc *)ctx)->slot_run[slot] == DTX_NO_RUN;
 }
 
-/* Give 'k' free slots to run number 'run', near ones if there are; returns the
- * first. Most tasks want one: the lowest. */
-static uint32_t take_slots(struct dtx_proc *p, uint32_t run, uint32_t k)
+static uint32_t numa_of(void *ctx, uint32_t slot)
 {
-    uint32_t n = p->config->nslots, first = n, i;
+    return ((struct dtx_proc *)ctx)->config->places[slot].numa;
+}
+
+static uint32_t parts_in(void *ctx, uint32_t slot)
+{
+    struct dtx_proc *p = ctx;
+
+    return p->run[p->slot_run[slot]].traffic;
+}
+
+/* Does it matter to it, or to those that do, in which NUMA node it runs? */
+static bool is_spread(const struct dtx_proc *p, const struct dtx_run *r)
+{
+    return r->cpus == 1 && r->traffic > 0 && p->config->spreads;
+}
+
+/* Give free slots to run number 'run', near ones if there are; returns the
+ * first. Most tasks want one: the lowest. */
+static uint32_t take_slots(struct dtx_proc *p, uint32_t run)
+{
+    const struct dtx_placement_traffic t = {numa_of, is_free, parts_in, p};
+    uint32_t n = p->config->nslots, first = n, k = p->run[run].cpus, i;
     bool wide = k > 1;
+
+    if (is_spread(p, &p->run[run])) {
+        first = dtx_placement_spread(&t, n, p->run[run].heavy);
+        p->slot_run[first] = run;
+        p->nfree_slots--;
+        return first;
+    }
 
     if (wide)
         (void)dtx_placement_slots(p->config->places, n, is_free, p, k,
@@ -138,30 +164,39 @@ static void free_slots(struct dtx_proc *p, uint32_t run)
     }
 }
 
-/* The affinity mask of a run's slots, or NULL where it is not to be bound. */
+/* Add a slot's processing units to the mask; false when it has none. */
+static bool add_units(struct dtx_proc *p, uint32_t slot)
+{
+    const struct dtx_slot_cpus *s = &p->config->slots[slot];
+    uint32_t k;
+
+    for (k = 0; k < s->npus; k++)
+        p->mask[s->pus[k] / LONG_BITS] |= 1ul << s->pus[k] % LONG_BITS;
+    return s->npus > 0;
+}
+
+/* The affinity mask of a run's slots, or, where those of one slot are not bound
+ * to it, of all slots in the NUMA node that a heavy one has been given; NULL
+ * where it is not to be bound. */
 static const unsigned long *bind_mask(struct dtx_proc *p, uint32_t run)
 {
     const struct dtx_spawner_config *c = p->config;
     const struct dtx_run *r = &p->run[run];
-    uint32_t left = r->cpus, units = 0, i, k;
+    bool near = r->cpus == 1 && !c->bind_single, any = false;
+    uint32_t i;
 
-    if (!c->slots || (r->cpus == 1 && !c->bind_single))
+    if (!c->slots || (near && !(r->heavy && is_spread(p, r))))
         return NULL;
     memset(p->mask, 0, p->mask_size);
-    for (i = r->slot; left > 0 && i < c->nslots; i++) {
-        if (p->slot_run[i] != run)
+    for (i = 0; i < c->nslots; i++) {
+        if (near ? numa_of(p, i) != numa_of(p, r->slot)
+                 : p->slot_run[i] != run)
             continue;
-        for (k = 0; k < c->slots[i].npus; k++) {
-            uint32_t pu = c->slots[i].pus[k];
-
-            p->mask[pu / LONG_BITS] |= 1ul << pu % LONG_BITS;
-        }
-        if (c->slots[i].npus == 0)
+        if (!add_units(p, i))
             return NULL;
-        units += c->slots[i].npus;
-        left--;
+        any = true;
     }
-    return units > 0 ? p->mask : NULL;
+    return any ? p->mask : NULL;
 }
 
 /* ---- results ---- */
@@ -354,8 +389,10 @@ static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
     x->task = r->task;
     x->attempt = r->attempt;
     x->cpus = r->cpus;
+    x->traffic = r->traffic;
+    x->heavy = r->heavy != 0;
     x->capture = capture;
-    x->slot = take_slots(p, run, r->cpus);
+    x->slot = take_slots(p, run);
     memset(x->counter, -1, sizeof(x->counter)); /* no file */
     x->start_wall_ns = dtx_clock_wall_ns();
     x->start_ns = dtx_clock_mono_ns();

@@ -33,8 +33,8 @@ struct place {
 struct held {
     struct held *next;
     struct place *place; /* or NULL */
-    uint32_t task, attempt, cpus, index;
-    bool slot_mark, limited;
+    uint32_t task, attempt, cpus, index, traffic;
+    bool slot_mark, limited, heavy;
     int64_t timeout_ns;
     size_t len;
     const char *command, *cwd, *env, *name; /* in 'text' */
@@ -263,6 +263,8 @@ static struct held *hold(const struct dtx_item_work *w, struct dtx_str env)
     h->index = w->index;
     h->slot_mark = (w->flags & DTX_ATTR_SLOT) != 0;
     h->limited = (w->flags & DTX_WORK_LIMITED) != 0;
+    h->traffic = w->traffic;
+    h->heavy = (w->flags & DTX_WORK_HEAVY) != 0;
     h->timeout_ns = w->timeout_ns;
     h->len = w->command.len;
     p = h->text;
@@ -299,6 +301,8 @@ static int hand_over(struct dtx_exec *x, struct held *h)
                                   .index = h->index,
                                   .slot_mark = h->slot_mark,
                                   .limited = h->limited,
+                                  .traffic = h->traffic,
+                                  .heavy = h->heavy,
                                   .timeout_ns = h->timeout_ns,
                                   .command = h->command,
                                   .len = h->len,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 
 /* A task alone asks for no more than this many NUMA nodes can give. */
 #define MOST_NODES 64u
@@ -66,6 +67,66 @@ uint32_t dtx_traffic_add_pool(struct dtx_traffic *t, uint32_t nodes,
 void dtx_traffic_set_rank(struct dtx_traffic *t, uint32_t rank, uint32_t pool)
 {
     t->pool_of[rank] = pool;
+}
+
+/* For qsort, of pointers into the array of reaches. */
+static int by_place(const void *x, const void *y)
+{
+    const struct dtx_traffic_reach
+        *a = *(const struct dtx_traffic_reach *const *)x,
+        *b = *(const struct dtx_traffic_reach *const *)y;
+
+    if (a->node != b->node)
+        return a->node < b->node ? -1 : 1;
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return (a > b) - (a < b);
+}
+
+/* The ranks from the i-th of 'sorted' on that share memory with it, or through
+ * one another: where they end, or 0 when out of memory. */
+static uint32_t make_pool(struct dtx_traffic *t,
+                          const struct dtx_traffic_reach *const *sorted,
+                          uint32_t i, uint32_t n,
+                          const struct dtx_traffic_reach *reach)
+{
+    uint32_t last = sorted[i]->last, slots = 0, end, pool;
+
+    for (end = i; end < n && sorted[end]->node == sorted[i]->node &&
+                  sorted[end]->first <= last;
+         end++) {
+        slots += sorted[end]->slots;
+        if (sorted[end]->last > last)
+            last = sorted[end]->last;
+    }
+    pool = dtx_traffic_add_pool(t, last - sorted[i]->first + 1, slots);
+    if (pool == DTX_TRAFFIC_NONE)
+        return 0;
+    for (; i < end; i++)
+        dtx_traffic_set_rank(t, (uint32_t)(sorted[i] - reach), pool);
+    return end;
+}
+
+int dtx_traffic_lay_out(struct dtx_traffic *t,
+                        const struct dtx_traffic_reach *reach,
+                        uint32_t nranks)
+{
+    const struct dtx_traffic_reach **sorted =
+        malloc((nranks + (size_t)1) * sizeof(*sorted));
+    uint32_t i;
+
+    if (!sorted)
+        return DTX_ENOMEM;
+    for (i = 0; i < nranks; i++)
+        sorted[i] = &reach[i];
+    qsort(sorted, nranks, sizeof(*sorted), by_place);
+    for (i = 0; i < nranks;) {
+        i = make_pool(t, sorted, i, nranks, reach);
+        if (i == 0)
+            break;
+    }
+    free(sorted);
+    return i < nranks ? DTX_ENOMEM : DTX_OK;
 }
 
 uint32_t dtx_traffic_parts(double share)

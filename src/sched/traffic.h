@@ -34,6 +34,18 @@ uint32_t dtx_traffic_add_pool(struct dtx_traffic *t, uint32_t nodes,
                               uint32_t slots);
 void dtx_traffic_set_rank(struct dtx_traffic *t, uint32_t rank, uint32_t pool);
 
+/* Where a rank has its slots: in the NUMA nodes 'first' to 'last' of a machine,
+ * whose numbers have no holes. */
+struct dtx_traffic_reach {
+    uint32_t node; /* which machine */
+    uint32_t first, last, slots;
+};
+/* Make the pools: ranks that reach the same NUMA node share one, and so do
+ * those that share one with a third. Costs a sort. 0 or DTX_ENOMEM. */
+int dtx_traffic_lay_out(struct dtx_traffic *t,
+                        const struct dtx_traffic_reach *reach,
+                        uint32_t nranks);
+
 /* From a share of 1 or so, as measured, to parts; 0 for what is no number. */
 uint32_t dtx_traffic_parts(double share);
 /* Would tasks like this one crowd a NUMA node of any pool? */

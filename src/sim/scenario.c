@@ -257,30 +257,36 @@ static void set_bounds(struct setting *t)
                           : 0;
 }
 
-/* Ranks that have slots in the same NUMA nodes share a pool. 'first' and the
- * slots of all before on the node; answers where the pool ends. */
-static uint32_t add_pool(struct setting *t, uint32_t first, uint32_t *before)
+/* Each rank's slots are side by side on its node, and those of a NUMA node, too
+ * (sim/sim_memory). */
+static int lay_out_memory(struct setting *t)
 {
     const struct dtx_machine *m = &t->c->machine;
-    uint32_t end = first, slots = 0, last = 0, pool, r;
-    uint64_t low = *before * (uint64_t)m->domains / m->slots;
+    struct dtx_traffic_reach *reach = calloc(t->nranks, sizeof(*reach));
+    uint64_t before = 0, end;
+    uint32_t r;
+    int rc;
 
-    do {
-        slots += t->slots[end];
-        *before += t->slots[end];
-        last = (uint32_t)((*before - 1) * (uint64_t)m->domains / m->slots);
-    } while (++end % m->ranks_per_node != 0 &&
-             *before * (uint64_t)m->domains / m->slots <= last);
-    pool = dtx_traffic_add_pool(t->traffic, last - (uint32_t)low + 1, slots);
-    for (r = first; r < end && pool != DTX_TRAFFIC_NONE; r++)
-        dtx_traffic_set_rank(t->traffic, r, pool);
-    return pool == DTX_TRAFFIC_NONE ? 0 : end;
+    if (!reach)
+        return DTX_ENOMEM;
+    for (r = 0; r < t->nranks; r++, before = end) {
+        if (r % m->ranks_per_node == 0)
+            before = 0;
+        end = before + t->slots[r];
+        reach[r].node = r / m->ranks_per_node;
+        reach[r].slots = t->slots[r];
+        reach[r].first = (uint32_t)(before * m->domains / m->slots);
+        reach[r].last = (uint32_t)((end - 1) * m->domains / m->slots);
+    }
+    rc = dtx_traffic_lay_out(t->traffic, reach, t->nranks);
+    free(reach);
+    return rc;
 }
 
 /* What counters would have told the master. */
 static int set_traffic(struct setting *t)
 {
-    uint32_t r, i, before = 0;
+    uint32_t i;
 
     t->traffic = dtx_traffic_create(t->nranks);
     t->share = calloc((size_t)t->ntasks + 1, sizeof(*t->share));
@@ -288,14 +294,7 @@ static int set_traffic(struct setting *t)
         return DTX_ENOMEM;
     for (i = 0; i < t->ntasks; i++)
         t->share[i] = (float)((double)t->bound[i] / t->c->machine.streams);
-    for (r = 0; r < t->nranks;) {
-        if (r % t->c->machine.ranks_per_node == 0)
-            before = 0;
-        r = add_pool(t, r, &before);
-        if (r == 0)
-            return DTX_ENOMEM;
-    }
-    return DTX_OK;
+    return lay_out_memory(t);
 }
 
 static bool is_bound(const struct dtx_scenario *c)

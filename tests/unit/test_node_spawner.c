@@ -515,13 +515,10 @@ START_TEST(test_near_slots)
 }
 END_TEST
 
-START_TEST(test_binding)
+/* Two processing units that may be used, and how the kernel lists the first,
+ * and both; false when there is only one. */
+static bool two_units(uint32_t pu[2], char one[32], char both[32])
 {
-    struct dtx_spawner_config c = make_config(2);
-    struct dtx_slot_cpus slots[2];
-    uint32_t pu[2] = {0, 0};
-    char one[32], two[32];
-    struct ended e;
     cpu_set_t mask;
     uint32_t i, n = 0;
 
@@ -530,19 +527,122 @@ START_TEST(test_binding)
         if (CPU_ISSET((size_t)i, &mask))
             pu[n++] = i;
     if (n < 2)
-        return; /* nothing to see on one processing unit */
-    (void)snprintf(one, sizeof(one), "%u\n", pu[0]);
-    (void)snprintf(two, sizeof(two), pu[1] == pu[0] + 1 ? "%u-%u\n" : "%u,%u\n",
-                   pu[0], pu[1]);
+        return false; /* nothing to see */
+    (void)snprintf(one, 32, "%u\n", pu[0]);
+    (void)snprintf(both, 32, pu[1] == pu[0] + 1 ? "%u-%u\n" : "%u,%u\n", pu[0],
+                   pu[1]);
+    return true;
+}
+
+/* ---- memory traffic ---- */
+
+#define CPUS "awk '/^Cpus_allowed_list/ {print $2}' /proc/self/status"
+
+/* Hand over a task that moves so much; answers its number. */
+static uint32_t run_moving(const char *command, uint32_t traffic, bool heavy)
+{
+    struct dtx_spawn_request q = request(command);
+
+    q.traffic = traffic;
+    q.heavy = heavy;
+    ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK);
+    return q.task;
+}
+
+/* It ends in this slot. */
+static void ends_in(uint32_t task, uint32_t slot)
+{
+    struct ended e = next_ended();
+
+    ck_assert_uint_eq(e.r.outcome.task, task);
+    ck_assert_uint_eq(e.r.outcome.slot, slot);
+}
+
+/* Two NUMA nodes of three slots, 1 to 3 and 4 to 6: a heavy one goes where least
+ * is moved, another where most slots are free; and nothing of it where it is
+ * not to be, or a task tells nothing. */
+START_TEST(test_spread_slots)
+{
+    struct dtx_spawner_config c = make_config(6);
+    struct dtx_locus at[6];
+    uint32_t i, held[4];
+    bool on = _i == 0;
+
+    for (i = 0; i < 6; i++)
+        at[i] = (struct dtx_locus){i, i / 3, i / 3, 0};
+    c.places = at;
+    c.spreads = on;
+    start_with(&c);
+    held[0] = run_moving("sleep 100", 40000, true);   /* 1 */
+    ck_assert(nothing_comes(50 * DTX_MSEC_NS));
+    ends_in(run_moving("true", 40000, true), on ? 4 : 2);
+    held[1] = run_moving("sleep 100", 50000, true);   /* 4, else 2 */
+    ends_in(run_moving("true", 30000, true), on ? 2 : 3);
+    ends_in(run("true"), on ? 2 : 3); /* the lowest */
+    held[2] = run_moving("sleep 100", 1, false); /* 5: two free in each, and
+                                                    more is moved there */
+    ends_in(run_moving("true", 1, false), on ? 2 : 4);
+    held[3] = run_wide("sleep 100", 2);
+    for (i = 0; i < 4; i++) {
+        dtx_spawner_kill(spawner, held[i], 1);
+        ck_assert_uint_eq(next_ended().r.outcome.task, held[i]);
+    }
+    stop();
+}
+END_TEST
+
+/* Two processing units, in one NUMA node or in two: a heavy one may use all of
+ * its own, or where tasks are bound to their slots that one. */
+START_TEST(test_heavy_is_bound)
+{
+    bool apart = _i % 2 == 1, single = _i / 2 == 1;
+    struct dtx_spawner_config c = make_config(2);
+    struct dtx_locus at[2] = {{0, 0, 0, 0}, {1, apart, apart, 0}};
+    struct dtx_slot_cpus slots[2];
+    uint32_t pu[2];
+    char one[32], both[32];
+    struct ended e;
+
+    if (!two_units(pu, one, both))
+        return;
+    slots[0] = (struct dtx_slot_cpus){&pu[0], 1};
+    slots[1] = (struct dtx_slot_cpus){&pu[1], 1};
+    c.slots = slots;
+    c.places = at;
+    c.spreads = true;
+    c.bind_single = single;
+    start_with(&c);
+    (void)run_moving(CPUS, 40000, true);
+    e = next_ended();
+    ck_assert_str_eq(e.out, apart || single ? one : both);
+    if (!single) {
+        (void)run(CPUS); /* as the spawner itself */
+        (void)run_moving(CPUS, 1, false);
+        e = next_ended();
+        ck_assert_str_eq(next_ended().out, e.out);
+    }
+    stop();
+}
+END_TEST
+
+START_TEST(test_binding)
+{
+    struct dtx_spawner_config c = make_config(2);
+    struct dtx_slot_cpus slots[2];
+    uint32_t pu[2];
+    char one[32], two[32];
+    struct ended e;
+
+    if (!two_units(pu, one, two))
+        return;
     slots[0] = (struct dtx_slot_cpus){&pu[0], 1};
     slots[1] = (struct dtx_slot_cpus){&pu[1], 1};
     c.slots = slots;
     c.bind_single = _i == 1;
     start_with(&c);
-#define SHOW "awk '/^Cpus_allowed_list/ {print $2}' /proc/self/status"
-    (void)run_wide(SHOW, 2);
+    (void)run_wide(CPUS, 2);
     ck_assert_str_eq(next_ended().out, two);
-    (void)run_wide(SHOW "; echo over=$OMPI_MCA_rmaps_base_oversubscribe", 1);
+    (void)run_wide(CPUS "; echo over=$OMPI_MCA_rmaps_base_oversubscribe", 1);
     e = next_ended();
     if (c.bind_single) {
         ck_assert_int_eq(strncmp(e.out, one, strlen(one)), 0);
@@ -708,6 +808,8 @@ int main(void)
     tcase_add_test(t, test_recall_of_wide);
     tcase_add_loop_test(t, test_binding, 0, 2);
     tcase_add_test(t, test_near_slots);
+    tcase_add_loop_test(t, test_spread_slots, 0, 2);
+    tcase_add_loop_test(t, test_heavy_is_bound, 0, 4);
     tcase_add_test(t, test_refusals);
     tcase_add_test(t, test_no_place_for_outputs);
     tcase_add_loop_test(t, test_full_queue, 0, 2);

@@ -3,6 +3,7 @@
 #include "sched/traffic.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/rng.h"
 #include "check_main.h"
@@ -96,6 +97,38 @@ START_TEST(test_sums)
 }
 END_TEST
 
+/* Nodes, and the NUMA nodes that ranks reach there; ranks with the same letter
+ * share a pool. */
+START_TEST(test_lay_out)
+{
+    static const struct dtx_traffic_reach reach[] = {
+        {1, 2, 3, 4}, {0, 0, 3, 8}, {1, 0, 0, 2}, {1, 3, 4, 4},
+        {1, 0, 0, 2}, {1, 4, 4, 1}, {2, 0, 0, 9},
+    };
+    static const char pool[] = "abcacad", *p;
+    static const uint32_t nodes[] = {3, 4, 1, 0, 0, 0, 1};
+    struct dtx_traffic *t = dtx_traffic_create(7);
+    uint32_t r, half = dtx_traffic_parts(0.5), n;
+
+    ck_assert_int_eq(dtx_traffic_lay_out(t, reach, 7), 0);
+    ck_assert_uint_eq(dtx_traffic_nodes(t), 9);
+    /* nine slots of the last node share one NUMA node */
+    ck_assert(dtx_traffic_is_heavy(t, dtx_traffic_parts(1.0 / 8)));
+    ck_assert(!dtx_traffic_is_heavy(t, dtx_traffic_parts(1.0 / 10)));
+    for (p = pool; *p; p++) {
+        if (strchr(pool, *p) != p)
+            continue; /* its first rank has filled it */
+        for (n = 0; dtx_traffic_fits(t, (uint32_t)(p - pool), half); n++)
+            dtx_traffic_take(t, (uint32_t)(p - pool), half);
+        ck_assert_uint_eq(n, 2 * nodes[p - pool]);
+        for (r = 0; r < 7; r++)
+            if (pool[r] == *p)
+                ck_assert(!dtx_traffic_fits(t, r, half));
+    }
+    dtx_traffic_destroy(t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sched/traffic");
@@ -105,6 +138,7 @@ int main(void)
     tcase_add_test(t, test_heavy);
     tcase_add_loop_test(t, test_fits, 0, DTX_COUNT(fit));
     tcase_add_test(t, test_sums);
+    tcase_add_test(t, test_lay_out);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
