@@ -2,22 +2,22 @@
 /* "distributex output": prints what tasks wrote.  For one task the index leads
  * to its record in the journal and the record to its bytes; where the index
  * does not know better, and for several, the journal is read through.  With
- * --follow the records are read as they come.  Nothing is written. */
+ * --follow the records are read as they come.  Nothing is written; which tasks
+ * are meant is asked.c's. */
 #include "cli/cmd.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/asked.h"
 #include "run/status.h"
 #include "store/journal.h"
 #include "store/output.h"
@@ -27,70 +27,7 @@
 #include "wire/replay.h"
 #include "wire/wire.h"
 
-#define FORM                                                                   \
-    "the form: distributex output [--stdout | --stderr] [--state STATE] "      \
-    "[--follow] [RUNDIR] TASK..."
 #define LOOK_NS (50 * DTX_MSEC_NS) /* how often --follow looks for records */
-
-/* Tasks named on the command line: numbers from 0, or a name. */
-struct ref {
-    uint32_t first, last;
-    const char *name; /* NULL: the range */
-    size_t len;
-};
-
-struct request {
-    const char *dir; /* NULL: the latest */
-    struct ref *ref;
-    size_t nrefs, cap_refs;
-    const char *state; /* NULL: any */
-    bool follow;
-    bool want[2]; /* by enum dtx_stream */
-};
-
-static const char *const states[] = {"all", "ok", "failed", "killed",
-                                     "timeout"};
-
-/* Is this status meant by the state? "failed" is all that is not ok. */
-static bool state_has(const char *state, uint8_t status)
-{
-    if (!state || strcmp(state, "all") == 0)
-        return true;
-    if (strcmp(state, "ok") == 0)
-        return status == DTX_STATUS_OK;
-    if (strcmp(state, "killed") == 0)
-        return status == DTX_STATUS_SIGNALED;
-    if (strcmp(state, "timeout") == 0)
-        return status == DTX_STATUS_TIMEOUT;
-    return status != DTX_STATUS_OK;
-}
-
-/* Is the task meant by a word? */
-static bool ref_has(const struct ref *ref, const struct dtx_tasklist *list,
-                    uint32_t task)
-{
-    const char *name;
-
-    if (!ref->name)
-        return ref->first <= task && task <= ref->last;
-    name = list && task < list->ntasks
-               ? dtx_tasklist_pool(list, list->task[task].name)
-               : NULL;
-    return name && strlen(name) == ref->len &&
-           memcmp(name, ref->name, ref->len) == 0;
-}
-
-static bool is_asked(const struct request *q, const struct dtx_tasklist *list,
-                     uint32_t task)
-{
-    size_t i;
-
-    for (i = 0; i < q->nrefs; i++) {
-        if (ref_has(&q->ref[i], list, task))
-            return true;
-    }
-    return q->nrefs == 0;
-}
 
 /* ---- the record ---- */
 
@@ -180,7 +117,7 @@ static int find_outcome(const char *dir, const char *journal, uint32_t task,
 #define ENOUGH 1 /* nobody reads what would follow */
 
 struct printer {
-    const struct request *request;
+    const struct dtx_asked *request;
     struct dtx_output_reader *reader;
     bool more_follows; /* stderr, which is wanted, behind stdout */
     bool closed;       /* stdout has no reader any more */
@@ -261,46 +198,19 @@ static int tell_missed(const struct printer *p)
 
 /* ---- several tasks ---- */
 
-/* A number or name for which there is no task at all. */
-static int check_refs(const struct request *q, const struct dtx_tasklist *list,
-                      struct dtx_error *err)
-{
-    size_t i;
-    uint32_t t;
-
-    for (i = 0; i < q->nrefs; i++) {
-        const struct ref *ref = &q->ref[i];
-
-        if (!ref->name && ref->first < list->ntasks)
-            continue;
-        if (!ref->name)
-            return dtx_error_set(err, DTX_ENOENT,
-                                 "there is no task %" PRIu64
-                                 ": the job has %zu",
-                                 dtx_task_id(ref->first), list->ntasks);
-        for (t = 0; t < list->ntasks && !ref_has(ref, list, t);)
-            t++;
-        if (t == list->ntasks)
-            return dtx_error_set(err, DTX_ENOENT,
-                                 "no task has the name '%.*s'",
-                                 (int)(ref->len < 200 ? ref->len : 200),
-                                 ref->name);
-    }
-    return 0;
-}
-
 static int print_known(struct printer *p, const char *journal,
                        const struct dtx_replay *r)
 {
-    const struct request *q = p->request;
+    const struct dtx_asked *q = p->request;
     struct dtx_error err = {0, ""};
     struct found f;
     uint32_t t;
     int rc = 0;
 
     for (t = 0; t < r->list.ntasks && rc == 0; t++) {
-        if (!is_asked(q, &r->list, t) ||
-            (r->known[t].at != 0 && !state_has(q->state, r->known[t].status)))
+        if (!dtx_asked_has(q, &r->list, t) ||
+            (r->known[t].at != 0 &&
+             !dtx_asked_has_status(q, r->known[t].status)))
             continue;
         if (r->known[t].at != 0) {
             rc = read_outcome(journal, r->known[t].at - 1, &f, &err);
@@ -326,7 +236,7 @@ static int show_several(struct printer *p, const char *journal)
     if (rc == 0 && !r.has_list)
         rc = dtx_error_set(&err, DTX_ENOENT, "%s holds no task list", journal);
     if (rc == 0)
-        rc = check_refs(p->request, &r.list, &err);
+        rc = dtx_asked_check(p->request, &r.list, &err);
     status = rc == 0 ? print_known(p, journal, &r)
                      : dtx_cmd_fail(DTX_CMD_FAILED, &err);
     dtx_replay_fini(&r);
@@ -345,7 +255,7 @@ static int follow_one(void *ctx, const void *payload, size_t len, uint64_t at,
                       struct dtx_error *err)
 {
     struct follower *w = ctx;
-    const struct request *q = w->printer->request;
+    const struct dtx_asked *q = w->printer->request;
     struct dtx_item_outcome item;
     struct dtx_rec rec;
     struct found f;
@@ -358,9 +268,9 @@ static int follow_one(void *ctx, const void *payload, size_t len, uint64_t at,
         dtx_outcome_from_item(&item, &f.outcome) != 0)
         return rc;
     f.epoch = rec.u.outcome.epoch;
-    if (!state_has(q->state, f.outcome.status) ||
-        !is_asked(q, w->replay.has_list ? &w->replay.list : NULL,
-                  f.outcome.task))
+    if (!dtx_asked_has_status(q, f.outcome.status) ||
+        !dtx_asked_has(q, w->replay.has_list ? &w->replay.list : NULL,
+                       f.outcome.task))
         return 0;
     return print_one(w->printer, &f);
 }
@@ -412,20 +322,20 @@ static int watch(struct follower *w, const char *dir, const char *journal,
 /* What was asked for by its number or name has not come, and will not. */
 static void tell_absent(struct follower *w)
 {
-    const struct request *q = w->printer->request;
+    const struct dtx_asked *q = w->printer->request;
     const struct dtx_replay *r = &w->replay;
     struct dtx_error err = {0, ""};
     uint32_t t;
 
     if (q->nrefs == 0 || !r->has_list)
         return;
-    if (check_refs(q, &r->list, &err) != 0) {
+    if (dtx_asked_check(q, &r->list, &err) != 0) {
         (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
         w->printer->missed = true;
         return;
     }
     for (t = 0; t < r->list.ntasks && !q->state; t++) {
-        if (r->known[t].at != 0 || !is_asked(q, &r->list, t))
+        if (r->known[t].at != 0 || !dtx_asked_has(q, &r->list, t))
             continue;
         (void)say_no_outcome(t, &err);
         (void)dtx_cmd_fail(DTX_CMD_FAILED, &err);
@@ -445,7 +355,7 @@ static int follow(struct printer *p, const char *dir, const char *journal)
     dtx_replay_init(&w.replay);
     rc = dtx_journal_read(journal, follow_one, &w, NULL, &err);
     if (rc == 0 && w.replay.has_list && !w.replay.live)
-        rc = check_refs(p->request, &w.replay.list, &err);
+        rc = dtx_asked_check(p->request, &w.replay.list, &err);
     if (rc == 0)
         rc = watch(&w, dir, journal, &err);
     if (rc == 0 && !w.replay.ended)
@@ -476,7 +386,7 @@ static int show_one(struct printer *p, const char *dir, const char *journal)
     return rc < 0 ? dtx_cmd_fail(DTX_CMD_FAILED, &err) : 0;
 }
 
-static int show_in(const struct request *q, const char *dir)
+static int show_in(const struct dtx_asked *q, const char *dir)
 {
     struct printer p = {.request = q};
     struct dtx_buf journal = DTX_BUF_INIT;
@@ -491,8 +401,7 @@ static int show_in(const struct request *q, const char *dir)
                                              "out of memory"), &err));
     else if (q->follow)
         status = follow(&p, dir, journal.data);
-    else if (q->nrefs == 1 && !q->state && !q->ref[0].name &&
-             q->ref[0].first == q->ref[0].last)
+    else if (dtx_asked_one(q))
         status = show_one(&p, dir, journal.data);
     else
         status = show_several(&p, journal.data);
@@ -501,7 +410,7 @@ static int show_in(const struct request *q, const char *dir)
     return status;
 }
 
-static int show(const struct request *q)
+static int show(const struct dtx_asked *q)
 {
     struct dtx_buf dir = DTX_BUF_INIT;
     struct dtx_error err;
@@ -513,154 +422,20 @@ static int show(const struct request *q)
     return status;
 }
 
-/* ---- the command line ---- */
-
-/* A number or a range of them, as in 3 or 4-7, "to the end" as in 4-; 'len'
- * bytes: 1, 0 when it is none, or -1 when it cannot be one of tasks. */
-static int read_range(const char *s, size_t len, struct ref *ref)
-{
-    char text[48], *dash;
-    int64_t first = 0, last = DTX_MAX_TASKS;
-
-    if (len == 0 || strspn(s, "0123456789-") < len || s[0] == '-')
-        return 0;
-    if (len >= sizeof(text))
-        return -1;
-    memcpy(text, s, len);
-    text[len] = '\0';
-    dash = strchr(text, '-');
-    if (dash)
-        *dash++ = '\0';
-    if (dtx_parse_int(text, 1, DTX_MAX_TASKS, &first) != 0)
-        return -1;
-    if (!dash)
-        last = first;
-    else if (*dash && dtx_parse_int(dash, first, DTX_MAX_TASKS, &last) != 0)
-        return -1;
-    *ref = (struct ref){(uint32_t)(first - 1), (uint32_t)(last - 1), NULL, 0};
-    return 1;
-}
-
-/* 1,3-5,prep */
-static int read_tasks(struct request *q, const char *word)
-{
-    const char *s = word;
-
-    for (;;) {
-        size_t len = strcspn(s, ",");
-        struct ref ref = {0, 0, s, len}, *p;
-
-        if (len == 0 || len > DTX_MAX_NAME || read_range(s, len, &ref) < 0)
-            return dtx_cmd_usage("output: '%.200s' is not a task: a number "
-                                 "from 1, a range such as 3-5, or a name\n"
-                                 FORM, word);
-        p = dtx_grow(q->ref, &q->cap_refs, q->nrefs + 1, sizeof(*p));
-        if (!p)
-            return dtx_cmd_usage("output: out of memory");
-        q->ref = p;
-        q->ref[q->nrefs++] = ref;
-        if (!s[len])
-            return 0;
-        s += len + 1;
-    }
-}
-
-/* Is the first word the run directory? Of several it is, unless it reads as
- * numbers; one alone must look like it. */
-static bool is_dir(const char *word, int n)
-{
-    struct stat st;
-    struct ref ref;
-
-    if (strcmp(word, "latest") == 0 || strchr(word, '/'))
-        return true;
-    if (read_range(word, strcspn(word, ","), &ref) != 0)
-        return false;
-    return n > 1 || (stat(word, &st) == 0 && S_ISDIR(st.st_mode));
-}
-
-static int read_words(struct request *q, char *const *word, int n)
-{
-    int i = 0, rc = 0;
-
-    if (n > 0 && is_dir(word[0], n)) {
-        q->dir = strcmp(word[0], "latest") != 0 ? word[0] : NULL;
-        i = 1;
-    }
-    for (; i < n && rc == 0; i++)
-        rc = read_tasks(q, word[i]);
-    if (rc == 0 && q->nrefs == 0 && !q->state && !q->follow)
-        return dtx_cmd_usage("output: no task\n" FORM);
-    return rc;
-}
-
-static int read_state(struct request *q, const char *value)
-{
-    size_t i;
-
-    for (i = 0; value && i < sizeof(states) / sizeof(states[0]); i++) {
-        if (strcmp(value, states[i]) == 0) {
-            q->state = states[i];
-            return 0;
-        }
-    }
-    return dtx_cmd_usage("output: --state takes all, ok, failed, killed or "
-                         "timeout%s%.60s%s", value ? ", not '" : "",
-                         value ? value : "", value ? "'" : "");
-}
-
-/* The words that are no options come first in argv afterwards; '*n' of
- * them. */
-static int read_options(struct request *q, int argc, char **argv, char **word,
-                        int *n)
-{
-    bool options = true;
-    int i, rc = 0;
-
-    for (i = 2; i < argc && rc == 0; i++) {
-        if (!options || argv[i][0] != '-')
-            word[(*n)++] = argv[i];
-        else if (strcmp(argv[i], "--") == 0)
-            options = false;
-        else if (strcmp(argv[i], "--stdout") == 0)
-            q->want[DTX_STDOUT] = true;
-        else if (strcmp(argv[i], "--stderr") == 0)
-            q->want[DTX_STDERR] = true;
-        else if (strcmp(argv[i], "--follow") == 0)
-            q->follow = true;
-        else if (strncmp(argv[i], "--state=", 8) == 0)
-            rc = read_state(q, argv[i] + 8);
-        else if (strcmp(argv[i], "--state") == 0)
-            rc = read_state(q, ++i < argc ? argv[i] : NULL);
-        else
-            return dtx_cmd_unknown_option("output", argv[i]);
-    }
-    return rc;
-}
-
 int dtx_cmd_output(int argc, char **argv)
 {
-    struct request q = {.dir = NULL};
-    char **word = calloc((size_t)argc + 1, sizeof(*word));
-    int i, rc, n = 0;
+    struct dtx_asked q;
+    int i, rc;
 
     for (i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (dtx_cmd_asks_help(argv[i])) {
-            free(word);
+        if (dtx_cmd_asks_help(argv[i]))
             return dtx_cmd_print_usage("output");
-        }
     }
-    rc = word ? read_options(&q, argc, argv, word, &n)
-              : dtx_cmd_usage("output: out of memory");
-    if (!q.want[DTX_STDOUT] && !q.want[DTX_STDERR])
-        q.want[DTX_STDOUT] = q.want[DTX_STDERR] = true;
-    if (rc == 0)
-        rc = read_words(&q, word, n);
+    rc = dtx_asked_read(argc, argv, &q);
     if (rc == 0) {
         (void)signal(SIGPIPE, SIG_IGN);
         rc = show(&q);
     }
-    free(q.ref);
-    free(word);
+    dtx_asked_free(&q);
     return rc;
 }

@@ -170,7 +170,7 @@ static void put_json(struct dtx_buf *b, const struct predicting *d)
 static void put_sum_text(struct dtx_buf *b, const struct sum *s,
                          const char *name)
 {
-    if (s->unknown == s->n)
+    if (s->n > 0 && s->unknown == s->n)
         dtx_buf_printf(b, "%8llu  %12s  %-24s  %s\n",
                        (unsigned long long)s->n, "?", "nothing is known",
                        name);
@@ -301,6 +301,8 @@ static int predict(const struct dtx_cli_words *w, const struct dtx_options *o)
         status = rc == DTX_EPARSE ? DTX_EXIT_TASKFILE : status;
         if (rc == DTX_OK) {
             rc = predict_all(&d);
+            if (rc == DTX_OK && d.list.ntasks == 0)
+                dtx_cli_history_warn(NULL, "there are no tasks in it");
             if (rc != DTX_OK)
                 (void)dtx_error_set(&err, rc, "out of memory");
             else if (dtx_cli_option(w, "json"))

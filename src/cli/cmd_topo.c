@@ -3,6 +3,7 @@
  * how to get it.  It starts nothing and binds nothing. */
 #include "cli/cmd.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,22 +55,34 @@ static const char *picture(void)
     return name ? name : "hwloc's environment";
 }
 
-static void put_missing(struct dtx_buf *b, const struct dtx_machine *m)
+/* What this machine does not have or does not tell, and how to get it. */
+static void each_missing(const struct dtx_machine *m,
+                         void (*fn)(void *ctx, const char *what,
+                                    const char *why), void *ctx)
 {
+    char why[DTX_MACHINE_NAME + 128];
+
     if (m->ngpus == 0)
-        dtx_buf_str(b, "missing   gpus: hwloc sees no NVIDIA or AMD "
-                       "accelerator; CUDA_VISIBLE_DEVICES or "
-                       "ROCR_VISIBLE_DEVICES can name some\n");
-    if (m->gpus_odd[0])
-        dtx_buf_printf(b, "missing   gpus: '%s' in CUDA_VISIBLE_DEVICES or "
-                          "ROCR_VISIBLE_DEVICES is no device, or stands there "
-                          "twice\n", m->gpus_odd);
+        fn(ctx, "gpus", "hwloc sees no NVIDIA or AMD accelerator; "
+                        "CUDA_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES can name "
+                        "some");
+    if (m->gpus_odd[0]) {
+        (void)snprintf(why, sizeof(why), "'%s' in CUDA_VISIBLE_DEVICES or "
+                       "ROCR_VISIBLE_DEVICES is no device, or stands there "
+                       "twice", m->gpus_odd);
+        fn(ctx, "gpus", why);
+    }
     if (!m->path[0])
-        dtx_buf_str(b, "missing   switches: SLURM_TOPOLOGY_ADDR is not set "
-                       "(inside a Slurm job with TopologyPlugin=topology/tree "
-                       "it is), so all other nodes count as equally far\n");
+        fn(ctx, "switches", "SLURM_TOPOLOGY_ADDR is not set (inside a Slurm "
+                            "job with TopologyPlugin=topology/tree it is), so "
+                            "all other nodes count as equally far");
     if (m->mem_bytes <= 0)
-        dtx_buf_str(b, "missing   memory: hwloc does not tell its size\n");
+        fn(ctx, "memory", "hwloc does not tell its size");
+}
+
+static void put_missing(void *ctx, const char *what, const char *why)
+{
+    dtx_buf_printf(ctx, "missing   %s: %s\n", what, why);
 }
 
 static void put_counted(struct dtx_buf *b, uint8_t counted, const char *quote)
@@ -126,7 +139,7 @@ static void put_text(struct dtx_buf *b, const struct view *v)
     dtx_buf_printf(b, "built on  %s; %s; counters: %s\n", v->mpi, v->hwloc,
                    v->counters);
     put_counters(b, &v->choice);
-    put_missing(b, m);
+    each_missing(m, put_missing, b);
 }
 
 /* ---- JSON ---- */
@@ -215,6 +228,34 @@ static void put_sources(struct dtx_buf *b, const struct dtx_counter_choice *c)
     dtx_buf_str(b, "]}");
 }
 
+struct rows {
+    struct dtx_buf *out;
+    size_t n; /* so far */
+};
+
+static void put_missing_json(void *ctx, const char *what, const char *why)
+{
+    struct rows *r = ctx;
+
+    dtx_buf_printf(r->out, "%s{\"what\": \"%s\", \"why\": ",
+                   r->n++ ? ", " : "", what);
+    dtx_cli_json_text(r->out, why);
+    dtx_buf_char(r->out, '}');
+}
+
+/* How many tasks run at once, which of them are bound, and what lacks. */
+static void put_use(struct dtx_buf *b, const struct dtx_machine *m)
+{
+    struct rows missing = {b, 0};
+
+    dtx_buf_printf(b, "\"slots\": %lu, \"binding\": \"%s\", ",
+                   (unsigned long)m->usable, m->real ? "wide" : "none");
+    put_named(b, "picture", m->real ? "" : picture());
+    dtx_buf_str(b, ", \"missing\": [");
+    each_missing(m, put_missing_json, &missing);
+    dtx_buf_char(b, ']');
+}
+
 static void put_json(struct dtx_buf *b, const struct view *v)
 {
     const struct dtx_machine *m = &v->machine;
@@ -241,6 +282,8 @@ static void put_json(struct dtx_buf *b, const struct view *v)
     put_named(b, "counters", v->counters);
     dtx_buf_str(b, ", ");
     put_sources(b, &v->choice);
+    dtx_buf_str(b, ", ");
+    put_use(b, m);
     dtx_buf_str(b, "}\n");
 }
 

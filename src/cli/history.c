@@ -65,6 +65,16 @@ void dtx_cli_history_look(const char *dir)
     dtx_cli_history_warn(NULL, text);
 }
 
+void dtx_history_name(struct dtx_history_names *s, const char *name)
+{
+    if (s->n > 0 && strncmp(s->last, name, sizeof(s->last) - 1) == 0)
+        return;
+    if (s->n < DTX_HISTORY_NAMES)
+        dtx_buf_printf(&s->text, "%s'%.60s'", s->n ? ", " : "", name);
+    (void)snprintf(s->last, sizeof(s->last), "%s", name);
+    s->n++;
+}
+
 struct loading {
     struct dtx_predictor *p;
     uint64_t senseless;

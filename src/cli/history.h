@@ -10,10 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "cli/words.h"
 #include "store/history.h"
 
-struct dtx_buf;
 struct dtx_error;
 struct dtx_features;
 struct dtx_prediction;
@@ -51,6 +51,16 @@ int dtx_cli_predict_each(struct dtx_predictor *p, struct dtx_sizes *sizes,
  * '*files' is how many there were. */
 int dtx_cli_history_merge(const char *dir, size_t *files,
                           struct dtx_error *err);
+/* Names of what was not asked for, to be told where nothing was found. */
+#define DTX_HISTORY_NAMES 8 /* of them are told */
+
+struct dtx_history_names {
+    struct dtx_buf text;
+    size_t n; /* different ones, as far as they follow each other */
+    char last[64];
+};
+
+void dtx_history_name(struct dtx_history_names *s, const char *name);
 /* Now, since 1970. */
 long long dtx_cli_now_ns(void);
 /* Append a text as a JSON string. */

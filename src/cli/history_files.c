@@ -123,6 +123,7 @@ struct showing {
     const char *pattern; /* part of the name, or NULL */
     bool json;
     size_t n;
+    struct dtx_history_names others; /* that lack the pattern */
     struct dtx_history_usage usage;
 };
 
@@ -169,8 +170,10 @@ static void show_one(void *ctx, const struct dtx_class_review *r)
     struct showing *s = ctx;
     size_t i, best = 0;
 
-    if (s->pattern && !strstr(r->name, s->pattern))
+    if (s->pattern && !strstr(r->name, s->pattern)) {
+        dtx_history_name(&s->others, r->name);
         return;
+    }
     if (s->json) {
         show_json(s, r);
         s->n++;
@@ -192,12 +195,58 @@ static void show_one(void *ctx, const struct dtx_class_review *r)
     s->n++;
 }
 
+/* All that was asked for, below its head. */
+static int show_all(struct showing *s, const char *dir,
+                    const struct dtx_predictor *p, struct dtx_error *err)
+{
+    int rc;
+
+    if (s->json)
+        dtx_buf_char(s->out, '[');
+    else
+        dtx_buf_printf(s->out, "%9s  %12s  %-20s  %-8s %6s  %6s  %9s  "
+                       "%s\n", "outcomes", "median", "(nine of ten)",
+                       "best", "error", "cores", "peak MiB", "class");
+    dtx_predictor_review(p, show_one, s);
+    rc = dtx_kernels_show(dir, s->pattern, s->json, &s->n, s->out, &s->others,
+                          err);
+    if (s->json)
+        dtx_buf_str(s->out, "]\n");
+    return rc;
+}
+
+/* Nothing was shown: an error where something was asked for. */
+static int say_nothing(struct showing *s, const char *dir,
+                       struct dtx_error *err)
+{
+    struct dtx_history_names *o = &s->others;
+    char more[48] = "";
+
+    if (!s->pattern) {
+        if (!s->json)
+            dtx_buf_clear(s->out);
+        dtx_cli_history_warn(NULL, "history show: nothing is known yet: "
+                             "'distributex run --history' and 'distributex "
+                             "history import' add to a history");
+        return DTX_OK;
+    }
+    if (o->n > DTX_HISTORY_NAMES)
+        (void)snprintf(more, sizeof(more), " and %zu more",
+                       o->n - DTX_HISTORY_NAMES);
+    return dtx_error_set(err, DTX_ENOENT,
+                         "history show: no class in %.200s has '%.60s' in its "
+                         "name; %s%.300s%s", dir, s->pattern,
+                         o->n == 0 ? "it knows none yet" : "there are: ",
+                         o->n == 0 || o->text.failed ? "" : o->text.data,
+                         more);
+}
+
 int dtx_history_cmd_show(const struct dtx_cli_words *w)
 {
     struct dtx_buf dir = DTX_BUF_INIT, out = DTX_BUF_INIT;
-    struct showing s = {&out, w->nwords ? w->word[0] : NULL,
-                        dtx_cli_option(w, "json") != NULL, 0,
-                        {{0}, NULL, 0, 0}};
+    struct showing s = {.out = &out,
+                        .pattern = w->nwords ? w->word[0] : NULL,
+                        .json = dtx_cli_option(w, "json") != NULL};
     struct dtx_predictor *p = NULL;
     struct dtx_error err = {0, ""};
     int rc;
@@ -215,22 +264,13 @@ int dtx_history_cmd_show(const struct dtx_cli_words *w)
     }
     if (rc == DTX_OK)
         rc = dtx_history_usage_read(&s.usage, dir.data, &err);
-    if (rc == DTX_OK) {
-        if (s.json)
-            dtx_buf_char(&out, '[');
-        else
-            dtx_buf_printf(&out, "%9s  %12s  %-20s  %-8s %6s  %6s  %9s  "
-                           "%s\n", "outcomes", "median", "(nine of ten)",
-                           "best", "error", "cores", "peak MiB", "class");
-        dtx_predictor_review(p, show_one, &s);
-        rc = dtx_kernels_show(dir.data, s.pattern, s.json, s.n, &out, &err);
-    }
-    if (rc == DTX_OK) {
-        if (s.json)
-            dtx_buf_str(&out, "]\n");
-    }
+    if (rc == DTX_OK)
+        rc = show_all(&s, dir.data, p, &err);
+    if (rc == DTX_OK && s.n == 0)
+        rc = say_nothing(&s, dir.data, &err);
     dtx_predictor_destroy(p);
     dtx_history_usage_free(&s.usage);
+    dtx_buf_free(&s.others.text);
     return finish(rc, &dir, &out, &err);
 }
 

@@ -213,8 +213,9 @@ static int add_loops(void *ctx, const struct dtx_history_file *f,
     return DTX_OK;
 }
 
-int dtx_kernels_show(const char *dir, const char *pattern, bool json,
-                     size_t before, struct dtx_buf *out, struct dtx_error *err)
+int dtx_kernels_show(const char *dir, const char *pattern, bool json, size_t *n,
+                     struct dtx_buf *out, struct dtx_history_names *others,
+                     struct dtx_error *err)
 {
     struct dtx_experience all;
     size_t i;
@@ -224,14 +225,17 @@ int dtx_kernels_show(const char *dir, const char *pattern, bool json,
     rc = dtx_history_read(dir, DTX_HISTORY_MODELS, add_loops, &all, NULL, NULL,
                           err);
     for (i = 0; rc == DTX_OK && i < all.nloops; i++) {
-        if (pattern && !strstr(all.loop[i].kernel, pattern))
+        if (pattern && !strstr(all.loop[i].kernel, pattern)) {
+            dtx_history_name(others, all.loop[i].kernel);
             continue;
+        }
         if (json) {
-            dtx_buf_str(out, before++ ? ",\n " : "\n ");
+            dtx_buf_str(out, *n ? ",\n " : "\n ");
             show_json(out, &all.loop[i]);
         } else {
             show_text(out, &all.loop[i]);
         }
+        ++*n;
     }
     dtx_experience_free(&all);
     return rc;

@@ -13,6 +13,7 @@
 struct dtx_buf;
 struct dtx_error;
 struct dtx_experience;
+struct dtx_history_names;
 struct dtx_predictor;
 
 /* Does it begin like one? */
@@ -27,8 +28,10 @@ int dtx_kernels_id(const char *path, char id[33], struct dtx_error *err);
 int dtx_kernels_import(const char *path, struct dtx_predictor *p,
                        struct dtx_experience *keep, struct dtx_error *err);
 /* A line for each loop of the history whose kernel has 'pattern' (NULL: any) in
- * its name; as JSON, elements of a list that has 'before' already. */
-int dtx_kernels_show(const char *dir, const char *pattern, bool json,
-                     size_t before, struct dtx_buf *out, struct dtx_error *err);
+ * its name, into 'others' the names that lack it; as JSON, elements of a list
+ * that has '*n' already. '*n' counts them, too. */
+int dtx_kernels_show(const char *dir, const char *pattern, bool json, size_t *n,
+                     struct dtx_buf *out, struct dtx_history_names *others,
+                     struct dtx_error *err);
 
 #endif

@@ -17,11 +17,15 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "node/clock.h"
 #include "node/spawner_env.h"
 #include "node/spawner_ring.h"
 
 #define KEEP_BYTES (1 << 20) /* larger files are emptied before the next use */
+/* So much room is not used up in so short a time. */
+#define ROOM_BYTES (UINT64_C(16) << 30)
+#define ROOM_NS (5 * DTX_MSEC_NS)
 
 /* A file without a name, beyond stdio's descriptors; -1 and errno. */
 static int open_unnamed(const char *dir)
@@ -270,18 +274,18 @@ int32_t dtx_captures_take(struct dtx_captures *s)
 
 static void measure(struct dtx_capture_file *f, int64_t *start, int64_t *len)
 {
-    struct stat st;
+    off_t size = f->fd < 0 ? -1 : lseek(f->fd, 0, SEEK_END);
 
     *start = f->end;
     *len = 0;
-    if (f->fd < 0 || fstat(f->fd, &st) != 0)
+    if (size < 0)
         return;
-    if (st.st_size < f->end || !mark_is_there(f)) {
+    if (size < f->end || !mark_is_there(f)) {
         f->damaged = true;
         *start = 0;
     }
-    *len = (int64_t)st.st_size - *start;
-    f->end = (int64_t)st.st_size;
+    *len = (int64_t)size - *start;
+    f->end = (int64_t)size;
 }
 
 void dtx_captures_measure(struct dtx_captures *s, int32_t i,
@@ -291,12 +295,19 @@ void dtx_captures_measure(struct dtx_captures *s, int32_t i,
     measure(&s->c[i].err, &r->err_start, &r->err_len);
 }
 
-bool dtx_capture_cut(const struct dtx_captures *s, int32_t i)
+bool dtx_capture_cut(struct dtx_captures *s, int32_t i)
 {
+    int64_t now_ns = dtx_clock_mono_ns();
     struct statvfs v;
+    uint64_t blocks;
 
-    return fstatvfs(s->c[i].out.fd, &v) == 0 && v.f_blocks > 0 &&
-           (geteuid() == 0 ? v.f_bfree : v.f_bavail) == 0;
+    if (now_ns < s->room_until_ns ||
+        fstatvfs(s->c[i].out.fd, &v) != 0 || v.f_blocks == 0)
+        return false;
+    blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
+    if (blocks > ROOM_BYTES / (v.f_frsize ? v.f_frsize : 1))
+        s->room_until_ns = now_ns + ROOM_NS;
+    return blocks == 0;
 }
 
 void dtx_captures_retire(struct dtx_captures *s, int32_t i)

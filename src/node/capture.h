@@ -41,6 +41,7 @@ struct dtx_captures {
     const char *dir;
     int sock;
     struct dtx_ring *ring;
+    int64_t room_until_ns; /* the file system is not full before then */
 };
 
 /* The range of one task's output. */
@@ -69,7 +70,7 @@ int32_t dtx_captures_take(struct dtx_captures *s);
 void dtx_captures_measure(struct dtx_captures *s, int32_t i,
                           struct dtx_capture_range *r);
 /* Is its file system full, so that what was written last may be missing? */
-bool dtx_capture_cut(const struct dtx_captures *s, int32_t i);
+bool dtx_capture_cut(struct dtx_captures *s, int32_t i);
 /* Somebody may still write into these files: use other ones next time. */
 void dtx_captures_retire(struct dtx_captures *s, int32_t i);
 /* Held until the rank releases it ... */

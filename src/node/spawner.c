@@ -140,7 +140,7 @@ int dtx_spawner_fork(struct dtx_bell *bell, bool counts,
  * many captures there may be. */
 static uint32_t make_file_room(uint32_t nslots)
 {
-    rlim_t want = 4 * (rlim_t)nslots + 64, need = 2 * want + SPARE_FILES;
+    rlim_t want = 4 * (rlim_t)nslots + 128, need = 2 * want + SPARE_FILES;
     struct rlimit now;
 
     if (getrlimit(RLIMIT_NOFILE, &now) != 0)

@@ -71,7 +71,9 @@ struct dtx_proc {
     struct dtx_run *run;  /* nslots places */
     pid_t *leader;        /* of run[i]; 0 = place is free */
     uint32_t *free_run;
-    uint32_t *ended;      /* places whose leader has been reaped just now */
+    struct dtx_run *ended; /* reaped just now, their results not handed over */
+    uint32_t nended, nplaces; /* of those; there is room for */
+    bool unreaped;        /* there may be more */
     uint32_t *slot_run;   /* who has the slot, or DTX_NO_RUN */
     uint8_t *chosen;      /* room for a choice of slots */
     uint32_t nfree_runs, nfree_slots, nruns;
@@ -99,8 +101,9 @@ _Noreturn void dtx_proc_main(struct dtx_ring *ring, struct dtx_bell *bell,
 
 /* Start what may be started; sets blocked, starved and retry_ns. */
 void dtx_proc_start_waiting(struct dtx_proc *p);
-/* Take note of all children that have ended. */
-void dtx_proc_reap(struct dtx_proc *p);
+/* Take note of children that have ended, and start what waits as soon as there
+ * is a slot for it if they are to 'go_on'. Sets unreaped. */
+void dtx_proc_reap(struct dtx_proc *p, bool go_on);
 /* End what runs in this place: TERM, or KILL 'now'; 'reason' is what it ended
  * of, unless there was one before. */
 void dtx_proc_end_run(struct dtx_proc *p, uint32_t run, uint8_t reason,

@@ -27,7 +27,7 @@
 #define DTX_RING_RECORD_MAX (DTX_RING_BYTES / 2) /* always fits one day */
 #define DTX_RING_ENTRIES 4096u
 #define DTX_RING_SLOTS 1024u
-#define DTX_RING_CAPTURES (4 * DTX_RING_SLOTS + 64)
+#define DTX_RING_CAPTURES (4 * DTX_RING_SLOTS + 128)
 
 enum dtx_record_kind { DTX_RECORD_PAD, DTX_RECORD_CONFIG, DTX_RECORD_RUN };
 

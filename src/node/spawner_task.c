@@ -24,6 +24,7 @@
 #define LONG_BITS (sizeof(long) * CHAR_BIT)
 #define RETRIES 8
 #define RETRY_FIRST_NS (10 * DTX_MSEC_NS)
+#define ENDED_MOST 16 /* reaped before what they leave is seen to */
 
 /* ---- configuration ---- */
 
@@ -62,7 +63,8 @@ static bool make_tables(struct dtx_proc *p)
     p->run = calloc(n, sizeof(*p->run));
     p->leader = calloc(n, sizeof(*p->leader));
     p->free_run = calloc(n, sizeof(*p->free_run));
-    p->ended = calloc(n, sizeof(*p->ended));
+    p->nplaces = n < ENDED_MOST ? n : ENDED_MOST;
+    p->ended = calloc(p->nplaces, sizeof(*p->ended));
     p->slot_run = calloc(n, sizeof(*p->slot_run));
     p->chosen = calloc(n, sizeof(*p->chosen));
     if (!p->run || !p->leader || !p->free_run || !p->ended || !p->slot_run ||
@@ -276,10 +278,19 @@ static void check_output(struct dtx_proc *p, struct dtx_ring_result *x)
     x->r.outcome.status = DTX_STATUS_KILLED;
 }
 
-/* Hand the result over and give up what the run had. */
-static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
+/* Give up its slots and its place: what is left of it is in '*out'. */
+static void leave_run(struct dtx_proc *p, uint32_t run, struct dtx_run *out)
 {
-    struct dtx_run *r = &p->run[run];
+    *out = p->run[run];
+    if (out->act_ns)
+        p->ntimed--;
+    free_slots(p, run);
+    p->free_run[p->nfree_runs++] = run;
+}
+
+/* Hand the result over, and the capture. */
+static void finish_run(struct dtx_proc *p, struct dtx_run *r, bool used)
+{
     struct dtx_ring_result *x = &p->ring->entry[r->entry].result;
     struct dtx_outcome *o = &x->r.outcome;
 
@@ -301,10 +312,6 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     }
     fill_output(p, r, x);
     check_output(p, x);
-    if (r->act_ns)
-        p->ntimed--;
-    free_slots(p, run);
-    p->free_run[p->nfree_runs++] = run;
     dtx_ring_done(p->ring, r->entry);
     p->unrung++;
     p->hurry |= o->status != DTX_STATUS_OK;
@@ -315,29 +322,31 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
 /* Could not be started at all: say so where the task would have. */
 static void fail_run(struct dtx_proc *p, uint32_t run, int e)
 {
-    struct dtx_run *r = &p->run[run];
+    struct dtx_run left;
     char text[160];
     int n;
 
+    leave_run(p, run, &left);
     n = snprintf(text, sizeof(text),
                  "distributex: cannot start a process: %s\n", strerror(e));
-    if (r->capture >= 0 && n > 0)
-        n = (int)write(p->captures.c[r->capture].err.fd, text, (size_t)n);
+    if (left.capture >= 0 && n > 0)
+        n = (int)write(p->captures.c[left.capture].err.fd, text, (size_t)n);
     (void)n; /* the exit code tells as well */
-    r->wait_status = 126 << 8; /* as wait() would give it */
-    r->wall_ns = 0;
-    finish_run(p, run, false);
+    left.wait_status = 126 << 8; /* as wait() would give it */
+    left.wall_ns = 0;
+    finish_run(p, &left, false);
 }
 
 /* There is no place for its output: the task has not failed, we have. */
 static void drop_run(struct dtx_proc *p, uint32_t run, int e)
 {
-    struct dtx_run *r = &p->run[run];
+    struct dtx_run left;
 
+    leave_run(p, run, &left);
     errno = e;
-    r->error = dtx_error_errno(NULL, "capture");
-    r->reason = DTX_STATUS_KILLED;
-    finish_run(p, run, false);
+    left.error = dtx_error_errno(NULL, "capture");
+    left.reason = DTX_STATUS_KILLED;
+    finish_run(p, &left, false);
 }
 
 /* Not now: try again later, more and more patiently; 'forever' while something
@@ -609,8 +618,7 @@ static uint32_t find_run(const struct dtx_proc *p, pid_t pid)
 
 /* Reap one child. While it is unreaped its number is its own, so the group
  * can be killed safely. */
-static void reap_child(struct dtx_proc *p, pid_t pid, int64_t now_ns,
-                       uint32_t *nended)
+static void reap_child(struct dtx_proc *p, pid_t pid)
 {
     uint32_t run = find_run(p, pid);
     struct dtx_run *r;
@@ -621,48 +629,63 @@ static void reap_child(struct dtx_proc *p, pid_t pid, int64_t now_ns,
         return;
     }
     r = &p->run[run];
+    r->wall_ns = dtx_clock_mono_ns() - r->start_ns;
     (void)kill(-pid, SIGKILL);
     r->waited = r->counted && p->iowait != DTX_IOWAIT_OFF &&
                 dtx_iowait_read("", pid, &r->iowait);
     if (wait4(pid, &r->wait_status, 0, &r->usage) != pid)
         return;
-    r->wall_ns = now_ns - r->start_ns;
     p->leader[run] = 0;
     p->nruns--;
     atomic_store_explicit(&p->ring->group[run], 0, memory_order_relaxed);
-    p->ended[(*nended)++] = run;
+    leave_run(p, run, &p->ended[p->nended++]);
 }
 
 /* Any of the tasks that ran till now may have left it. */
-static void taint_all(struct dtx_proc *p, uint32_t nended)
+static void taint_all(struct dtx_proc *p)
 {
     uint32_t i;
 
     for (i = 0; i < p->config->nslots; i++)
         if (p->leader[i])
             p->run[i].tainted = true;
-    for (i = 0; i < nended; i++)
-        p->run[p->ended[i]].tainted = true;
+    for (i = 0; i < p->nended; i++)
+        p->ended[i].tainted = true;
 }
 
-void dtx_proc_reap(struct dtx_proc *p)
+/* What those who have ended leave to be done. */
+static void finish_ended(struct dtx_proc *p)
 {
-    int64_t now_ns = dtx_clock_mono_ns();
-    uint32_t nended = 0, i;
+    uint32_t i;
+
+    if (p->nended == 0)
+        return;
+    if (p->config->capture &&
+        dtx_strays_look(&p->strays, p->leader, p->config->nslots, p->nruns))
+        taint_all(p);
+    for (i = 0; i < p->nended; i++)
+        finish_run(p, &p->ended[i], true);
+    p->nended = 0;
+}
+
+/* A core stands idle until the next task runs on it: that comes before all
+ * there is to do about the one that has ended. */
+void dtx_proc_reap(struct dtx_proc *p, bool go_on)
+{
     siginfo_t child;
 
+    p->unreaped = false;
     for (;;) {
         child.si_pid = 0;
         if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0 ||
             child.si_pid == 0)
             break;
-        reap_child(p, child.si_pid, now_ns, &nended);
+        reap_child(p, child.si_pid);
+        if (go_on)
+            dtx_proc_start_waiting(p);
+        p->unreaped = p->nended > 0 && p->nended == p->nplaces;
+        if (p->unreaped)
+            break;
     }
-    if (nended == 0)
-        return;
-    if (p->config->capture &&
-        dtx_strays_look(&p->strays, p->leader, p->config->nslots, p->nruns))
-        taint_all(p, nended);
-    for (i = 0; i < nended; i++)
-        finish_run(p, p->ended[i], true);
+    finish_ended(p);
 }

@@ -16,26 +16,9 @@
 /* Steps with such numbers are none of srun's: batch, extern, interactive. */
 #define FIRST_SPECIAL_STEP INT64_C(0xfffffff0)
 
-struct lookup {
-    dtx_where_get_f get;
-    void *ctx;
-};
-
-static const char *value_of(const struct lookup *l, const char *name)
+static int64_t number_of(const struct dtx_variables *v, const char *name)
 {
-    const char *v = l->get(l->ctx, name);
-
-    return v && v[0] ? v : NULL;
-}
-
-static int64_t number_of(const struct lookup *l, const char *name)
-{
-    const char *v = value_of(l, name);
-    int64_t n = 0;
-
-    if (!v || dtx_parse_int(v, 0, UINT32_MAX, &n) != DTX_OK)
-        return 0;
-    return n;
+    return dtx_variable_number(v, name, UINT32_MAX);
 }
 
 static int count(void *ctx, const char *name)
@@ -45,9 +28,9 @@ static int count(void *ctx, const char *name)
     return 0;
 }
 
-static uint32_t count_nodes(const struct lookup *l)
+static uint32_t count_nodes(const struct dtx_variables *l)
 {
-    const char *list = value_of(l, "SLURM_JOB_NODELIST");
+    const char *list = dtx_variable(l, "SLURM_JOB_NODELIST");
     uint32_t n = (uint32_t)number_of(l, "SLURM_JOB_NUM_NODES");
 
     if (n == 0 && list && dtx_nodelist_each(list, count, &n))
@@ -55,16 +38,16 @@ static uint32_t count_nodes(const struct lookup *l)
     return n;
 }
 
-static uint64_t count_cpus(const struct lookup *l)
+static uint64_t count_cpus(const struct dtx_variables *l)
 {
-    const char *v = value_of(l, "SLURM_JOB_CPUS_PER_NODE");
+    const char *v = dtx_variable(l, "SLURM_JOB_CPUS_PER_NODE");
     struct dtx_node_counts c;
 
     return v && dtx_node_counts(v, &c) == DTX_OK ? c.sum : 0;
 }
 
 /* Memory comes in MiB, for a node or for a cpu. */
-static int64_t read_memory(const struct lookup *l)
+static int64_t read_memory(const struct dtx_variables *l)
 {
     int64_t mib = number_of(l, "SLURM_MEM_PER_NODE");
 
@@ -74,21 +57,21 @@ static int64_t read_memory(const struct lookup *l)
     return mib > INT64_MAX / MIB ? 0 : mib * MIB;
 }
 
-static bool is_step(const struct lookup *l)
+static bool is_step(const struct dtx_variables *l)
 {
-    const char *v = value_of(l, "SLURM_STEP_ID");
+    const char *v = dtx_variable(l, "SLURM_STEP_ID");
     int64_t n;
 
     if (!v)
-        v = value_of(l, "SLURM_STEPID");
+        v = dtx_variable(l, "SLURM_STEPID");
     return v && dtx_parse_int(v, 0, UINT32_MAX, &n) == DTX_OK &&
            n < FIRST_SPECIAL_STEP;
 }
 
-void dtx_alloc_read(dtx_where_get_f get, void *ctx, struct dtx_alloc *out)
+void dtx_alloc_read(dtx_variable_get_f get, void *ctx, struct dtx_alloc *out)
 {
-    const struct lookup l = {get, ctx};
-    const char *id = value_of(&l, "SLURM_JOB_ID");
+    const struct dtx_variables l = {get, ctx};
+    const char *id = dtx_variable(&l, "SLURM_JOB_ID");
 
     memset(out, 0, sizeof(*out));
     if (!id || strlen(id) >= sizeof(out->job_id) ||
@@ -97,7 +80,7 @@ void dtx_alloc_read(dtx_where_get_f get, void *ctx, struct dtx_alloc *out)
     out->inside = true;
     (void)snprintf(out->job_id, sizeof(out->job_id), "%s", id);
     out->in_step = is_step(&l);
-    out->on_node = value_of(&l, "SLURMD_NODENAME") != NULL;
+    out->on_node = dtx_variable(&l, "SLURMD_NODENAME") != NULL;
     out->nodes = count_nodes(&l);
     out->tasks = (uint32_t)number_of(&l, "SLURM_NTASKS");
     out->tasks_per_node = (uint32_t)number_of(&l, "SLURM_NTASKS_PER_NODE");

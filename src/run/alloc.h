@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "run/where.h"
+#include "run/variable.h"
 
 struct dtx_buf;
 
@@ -31,7 +31,7 @@ struct dtx_alloc {
 };
 
 /* '*out' is filled whatever there is. */
-void dtx_alloc_read(dtx_where_get_f get, void *ctx, struct dtx_alloc *out);
+void dtx_alloc_read(dtx_variable_get_f get, void *ctx, struct dtx_alloc *out);
 
 /* How many ranks a plain "distributex run" launches here: one for each node, or
  * 0 when this process alone does: no allocation, a step's only process, or the

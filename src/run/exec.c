@@ -18,7 +18,7 @@
 #include "task/task.h"
 
 #define MAX_AT_ONCE 256
-#define GROUP 16 /* outputs that are packed together, about */
+#define GROUP 32 /* outputs that are packed together, about */
 #define SHORT_NS (10 * DTX_MSEC_NS)
 
 /* Where the results of an attempt go, from its start until they are there. */

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "run/launcher.h"
+#include "run/learn.h"
 #include "run/options.h"
 #include "run/resume.h"
 #include "run/signals.h"
@@ -440,6 +441,8 @@ static int open_job(const struct dtx_options *o, uint32_t ranks,
     job->resumed = o->resume != DTX_RESUME_NO && !job->from_joblog;
     job->stream_fd = -1;
     if (o->joblog && dtx_joblog_check(o->joblog, err))
+        return DTX_EXIT_USAGE;
+    if (dtx_learn_check(o->history, err))
         return DTX_EXIT_USAGE;
     rc = begin_job(o, job, err);
     if (!rc)

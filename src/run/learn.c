@@ -2,6 +2,7 @@
 /* Rank 0's learner; see learn.h.  It decides nothing about who runs what. */
 #include "run/learn.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,6 +332,20 @@ static bool make_arrays(struct dtx_learn *l)
     for (i = 0; i < n; i++)
         l->took[i] = -1;
     return true;
+}
+
+int dtx_learn_check(const char *dir, struct dtx_error *err)
+{
+    struct stat st;
+
+    if (!dir || strcmp(dir, "none") == 0)
+        return DTX_OK;
+    if (stat(dir, &st) == 0 ? S_ISDIR(st.st_mode) : errno != ENOTDIR)
+        return DTX_OK;
+    return dtx_error_set(err, DTX_EINVAL,
+                         "--history %s: not a directory; name the one that "
+                         "histories are kept in (it is made when it is not "
+                         "there), or none", dir);
 }
 
 int dtx_learn_begin(const char *dir, const struct dtx_job *job,

@@ -50,6 +50,9 @@ void dtx_learn_archive(const struct dtx_archive *a);
  * the same one in all its sessions. */
 void dtx_learn_id(const char *run_dir, char id[DTX_HISTORY_ID]);
 
+/* DTX_EINVAL when --history names what cannot be a directory; one that is not
+ * there yet will be made. */
+int dtx_learn_check(const char *dir, struct dtx_error *err);
 /* 'dir' is --history: a directory, "none", or NULL for none. '*out' is NULL
  * where there is none; what is wrong with the history is only worth a warning,
  * given by itself. 'job' is borrowed. */

@@ -71,6 +71,16 @@ const char *dtx_option_variable(const struct dtx_option *o, char *buf,
 int dtx_option_set(const struct dtx_option *o, const char *label,
                    const char *value, struct dtx_options *out,
                    struct dtx_error *err);
+/* The same of one whose value is one of a few words: 'at' is its place. */
+int dtx_option_set_word(const struct dtx_option *o, const char *label,
+                        const char *value, void *at, struct dtx_error *err);
+/* DTX_EINVAL: "LABEL: 'VALUE' is not WHAT", the whole of it; the second tells
+ * the word of the option that is near to the value, too. */
+int dtx_option_refuse(struct dtx_error *err, const char *label,
+                      const char *value, const char *what);
+int dtx_option_refuse_word(const struct dtx_option *o, struct dtx_error *err,
+                           const char *label, const char *value,
+                           const char *what);
 /* The long name of an option that is promised but not in this version; the
  * i-th of them, or NULL. */
 bool dtx_option_is_later(const char *name, size_t len);

@@ -5,7 +5,6 @@
 #include "run/options_row.h"
 
 #include <ctype.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/near.h"
 #include "base/units.h"
 #include "base/when.h"
 #include "run/options.h"
@@ -22,34 +20,6 @@
 #include "task/array.h"
 #include "task/show.h"
 #include "task/task.h"
-
-/* By enum dtx_bind. */
-static const char *const binds[] = {"auto", "core", "none"};
-
-#define NBINDS (sizeof(binds) / sizeof(binds[0]))
-
-static const char *const counters[] = {"auto", "off"};
-
-#define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
-
-/* By enum dtx_keep. */
-static const char *const keeps[] = {"all", "failed", "none"};
-
-#define NKEEPS (sizeof(keeps) / sizeof(keeps[0]))
-
-/* By enum dtx_late. */
-static const char *const lates[] = {"expected", "safe", "hopeful", "start"};
-
-#define NLATES (sizeof(lates) / sizeof(lates[0]))
-
-static const struct {
-    const char *name;
-    int number;
-} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"HUP", SIGHUP},
-               {"QUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
-               {"CONT", SIGCONT}, {"KILL", SIGKILL}};
-
-#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 static const struct dtx_option table[] = {
 #define AT(field) offsetof(struct dtx_options, field)
@@ -122,65 +92,6 @@ const char *dtx_option_variable(const struct dtx_option *o, char *buf,
     return buf;
 }
 
-/* "LABEL: 'VALUE' is not WHAT", the whole of it. */
-static int refuse(struct dtx_error *err, const char *label, const char *value,
-                  const char *what)
-{
-    struct dtx_show b;
-
-    return dtx_error_set(err, DTX_EINVAL, "%s: '%s' is not %s", label,
-                         dtx_show_text(&b, value, strlen(value)), what);
-}
-
-const char *dtx_option_word(const struct dtx_option *o, size_t i)
-{
-    static const char *const halt[] = {
-        "never",          "soon,fail=1",    "now,fail=1",
-        "soon,fail=10%",  "now,fail=10%",   "soon,success=1",
-        "now,success=1",  "soon,done=50%",  "now,done=50%"};
-    const struct dtx_policy *policy;
-    size_t n;
-
-    switch (o->kind) {
-    case DTX_OPTION_BIND:
-        return i < NBINDS ? binds[i] : NULL;
-    case DTX_OPTION_COUNTERS:
-        return i < NCOUNTERS ? counters[i] : NULL;
-    case DTX_OPTION_KEEP:
-        return i < NKEEPS ? keeps[i] : NULL;
-    case DTX_OPTION_LATE:
-        return i < NLATES ? lates[i] : NULL;
-    case DTX_OPTION_SIGNAL:
-        return i < NSIGNALS ? signals[i].name : NULL;
-    case DTX_OPTION_HALT:
-        return i < sizeof(halt) / sizeof(halt[0]) ? halt[i] : NULL;
-    case DTX_OPTION_POLICY:
-        policy = dtx_policy_table(&n);
-        return i < n ? policy[i].name : NULL;
-    default:
-        return NULL;
-    }
-}
-
-/* The same for a value that is one of a few words: tell the near one. */
-static int refuse_word(const struct dtx_option *o, struct dtx_error *err,
-                       const char *label, const char *value, const char *what)
-{
-    struct dtx_near near;
-    const char *word;
-    char more[160];
-    size_t i;
-
-    dtx_near_init(&near, value, strlen(value));
-    for (i = 0; (word = dtx_option_word(o, i)) != NULL; i++)
-        dtx_near_offer(&near, word);
-    if (!near.best)
-        return refuse(err, label, value, what);
-    (void)snprintf(more, sizeof(more), "%s; did you mean %s?", what,
-                   near.best);
-    return refuse(err, label, value, more);
-}
-
 static bool is_percentage(const char *value)
 {
     size_t n = strlen(value);
@@ -197,7 +108,7 @@ static int read_number(const struct dtx_option *o, const char *label,
         return 0;
     (void)snprintf(what, sizeof(what), "a whole number from %lld to %lld",
                    (long long)o->lo, (long long)o->hi);
-    return refuse(err, label, value, what);
+    return dtx_option_refuse(err, label, value, what);
 }
 
 /* A bound of a range: "0", "1h", "36500d". */
@@ -232,7 +143,7 @@ static int read_duration(const struct dtx_option *o, const char *label,
     (void)snprintf(what, sizeof(what),
                    "a duration from %s to %s, such as 90, 30s, 1h30m or "
                    "02:30:00%s", lo, hi, none ? ", or none" : "");
-    return refuse(err, label, value, what);
+    return dtx_option_refuse(err, label, value, what);
 }
 
 /* A duration, or a share of the median run time: above 100%, since half of all
@@ -260,9 +171,10 @@ static int read_timeout(const struct dtx_option *o, const char *label,
     else
         end = digits;
     if (*end || share <= 100 || share > 1000000)
-        return refuse(err, label, value,
-                      "valid: a share of the median run time is above 100% "
-                      "and up to 1000000%, such as 200%");
+        return dtx_option_refuse(
+            err, label, value,
+            "valid: a share of the median run time is above 100% "
+            "and up to 1000000%, such as 200%");
     out->timeout_percent = share;
     out->timeout_ns = 0;
     return 0;
@@ -277,9 +189,10 @@ static int read_size(const char *label, const char *value, int64_t *out,
         *out = bytes;
         return 0;
     }
-    return refuse(err, label, value,
-                  "a size below 8E: bytes, or with K, M, G, T or P behind it "
-                  "(of 1024), such as 512M or 2.5G");
+    return dtx_option_refuse(
+        err, label, value,
+        "a size below 8E: bytes, or with K, M, G, T or P behind it "
+        "(of 1024), such as 512M or 2.5G");
 }
 
 static int read_text(const char *label, const char *value, char **out,
@@ -319,9 +232,10 @@ static int read_header(const char *label, const char *value, char **out,
                        struct dtx_error *err)
 {
     if (strcmp(value, ":") != 0)
-        return refuse(err, label, value,
-                      "':', the only form there is: the first line of each "
-                      "source names its columns");
+        return dtx_option_refuse(
+            err, label, value,
+            "':', the only form there is: the first line of each "
+            "source names its columns");
     return read_text(label, value, out, err);
 }
 
@@ -336,10 +250,11 @@ static int read_results(const char *label, const char *value, char **out,
         size_t n = strlen(table_ends[i]);
 
         if (len >= n && strcasecmp(value + len - n, table_ends[i]) == 0)
-            return refuse(err, label, value,
-                          "a directory, or a name with replacement strings: "
-                          "one table of all is not written; --joblog FILE is "
-                          "one without the outputs");
+            return dtx_option_refuse(
+                err, label, value,
+                "a directory, or a name with replacement strings: "
+                "one table of all is not written; --joblog FILE is "
+                "one without the outputs");
     }
     return read_text(label, value, out, err);
 }
@@ -446,9 +361,10 @@ static int read_jobs(const struct dtx_option *o, const char *label,
         *out = j;
         return 0;
     }
-    return refuse(err, label, value,
-                  "a number up to 65535, +N or -N (more or fewer than the "
-                  "cores), or N% of the cores");
+    return dtx_option_refuse(
+        err, label, value,
+        "a number up to 65535, +N or -N (more or fewer than the "
+        "cores), or N% of the cores");
 }
 
 static int read_halt(const struct dtx_option *o, const char *label,
@@ -466,94 +382,26 @@ static int read_halt(const struct dtx_option *o, const char *label,
     /* N% alone is soon,fail=N% */
     if (!read_halt_kind(&rest, &h) &&
         !(is_percentage(rest) && isdigit((unsigned char)*rest)))
-        return refuse_word(o, err, label, value,
-                           "never, or soon or now with fail=, success= or "
-                           "done= and a number or a share, such as "
-                           "soon,fail=1 or now,success=10%");
+        return dtx_option_refuse_word(
+            o, err, label, value,
+            "never, or soon or now with fail=, success= or "
+            "done= and a number or a share, such as "
+            "soon,fail=1 or now,success=10%");
     if (is_percentage(rest)) {
         if (!read_percent(rest, strlen(rest) - 1, 100, &h.percent))
-            return refuse(err, label, value,
-                          "valid: a share is above 0% and up to 100%");
+            return dtx_option_refuse(
+                err, label, value,
+                "valid: a share is above 0% and up to 100%");
     } else {
         if (dtx_parse_int(rest, 1, DTX_MAX_TASKS, &n) != 0)
-            return refuse(err, label, value,
-                          "valid: behind '=' stands a number from 1, or a "
-                          "share such as 10%");
+            return dtx_option_refuse(
+                err, label, value,
+                "valid: behind '=' stands a number from 1, or a "
+                "share such as 10%");
         h.count = (uint32_t)n;
     }
     *out = h;
     return 0;
-}
-
-static int read_bind(const struct dtx_option *o, const char *label,
-                     const char *value, enum dtx_bind *out,
-                     struct dtx_error *err)
-{
-    size_t i;
-
-    for (i = 0; i < NBINDS; i++) {
-        if (strcmp(value, binds[i]) == 0) {
-            *out = (enum dtx_bind)i;
-            return 0;
-        }
-    }
-    return refuse_word(o, err, label, value, "auto, core or none");
-}
-
-static int read_counters(const struct dtx_option *o, const char *label,
-                         const char *value, bool *off, struct dtx_error *err)
-{
-    *off = strcmp(value, counters[1]) == 0;
-    return *off || strcmp(value, counters[0]) == 0
-               ? 0
-               : refuse_word(o, err, label, value, "auto or off");
-}
-
-static int read_keep(const struct dtx_option *o, const char *label,
-                     const char *value, enum dtx_keep *out,
-                     struct dtx_error *err)
-{
-    size_t i;
-
-    for (i = 0; i < NKEEPS; i++) {
-        if (strcmp(value, keeps[i]) == 0) {
-            *out = (enum dtx_keep)i;
-            return 0;
-        }
-    }
-    return refuse_word(o, err, label, value, "all, failed or none");
-}
-
-static int read_late(const struct dtx_option *o, const char *label,
-                     const char *value, enum dtx_late *out,
-                     struct dtx_error *err)
-{
-    size_t i;
-
-    for (i = 0; i < NLATES; i++) {
-        if (strcmp(value, lates[i]) == 0) {
-            *out = (enum dtx_late)i;
-            return 0;
-        }
-    }
-    return refuse_word(o, err, label, value,
-                       "expected, safe, hopeful or start");
-}
-
-static int read_signal(const struct dtx_option *o, const char *label,
-                       const char *value, int *out, struct dtx_error *err)
-{
-    const char *name = strncmp(value, "SIG", 3) == 0 ? value + 3 : value;
-    size_t i;
-
-    for (i = 0; i < NSIGNALS; i++) {
-        if (strcmp(name, signals[i].name) == 0) {
-            *out = signals[i].number;
-            return 0;
-        }
-    }
-    return refuse_word(o, err, label, value,
-                       "TERM, INT, HUP, QUIT, USR1, USR2, CONT or KILL");
 }
 
 static int read_when(const char *label, const char *value,
@@ -561,9 +409,10 @@ static int read_when(const char *label, const char *value,
 {
     if (dtx_parse_when(value, out) == 0)
         return 0;
-    return refuse(err, label, value,
-                  "a time: 2h30m or 45:00 from now, 2026-03-01T17:30 of the "
-                  "local calendar, @SECONDS since 1970, or none");
+    return dtx_option_refuse(
+        err, label, value,
+        "a time: 2h30m or 45:00 from now, 2026-03-01T17:30 of the "
+        "local calendar, @SECONDS since 1970, or none");
 }
 
 int dtx_option_flag(const char *label, const char *value, bool *out,
@@ -579,7 +428,8 @@ int dtx_option_flag(const char *label, const char *value, bool *out,
             return 0;
         }
     }
-    return refuse(err, label, value, "yes or no (1 or 0, true or false)");
+    return dtx_option_refuse(err, label, value,
+                             "yes or no (1 or 0, true or false)");
 }
 
 int dtx_option_set(const struct dtx_option *o, const char *label,
@@ -621,17 +471,13 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
     case DTX_OPTION_HALT:
         return read_halt(o, label, value, at, err);
     case DTX_OPTION_BIND:
-        return read_bind(o, label, value, at, err);
     case DTX_OPTION_COUNTERS:
-        return read_counters(o, label, value, at, err);
     case DTX_OPTION_KEEP:
-        return read_keep(o, label, value, at, err);
     case DTX_OPTION_LATE:
-        return read_late(o, label, value, at, err);
+    case DTX_OPTION_SIGNAL:
+        return dtx_option_set_word(o, label, value, at, err);
     case DTX_OPTION_WHEN:
         return read_when(label, value, at, err);
-    case DTX_OPTION_SIGNAL:
-        return read_signal(o, label, value, at, err);
     case DTX_OPTION_GROUP:
     case DTX_OPTION_MODE:
     case DTX_OPTION_HELP:

@@ -46,7 +46,7 @@
 /* Tasks handed to the spawner beyond its slots, for each slot: enough that the
  * ends of short tasks can be heard of in groups.  What has not started can be
  * taken back at once, so nothing is lost by it. */
-#define AHEAD 8
+#define AHEAD 24
 /* Between the end of a task by a signal and the news that the whole job is
  * ended: slurmd signals the processes of a step one after the other, which
  * takes milliseconds, and a rank on a busy machine may be some tenths of a

@@ -14,7 +14,7 @@
 #include "run/show_state.h"
 #include "store/output.h"
 
-#define GATHER_NS (8 * DTX_MSEC_NS)
+#define GATHER_NS (16 * DTX_MSEC_NS)
 
 static void show_near(struct dtx_show *s, const struct dtx_show_entry *e)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The supervisor; see supervise.h.  It decides how mpirun is called, which
- * signal it gets when, and what status the job ended with; it never talks to
- * the ranks, never believes mpirun's exit status, and never waits for it
- * without an end once the job is over. */
+/* The supervisor; see supervise.h.  It decides how often mpirun is called, and
+ * what status the job ended with; it never talks to the ranks and never
+ * believes mpirun's exit status. */
 #include "run/supervise.h"
 
 #include <errno.h>
@@ -21,62 +20,22 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "node/clock.h"
-#include "node/notice.h"
 #include "run/status.h"
 #include "run/supervise_hosts.h"
+#include "run/supervise_job.h"
 #include "run/supervise_words.h"
 #include "store/rundir.h"
 
 #define LEAVE_NS (10 * DTX_SEC_NS)
 #define KILL_NS (5 * DTX_SEC_NS)
-#define TICK_NS (100 * DTX_MSEC_NS)
-#define LOOK_NS (1 * DTX_SEC_NS)
+#define TICK_NS DTX_SUPERVISE_TICK_NS
 #define SILENT_NS (15 * DTX_SEC_NS) /* of rank 0, at least */
 #define PAUSE_NS (1 * DTX_SEC_NS)   /* before a launch; doubled each time */
 #define PAUSE_MOST_NS (60 * DTX_SEC_NS)
 #define GOOD_NS (600 * DTX_SEC_NS)  /* a launch that lasts, counts anew */
 #define START_NS (60 * DTX_SEC_NS) /* for MPI to come up */
 #define START_RANK_NS (20 * DTX_MSEC_NS) /* more for each rank */
-#define LOSSY_NS (2 * DTX_SEC_NS)   /* for the other ranks to leave */
 #define GHOST_NS (3 * DTX_SEC_NS)   /* for the old rank 0 to go */
-#define DEAF_NS (5 * DTX_SEC_NS) /* mpirun should catch signals by then */
-
-struct job {
-    pid_t pid; /* mpirun, and its process group */
-    struct dtx_marker marker;
-    int64_t leave_ns, kill_ns;
-    int64_t silent_ns;      /* of rank 0: it is dead, or its node */
-    uint32_t first_epoch;   /* of the first launch */
-    uint64_t beat;          /* of rank 0, as it was seen */
-    int64_t beat_ns;        /* when; 0: not yet */
-    int64_t look_ns;
-    int64_t looks;          /* since then */
-    int64_t start_ns;       /* for MPI to come up */
-    int64_t open_ns;        /* rank 0 has the job since then, 0 = not yet */
-    int64_t look_start_ns;
-    bool met;               /* the ranks have, or were given up: */
-    bool timed_out;
-    bool came_up;           /* all ranks have met, in any launch */
-    bool lost;              /* rank 0 is */
-    int64_t started;
-    uint32_t ranks;    /* of this launch */
-    uint32_t launches; /* before this one */
-    uint32_t failures; /* of those, in a row */
-    unsigned ints;
-    bool draining, killing; /* asked for */
-    bool time_over;         /* USR1 said so, as the first */
-    bool kill_sent, deaf_said;
-    int64_t next_drain, drain_gap;
-    int64_t term_at, kill_at, give_up_at; /* 0: not planned */
-    bool marked;                          /* the marker has been seen */
-    bool ended;
-    int wait_status;
-};
-
-struct signals {
-    sigset_t wanted, old_mask;
-    struct sigaction old_chld;
-};
 
 /* --- starting mpirun ------------------------------------------------------ */
 
@@ -84,13 +43,14 @@ struct signals {
  * under "stty tostop". */
 static void become_mpirun(const struct dtx_argv *cmd,
                           const struct dtx_argv *env,
-                          const struct signals *sig, int in_fd, int report_fd,
-                          pid_t parent) __attribute__((noreturn));
+                          const struct dtx_mpirun_signals *sig, int in_fd,
+                          int report_fd, pid_t parent)
+    __attribute__((noreturn));
 
 static void become_mpirun(const struct dtx_argv *cmd,
                           const struct dtx_argv *env,
-                          const struct signals *sig, int in_fd, int report_fd,
-                          pid_t parent)
+                          const struct dtx_mpirun_signals *sig, int in_fd,
+                          int report_fd, pid_t parent)
 {
     static const int to_default[] = {SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD,
                                      SIGPIPE};
@@ -133,9 +93,10 @@ static int fail_exec(const char *mpirun, int e, struct dtx_error *err)
         mpirun, strerror(e));
 }
 
-static int start(struct job *j, const struct dtx_argv *cmd,
-                 const struct dtx_argv *env, const struct signals *sig,
-                 int in_fd, struct dtx_error *err)
+static int start(struct dtx_mpirun *j, const struct dtx_argv *cmd,
+                 const struct dtx_argv *env,
+                 const struct dtx_mpirun_signals *sig, int in_fd,
+                 struct dtx_error *err)
 {
     pid_t me = getpid();
     int report[2], e;
@@ -163,216 +124,8 @@ static int start(struct job *j, const struct dtx_argv *cmd,
     return fail_exec(cmd->v[0], e, err);
 }
 
-/* --- watching it ---------------------------------------------------------- */
-
-/* Does the process catch this signal? Before it does, a signal meant for the
- * ranks would only end it. True when /proc cannot tell. */
-static bool catches(pid_t pid, int sig)
-{
-    unsigned long long caught = ~0ull;
-    char path[64], line[256];
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
-    f = fopen(path, "re");
-    if (!f)
-        return true;
-    while (fgets(line, sizeof(line), f)) {
-        if (sscanf(line, "SigCgt: %llx", &caught) == 1)
-            break;
-    }
-    (void)fclose(f);
-    return (caught >> (sig - 1)) & 1;
-}
-
-static void tell(const struct job *j, int sig)
-{
-    if (kill(j->pid, sig) < 0)
-        dtx_log(DTX_LOG_DEBUG, "supervisor: mpirun is gone");
-}
-
-static void plan_end(struct job *j, int64_t at)
-{
-    if (j->term_at == 0 || at < j->term_at)
-        j->term_at = at;
-}
-
-static void on_signal(struct job *j, int sig)
-{
-    if (sig == SIGCHLD)
-        return;
-    if (sig == SIGINT)
-        j->ints++;
-    if (!j->draining)
-        j->time_over = sig == SIGUSR1;
-    j->draining = true;
-    if (j->ints >= 2)
-        j->killing = true;
-}
-
-/* Will a signal reach the ranks, and not end them? */
-static bool can_tell(const struct job *j, int sig)
-{
-    return catches(j->pid, sig) && dtx_marker_is_ready(&j->marker);
-}
-
-static void say_deaf(struct job *j)
-{
-    j->deaf_said = true;
-    dtx_log(DTX_LOG_WARN,
-            "supervisor: the ranks cannot be told to drain: %s; a second "
-            "Ctrl-C ends them",
-            catches(j->pid, SIGUSR1) ? "they have not met yet"
-                                     : "mpirun does not catch SIGUSR1");
-}
-
-/* Pass on what was asked for. */
-static void pass_on(struct job *j, int64_t now)
-{
-    if (j->killing && !j->kill_sent) {
-        j->kill_sent = true;
-        if (can_tell(j, SIGUSR2)) {
-            tell(j, SIGUSR2);
-            plan_end(j, now + j->leave_ns);
-        } else {
-            plan_end(j, now);
-        }
-    }
-    if (!j->draining || j->killing || now < j->next_drain)
-        return;
-    if (can_tell(j, SIGUSR1)) {
-        tell(j, SIGUSR1);
-        j->next_drain = now + j->drain_gap;
-        j->drain_gap *= 2;
-    } else if (now - j->started > DEAF_NS && !j->deaf_said) {
-        say_deaf(j);
-    }
-}
-
-/* Rank 0's heartbeat is the lease it renews each second. Looks are a second
- * apart, and only those count: the time in which this process or the file
- * system was stopped is no silence. */
-static bool is_silent(struct job *j, int64_t now)
-{
-    struct dtx_rundir_owner o;
-
-    if (j->silent_ns <= 0 || now < j->look_ns)
-        return false;
-    j->look_ns = now + LOOK_NS;
-    if (!dtx_marker_is_ready(&j->marker) ||
-        dtx_rundir_owner(j->marker.run_dir, &o) != 0 ||
-        o.epoch < j->first_epoch)
-        return false;
-    if (j->beat_ns == 0 || o.beat != j->beat) {
-        j->beat = o.beat;
-        j->beat_ns = now;
-        j->looks = 0;
-    }
-    return ++j->looks > j->silent_ns / LOOK_NS;
-}
-
-/* Without rank 0 the others have nobody to work for. */
-static void look_at_rank_0(struct job *j, int64_t now)
-{
-    struct dtx_notice n;
-    char cause[64];
-
-    if (j->lost || j->marked)
-        return;
-    if (dtx_notice_read(j->marker.lost, &n) == 0) {
-        (void)dtx_notice_cause(&n, cause, sizeof(cause));
-        free(n.ran);
-        if (dtx_marker_is_ready(&j->marker))
-            dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (%s)", cause);
-        else
-            dtx_log(DTX_LOG_WARN, "supervisor: a rank was lost before all had "
-                                  "met (%s)", cause);
-        j->lost = dtx_marker_is_ready(&j->marker) || n.status < 0 ||
-                  WIFSIGNALED(n.status);
-        plan_end(j, now);
-        return;
-    } else if (is_silent(j, now)) {
-        dtx_log(DTX_LOG_WARN, "supervisor: rank 0 is lost (it renews its lease "
-                              "of the run directory no more)");
-    } else {
-        return;
-    }
-    j->lost = true;
-    plan_end(j, now);
-}
-
-/* A program that cannot be loaded on one host, or ends before MPI knows it:
- * with recovery the others wait in MPI_Init for ever, and mpirun for them. So
- * they do for each other where they meet, when a link is cut just then; but
- * before that rank 0 may read its tasks for as long as that takes. */
-static void look_at_start(struct job *j, int64_t now)
-{
-    int64_t limit = j->open_ns ? j->open_ns + j->start_ns / 2
-                               : j->started + j->start_ns;
-
-    if (j->met || j->marked || now < j->look_start_ns)
-        return;
-    j->look_start_ns = now + 5 * TICK_NS;
-    j->met = dtx_marker_is_ready(&j->marker);
-    if (!j->met && !j->open_ns && dtx_marker_is_open(&j->marker))
-        j->open_ns = now;
-    else if (!j->met && now > limit &&
-             (j->open_ns || !dtx_marker_is_up(&j->marker))) {
-        dtx_log(DTX_LOG_WARN, "supervisor: the ranks have not %s in time: "
-                              "ending them",
-                j->open_ns ? "met" : "come up");
-        j->lost = j->open_ns != 0;
-        j->met = j->timed_out = true;
-        plan_end(j, now);
-    }
-}
-
-/* TERM, KILL and giving up, each when its time has come. */
-static void push(struct job *j, int64_t now)
-{
-    bool lossy;
-
-    if (!j->marked && dtx_marker_read(&j->marker, &lossy) >= 0) {
-        j->marked = true;
-        plan_end(j, now + (lossy && j->leave_ns > LOSSY_NS ? LOSSY_NS
-                                                           : j->leave_ns));
-    }
-    look_at_rank_0(j, now);
-    look_at_start(j, now);
-    if (j->term_at && now >= j->term_at && !j->kill_at) {
-        tell(j, SIGTERM);
-        j->kill_at = now + j->kill_ns;
-    }
-    if (j->kill_at && now >= j->kill_at && !j->give_up_at) {
-        (void)kill(-j->pid, SIGKILL);
-        tell(j, SIGKILL);
-        j->give_up_at = now + j->kill_ns;
-    }
-}
-
-static void watch(struct job *j, const struct signals *sig)
-{
-    const struct timespec tick = {0, TICK_NS};
-
-    for (;;) {
-        pid_t pid = waitpid(j->pid, &j->wait_status, WNOHANG);
-        int64_t now = dtx_clock_mono_ns();
-        int got;
-
-        j->ended = pid == j->pid;
-        if (pid != 0 && !(pid < 0 && errno == EINTR))
-            return;
-        pass_on(j, now);
-        push(j, now);
-        if (j->give_up_at && now >= j->give_up_at)
-            return;
-        got = sigtimedwait(&sig->wanted, NULL, &tick);
-        if (got > 0)
-            on_signal(j, got);
-    }
-}
-
-static const char *say_ending(const struct job *j, char *buf, size_t size)
+static const char *say_ending(const struct dtx_mpirun *j, char *buf,
+                              size_t size)
 {
     if (!j->ended)
         (void)snprintf(buf, size, "nothing, and did not end");
@@ -384,12 +137,13 @@ static const char *say_ending(const struct job *j, char *buf, size_t size)
 }
 
 /* By somebody else, that is. */
-static bool was_killed(const struct job *j)
+static bool was_killed(const struct dtx_mpirun *j)
 {
     return j->ended && j->term_at == 0 && WIFSIGNALED(j->wait_status);
 }
 
-static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
+static int judge(const struct dtx_mpirun *j, int *exit_status,
+                 struct dtx_error *err)
 {
     bool lossy;
     int status = dtx_marker_read(&j->marker, &lossy);
@@ -432,7 +186,7 @@ static int judge(const struct job *j, int *exit_status, struct dtx_error *err)
 /* --- signals of our own --------------------------------------------------- */
 
 /* Block what is to be waited for. What was ignored at the start stays so. */
-static int hold_signals(struct signals *sig)
+static int hold_signals(struct dtx_mpirun_signals *sig)
 {
     static const int asked[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
     struct sigaction dfl;
@@ -453,7 +207,7 @@ static int hold_signals(struct signals *sig)
     return sigprocmask(SIG_BLOCK, &sig->wanted, &sig->old_mask);
 }
 
-static void release_signals(const struct signals *sig)
+static void release_signals(const struct dtx_mpirun_signals *sig)
 {
     const struct timespec none = {0, 0};
 
@@ -466,8 +220,8 @@ static void release_signals(const struct signals *sig)
 /* ---- launches ------------------------------------------------------------ */
 
 /* One launch, to its end. */
-static int launch(const struct dtx_supervise *s, struct job *j,
-                  const struct signals *sig, const char *hostfile,
+static int launch(const struct dtx_supervise *s, struct dtx_mpirun *j,
+                  const struct dtx_mpirun_signals *sig, const char *hostfile,
                   struct dtx_error *err)
 {
     struct dtx_argv cmd = {NULL, 0, 0, false}, env = cmd;
@@ -490,7 +244,7 @@ static int launch(const struct dtx_supervise *s, struct job *j,
     if (rc == DTX_OK)
         rc = start(j, &cmd, &env, sig, in_fd, err);
     if (rc == DTX_OK)
-        watch(j, sig);
+        dtx_mpirun_watch(j, sig);
     if (in_fd >= 0)
         (void)close(in_fd);
     dtx_argv_free(&cmd);
@@ -499,7 +253,8 @@ static int launch(const struct dtx_supervise *s, struct job *j,
 }
 
 /* Wait, and hear signals meanwhile; false when one came. */
-static bool pause_for(struct job *j, const struct signals *sig, int64_t ns)
+static bool pause_for(struct dtx_mpirun *j,
+                      const struct dtx_mpirun_signals *sig, int64_t ns)
 {
     const struct timespec tick = {0, TICK_NS};
     int64_t end = dtx_clock_mono_ns() + ns;
@@ -508,14 +263,15 @@ static bool pause_for(struct job *j, const struct signals *sig, int64_t ns)
         int got = sigtimedwait(&sig->wanted, NULL, &tick);
 
         if (got > 0)
-            on_signal(j, got);
+            dtx_mpirun_hear(j, got);
     }
     return !j->draining;
 }
 
 /* A rank 0 of ours that has outlived its mpirun - stopped, perhaps - holds the
  * lease: end it, where that can be done. */
-static void lay_ghost(struct job *j, const struct signals *sig)
+static void lay_ghost(struct dtx_mpirun *j,
+                      const struct dtx_mpirun_signals *sig)
 {
     struct dtx_rundir_owner o;
     int64_t end = dtx_clock_mono_ns() + GHOST_NS;
@@ -531,8 +287,8 @@ static void lay_ghost(struct job *j, const struct signals *sig)
 }
 
 /* Is there a point in launching the rest? */
-static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
-                         int rc, int status)
+static bool may_relaunch(const struct dtx_supervise *s,
+                         const struct dtx_mpirun *j, int rc, int status)
 {
     if (j->draining || s->pass_stdin || s->relaunches == 0 ||
         rc == DTX_ENOENT || access(j->marker.run_dir, F_OK) != 0)
@@ -545,7 +301,7 @@ static bool may_relaunch(const struct dtx_supervise *s, const struct job *j,
 }
 
 /* The state of a launch, before it. */
-static int prepare(struct job *j, struct dtx_error *err)
+static int prepare(struct dtx_mpirun *j, struct dtx_error *err)
 {
     const char *run_dir = j->marker.run_dir;
 
@@ -564,8 +320,9 @@ static int prepare(struct job *j, struct dtx_error *err)
 
 /* Before the next launch: wait, and find out which hosts are left. False: there
  * is to be none. */
-static bool get_ready(const struct dtx_supervise *s, struct job *j,
-                      const struct signals *sig, struct dtx_buf *hostfile)
+static bool get_ready(const struct dtx_supervise *s, struct dtx_mpirun *j,
+                      const struct dtx_mpirun_signals *sig,
+                      struct dtx_buf *hostfile)
 {
     int64_t pause = PAUSE_NS;
     char text[32];
@@ -598,8 +355,8 @@ static bool get_ready(const struct dtx_supervise *s, struct job *j,
     return !j->draining;
 }
 
-static int launch_all(const struct dtx_supervise *s, struct job *j,
-                      const struct signals *sig, int *exit_status,
+static int launch_all(const struct dtx_supervise *s, struct dtx_mpirun *j,
+                      const struct dtx_mpirun_signals *sig, int *exit_status,
                       struct dtx_error *err)
 {
     struct dtx_buf hostfile = DTX_BUF_INIT;
@@ -634,13 +391,13 @@ static int launch_all(const struct dtx_supervise *s, struct job *j,
 int dtx_supervise_run(const struct dtx_supervise *s, int *exit_status,
                       struct dtx_error *err)
 {
-    struct job j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
+    struct dtx_mpirun j = {.leave_ns = s->leave_ns ? s->leave_ns : LEAVE_NS,
                     .kill_ns = s->kill_ns ? s->kill_ns : KILL_NS,
                     .silent_ns = s->lost_after_ns,
                     .start_ns = s->start_ns,
                     .ranks = s->ranks};
     struct dtx_rundir_owner o;
-    struct signals sig;
+    struct dtx_mpirun_signals sig;
     int rc;
 
     *exit_status = DTX_EXIT_MPI;

@@ -7,29 +7,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/units.h"
 
-struct lookup {
-    dtx_where_get_f get;
-    void *ctx;
-};
-
-static const char *value_of(const struct lookup *l, const char *name)
+static uint32_t number_of(const struct dtx_variables *v, const char *name)
 {
-    const char *v = l->get(l->ctx, name);
-
-    return v && v[0] ? v : NULL;
-}
-
-/* The number in a variable; 0 when it is not set or no sensible number. */
-static uint32_t number_of(const struct lookup *l, const char *name)
-{
-    const char *v = value_of(l, name);
-    int64_t n = 0;
-
-    if (!v || dtx_parse_int(v, 1, INT32_MAX, &n) != DTX_OK)
-        return 0;
-    return (uint32_t)n;
+    return (uint32_t)dtx_variable_number(v, name, INT32_MAX);
 }
 
 static int settle_on(struct dtx_where_info *out, enum dtx_where where,
@@ -70,21 +51,21 @@ static int refuse_hydra(struct dtx_where_info *out, uint32_t size,
                   err);
 }
 
-int dtx_where_am_i(dtx_where_get_f get, void *ctx, struct dtx_where_info *out,
-                   struct dtx_error *err)
+int dtx_where_am_i(dtx_variable_get_f get, void *ctx,
+                   struct dtx_where_info *out, struct dtx_error *err)
 {
-    const struct lookup l = {get, ctx};
+    const struct dtx_variables l = {get, ctx};
     uint32_t step = number_of(&l, "SLURM_STEP_NUM_TASKS");
     uint32_t pmi = number_of(&l, "PMI_SIZE");
-    bool hydra = value_of(&l, "HYDI_CONTROL_FD") ||
-                 value_of(&l, "MPI_LOCALNRANKS");
+    bool hydra = dtx_variable(&l, "HYDI_CONTROL_FD") ||
+                 dtx_variable(&l, "MPI_LOCALNRANKS");
 
-    out->inside_task = value_of(&l, "DTX_TASK_ID") != NULL;
-    if (value_of(&l, "OMPI_COMM_WORLD_SIZE"))
+    out->inside_task = dtx_variable(&l, "DTX_TASK_ID") != NULL;
+    if (dtx_variable(&l, "OMPI_COMM_WORLD_SIZE"))
         return settle_on(out, DTX_WHERE_RANK,
                          number_of(&l, "OMPI_COMM_WORLD_SIZE"),
                          "a rank: OMPI_COMM_WORLD_SIZE is set");
-    if (value_of(&l, "PMIX_RANK"))
+    if (dtx_variable(&l, "PMIX_RANK"))
         return settle_on(out, DTX_WHERE_RANK, step,
                          "a rank: PMIX_RANK is set");
     /* Hydra starts its proxies with srun: ranks then carry both. */

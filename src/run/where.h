@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run/variable.h"
+
 struct dtx_error;
 
 enum dtx_where {
@@ -28,14 +30,11 @@ struct dtx_where_info {
     char reason[256];    /* one line: which variable said so, or the refusal */
 };
 
-/* The value of an environment variable, or NULL. */
-typedef const char *(*dtx_where_get_f)(void *ctx, const char *name);
-
 /* DTX_OK, or DTX_EMPI for DTX_WHERE_REFUSE with the sentence for the user in
  * 'err'. '*out' is filled in either case. A variable that is empty counts as
  * not set. */
-int dtx_where_am_i(dtx_where_get_f get, void *ctx, struct dtx_where_info *out,
-                   struct dtx_error *err);
+int dtx_where_am_i(dtx_variable_get_f get, void *ctx,
+                   struct dtx_where_info *out, struct dtx_error *err);
 
 /* After MPI_Init: DTX_EMPI when the launcher started several and MPI sees
  * one. */

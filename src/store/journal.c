@@ -16,10 +16,10 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "store/file.h"
+#include "store/journal_find.h"
 
 #define HEADER 16u
 #define PIECE (256u << 10) /* bytes of one read */
-#define STEP 256u          /* bytes between two kept checksums */
 
 struct dtx_journal {
     int fd;
@@ -147,113 +147,26 @@ static int eat_frames(struct scan *s, const unsigned char *p, size_t len,
     }
 }
 
-/* ---- behind a bad frame ---- */
-
-/* Checksums of the first k * STEP bytes, as far as they were needed: of any
- * range between two of them the checksum follows without reading it, so that
- * looking for frames at every byte costs no more than reading the bytes
- * once, whatever lengths the bytes pretend to be. */
-struct sums {
-    const unsigned char *p;
-    uint32_t *sum;
-    size_t n; /* known */
-};
-
-/* a * b modulo the polynomial of CRC-32, bits reversed as in zlib. */
-static uint32_t multiply(uint32_t a, uint32_t b)
-{
-    uint32_t m = UINT32_C(1) << 31, p = 0;
-
-    for (; m != 0 && a != 0; m >>= 1) {
-        if (a & m) {
-            p ^= b;
-            a ^= m;
-        }
-        b = b & 1 ? (b >> 1) ^ UINT32_C(0xedb88320) : b >> 1;
-    }
-    return p;
-}
-
-/* The checksum's part in that of itself and 'len' further bytes. */
-static uint32_t shift(uint32_t crc, size_t len)
-{
-    uint32_t x = UINT32_C(1) << 23; /* x to the power of 8: one byte */
-
-    for (; len > 0; len >>= 1) {
-        if (len & 1)
-            crc = multiply(x, crc);
-        x = multiply(x, x);
-    }
-    return crc;
-}
-
-static uint32_t join(uint32_t first, uint32_t second, size_t second_len)
-{
-    return shift(first, second_len) ^ second;
-}
-
-static uint32_t sum_to(struct sums *s, size_t k)
-{
-    for (; s->n <= k; s->n++)
-        s->sum[s->n] = s->n == 0 ? 0
-                                 : dtx_crc32(s->sum[s->n - 1],
-                                             s->p + (s->n - 1) * STEP, STEP);
-    return s->sum[k];
-}
-
-static uint32_t sum_of(struct sums *s, size_t from, size_t to)
-{
-    size_t a = (from + STEP - 1) / STEP, z = to / STEP;
-    uint32_t head, middle;
-
-    if (to - from <= 8 * STEP)
-        return dtx_crc32(0, s->p + from, to - from);
-    head = dtx_crc32(0, s->p + from, a * STEP - from);
-    middle = join(sum_to(s, a), sum_to(s, z), (z - a) * STEP);
-    return dtx_crc32(join(head, middle, (z - a) * STEP), s->p + z * STEP,
-                     to - z * STEP);
-}
-
-/* The first whole frame at 'from' or behind; 'len' when there is none. */
-static size_t find_frame(struct sums *s, size_t from, size_t len)
-{
-    size_t at, n;
-
-    for (at = from; len > DTX_JOURNAL_FRAME && at < len - DTX_JOURNAL_FRAME;
-         at++) {
-        const unsigned char *p = s->p + at;
-        size_t body = at + DTX_JOURNAL_FRAME;
-
-        n = dtx_file_get32(p);
-        if (n == 0 || n > DTX_JOURNAL_MAX_RECORD || n > len - body)
-            continue;
-        if (sum_of(s, body, body + n) == dtx_file_get32(p + 4))
-            return at;
-    }
-    return len;
-}
-
 /* All that is left of the data, from a frame that may be bad: give out what is
  * whole. Ends with 'at' behind the last whole frame. */
 static int eat_rest(struct scan *s, const unsigned char *p, size_t len,
                     struct dtx_error *err)
 {
-    struct sums sums = {p, NULL, 0};
+    struct dtx_frame_finder find;
     size_t at = 0, used, need, next;
     bool bad;
     int rc;
 
     if (len == 0)
         return 0;
-    sums.sum = malloc((len / STEP + 1) * sizeof(*sums.sum));
-    if (!sums.sum)
+    if (dtx_frame_finder_init(&find, p, len) != 0)
         return dtx_error_set(err, DTX_ENOMEM, "journal: out of memory");
     for (;;) {
         rc = eat_frames(s, p + at, len - at, &used, &need, &bad, err);
         at += used;
         if (rc != 0 || at == len)
             break;
-        next = find_frame(&sums, at + 1, len);
+        next = dtx_frame_find(&find, at + 1);
         if (next == len)
             break;
         rc = s->fn ? s->fn(s->ctx, NULL, next - at, s->at, err) : 0;
@@ -262,7 +175,7 @@ static int eat_rest(struct scan *s, const unsigned char *p, size_t len,
         s->at += next - at;
         at = next;
     }
-    free(sums.sum);
+    dtx_frame_finder_fini(&find);
     return rc;
 }
 

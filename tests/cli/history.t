@@ -58,6 +58,29 @@ test_case "what was imported is known, once" '
         grep -q "\"basis\": \"class\", \"class\": \"grow -n # "
 '
 
+test_case "what show does not find is an error that names what there is" '
+    log 2
+    "$DISTRIBUTEX" history import --history h joblog >out
+    expect_status 1 "$DISTRIBUTEX" history show --history h nosuch >out 2>err
+    [ ! -s out ]
+    grep -q "no class in h has .nosuch. in its name; there are: .*grow -n #" err
+    expect_status 1 "$DISTRIBUTEX" history show --history h --json nosuch >out
+    [ ! -s out ]
+    "$DISTRIBUTEX" history show --history empty >out 2>err
+    [ ! -s out ]
+    grep -q "nothing is known yet" err
+    "$DISTRIBUTEX" history show --history empty --json 2>err | grep -qx "\[\]"
+    expect_status 1 "$DISTRIBUTEX" history show --history empty x 2>err
+    grep -q "it knows none yet" err
+'
+
+test_case "a list without tasks is no error, as for a run" '
+    echo "# nothing" >list
+    "$DISTRIBUTEX" predict --history none list >out 2>err
+    grep -q "warning: there are no tasks in it" err
+    grep -q "^       0 .*0 s  (0 to 0)  in all" out
+'
+
 test_case "without a history there is no claim" '
     echo true >list
     "$DISTRIBUTEX" predict --history none list | grep -q "nothing is known"

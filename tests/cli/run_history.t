@@ -122,6 +122,17 @@ test_case "a rank that takes longer is named" '
     grep "^slow       rank 1 .* not heeded (--equal-speeds)" err
 '
 
+test_case "a history that is a file is an error before anything runs" '
+    echo "touch ran" >list
+    for bad in list list/h; do
+        expect_status 102 "$DISTRIBUTEX" run --history $bad --run-dir d list \
+            2>err
+        grep -q "^distributex: --history $bad: not a directory" err
+    done
+    [ ! -e ran ]
+    [ ! -e d ]
+'
+
 test_case "what ends faster than is learned from is kept all the same" '
     yes "true 7" | head -n 1500 >list
     "$DISTRIBUTEX" run --history h --run-dir a list 2>err

@@ -19,6 +19,8 @@ test_case "this machine" '
     test "$(wc -l <out)" -eq 1
     grep -q "^{.*\"real\": true.*\"switches\": null.*}\$" out
     grep -q "\"task_counters\": {\"provider\": \"[a-z-]*\", " out
+    grep -q "\"slots\": [1-9].*\"binding\": \"wide\", \"picture\": null" out
+    grep -q "\"missing\": \[.*{\"what\": \"switches\", \"why\": \"SLURM_T" out
     if command -v python3 >/dev/null; then
         python3 -c "import json; json.load(open(\"out\"))"
     fi
@@ -37,6 +39,10 @@ test_case "drawn machines are said to be pictures" '
     grep -q "^gpu       cuda 3, numa 3\$" out
     grep -q "^switches  s0.s3\$" out
     if grep "^missing" out; then false; fi
+    HWLOC_XMLFILE=$drawn/gpu.xml SLURM_TOPOLOGY_ADDR=s0.s3.n1 \
+        "$DISTRIBUTEX" topo --json >out
+    grep -q "\"binding\": \"none\", \"picture\": \"HWLOC_XMLFILE\"" out
+    grep -q "\"missing\": \[\]}\$" out
     HWLOC_SYNTHETIC="numa:2 core:2 pu:1" "$DISTRIBUTEX" topo --json >out
     grep -q "\"real\": false, .*\"usable_cores\": 4" out
 '
