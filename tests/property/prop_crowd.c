@@ -99,7 +99,7 @@ static void draw(uint64_t seed, struct dtx_scenario *c,
     unsigned n;
 
     dtx_rng_seed(&rng, seed);
-    dtx_machine_preset(&c->machine);
+    dtx_cluster_preset(&c->machine);
     c->machine.nodes = 3;
     c->machine.slots = 1 + (uint32_t)dtx_rng_below(&rng, 4);
     n = c->machine.slots * (10 + (unsigned)dtx_rng_below(&rng, 40));
