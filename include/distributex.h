@@ -84,7 +84,8 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 default yes
  *   lost-after=TIME  without an answer of another node for so long, its ranks
  *                 count as lost; default 5s, 0: never
- *   counters=auto|off  count what slots do; default auto
+ *   counters=auto|perf|off  count what slots do; default auto. perf: leave PAPI
+ *                 to kernels that use it themselves
  *   assist=yes|no  the calling thread runs short tasks itself while slots
  *                 sleep; see dtx_work_run; default yes
  *   learned=FILE  keep what kernels took from run to run; see below
@@ -366,10 +367,11 @@ struct dtx_stats {
 DTX_PUBLIC int dtx_work_stats(const struct dtx_work *w, struct dtx_stats *out);
 
 /* What the slots of this rank did in the last run of 'w', together, by the
- * processor's counters and the kernel's.  They are read when a run has
- * ended, never where kernels are called.  A number whose bit is not in
+ * processor's counters and the kernel's.  They are read when slots have
+ * come to rest, never where kernels are called.  A number whose bit is not in
  * 'measured' was not measured, and means nothing.  What slots do to take work
- * is in it; in a session without threads also the library's communication. */
+ * is in it; in a session without threads also the library's communication; what
+ * the calling thread runs itself (assist) is not. */
 enum dtx_has {
     DTX_HAS_INSTRUCTIONS = 1,
     DTX_HAS_CYCLES = 2,
@@ -377,7 +379,7 @@ enum dtx_has {
     DTX_HAS_CLOCK = 16
 };
 struct dtx_counter_stats {
-    const char *provider;  /* "perf-hardware", "rusage" (the threads' clocks
+    const char *provider;  /* "papi-hardware", "perf-hardware", "rusage" (clocks
                               alone), "none" (counters=off) */
     unsigned measured;     /* sum of enum dtx_has */
     uint64_t instructions; /* in user mode */
