@@ -20,19 +20,23 @@
 
 #define DTX_OWNER_NONE UINT32_MAX /* from: a source; to: done and handed in */
 
+/* Sixteen bytes each, since there may be very many (a schedule that cuts small
+ * chunks). */
 struct dtx_owner_move {
     uint32_t from, to;
-    uint32_t round;        /* KOVERs before it */
-    uint64_t first, count; /* count 0: 'from' has handed in a part */
+    uint32_t first, count; /* count 0: 'from' has handed in its part of round
+                              'to'; from DTX_OWNER_NONE: what follows is of
+                              round 'to', so many KOVERs were before it */
 };
 
 struct dtx_owners {
     struct dtx_owner_move *list;
     size_t n, cap;
+    uint32_t round; /* of the last */
 };
 
 /* 'from' has parted with these, and they are 'to's, after so many rounds.
- * False: out of memory. */
+ * False: out of memory. Iterations, or grains, are below 2^32. */
 bool dtx_owners_move(struct dtx_owners *o, uint32_t round, uint32_t from,
                      uint32_t to, uint64_t first, uint64_t count);
 /* The part of 'rank' of a round has come. */

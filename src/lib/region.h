@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* lib/region.h - how far a region is, on this rank
  *
- * Shared by region.c, which is any rank's, and region_lead.c, which is rank
- * 0's: the broker, the parts of the result, and losses.
+ * Shared by region.c and region_turn.c, which are any rank's, and by
+ * region_lead.c, which is rank 0's: the broker, the parts of the result, and
+ * losses.
  */
 #ifndef DTX_LIB_REGION_H
 #define DTX_LIB_REGION_H
@@ -32,8 +33,17 @@ struct dtx_run {
     uint64_t *taken;      /* results that have come */
 };
 
-/* lib/region.c: fills in the epoch; a failure is kept in 'rc'. */
+#define DTX_FULL_NS INT64_C(50000) /* to sleep while results cannot be sent */
+
+/* lib/region_turn.c: fills in the epoch; a failure is kept in 'rc', ... */
 void dtx_run_send(struct dtx_run *r, uint32_t to, struct dtx_msg *m);
+/* ... slots begin, or begin again, ... */
+void dtx_run_begin(struct dtx_run *r);
+/* ... results and outcomes go on their way ('*left': not all), ... */
+void dtx_run_pump(struct dtx_run *r, bool *left);
+/* ... and one turn: hear, say, compute when there are no threads, and sleep if
+ * that was all. */
+void dtx_run_turn(struct dtx_run *r);
 
 /* lib/region_lead.c, on rank 0 */
 int dtx_lead_begin(struct dtx_run *r, uint64_t digest);

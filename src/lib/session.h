@@ -240,7 +240,7 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err);
 
 extern const struct dtx_style dtx_style_loop, dtx_style_tree, dtx_style_task;
 
-/* lib/task.c, for a task's kernel. 0 or negative. */
+/* lib/task_slot.c, for a task's kernel. 0 or negative. */
 int dtx_task_spawn(struct dtx_call *c, uint32_t kernel, const void *in,
                    size_t bytes);
 int dtx_task_output(struct dtx_call *c, const void *out, size_t bytes);
