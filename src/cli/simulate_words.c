@@ -194,10 +194,10 @@ static int set_others(struct dtx_simulation *q, const char *value,
                (*rest == '\0' || next_time(&rest, &during)) && *rest == '\0';
     if (!good)
         return dtx_error_set(err, DTX_EINVAL,
-                             "--others '%.60s' must be N:SHARE, N:SHARE:FROM or "
-                             "N:SHARE:FROM:FOR, a number of nodes, the share of "
-                             "their processors from 0 to 0.99 and times, as in "
-                             "2:0.5:10m:1h", value);
+                             "--others '%.60s' must be N:SHARE, N:SHARE:FROM "
+                             "or N:SHARE:FROM:FOR, a number of nodes, the "
+                             "share of their processors from 0 to 0.99 and "
+                             "times, as in 2:0.5:10m:1h", value);
     q->c.machine.crowd_nodes = (uint32_t)n;
     q->c.machine.crowd_share = share;
     q->c.machine.crowd_ns = from;
