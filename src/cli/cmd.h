@@ -217,7 +217,7 @@ struct dtx_page;
     X(simulate, "slow", 0, "N:FACTOR",                                         \
       "the last N nodes take FACTOR times as long")                            \
     X(simulate, "others", 0, "N:SHARE[:FROM[:FOR]]",                           \
-      "others take this share (0 to 0.99) of the last N nodes' processors "    \
+      "others take this share (0 to 0.99) of the last N nodes' processors, "   \
       "from a time on, for a while (default: from the start, to the end)")     \
     X(simulate, "others-measured", 0, "DUR",                                   \
       "until a node has measured it (default: 2s)")                            \

@@ -262,6 +262,55 @@ static bool sate(struct dtx_master *m, uint32_t r)
     return true;
 }
 
+/* ---- ranks that are passed over ---- */
+
+/* Is there a narrow task to grant that would end too late on this rank alone,
+ * which has a free slot? Another may be behind it. */
+static bool refuses(const struct dtx_master *m, uint32_t r, uint32_t until)
+{
+    uint32_t task = dtx_keyheap_top(&m->ready);
+
+    if (task == DTX_HEAP_NONE || m->rank[r].used >= m->rank[r].slots ||
+        (until != DTX_NO_TASK && dtx_master_before(m, until, task)) ||
+        dtx_master_heavy_bars(m))
+        return false;
+    return !dtx_master_too_late(m, task) && !dtx_master_fits_in(m, r, task);
+}
+
+static bool pass_over(struct dtx_master *m, uint32_t r)
+{
+    if (m->npassed == DTX_MASTER_PASSED || !dtx_master_spend(m))
+        return false;
+    if (m->npassed == 0)
+        dtx_master_trace(m, "rank %u is too slow for task %u to end in time", r,
+                         dtx_keyheap_top(&m->ready) + 1);
+    m->passed[m->npassed++] = r;
+    m->rank[r].passed = true;
+    dtx_master_rank_changed(m, r);
+    return true;
+}
+
+/* Another task is next, or all is dealt out. */
+static void look_back(struct dtx_master *m)
+{
+    while (m->npassed > 0) {
+        uint32_t r = m->passed[--m->npassed];
+
+        m->rank[r].passed = false;
+        dtx_master_rank_changed(m, r);
+    }
+}
+
+/* Grant as 'grant' does, or pass over a rank that refuses. */
+static bool grant_or_pass(struct dtx_master *m, uint32_t r, uint64_t n,
+                          double most_s, uint32_t until)
+{
+    if (grant(m, r, n, most_s, until) == 0)
+        return refuses(m, r, until) && pass_over(m, r);
+    look_back(m);
+    return true;
+}
+
 /* Offer narrow tasks to the first rank; false when none is wanted. */
 static bool offer(struct dtx_master *m, uint32_t until)
 {
@@ -272,7 +321,7 @@ static bool offer(struct dtx_master *m, uint32_t until)
     if (r == DTX_HEAP_NONE)
         return false;
     if (m->c.delay_ns > 0)
-        return grant(m, r, 1, 0, until) > 0;
+        return grant_or_pass(m, r, 1, 0, until);
     if (dtx_master_stand_back(m, r))
         return true;
     v = view_of(m, r);
@@ -284,7 +333,7 @@ static bool offer(struct dtx_master *m, uint32_t until)
         n = v.slots - v.used;
     if (n == 0)
         return m->cost_s && m->policy_state.full && sate(m, r);
-    return grant(m, r, n, m->policy_state.most_s, until) > 0;
+    return grant_or_pass(m, r, n, m->policy_state.most_s, until);
 }
 
 int64_t dtx_master_pace_due(const struct dtx_master *m)
@@ -377,6 +426,7 @@ void dtx_master_dispatch(struct dtx_master *m)
         if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, crowded)))
             break;
     }
+    look_back(m);
     send_touched(m);
     if (m->ready.len == 0)
         dtx_master_steal(m);

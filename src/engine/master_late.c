@@ -96,6 +96,19 @@ bool dtx_master_too_late(const struct dtx_master *m, uint32_t task)
            m->now_ns + dtx_master_expected_ns(m, task) >= end;
 }
 
+/* How long it is expected to take on this rank, 0 = unknown; on one that is
+ * quicker than the others no less. */
+static int64_t expected_here_ns(const struct dtx_master *m,
+                                const struct dtx_rank *k, uint32_t task)
+{
+    int64_t expected = dtx_master_expected_ns(m, task);
+    int64_t timeout = timeout_of(m, task);
+
+    if (k->slow > 1)
+        expected = ns_of((float)((double)expected / 1e9 * k->slow));
+    return timeout > 0 && timeout < expected ? timeout : expected;
+}
+
 /* Behind what the rank has already, if anything is known of how long that
  * takes. */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
@@ -106,7 +119,7 @@ bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)
 
     if (end == NEVER)
         return true;
-    expected = dtx_master_expected_ns(m, task);
+    expected = expected_here_ns(m, k, task);
     /* the unknown count too, as relieve() has it: granted here, they would be
      * called back at once */
     if (k->used >= k->slots && (expected > 0 || m->cost_s)) {

@@ -178,10 +178,11 @@ void dtx_master_rank_changed(struct dtx_master *m, uint32_t r)
 {
     struct dtx_rank *k = &m->rank[r];
     bool open = k->alive && k->reserved == DTX_NO_TASK;
-    bool hungry = open && !k->asking && k->used < k->slots;
+    bool hungry = open && !k->asking && k->used < k->slots &&
+                  !(k->passed && m->c.delay_ns > 0); /* where none steals */
 
     m->items++;
-    put(m, &m->low, r, open && !k->sated && !k->aside);
+    put(m, &m->low, r, open && !k->sated && !k->aside && !k->passed);
     dtx_tourney_set(&m->rich, m->c.zones ? m->c.zones->place[r] : r,
                     k->alive && dtx_master_spare(k) > 0 && !k->yield_pending
                         ? r

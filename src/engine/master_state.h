@@ -34,6 +34,7 @@
 #define NO_RANK UINT32_MAX
 #define LATE (UINT32_MAX - 1) /* as the owner of a ready task: put off */
 #define NEVER INT64_MAX
+#define DTX_MASTER_PASSED 64u /* ranks that are passed over at most */
 
 /* What each message of a rank touches comes first, in two lines of cache. */
 struct dtx_rank {
@@ -47,6 +48,8 @@ struct dtx_rank {
     bool told_stop;     /* it has asked to stop: it was signaled itself */
     bool sated;         /* its queue is deep enough until a task leaves it */
     bool aside;         /* it is slow: it gets nothing for now */
+    bool passed;        /* over in this dispatch: the next task would end too
+                           late there, though not elsewhere */
     uint32_t incarnation;
     uint32_t slots;     /* 0: was never believed */
     uint32_t reserved;  /* the wide task it waits to have room for, or none */
@@ -221,6 +224,7 @@ struct dtx_master {
     uint64_t slots_alive;
     struct dtx_speeds speeds;
     double capacity;        /* slots of the ranks alive, by their speeds */
+    uint32_t passed[DTX_MASTER_PASSED], npassed; /* those ranks */
     uint32_t *aside;        /* a ring of ranks that were put aside */
     size_t aside_at, aside_len, aside_cap;
     struct dtx_keyheap low;    /* alive ranks in the policy's order */
@@ -447,7 +451,8 @@ int64_t dtx_master_end_ns(const struct dtx_master *m);
 int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task);
 /* Would it end too late even if it started now? */
 bool dtx_master_too_late(const struct dtx_master *m, uint32_t task);
-/* Would it end in time on this rank, behind what that has already? */
+/* Would it end in time on this rank, at its speed and behind what that has
+ * already? */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task);
 /* Those that were put off are looked at once more. */
 void dtx_master_look_again(struct dtx_master *m);

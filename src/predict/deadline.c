@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/heap.h"
 #include "base/rng.h"
-#include "base/units.h"
 
 #define Z95 1.6449     /* of a normal distribution */
 #define TRIES 16       /* to draw longer than it has run */
@@ -185,32 +183,4 @@ bool dtx_deadline_judge(const struct dtx_due *d, struct dtx_verdict *out)
     }
     free(r);
     return ok;
-}
-
-bool dtx_deadline_may_start(const struct dtx_due_task *t, double left_s)
-{
-    return !(t->seconds >= 0) || left_s < 0 || (double)t->low <= left_s;
-}
-
-void dtx_deadline_text(const struct dtx_verdict *v, double left_s,
-                       struct dtx_buf *b)
-{
-    char early[32], late[32], left[32];
-
-    if (!v->known) {
-        dtx_buf_printf(b, "no claim when it finishes: of %llu tasks nothing "
-                       "is known", (unsigned long long)v->unknown);
-        return;
-    }
-    dtx_buf_printf(b, "finishes in %s to %s (90 %%)",
-                   dtx_format_duration(early, sizeof(early),
-                                       (int64_t)(v->early * 1e9)),
-                   dtx_format_duration(late, sizeof(late),
-                                       (int64_t)(v->late * 1e9)));
-    if (left_s >= 0)
-        dtx_buf_printf(b, "; %s are left: %.0f %% risk of missing it, %llu "
-                       "tasks at risk",
-                       dtx_format_duration(left, sizeof(left),
-                                           (int64_t)(left_s * 1e9)),
-                       100 * v->risk, (unsigned long long)v->at_risk);
 }

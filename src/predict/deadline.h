@@ -15,8 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dtx_buf;
-
 #define DTX_DEADLINE_DRAWS 200u
 #define DTX_DEADLINE_TASKS 20000u /* drawn one by one; of more, the rest is
                                      taken as work that divides evenly */
@@ -48,12 +46,5 @@ struct dtx_verdict {
 
 /* False when out of memory. */
 bool dtx_deadline_judge(const struct dtx_due *d, struct dtx_verdict *out);
-/* Should a task be started 'left_s' before the deadline? Not when it would be
- * cut off in nineteen of twenty cases; one of which nothing is known may. */
-bool dtx_deadline_may_start(const struct dtx_due_task *t, double left_s);
-/* "finishes in 10m to 55m (90 %); 30m are left: 38 % risk of missing it, 41
- * tasks at risk", without a line's end. */
-void dtx_deadline_text(const struct dtx_verdict *v, double left_s,
-                       struct dtx_buf *b);
 
 #endif

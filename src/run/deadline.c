@@ -13,6 +13,7 @@
 #include "node/clock.h"
 #include "run/alloc.h"
 #include "run/options.h"
+#include "run/status.h"
 
 static const char *from_environ(void *ctx, const char *name)
 {
@@ -64,6 +65,23 @@ static int64_t beginning(void)
     if (began && dtx_parse_int(began, 1, INT64_MAX, &ns) == DTX_OK)
         return ns;
     return dtx_clock_wall_ns();
+}
+
+int dtx_deadline_check(const struct dtx_options *o, struct dtx_error *err)
+{
+    int64_t now = dtx_clock_wall_ns(), ns;
+    char ago[32];
+
+    if ((o->deadline.kind != DTX_WHEN_EPOCH &&
+         o->deadline.kind != DTX_WHEN_LOCAL) ||
+        dtx_deadline_resolve(&o->deadline, now, &ns) || ns > now ||
+        getenv(DTX_BEGAN_ENV))
+        return 0;
+    (void)dtx_error_set(err, DTX_EINVAL,
+                        "--deadline: that time was over %s ago: give one that "
+                        "is to come, or a span, as 2h",
+                        dtx_format_duration(ago, sizeof(ago), now - ns));
+    return DTX_EXIT_USAGE;
 }
 
 void dtx_deadline_begin(struct dtx_deadline *d, const struct dtx_options *o)

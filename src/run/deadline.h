@@ -12,6 +12,7 @@
 
 #include "run/slurm.h"
 
+struct dtx_error;
 struct dtx_options;
 struct dtx_when;
 
@@ -32,6 +33,9 @@ struct dtx_deadline {
  * from 'now_ns'. 0, or DTX_ELIMIT when there is no such time. */
 int dtx_deadline_resolve(const struct dtx_when *when, int64_t now_ns,
                          int64_t *ns);
+/* Is the time of --deadline over before anything has begun? Not that of a span
+ * when a supervisor launches again. 0, or an exit status with 'err' filled. */
+int dtx_deadline_check(const struct dtx_options *o, struct dtx_error *err);
 /* Call while there is one thread. */
 void dtx_deadline_begin(struct dtx_deadline *d, const struct dtx_options *o);
 /* Is there news? True and the deadline of the wall clock, INT64_MAX for none.

@@ -13,6 +13,7 @@
 #include "mpi/transport.h"
 #include "node/clock.h"
 #include "run/alloc.h"
+#include "run/deadline.h"
 #include "run/job.h"
 #include "run/needs.h"
 #include "run/options.h"
@@ -37,8 +38,10 @@ static void open_job(struct dtx_rank_life *r, const char *command_line,
     uint64_t now = (uint64_t)dtx_clock_wall_ns();
     int fd;
 
-    card->status = dtx_job_open(r->o, r->size, command_line, say_waiting, NULL,
-                                &r->job, &err);
+    card->status = dtx_deadline_check(r->o, &err);
+    if (!card->status)
+        card->status = dtx_job_open(r->o, r->size, command_line, say_waiting,
+                                    NULL, &r->job, &err);
     if (card->status) {
         (void)dtx_rank_complain(&err, card->status);
         return;

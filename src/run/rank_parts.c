@@ -286,8 +286,9 @@ void dtx_rank_tell_late(struct dtx_rank_life *r)
     r->told_late = true;
     dtx_log(DTX_LOG_WARN,
             "too little time is left to start more tasks of their usual "
-            "length: %llu are left for --resume, %llu run",
-            (unsigned long long)s.late, (unsigned long long)s.granted);
+            "length: %llu task%s left for --resume, %llu %s",
+            (unsigned long long)s.late, s.late == 1 ? " is" : "s are",
+            (unsigned long long)s.granted, s.granted == 1 ? "runs" : "run");
 }
 
 /* Slurm is asked anew after a signal, here or on another rank, since that may

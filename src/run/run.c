@@ -215,6 +215,9 @@ static int supervise(const struct dtx_options *o, int argc, char *const *argv)
         (void)dtx_error_errno(&err, "cannot read hostfile %s", o->hostfile);
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
         status = DTX_EXIT_USAGE;
+    } else if (dtx_deadline_check(o, &err)) {
+        dtx_log(DTX_LOG_ERROR, "%s", err.text);
+        status = DTX_EXIT_USAGE;
     } else if (choose_directory(o, &path, &made, &err)) {
         dtx_log(DTX_LOG_ERROR, "%s", err.text);
     } else {

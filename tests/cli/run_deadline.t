@@ -112,4 +112,18 @@ test_case "--deadline-policy says which tasks are started" '
     grep -q "is not expected, safe, hopeful or start" err
 '
 
+test_case "a time that is over is refused before anything is made" '
+    echo true >list
+    for t in @1000000000 2001-01-01T00:00; do
+        expect_status 102 "$DISTRIBUTEX" run --deadline "$t" list 2>err
+        grep -q -- "--deadline: that time was over .* ago" err ||
+            fail "$(cat err)"
+        expect_status 102 "$DISTRIBUTEX" run --ranks 2 --run-dir d \
+            --deadline "$t" list 2>err
+        grep -q -- "--deadline: that time was over .* ago" err ||
+            fail "$(cat err)"
+    done
+    [ "$(echo *)" = "err list" ] || fail "$(echo *)"
+'
+
 test_done

@@ -421,6 +421,68 @@ START_TEST(stands_back_for_others)
 }
 END_TEST
 
+/* Which rank the task was granted to in the last step; 9: none. */
+static uint32_t granted_to(uint32_t task)
+{
+    uint32_t has, r;
+
+    for (r = 0; r < 3; r++) {
+        has = UINT32_MAX;
+        look(r, &has);
+        if (has == task)
+            return r;
+    }
+    return 9;
+}
+
+/* A task that ends in time on rank 0 and not on ranks 1 and 2, of whose
+ * processors others take three quarters: these are free, and asked first, and
+ * do not get it, but a short one. Also one at a time. */
+START_TEST(too_slow_for_the_deadline)
+{
+    static float cost[] = {100, 100, 10, 2};
+    static const uint32_t has[] = {0, 1};
+
+    memset(taken, 0, sizeof(taken));
+    add(4, 1, 0);
+    after(0, 2);
+    after(0, 3);
+    config.nranks = 3;
+    config.policy = "self";
+    config.cost_s = cost;
+    config.delay_ns = _i == 1 ? 1 : 0;
+    config.equal_speeds = _i == 2;
+    begin();
+    hello(0, 2, 1);
+    if (_i == 1) {
+        at(0.5);
+        step((struct dtx_event){.kind = DTX_EV_TIMER});
+    }
+    ck_assert_int_eq(state(has[1]), DTX_TASK_GRANTED);
+    hello(1, 1, 1);
+    hello(2, 1, 1);
+    others(1, 750);
+    others(2, 750);
+    at(100);
+    deadline(120);
+    done(0, has[0]);
+    at(101);
+    recorded(1);
+    if (_i == 2) { /* all alike */
+        ck_assert_uint_eq(granted_to(2), 1);
+        ck_assert_uint_eq(granted_to(3), 2);
+        return;
+    }
+    ck_assert_uint_eq(granted_to(2), 0);
+    if (_i == 1) {
+        at(102);
+        step((struct dtx_event){.kind = DTX_EV_TIMER});
+    }
+    ck_assert_uint_eq(granted_to(3), 1);
+    ck_assert_uint_eq(stats().late, 0);
+}
+END_TEST
+
 /* What tasks took longer because of others is not the rank's own. */
 START_TEST(others_are_not_learned)
 {
@@ -592,6 +654,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, nobody_stands_back_for_ever);
     tcase_add_loop_test(t, stands_back_for_others, 0, 2);
     tcase_add_loop_test(t, others_are_not_learned, 0, 2);
+    tcase_add_loop_test(t, too_slow_for_the_deadline, 0, 3);
     tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
     return s;
