@@ -68,7 +68,7 @@ START_TEST(random_changes_agree_with_the_model)
     memset(&m, 0, sizeof(m));
     dtx_rng_seed(&r, (uint64_t)_i);
     dtx_heap_init(&h, smaller, m.key);
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < dtx_rounds(3000); round++) {
         change(&h, &m, &r);
         ck_assert_uint_eq(dtx_heap_top(&h), model_top(&m));
         uint32_t i = (uint32_t)dtx_rng_below(&r, ITEMS);

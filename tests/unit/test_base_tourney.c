@@ -37,6 +37,7 @@ START_TEST(agrees_with_a_scan)
     struct dtx_tourney t;
     struct dtx_rng r;
     uint32_t n = (uint32_t)_i, step;
+    bool same = true; /* an assertion each would be most of the work */
 
     dtx_rng_seed(&r, n);
     memset(in, 0, sizeof(in));
@@ -50,10 +51,10 @@ START_TEST(agrees_with_a_scan)
         in[i] = dtx_rng_below(&r, 3) > 0;
         key[i] = dtx_rng_below(&r, 20);
         dtx_tourney_set(&t, i, in[i] ? i : DTX_HEAP_NONE);
-        ck_assert_uint_eq(dtx_tourney_first(&t), scan(key, in, 0, n));
-        ck_assert_uint_eq(dtx_tourney_first_of(&t, lo, hi),
-                          scan(key, in, lo, hi));
+        same = same && dtx_tourney_first(&t) == scan(key, in, 0, n) &&
+               dtx_tourney_first_of(&t, lo, hi) == scan(key, in, lo, hi);
     }
+    ck_assert(same);
     dtx_tourney_fini(&t);
 }
 END_TEST

@@ -116,10 +116,12 @@ START_TEST(a_long_chain_is_no_recursion)
     const uint32_t n = 300000;
     struct dtx_graph g;
     uint32_t i, a = 0, b = 0;
+    bool added = true; /* an assertion each would be most of the work */
 
     dtx_graph_init(&g, n);
     for (i = 1; i < n; i++)
-        ck_assert_int_eq(dtx_graph_edge(&g, i - 1, i), 0);
+        added = added && dtx_graph_edge(&g, i - 1, i) == 0;
+    ck_assert(added);
     ck_assert_int_eq(dtx_graph_edge(&g, n - 1, 0), 0);
     ck_assert_int_eq(dtx_graph_seal(&g, &a, &b), DTX_EINVAL);
     ck_assert_uint_eq(a, n - 1);
