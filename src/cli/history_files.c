@@ -127,9 +127,36 @@ struct showing {
     struct dtx_history_usage usage;
 };
 
+static const struct {
+    enum dtx_usage_trait trait;
+    const char *json, *title, *format;
+    int width;
+    double times; /* for people */
+} traits[] = {
+    {DTX_USAGE_CPU, "cores", "cores", "%6.2f  ", 6, 1},
+    {DTX_USAGE_PEAK, "peak_bytes", "peak MiB", "%9.1f  ", 9, 1.0 / (1 << 20)},
+    {DTX_USAGE_IO, "io_wait", "I/O", "%5.1f%%  ", 6, 100},
+    {DTX_USAGE_IPC, "instructions_per_cycle", "IPC", "%5.2f  ", 5, 1},
+    {DTX_USAGE_MISSES, "misses_per_instruction", "misses", "%6.2f  ", 6, 1000},
+    {DTX_USAGE_BYTES, "memory_bytes_per_second", "GB/s", "%5.2f  ", 5, 1e-9},
+};
+#define NTRAITS (sizeof(traits) / sizeof(traits[0]))
+
+/* What was never measured is not there. */
+static void used_json(struct showing *s, uint64_t class_key)
+{
+    const struct dtx_usage *used = dtx_history_usage_of(&s->usage, class_key);
+    size_t i;
+    double v;
+
+    for (i = 0; used && i < NTRAITS; i++)
+        if (dtx_usage_get(used, traits[i].trait, &v))
+            dtx_buf_printf(s->out, ", \"%s\": %.*g", traits[i].json,
+                           traits[i].trait == DTX_USAGE_PEAK ? 15 : 6, v);
+}
+
 static void show_json(struct showing *s, const struct dtx_class_review *r)
 {
-    struct dtx_history_used used = dtx_history_usage_of(&s->usage, r->key);
     size_t i;
 
     dtx_buf_str(s->out, s->n ? ",\n {\"class\": " : "\n {\"class\": ");
@@ -141,28 +168,22 @@ static void show_json(struct showing *s, const struct dtx_class_review *r)
         dtx_buf_printf(s->out, "%s\"%s\": %.4f", i ? ", " : "",
                        r->expert[i].name, r->expert[i].error);
     dtx_buf_char(s->out, '}');
-    if (used.seconds > 0)
-        dtx_buf_printf(s->out, ", \"cores\": %.4f",
-                       used.cpu_seconds / used.seconds);
-    if (used.peak_bytes > 0)
-        dtx_buf_printf(s->out, ", \"peak_bytes\": %llu",
-                       (unsigned long long)used.peak_bytes);
+    used_json(s, r->key);
     dtx_buf_char(s->out, '}');
 }
 
 static void put_used(struct showing *s, uint64_t class_key)
 {
-    struct dtx_history_used used = dtx_history_usage_of(&s->usage, class_key);
+    const struct dtx_usage *used = dtx_history_usage_of(&s->usage, class_key);
+    size_t i;
+    double v;
 
-    if (used.seconds > 0)
-        dtx_buf_printf(s->out, "%6.2f  ", used.cpu_seconds / used.seconds);
-    else
-        dtx_buf_printf(s->out, "%6s  ", "-");
-    if (used.peak_bytes > 0)
-        dtx_buf_printf(s->out, "%9.1f  ",
-                       (double)used.peak_bytes / (1024 * 1024));
-    else
-        dtx_buf_printf(s->out, "%9s  ", "-");
+    for (i = 0; i < NTRAITS; i++) {
+        if (used && dtx_usage_get(used, traits[i].trait, &v))
+            dtx_buf_printf(s->out, traits[i].format, v * traits[i].times);
+        else
+            dtx_buf_printf(s->out, "%*s  ", traits[i].width, "-");
+    }
 }
 
 static void show_one(void *ctx, const struct dtx_class_review *r)
@@ -195,6 +216,17 @@ static void show_one(void *ctx, const struct dtx_class_review *r)
     s->n++;
 }
 
+static void put_titles(struct dtx_buf *b)
+{
+    size_t i;
+
+    dtx_buf_printf(b, "%9s  %12s  %-20s  %-8s %6s  ", "outcomes", "median",
+                   "(nine of ten)", "best", "error");
+    for (i = 0; i < NTRAITS; i++)
+        dtx_buf_printf(b, "%*s  ", traits[i].width, traits[i].title);
+    dtx_buf_str(b, "class\n");
+}
+
 /* All that was asked for, below its head. */
 static int show_all(struct showing *s, const char *dir,
                     const struct dtx_predictor *p, struct dtx_error *err)
@@ -204,9 +236,7 @@ static int show_all(struct showing *s, const char *dir,
     if (s->json)
         dtx_buf_char(s->out, '[');
     else
-        dtx_buf_printf(s->out, "%9s  %12s  %-20s  %-8s %6s  %6s  %9s  "
-                       "%s\n", "outcomes", "median", "(nine of ten)",
-                       "best", "error", "cores", "peak MiB", "class");
+        put_titles(s->out);
     dtx_predictor_review(p, show_one, s);
     rc = dtx_kernels_show(dir, s->pattern, s->json, &s->n, s->out, &s->others,
                           err);

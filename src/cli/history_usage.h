@@ -8,28 +8,22 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "predict/usage.h"
 
 struct dtx_error;
-
-/* Of the outcomes of a class that went well. */
-struct dtx_history_used {
-    double seconds, cpu_seconds; /* of those whose cpu time was measured; 0:
-                                    of none */
-    uint64_t peak_bytes;         /* 0: not measured */
-};
 
 /* Zero-initialise. */
 struct dtx_history_usage {
     struct dtx_keymap map; /* class to its place */
-    struct dtx_history_used *of;
+    struct dtx_usage *of; /* of outcomes that went well */
     size_t n, cap;
 };
 
 /* Read all of 'dir'. */
 int dtx_history_usage_read(struct dtx_history_usage *u, const char *dir,
                            struct dtx_error *err);
-/* Of a class, or zeros: nothing was measured. */
-struct dtx_history_used dtx_history_usage_of(const struct dtx_history_usage *u,
+/* Of a class, or NULL: nothing was measured. */
+const struct dtx_usage *dtx_history_usage_of(const struct dtx_history_usage *u,
                                              uint64_t class_key);
 void dtx_history_usage_free(struct dtx_history_usage *u);
 

@@ -81,25 +81,24 @@ static void add_asked(struct dtx_usage *c, bool first, uint32_t cpus,
         c->cpus = cpus;
 }
 
-bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
-                    const struct dtx_outcome *o, uint32_t cpus,
-                    uint64_t asked)
+static bool is_measured(const struct dtx_outcome *o)
 {
-    double wall_s = (double)o->wall_ns / 1e9;
-    double slot_s = wall_s * (cpus > 0 ? cpus : 1);
-    struct dtx_usage *c;
+    return o->status == DTX_STATUS_OK && o->source == DTX_SOURCE_RUSAGE &&
+           o->wall_ns > 0;
+}
 
-    if (o->status != DTX_STATUS_OK || o->source != DTX_SOURCE_RUSAGE ||
-        o->wall_ns <= 0)
-        return true;
-    if (!make_room(u))
-        return false;
-    u->slot_s += slot_s;
-    c = place_of(u, f->class_key, f->text);
-    if (!c) {
-        u->beyond++;
-        return true;
-    }
+static double slots_of(const struct dtx_outcome *o, uint32_t cpus)
+{
+    return (double)o->wall_ns / 1e9 * (cpus > 0 ? cpus : 1);
+}
+
+void dtx_usage_add(struct dtx_usage *c, const struct dtx_outcome *o,
+                   uint32_t cpus, uint64_t asked)
+{
+    double wall_s = (double)o->wall_ns / 1e9, slot_s = slots_of(o, cpus);
+
+    if (!is_measured(o))
+        return;
     add_asked(c, c->n == 0, cpus, asked);
     c->n++;
     c->wall_s += wall_s;
@@ -110,6 +109,24 @@ bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
     if (o->maxrss_kib > 0 && (uint64_t)o->maxrss_kib > c->peak_kib)
         c->peak_kib = (uint64_t)o->maxrss_kib;
     add_counters(c, o, wall_s, slot_s);
+}
+
+bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
+                    const struct dtx_outcome *o, uint32_t cpus,
+                    uint64_t asked)
+{
+    struct dtx_usage *c;
+
+    if (!is_measured(o))
+        return true;
+    if (!make_room(u))
+        return false;
+    u->slot_s += slots_of(o, cpus);
+    c = place_of(u, f->class_key, f->text);
+    if (c)
+        dtx_usage_add(c, o, cpus, asked);
+    else
+        u->beyond++;
     return true;
 }
 

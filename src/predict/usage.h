@@ -77,6 +77,10 @@ enum dtx_usage_trait {
     DTX_USAGE_PEAK    /* bytes of memory that the largest held */
 };
 
+/* One of a class that went well and was measured: else nothing. As
+ * dtx_usages_add, for those who keep their classes themselves. */
+void dtx_usage_add(struct dtx_usage *c, const struct dtx_outcome *o,
+                   uint32_t cpus, uint64_t asked);
 void dtx_usages_free(struct dtx_usages *u);
 /* An attempt has ended that had 'cpus' slots, and for which 'asked' bytes of
  * memory were kept (0: none). False: out of memory, and it is as if it had not

@@ -31,6 +31,26 @@ struct dtx_learn_waiting {
     char *text; /* of a task whose own text will be given back, or NULL */
 };
 
+static void keep_counters(struct dtx_exp_outcome *row,
+                          const struct dtx_counters *c)
+{
+    static const enum dtx_counted kept[] = {
+        DTX_COUNTED_INSTRUCTIONS, DTX_COUNTED_CYCLES, DTX_COUNTED_MISSES,
+        DTX_COUNTED_IOWAIT_NS};
+    float *const to[] = {&row->instructions, &row->cycles, &row->misses,
+                         &row->iowait_seconds};
+    uint64_t v;
+    size_t i;
+
+    for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (!dtx_counters_get(c, kept[i], &v))
+            continue;
+        row->counted |= (uint8_t)(1u << kept[i]);
+        *to[i] = (float)(kept[i] == DTX_COUNTED_IOWAIT_NS ? (double)v / 1e9
+                                                          : (double)v);
+    }
+}
+
 int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
                    const char *host, const struct dtx_features *f)
 {
@@ -52,6 +72,7 @@ int dtx_learn_keep(struct dtx_experience *e, const struct dtx_outcome *o,
                       ? (uint32_t)o->maxrss_kib
                       : 0;
     row.status = o->status;
+    keep_counters(&row, &o->counters);
     return dtx_experience_outcome(e, &row);
 }
 

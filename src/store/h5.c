@@ -261,6 +261,18 @@ int dtx_h5_put_table(hid_t file, const struct dtx_h5_table *t,
     return rc;
 }
 
+/* Can the bytes there hold so many rows? Those of a damaged file may claim what
+ * would fill the memory; deflate makes of a byte no more than 1032. */
+static bool is_plausible(hid_t set, uint64_t count)
+{
+    hid_t type = H5Dget_type(set);
+    size_t row = type >= 0 ? H5Tget_size(type) : 0;
+
+    if (type >= 0)
+        (void)H5Tclose(type);
+    return row > 0 && count / 1032 <= H5Dget_storage_size(set) / row + 1;
+}
+
 static int read_rows(hid_t set, hid_t type, size_t row, size_t limit,
                      void **rows, size_t *n)
 {
@@ -271,7 +283,8 @@ static int read_rows(hid_t set, hid_t type, size_t row, size_t limit,
         count = H5Sget_simple_extent_npoints(space);
     if (space >= 0)
         (void)H5Sclose(space);
-    if (count < 0 || (uint64_t)count > limit)
+    if (count < 0 || (uint64_t)count > limit ||
+        !is_plausible(set, (uint64_t)count))
         return -1;
     if (count == 0)
         return 0;

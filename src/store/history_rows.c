@@ -23,6 +23,11 @@ static const struct dtx_h5_column dtx_exp_outcome_column[] = {
     COLUMN(dtx_exp_outcome, rss_kib, U32, 1),
     COLUMN(dtx_exp_outcome, host, U32, 1),
     COLUMN(dtx_exp_outcome, status, U8, 1),
+    COLUMN(dtx_exp_outcome, counted, U8, 1),
+    COLUMN(dtx_exp_outcome, instructions, F32, 1),
+    COLUMN(dtx_exp_outcome, cycles, F32, 1),
+    COLUMN(dtx_exp_outcome, misses, F32, 1),
+    COLUMN(dtx_exp_outcome, iowait_seconds, F32, 1),
 };
 TABLE(dtx_history_outcomes, "outcomes", dtx_exp_outcome);
 

@@ -34,6 +34,10 @@ struct dtx_exp_outcome {
     uint32_t rss_kib;  /* 0: not measured */
     uint32_t host;     /* row of the hosts, from 0 */
     uint8_t status;    /* enum dtx_status */
+    uint8_t counted;   /* bits of enum dtx_counted: which of these are there,
+                          as counted (task/counters.h) */
+    float instructions, cycles, misses;
+    float iowait_seconds;
 };
 
 struct dtx_exp_host {

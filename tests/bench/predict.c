@@ -67,7 +67,7 @@ static struct dtx_predictor *teach(uint64_t n, struct dtx_experience *keep)
                                                   dtx_rng_unit(&r)),
                                         (float)t, (float)(0.98 * t),
                                         10000 + (uint32_t)(i % 700),
-                                        (uint32_t)(i % 2), 1};
+                                        (uint32_t)(i % 2), 1, 0, 0, 0, 0, 0};
 
             if (dtx_experience_outcome(keep, &o) != DTX_OK)
                 exit(1);
