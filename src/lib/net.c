@@ -69,27 +69,39 @@ static int choose_pus(struct dtx_net *n, const struct dtx_cores *cores,
     return DTX_OK;
 }
 
-static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
-                      const struct calling *all, const struct dtx_cores *cores)
+/* How many slots each rank has, and which processing units are ours. */
+static int share_out(struct dtx_net *n, const struct dtx_net_options *o,
+                     const struct dtx_card *card,
+                     const struct dtx_cores *cores)
 {
-    struct dtx_card *card = calloc(n->size, sizeof(*card));
     const struct dtx_jobs jobs = {.how = o->jobs ? DTX_JOBS_COUNT
                                                  : DTX_JOBS_CORES,
                                   .n = o->jobs < INT32_MAX ? (int32_t)o->jobs
                                                            : INT32_MAX};
+    struct dtx_share *each = calloc(n->size, sizeof(*each)), own;
+    int rc = each ? dtx_shares_of(card, n->size, &jobs, each) : DTX_ENOMEM;
     uint32_t r;
-    int rc = card ? DTX_OK : DTX_ENOMEM;
 
     for (r = 0; r < n->size && rc == DTX_OK; r++)
-        card[r] = all[r].card;
-    for (r = 0; r < n->size && rc == DTX_OK; r++) {
-        struct dtx_share s;
+        n->slots[r] = n->threads ? each[r].nslots : 1;
+    free(each);
+    if (rc == DTX_OK)
+        rc = dtx_share_of(card, n->size, n->rank, &jobs, &own);
+    return rc == DTX_OK ? choose_pus(n, cores, &own) : rc;
+}
 
-        rc = dtx_share_of(card, n->size, r, &jobs, &s);
-        n->slots[r] = n->threads ? s.nslots : 1;
+static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
+                      const struct calling *all, const struct dtx_cores *cores)
+{
+    struct dtx_card *card = calloc(n->size, sizeof(*card));
+    uint32_t r;
+    int rc;
+
+    for (r = 0; card && r < n->size; r++)
+        card[r] = all[r].card;
+    rc = card ? share_out(n, o, card, cores) : DTX_ENOMEM;
+    for (r = 0; r < n->size && rc == DTX_OK; r++) {
         n->weight[r] = all[r].weight;
-        if (rc == DTX_OK && r == n->rank)
-            rc = choose_pus(n, cores, &s);
         if (r == n->rank)
             continue;
         if ((n->rank == 0 || r == 0) &&
