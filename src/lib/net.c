@@ -107,24 +107,54 @@ static int check_jobs(const struct dtx_net *n, const struct calling *all,
     return DTX_OK;
 }
 
+/* How many slots each rank has: all whose nodes are to have as many at once,
+ * and as a rule that is all ranks. */
+static int count_slots(struct dtx_net *n, const struct dtx_card *card,
+                       const struct calling *all)
+{
+    struct dtx_share *each = calloc(n->size, sizeof(*each));
+    int rc = each ? DTX_OK : DTX_ENOMEM;
+    uint32_t r, k;
+
+    for (r = 0; r < n->size && rc == DTX_OK; r++) {
+        const struct dtx_jobs jobs = jobs_of(&all[r]);
+
+        if (n->slots[r] > 0)
+            continue;
+        rc = dtx_shares_of(card, n->size, &jobs, each);
+        for (k = r; k < n->size && rc == DTX_OK; k++) {
+            if (all[k].jobs == all[r].jobs)
+                n->slots[k] = n->threads ? each[k].nslots : 1;
+        }
+    }
+    free(each);
+    return rc;
+}
+
+static int share_out(struct dtx_net *n, const struct dtx_card *card,
+                     const struct calling *all, const struct dtx_cores *cores)
+{
+    const struct dtx_jobs jobs = jobs_of(&all[n->rank]);
+    struct dtx_share own;
+    int rc = count_slots(n, card, all);
+
+    if (rc == DTX_OK)
+        rc = dtx_share_of(card, n->size, n->rank, &jobs, &own);
+    return rc == DTX_OK ? choose_pus(n, cores, &own) : rc;
+}
+
 static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
                       const struct calling *all, const struct dtx_cores *cores)
 {
     struct dtx_card *card = calloc(n->size, sizeof(*card));
     uint32_t r;
-    int rc = card ? DTX_OK : DTX_ENOMEM;
+    int rc;
 
-    for (r = 0; r < n->size && rc == DTX_OK; r++)
+    for (r = 0; card && r < n->size; r++)
         card[r] = all[r].card;
+    rc = card ? share_out(n, card, all, cores) : DTX_ENOMEM;
     for (r = 0; r < n->size && rc == DTX_OK; r++) {
-        const struct dtx_jobs jobs = jobs_of(&all[r]);
-        struct dtx_share s;
-
-        rc = dtx_share_of(card, n->size, r, &jobs, &s);
-        n->slots[r] = n->threads ? s.nslots : 1;
         n->weight[r] = all[r].weight;
-        if (rc == DTX_OK && r == n->rank)
-            rc = choose_pus(n, cores, &s);
         if (r == n->rank)
             continue;
         if ((n->rank == 0 || r == 0) &&

@@ -169,17 +169,23 @@ static struct dtx_need need_of(const struct dtx_needs *n,
     return need;
 }
 
-/* Has the rank so many slots? It is counted when that is asked first. */
+/* Has the rank so many slots? All are counted when that is asked first; out of
+ * memory it is taken to have them. */
 static bool has_slots(const struct dtx_needs *n, uint32_t rank, uint32_t cpus)
 {
-    struct dtx_share s;
+    struct dtx_share *each;
+    uint32_t i;
 
     if (cpus < 2 || !n->jobs)
         return true;
-    if (n->slots[rank] == 0 &&
-        dtx_share_of(n->cards, n->nranks, rank, n->jobs, &s) == DTX_OK)
-        n->slots[rank] = s.nslots;
-    return n->slots[rank] >= cpus;
+    if (n->slots[0] == 0) {
+        each = calloc(n->nranks, sizeof(*each));
+        if (each && dtx_shares_of(n->cards, n->nranks, n->jobs, each) == 0)
+            for (i = 0; i < n->nranks; i++)
+                n->slots[i] = each[i].nslots;
+        free(each);
+    }
+    return n->slots[rank] == 0 || n->slots[rank] >= cpus;
 }
 
 static bool any_could(const struct dtx_needs *n, const struct dtx_need *need,
