@@ -99,7 +99,7 @@ static void draw(uint64_t seed, struct dtx_scenario *c,
     unsigned n;
 
     dtx_rng_seed(&rng, seed);
-    dtx_machine_preset(&c->machine);
+    dtx_cluster_preset(&c->machine);
     c->machine.nodes = 3;
     c->machine.slots = 1 + (uint32_t)dtx_rng_below(&rng, 4);
     n = c->machine.slots * (10 + (unsigned)dtx_rng_below(&rng, 40));
@@ -122,7 +122,7 @@ static void draw(uint64_t seed, struct dtx_scenario *c,
 /* When all work is done if no slot is ever idle, or the longest task is. */
 static double ideal(const struct dtx_scenario *c)
 {
-    const struct dtx_machine *m = &c->machine;
+    const struct dtx_cluster *m = &c->machine;
     double work = 0, longest = 0, from = (double)m->crowd_ns / 1e9, length;
     double slots = 3.0 * m->slots, fewer = slots - m->slots * m->crowd_share;
     size_t i;
