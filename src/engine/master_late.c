@@ -109,6 +109,15 @@ static int64_t expected_here_ns(const struct dtx_master *m,
     return timeout > 0 && timeout < expected ? timeout : expected;
 }
 
+bool dtx_master_too_late_on(const struct dtx_master *m, uint32_t r,
+                            uint32_t task)
+{
+    int64_t end = dtx_master_end_ns(m);
+
+    return end != NEVER &&
+           m->now_ns + expected_here_ns(m, &m->rank[r], task) >= end;
+}
+
 /* Behind what the rank has already, if anything is known of how long that
  * takes. */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task)

@@ -451,6 +451,9 @@ int64_t dtx_master_end_ns(const struct dtx_master *m);
 int64_t dtx_master_expected_ns(const struct dtx_master *m, uint32_t task);
 /* Would it end too late even if it started now? */
 bool dtx_master_too_late(const struct dtx_master *m, uint32_t task);
+/* Or if it started now on this rank, at its speed? */
+bool dtx_master_too_late_on(const struct dtx_master *m, uint32_t r,
+                            uint32_t task);
 /* Would it end in time on this rank, at its speed and behind what that has
  * already? */
 bool dtx_master_fits_in(const struct dtx_master *m, uint32_t r, uint32_t task);

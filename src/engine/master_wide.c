@@ -9,16 +9,22 @@
 /* Reservations of other ranks that are looked at when slots become free. */
 #define LOOK_AT 8
 
-/* A reserved task's rank has the room: the task starts, or it is too late. */
+/* A reserved task's rank has the room: the task starts, or it is too late, or
+ * that on this rank, which is slow. */
 static void start_wide(struct dtx_master *m, uint32_t r, uint32_t task)
 {
-    if (!dtx_master_too_late(m, task)) {
+    bool late = dtx_master_too_late(m, task);
+
+    if (!late && !dtx_master_too_late_on(m, r, task)) {
         dtx_master_grant_wide(m, r, task);
         return;
     }
     m->rank[r].reserved = DTX_NO_TASK;
     dtx_master_give_back(m, r, task);
-    dtx_master_put_off(m, task);
+    if (late)
+        dtx_master_put_off(m, task);
+    else
+        dtx_master_make_ready(m, task);
     dtx_master_rank_changed(m, r);
 }
 
@@ -52,19 +58,39 @@ void dtx_master_unpark(struct dtx_master *m)
     }
 }
 
-/* The unreserved rank of at least 'cpus' slots with most of them free. */
-static uint32_t roomiest(struct dtx_master *m, uint32_t cpus)
+/* Of a group's ranks the first, by free slots, that is not too slow for the
+ * task to end in time; a few are looked at. */
+static uint32_t first_in_time(struct dtx_master *m,
+                              const struct dtx_keyheap *h, uint32_t task)
+{
+    size_t i;
+
+    for (i = 0; i < h->len && i < LOOK_AT; i++) {
+        uint32_t r = dtx_keyheap_at(h, i);
+
+        m->items++;
+        if (!dtx_master_too_late_on(m, r, task))
+            return r;
+    }
+    return DTX_HEAP_NONE;
+}
+
+/* The unreserved rank of at least 'cpus' slots with most of them free, where
+ * the task would end in time. */
+static uint32_t roomiest(struct dtx_master *m, uint32_t cpus, uint32_t task)
 {
     uint32_t best = NO_RANK;
     int64_t best_free = INT64_MIN;
     size_t i;
 
     for (i = 0; i < m->ngroups; i++) {
-        uint32_t r = dtx_keyheap_top(&m->group[i].free);
+        uint32_t r = m->group[i].slots < cpus
+                         ? DTX_HEAP_NONE
+                         : first_in_time(m, &m->group[i].free, task);
         int64_t left;
 
         m->items++;
-        if (m->group[i].slots < cpus || r == DTX_HEAP_NONE)
+        if (r == DTX_HEAP_NONE)
             continue;
         left = (int64_t)m->rank[r].slots - (int64_t)m->rank[r].used;
         if (left > best_free || (left == best_free && r < best)) {
@@ -101,13 +127,16 @@ void dtx_master_grant_or_reserve(struct dtx_master *m, uint32_t r,
 bool dtx_master_place_wide(struct dtx_master *m)
 {
     uint32_t task = dtx_keyheap_top(&m->wide);
-    uint32_t cpus = dtx_master_attr(m, task)->cpus, r = roomiest(m, cpus);
+    uint32_t cpus = dtx_master_attr(m, task)->cpus;
+    bool late = dtx_master_too_late(m, task);
+    uint32_t r = late ? NO_RANK : roomiest(m, cpus, task);
 
-    if (m->nalive == 0 || (r == NO_RANK && dtx_master_largest(m) >= cpus) ||
+    if (m->nalive == 0 || (!late && r == NO_RANK &&
+                           dtx_master_largest(m) >= cpus) ||
         !dtx_master_spend(m))
         return false;
     (void)dtx_keyheap_pop(&m->wide);
-    if (dtx_master_too_late(m, task)) {
+    if (late) {
         dtx_master_put_off(m, task);
         return true;
     }

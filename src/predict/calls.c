@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "predict/predictor.h"
 
 #define BYTES ((size_t)8 << 20) /* of the predictor */
@@ -15,6 +16,7 @@
  * so that 100 ns can be told; and of ratios it sees the first one as this. */
 #define UNITS 1e3
 #define LEAST_SECONDS 1e-9
+#define PAST 1024u /* ratios of kernels that were forgotten; a power of two */
 
 struct took {
     uint64_t bytes;
@@ -26,13 +28,22 @@ struct kernel {
     char *name;
     uint64_t n;     /* outcomes */
     double sum;     /* their seconds */
-    double ratio;   /* seconds to hint, of the first outcome with one; or 0 */
+    double ratio;   /* seconds to hint, of the first outcome with one, also of
+                       before it was forgotten; or 0 */
     uint64_t used;  /* when it was last learned of */
     struct took *took; /* the last of them, a ring */
 };
 
+/* The predictor may remember a kernel for longer than it is in the table: what
+ * it knows of it is told by the ratio it was learned by. */
+struct past {
+    uint64_t key; /* of the name; 0: nobody */
+    double ratio;
+};
+
 struct dtx_calls {
     struct dtx_predictor *p;
+    struct past past[PAST];
     struct kernel kernel[DTX_CALLS_KERNELS];
     uint32_t n;
     uint64_t turns;
@@ -81,6 +92,30 @@ static const struct kernel *find(const struct dtx_calls *c, const char *name)
     return NULL;
 }
 
+static struct past *past_of(struct dtx_calls *c, const char *name,
+                            uint64_t *key)
+{
+    *key = dtx_hash128(name, strlen(name), 0).lo | 1;
+    return &c->past[(*key >> 1) & (PAST - 1)];
+}
+
+static void put_by(struct dtx_calls *c, const struct kernel *k)
+{
+    uint64_t key;
+    struct past *p = past_of(c, k->name, &key);
+
+    if (k->ratio > 0)
+        *p = (struct past){key, k->ratio};
+}
+
+static double recall(struct dtx_calls *c, const char *name)
+{
+    uint64_t key;
+    const struct past *p = past_of(c, name, &key);
+
+    return p->key == key ? p->ratio : 0;
+}
+
 /* Of the kernel, which may take the place of the one not heard of longest. */
 static struct kernel *make(struct dtx_calls *c, const char *name)
 {
@@ -97,8 +132,10 @@ static struct kernel *make(struct dtx_calls *c, const char *name)
     } else {
         for (i = 1; i < c->n; i++)
             at = c->kernel[i].used < c->kernel[at].used ? i : at;
+        put_by(c, &c->kernel[at]);
         free_kernel(&c->kernel[at]);
     }
+    k.ratio = recall(c, name);
     c->kernel[at] = k;
     return &c->kernel[at];
 }
@@ -115,8 +152,11 @@ bool dtx_calls_ask(struct dtx_calls *c, const struct dtx_kernel_call *call,
         return call->hint > 0;
     dtx_features_of_call(call, &f);
     if (!dtx_predictor_ask(c->p, &f, &said) ||
-        said.basis < DTX_BASIS_PROGRAM)
-        return false; /* only of others with a hint, or without */
+        said.basis < DTX_BASIS_PROGRAM) {
+        /* only of others with a hint, or without; or it was forgotten */
+        *seconds = call->hint > 0 ? call->hint * k->ratio : 0;
+        return call->hint > 0;
+    }
     *seconds = said.seconds / UNITS;
     if (call->hint > 0)
         *seconds *= call->hint * k->ratio;

@@ -413,28 +413,6 @@ int dtx_predictor_take(struct dtx_predictor *p, uint64_t key,
     return DTX_OK;
 }
 
-int dtx_predictor_merge(struct dtx_predictor *into,
-                        const struct dtx_predictor *from)
-{
-    const struct dtx_class *k;
-    size_t i;
-
-    for (k = from->classes.oldest; k; k = k->newer) {
-        if (dtx_predictor_take(into, k->key, k->program_key, k->text,
-                               &k->model) != DTX_OK)
-            return DTX_ENOMEM;
-    }
-    for (i = 0; i < from->commands.count; i++) {
-        struct dtx_command e = from->commands.entry[i];
-
-        e.when += (uint32_t)into->outcomes; /* what comes later is newer */
-        if (e.key)
-            dtx_commands_add(&into->commands, &e);
-    }
-    into->outcomes += from->outcomes;
-    return dtx_predictor_take(into, 0, 0, "", &from->all);
-}
-
 void dtx_predictor_stats(const struct dtx_predictor *p,
                          struct dtx_predictor_stats *s)
 {

@@ -80,10 +80,6 @@ int dtx_predictor_replay(struct dtx_predictor *p, const struct dtx_features *f,
  * from the history it began with. Borrowed; NULL ends it. */
 void dtx_predictor_twin(struct dtx_predictor *p, struct dtx_predictor *twin);
 
-/* Add what another has learned. 0 or DTX_ENOMEM. */
-int dtx_predictor_merge(struct dtx_predictor *into,
-                        const struct dtx_predictor *from);
-
 struct dtx_predictor_stats {
     uint64_t outcomes, classes, commands;
     uint64_t forgotten; /* classes and commands */

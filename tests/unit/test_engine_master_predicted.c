@@ -483,6 +483,38 @@ START_TEST(too_slow_for_the_deadline)
 }
 END_TEST
 
+/* The same of a task of two cpus, for which the slow rank would be the first;
+ * when both are it waits. */
+START_TEST(too_slow_for_a_wide_one)
+{
+    static float cost[] = {100, 10};
+
+    memset(taken, 0, sizeof(taken));
+    add(1, 1, 0);
+    add(1, 2, 0);
+    after(0, 1);
+    config.nranks = 2;
+    config.cost_s = cost;
+    config.equal_speeds = _i == 1;
+    begin();
+    hello(0, 4, 1);
+    hello(1, 4, 1);
+    ck_assert_int_eq(state(0), DTX_TASK_GRANTED);
+    at(100);
+    done(0, 0);
+    at(101);
+    deadline(120);
+    others(0, 750);
+    others(1, _i == 2 ? 750 : 0);
+    recorded(1);
+    ck_assert_uint_eq(granted_to(1), _i == 0 ? 1 : _i == 1 ? 0 : 9);
+    if (_i < 2)
+        return;
+    others(1, 0);
+    ck_assert_uint_eq(granted_to(1), 1);
+}
+END_TEST
+
 /* What tasks took longer because of others is not the rank's own. */
 START_TEST(others_are_not_learned)
 {
@@ -655,6 +687,7 @@ static Suite *build_suite(void)
     tcase_add_loop_test(t, stands_back_for_others, 0, 2);
     tcase_add_loop_test(t, others_are_not_learned, 0, 2);
     tcase_add_loop_test(t, too_slow_for_the_deadline, 0, 3);
+    tcase_add_loop_test(t, too_slow_for_a_wide_one, 0, 3);
     tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
     return s;

@@ -88,6 +88,29 @@ START_TEST(hints_are_put_right)
 }
 END_TEST
 
+/* A kernel that is forgotten and comes again goes by the unit it was learned in,
+ * though its first outcome then is a hundred times what it was. */
+START_TEST(comes_again)
+{
+    struct dtx_calls *c = dtx_calls_create();
+    char name[16];
+    uint32_t i;
+
+    for (i = 0; i < 50; i++)
+        learn(c, "a", 1 + i % 5, 0, 2 * (1 + i % 5));
+    ck_assert_double_eq_tol(ask(c, "a", 3, 0), 6, 0.1);
+    for (i = 0; i < DTX_CALLS_KERNELS + 5; i++) {
+        (void)snprintf(name, sizeof(name), "k%u", (unsigned)i);
+        learn(c, name, 1, 0, 1000);
+    }
+    ck_assert_double_eq_tol(ask(c, "a", 3, 0), 3, 1e-9); /* forgotten */
+    learn(c, "a", 1, 0, 200);
+    ck_assert_double_eq_tol(dtx_calls_ratio(c, "a"), 2, 1e-9);
+    ck_assert_double_lt(ask(c, "a", 3, 0), 30);
+    dtx_calls_destroy(c);
+}
+END_TEST
+
 START_TEST(features_are_learned)
 {
     struct dtx_calls *c = dtx_calls_create();
@@ -225,6 +248,7 @@ int main(void)
     tcase_add_test(t, nothing_is_claimed_without_outcomes);
     tcase_add_loop_test(t, a_hint_is_a_prior, 0, 4);
     tcase_add_loop_test(t, hints_are_put_right, 0, 5);
+    tcase_add_test(t, comes_again);
     tcase_add_loop_test(t, features_are_learned, 0, 3);
     tcase_add_test(t, what_is_kept_is_enough);
     tcase_add_test(t, tasks_are_foreseen);
