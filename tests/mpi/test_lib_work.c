@@ -598,7 +598,7 @@ static void check_wrong_calls(int who)
     struct dtx_work *w = dtx_work_create("square"),
                     *tree = dtx_work_create("tree"),
                     *each_w = dtx_work_create("each");
-    static uint64_t results[64];
+    static struct result results[64];
     struct node root = {3, 1, ""};
     uint64_t sum[2];
     int ok = w && tree && each_w &&
