@@ -234,8 +234,9 @@ DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
  * DTX_EINVAL; of the file, on rank 0: DTX_ENOENT, DTX_EIO, DTX_EFOREIGN (not
  * such a file), DTX_EBUSY (another process has it open): call it again with
  * another file, or runs of 'w' fail with that code on all ranks. Runs return
- * DTX_EMISMATCH when the file is of other loops, or DTX_ENOSPC, DTX_EIO when it
- * cannot be written. */
+ * DTX_EMISMATCH when the file is of other loops, or of tasks where loops are
+ * run or the other way round, or DTX_ENOSPC, DTX_EIO when it cannot be
+ * written. */
 DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);
 
 /* How loops are cut, by the field's names: "balance" (the default: ranges are
@@ -317,7 +318,7 @@ struct dtx_task_how {
  * 'kernel' NULL: that of 'w'. Returns the task's number, from 1 on, or a
  * negative code: DTX_ENOENT (no such kernel of tasks, or 'after' names no task
  * of this run), DTX_EINVAL (a number in 'how' is not finite, or a cost below
- * 0), DTX_ELIMIT. */
+ * 0), DTX_ELIMIT, DTX_ECANCEL (this run is ending early). */
 DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
                                    const void *in, size_t bytes,
                                    const struct dtx_task_how *how);
@@ -334,7 +335,8 @@ typedef void (*dtx_ended_f)(void *ctx, uint64_t task, int code, const void *out,
 DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
                                void *ctx);
 /* Run what rank 0 has submitted, and what that spawns, until all has ended.
- * Collective. DTX_EKERNEL: some failed. DTX_ELOST: a rank was lost after tasks
+ * Collective. DTX_EKERNEL: some failed. DTX_ECANCEL: one of them has called
+ * dtx_call_cancel. DTX_ELOST: a rank was lost after tasks
  * had spawned others, or rank 0.
  *
  * While a slot sleeps, and only few tasks wait, the calling thread runs some of
@@ -348,7 +350,8 @@ DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
 DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
 /* Master-driven programs: rank 0 submits and runs, again and again; the other
  * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between
- * those only dtx_work_run is called on rank 0, of work without reductions. */
+ * those only dtx_work_run is called on rank 0, of work without reductions; one
+ * with wrong arguments is an error there, and the others go on serving. */
 DTX_PUBLIC int dtx_serve(void);
 DTX_PUBLIC int dtx_dismiss(void);
 

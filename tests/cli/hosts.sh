@@ -7,7 +7,8 @@
 # share the file system and the process numbers.  hosts_up N makes them and the
 # files hostfile and on; on HOST COMMAND... runs something there, as ssh would.
 # hosts_case is test_case, and removes them whatever came of it.  hosts_up N US
-# has frames take US microseconds from host to host.
+# has frames take US microseconds from host to host.  hosts_begin WHAT comes
+# first, and ends the test where there can be no hosts.
 
 : "${SLOW_SWITCH:=$builddir/tests/cli/slow_switch}"
 hosts_prefix=dtx$$h
@@ -135,6 +136,26 @@ hosts_down() {
         [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
         ip netns del "$n"
     done
+}
+
+# hosts_begin WHAT [MPIRUN OPTION]: a test of WHAT begins; mpirun must know the
+# option.
+hosts_begin() {
+    unset "${!DTX_@}" "${!SLURM_@}"
+    # MPI libraries leak by themselves, and what is killed leaks all it had
+    export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+    case_seconds=100
+    leave_out_if_brief "$1"
+    hosts_check
+    if [ -z "$no_hosts" ] && [ -n "${2:-}" ] &&
+        ! "$MPIRUN" "$2" -n 1 --oversubscribe true >/dev/null 2>&1; then
+        no_hosts="$MPIRUN knows no $2"
+    fi
+    if [ -n "$no_hosts" ]; then
+        skip_case "$1" "$no_hosts"
+        test_done
+    fi
+    trap 'hosts_down; end_test' EXIT
 }
 
 # hosts_case NAME 'COMMANDS'

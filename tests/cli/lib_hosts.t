@@ -10,22 +10,7 @@
 . "$srcdir/tests/cli/job.sh"
 # shellcheck source=tests/cli/hosts.sh
 . "$srcdir/tests/cli/hosts.sh"
-unset "${!DTX_@}" "${!SLURM_@}"
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-case_seconds=100
-
-leave_out_if_brief "a program on several hosts"
-hosts_check
-if [ -z "$no_hosts" ] &&
-    ! "$MPIRUN" --enable-recovery -n 1 --oversubscribe true >/dev/null 2>&1
-then
-    no_hosts="$MPIRUN knows no --enable-recovery"
-fi
-if [ -n "$no_hosts" ]; then
-    skip_case "a program on several hosts" "$no_hosts"
-    test_done
-fi
-trap 'hosts_down; end_test' EXIT
+hosts_begin "a program on several hosts" --enable-recovery
 
 # lost CASE: a rank on each host
 lost() {

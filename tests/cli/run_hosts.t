@@ -15,18 +15,7 @@ first_seed=${DTX_KILL_SEED:-1}
 . "$srcdir/tests/cli/job.sh"
 # shellcheck source=tests/cli/hosts.sh
 . "$srcdir/tests/cli/hosts.sh"
-unset "${!DTX_@}" "${!SLURM_@}"
-# MPI libraries leak by themselves, and what is killed leaks all it had
-export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-case_seconds=100
-
-leave_out_if_brief "several hosts"
-hosts_check
-if [ -n "$no_hosts" ]; then
-    skip_case "several hosts" "$no_hosts"
-    test_done
-fi
-trap 'hosts_down; end_test' EXIT
+hosts_begin "several hosts"
 
 # go OPTION...: begin the job, from the first host.
 go() {

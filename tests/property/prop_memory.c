@@ -14,14 +14,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/error.h"
+#include "bags.h"
 #include "base/rng.h"
-#include "base/units.h"
-#include "sim/scenario.h"
-#include "sim/workload.h"
 
 #define MOST_SEEDS 401
 #define WORLD_MOST 1.1  /* of one world: spread / blind */
@@ -56,45 +51,11 @@ static const struct row rows[] = {
      DTX_ORDER_LPT, 1.0},
 };
 
-static void need(int rc, const struct dtx_error *err)
-{
-    if (rc == DTX_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", err->text);
-    exit(EXIT_FAILURE);
-}
-
-static void draw(struct dtx_scenario_job *job, const char *workload,
-                 uint64_t seed)
-{
-    struct dtx_error err = {0};
-    struct dtx_workload w;
-
-    need(dtx_workload_parse(workload, &w, &err), &err);
-    need(dtx_scenario_job_init(job), &err);
-    need(dtx_scenario_draw(job, &w, seed, &err), &err);
-}
-
-/* Every task must have come to its end. */
 static double makespan_s(struct dtx_scenario *c, bool spread,
                          struct dtx_sim_result *out)
 {
-    struct dtx_error err = {0};
-
     c->spread = spread;
-    need(dtx_scenario_run(c, out, &err), &err);
-    if (out->finished && out->stats.left == 0)
-        return (double)out->makespan_ns / (double)DTX_SEC_NS;
-    (void)fprintf(stderr, "seed %" PRIu64 ": %" PRIu64 " tasks are left\n",
-                  c->seed, out->stats.left);
-    exit(EXIT_FAILURE);
-}
-
-static int rises(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
+    return bags_makespan(c, out);
 }
 
 static bool run_row(const struct row *r, size_t seeds)
@@ -111,7 +72,7 @@ static bool run_row(const struct row *r, size_t seeds)
                                  .bound = r->bound,
                                  .bound_share = r->bound_share};
 
-        draw(&job, r->workload, i + 1);
+        bags_draw(&job, r->workload, i + 1);
         dtx_cluster_preset(&c.machine);
         c.machine.nodes = r->nodes;
         c.machine.ranks_per_node = r->ranks_per_node;
@@ -124,7 +85,7 @@ static bool run_row(const struct row *r, size_t seeds)
                spread.makespan_ns == blind.makespan_ns;
         dtx_scenario_job_fini(&job);
     }
-    qsort(ratio, seeds, sizeof(*ratio), rises);
+    qsort(ratio, seeds, sizeof(*ratio), bags_rises);
     good = ratio[seeds / 2] <= r->most;
     if (r->streams >= 16 || !(r->bound > 0))
         good = good && same;
@@ -187,7 +148,7 @@ static bool run_worlds(size_t seeds)
 
         dtx_rng_seed(&rng, c.seed);
         draw_world(&c, &rng);
-        draw(&job, bags[below(&rng, sizeof(bags) / sizeof(bags[0]))], c.seed);
+        bags_draw(&job, bags[below(&rng, sizeof(bags) / sizeof(bags[0]))], c.seed);
         ratio = makespan_s(&c, true, &out) / makespan_s(&c, false, &out);
         dtx_scenario_job_fini(&job);
         if (c.machine.rank_mtbf_ns > 0)
@@ -210,11 +171,7 @@ int main(int argc, char **argv)
     int64_t seeds = getenv("TEST_LONG") ? 41 : tool && *tool ? 1 : 9;
     size_t i, bad = 0;
 
-    if (argc > 1 && dtx_parse_int(argv[1], 1, MOST_SEEDS, &seeds)) {
-        (void)fprintf(stderr, "usage: %s [seeds, at most %d]\n", argv[0],
-                      MOST_SEEDS);
-        return EXIT_FAILURE;
-    }
+    bags_asked(argc, argv, "seeds", MOST_SEEDS, &seeds, NULL);
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         bad += !run_row(&rows[i], (size_t)seeds);
     bad += !run_worlds((size_t)seeds * 20);

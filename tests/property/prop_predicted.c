@@ -15,19 +15,14 @@
  *
  *     prop_predicted [worlds [first seed]]
  */
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "bags.h"
 #include "base/rng.h"
-#include "base/units.h"
 #include "predict/gain.h"
 #include "sched/policy.h"
-#include "sim/scenario.h"
-#include "sim/workload.h"
 
 #define WORLDS 150
 
@@ -62,24 +57,18 @@ struct worst {
     double exact, good, worse, bad, worse_bad;
 };
 
-static void need(bool good, const char *what)
-{
-    if (!good) {
-        (void)fprintf(stderr, "prop_predicted: %s\n", what);
-        exit(EXIT_FAILURE);
-    }
-}
-
 static double lpt(const struct dtx_scenario_job *job, uint32_t slots)
 {
     size_t n = job->list.ntasks, i;
     float *s = calloc(n + 1, sizeof(*s));
     double out = 0;
 
-    need(s != NULL, "no memory");
+    if (!s)
+        abort(); /* no memory */
     for (i = 0; i < n; i++)
         s[i] = (float)((double)job->duration_ns[i] / 1e9);
-    need(dtx_gain_makespan(s, s, n, slots, &out), "no memory");
+    if (!dtx_gain_makespan(s, s, n, slots, &out))
+        abort();
     free(s);
     return out;
 }
@@ -89,17 +78,13 @@ static double play(const struct dtx_scenario *base, const char *policy,
 {
     struct dtx_scenario c = *base;
     struct dtx_sim_result r;
-    struct dtx_error err = {0};
-    int rc;
 
     c.policy = policy;
     c.order = kind == PLAIN     ? DTX_ORDER_FILE
               : kind == EXACTLY ? DTX_ORDER_LPT
                                 : DTX_ORDER_PREDICTED;
     c.error_sigma = kind == BAD ? 3.0 : 0.3;
-    rc = dtx_scenario_run(&c, &r, &err);
-    need(rc == 0 && r.finished, rc ? err.text : "not finished");
-    return (double)r.makespan_ns / 1e9;
+    return bags_makespan(&c, &r);
 }
 
 static void most(double *worst, double v)
@@ -131,8 +116,6 @@ static bool world(uint64_t seed, struct worst *worst)
 {
     struct dtx_scenario c = {.seed = seed};
     struct dtx_scenario_job job;
-    struct dtx_workload w;
-    struct dtx_error err = {0};
     struct dtx_rng rng;
     char spec[96];
     double best;
@@ -147,10 +130,7 @@ static bool world(uint64_t seed, struct worst *worst)
     (void)snprintf(spec, sizeof(spec), "%s,tasks=%u",
                    shapes[dtx_rng_below(&rng, NSHAPES)],
                    1 + (unsigned)dtx_rng_below(&rng, 400));
-    need(dtx_scenario_job_init(&job) == 0 &&
-             dtx_workload_parse(spec, &w, &err) == 0 &&
-             dtx_scenario_draw(&job, &w, seed, &err) == 0,
-         err.text);
+    bags_draw(&job, spec, seed);
     c.job = &job;
     best = lpt(&job, c.machine.nodes * c.machine.slots);
     for (i = 0; i < NPOLICIES; i++) {
@@ -173,11 +153,7 @@ int main(int argc, char **argv)
     int64_t n = getenv("TEST_LONG") ? 20 * WORLDS : WORLDS, first = 1, i;
     size_t bad = 0, k;
 
-    if ((argc > 1 && dtx_parse_int(argv[1], 1, 100000000, &n)) ||
-        (argc > 2 && dtx_parse_int(argv[2], 0, INT64_MAX / 2, &first))) {
-        (void)fprintf(stderr, "usage: %s [worlds [first seed]]\n", argv[0]);
-        return EXIT_FAILURE;
-    }
+    bags_asked(argc, argv, "worlds", 100000000, &n, &first);
     memset(worst, 0, sizeof(worst));
     for (i = first; i < first + n; i++)
         bad += !world((uint64_t)i, worst);

@@ -15,19 +15,14 @@
  *
  *     prop_speeds [worlds [first seed]]
  */
-#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "bags.h"
 #include "base/rng.h"
-#include "base/units.h"
 #include "sched/policy.h"
-#include "sim/scenario.h"
-#include "sim/workload.h"
 
 #define WORLDS 60
 
@@ -60,29 +55,17 @@ struct sums {
     int n;
 };
 
-static void need(bool good, const char *what)
-{
-    if (!good) {
-        (void)fprintf(stderr, "prop_speeds: %s\n", what);
-        exit(EXIT_FAILURE);
-    }
-}
-
 static double play(const struct dtx_scenario *base, const char *policy,
                    bool learn)
 {
     struct dtx_scenario c = *base;
     struct dtx_sim_result r;
-    struct dtx_error err = {0};
-    int rc;
 
     c.policy = policy;
     c.order = DTX_ORDER_PREDICTED;
     c.error_sigma = 0.3;
     c.equal_speeds = !learn;
-    rc = dtx_scenario_run(&c, &r, &err);
-    need(rc == 0 && r.finished, rc ? err.text : "not finished");
-    return (double)r.makespan_ns / 1e9;
+    return bags_makespan(&c, &r);
 }
 
 /* All work by all speeds, or the longest task on the fastest. */
@@ -113,8 +96,6 @@ static void world(uint64_t seed, struct sums *sums)
 {
     struct dtx_scenario c = {.seed = seed};
     struct dtx_scenario_job job;
-    struct dtx_workload w;
-    struct dtx_error err = {0};
     struct dtx_rng rng;
     char spec[96];
     size_t i;
@@ -127,10 +108,7 @@ static void world(uint64_t seed, struct sums *sums)
     (void)snprintf(spec, sizeof(spec), "%s,tasks=%u",
                    shapes[dtx_rng_below(&rng, NSHAPES)],
                    40 + (unsigned)dtx_rng_below(&rng, 80));
-    need(dtx_scenario_job_init(&job) == 0 &&
-             dtx_workload_parse(spec, &w, &err) == 0 &&
-             dtx_scenario_draw(&job, &w, seed, &err) == 0,
-         err.text);
+    bags_draw(&job, spec, seed);
     c.job = &job;
     for (i = 0; i < NPOLICIES; i++) {
         double v[4];
@@ -173,11 +151,7 @@ int main(int argc, char **argv)
     bool good = true;
     size_t k;
 
-    if ((argc > 1 && dtx_parse_int(argv[1], 1, 1000000, &n)) ||
-        (argc > 2 && dtx_parse_int(argv[2], 0, INT64_MAX / 2, &first))) {
-        (void)fprintf(stderr, "usage: %s [worlds [first seed]]\n", argv[0]);
-        return EXIT_FAILURE;
-    }
+    bags_asked(argc, argv, "worlds", 1000000, &n, &first);
     memset(sums, 0, sizeof(sums));
     for (i = first; i < first + n; i++)
         world((uint64_t)i, sums);

@@ -9,15 +9,9 @@
  *
  *     prop_victims [seeds]
  */
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/error.h"
-#include "base/units.h"
-#include "sim/scenario.h"
-#include "sim/workload.h"
+#include "bags.h"
 
 #define MOST_SEEDS 101
 #define KIB (INT64_C(1) << 10)
@@ -47,20 +41,11 @@ static const struct row rows[] = {
      0, 0, 1.0},
 };
 
-static void need(int rc, const struct dtx_error *err)
-{
-    if (rc == DTX_OK)
-        return;
-    (void)fprintf(stderr, "%s\n", err->text);
-    exit(EXIT_FAILURE);
-}
-
 static double makespan_s(const struct row *r, struct dtx_scenario_job *job,
                          uint64_t seed, bool blind)
 {
     struct dtx_scenario c = {.job = job, .seed = seed, .blind = blind};
     struct dtx_sim_result out;
-    struct dtx_error err = {0};
 
     dtx_cluster_preset(&c.machine);
     c.machine.nodes = r->nodes;
@@ -75,38 +60,26 @@ static double makespan_s(const struct row *r, struct dtx_scenario_job *job,
         c.order = DTX_ORDER_PREDICTED;
         c.error_sigma = 0.5;
     }
-    need(dtx_scenario_run(&c, &out, &err), &err);
-    return (double)out.makespan_ns / (double)DTX_SEC_NS;
-}
-
-static int rises(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
+    return bags_makespan(&c, &out);
 }
 
 static double median(double *v, size_t n)
 {
-    qsort(v, n, sizeof(*v), rises);
+    qsort(v, n, sizeof(*v), bags_rises);
     return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
 static bool run(const struct row *r, size_t seeds)
 {
     static double with[MOST_SEEDS], without[MOST_SEEDS];
-    struct dtx_error err = {0};
-    struct dtx_workload w;
     double a, b;
     size_t i;
     bool good;
 
-    need(dtx_workload_parse(r->workload, &w, &err), &err);
     for (i = 0; i < seeds; i++) {
         struct dtx_scenario_job job;
 
-        need(dtx_scenario_job_init(&job), &err);
-        need(dtx_scenario_draw(&job, &w, i + 1, &err), &err);
+        bags_draw(&job, r->workload, i + 1);
         with[i] = makespan_s(r, &job, i + 1, false);
         without[i] = makespan_s(r, &job, i + 1, true);
         dtx_scenario_job_fini(&job);
@@ -126,11 +99,7 @@ int main(int argc, char **argv)
     int64_t seeds = getenv("TEST_LONG") ? 41 : tool && *tool ? 3 : 11;
     size_t i, bad = 0;
 
-    if (argc > 1 && dtx_parse_int(argv[1], 1, MOST_SEEDS, &seeds)) {
-        (void)fprintf(stderr, "usage: %s [seeds, at most %d]\n", argv[0],
-                      MOST_SEEDS);
-        return EXIT_FAILURE;
-    }
+    bags_asked(argc, argv, "seeds", MOST_SEEDS, &seeds, NULL);
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         bad += !run(&rows[i], (size_t)seeds);
     printf("%s 1 - near victims against blind ones, median of %" PRId64
