@@ -59,7 +59,6 @@ struct dtx_spawner_config {
     bool bind_single;    /* bind tasks of one slot too, not only wider ones */
     bool spreads;        /* each slot has a core of its own, in 'places': where
                             tasks tell their traffic it decides their slots */
-    bool no_counters;    /* tasks have the kernel's accounting alone */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */
     const char *cwd;     /* absolute; where tasks without their own run */
@@ -114,9 +113,10 @@ struct dtx_spawn_result {
 };
 
 /* Fork it. Call from a process with one thread. The bell is borrowed for the
- * spawner's life. */
-int dtx_spawner_fork(struct dtx_bell *bell, struct dtx_spawner **out,
-                     struct dtx_error *err);
+ * spawner's life. 'counts': tasks are counted where anything can be
+ * (node/counters.h); else they have the kernel's accounting alone. */
+int dtx_spawner_fork(struct dtx_bell *bell, bool counts,
+                     struct dtx_spawner **out, struct dtx_error *err);
 /* Everything is copied. DTX_ELIMIT when it does not fit. */
 int dtx_spawner_configure(struct dtx_spawner *s,
                           const struct dtx_spawner_config *c,

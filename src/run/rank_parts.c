@@ -109,7 +109,6 @@ static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.slots = slots;
     c.places = places;
     c.bind_single = r->o->bind == DTX_BIND_CORE;
-    c.no_counters = r->o->no_counters;
     c.rank = r->me;
     c.shell = r->o->shell;
     c.cwd = r->job_open ? r->job.cwd : cwd;
