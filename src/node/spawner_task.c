@@ -63,7 +63,7 @@ static bool make_tables(struct dtx_proc *p)
     p->run = calloc(n, sizeof(*p->run));
     p->leader = calloc(n, sizeof(*p->leader));
     p->free_run = calloc(n, sizeof(*p->free_run));
-    p->nplaces = n < ENDED_MOST ? n : ENDED_MOST;
+    p->nplaces = n < ENDED_MOST ? n + 1 : ENDED_MOST;
     p->ended = calloc(p->nplaces, sizeof(*p->ended));
     p->slot_run = calloc(n, sizeof(*p->slot_run));
     p->chosen = calloc(n, sizeof(*p->chosen));

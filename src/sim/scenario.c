@@ -21,7 +21,7 @@
 
 /* Slots' worth that a worker hands to its executor beyond its slots, as
  * run/rank_parts.c has it. */
-#define AHEAD 8
+#define AHEAD 24
 #define MAX_RANKS 1000000u
 #define MAX_SPAN_S (100.0 * 365 * 86400)
 

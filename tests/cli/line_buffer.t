@@ -52,9 +52,10 @@ END
 
 test_case "--tag: each line behind its tag, also in a long line that comes in parts" '
     printf "#DTX name=a\necho 1; sleep 0.4; echo 2\n#DTX name=b\n" >list
-    printf "head -c 700000 /dev/zero | tr \"\\\\0\" x; sleep 0.4; echo y\n" >>list
-    printf "#DTX name=c\necho 1; sleep 0.3; echo 2\n" >>list
-    # parts of long lines may stand among others: one task at a time
+    printf "sleep 0.2; head -c 700000 /dev/zero | tr \"\\\\0\" x; sleep 0.4; " >>list
+    printf "echo y\n#DTX name=c\nsleep 0.2; echo 1; sleep 0.3; echo 2\n" >>list
+    # parts of long lines may stand among others: one task at a time, and each
+    # when what the last one wrote has come
     dtx 50 -j 1 --lb --tag list >out
     { printf "a\t1\na\t2\nb\t"; head -c 700000 /dev/zero | tr "\\0" x
       printf "y\nc\t1\nc\t2\n"; } | cmp - out

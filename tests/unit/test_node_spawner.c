@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/counters.h"
@@ -321,6 +324,72 @@ START_TEST(test_limit)
     ck_assert_int_eq(dtx_spawner_run(spawner, &q), DTX_OK);
     ck_assert_int_eq(next_ended().r.outcome.status, DTX_STATUS_OK);
     ck_assert_int_eq(run_one("sleep 0.3").r.outcome.status, DTX_STATUS_OK);
+    stop();
+}
+END_TEST
+
+/* Of struct sched_attr, which not every C library knows. */
+struct schedule {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t slice, unused[2];
+};
+
+static struct schedule schedule_of(pid_t pid)
+{
+    struct schedule s = {0};
+
+    ck_assert_int_eq(syscall(SYS_sched_getattr, pid, &s, sizeof(s), 0), 0);
+    return s;
+}
+
+/* Its only child; a task is there at once. */
+static pid_t child_of(pid_t pid)
+{
+    const struct timespec nap = {0, DTX_MSEC_NS};
+    char path[64];
+    long child = 0;
+    FILE *f;
+    int i;
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children",
+                   (long)pid, (long)pid);
+    for (i = 0; i < 10000 && child == 0; i++) {
+        f = fopen(path, "r");
+        if (f && fscanf(f, "%ld", &child) != 1)
+            child = 0;
+        if (f)
+            (void)fclose(f);
+        if (child == 0)
+            (void)nanosleep(&nap, NULL);
+    }
+    ck_assert_int_gt(child, 0);
+    return (pid_t)child;
+}
+
+/* The spawner is in a hurry, where the kernel knows slices; tasks are not, and
+ * have the nice value they would have had. */
+START_TEST(test_schedule)
+{
+    struct schedule mine, its, task;
+    uint32_t id;
+
+    ck_assert_int_eq(setpriority(PRIO_PROCESS, 0, 3), 0);
+    mine = schedule_of(0);
+    start(1);
+    id = run("exec sleep 100");
+    its = schedule_of(dtx_spawner_pid(spawner));
+    task = schedule_of(child_of(dtx_spawner_pid(spawner)));
+    ck_assert_int_eq(its.nice, mine.nice);
+    ck_assert_uint_le(its.slice, mine.slice);
+    ck_assert_uint_eq(task.policy, mine.policy);
+    ck_assert_uint_eq(task.flags, mine.flags);
+    ck_assert_int_eq(task.nice, mine.nice);
+    ck_assert_uint_eq(task.slice, mine.slice);
+    dtx_spawner_kill(spawner, id, 1);
+    ck_assert_int_eq(next_ended().r.outcome.status, DTX_STATUS_KILLED);
     stop();
 }
 END_TEST
@@ -801,6 +870,7 @@ int main(void)
     tcase_add_test(t, test_environment);
     tcase_add_loop_test(t, test_timeout, 0, 5);
     tcase_add_test(t, test_limit);
+    tcase_add_test(t, test_schedule);
     tcase_add_test(t, test_kill);
     tcase_add_test(t, test_kill_at_any_moment);
     suite_add_tcase(s, t);
