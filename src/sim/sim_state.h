@@ -222,13 +222,22 @@ void dtx_sim_say(struct dtx_sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int64_t dtx_sim_spread(struct dtx_sim *s, int64_t least, int64_t spread);
 void dtx_sim_mix(struct dtx_sim *s, const void *data, size_t len);
-/* What its worker may hand over beyond its slots. */
+/* What its worker may hand over beyond its slots: sim_act.c. */
 uint32_t dtx_sim_ahead(const struct dtx_sim_rank *r);
 /* The rank behind a target that is not the master. */
 struct dtx_sim_rank *dtx_sim_rank_of(struct dtx_sim *s, uint32_t target);
 
-/* Give the master an event (its time is filled in) and do what it asks. */
+/* Do further events for this target wait at this time? A timer may be moved by
+ * the step. */
+bool dtx_sim_more_waits(struct dtx_sim *s, uint32_t target);
+
+/* ---- sim_act.c ---- */
+/* Give the master or a worker an event (its time is filled in) and do what it
+ * asks. */
 void dtx_sim_step_master(struct dtx_sim *s, struct dtx_event *ev);
+void dtx_sim_step_worker(struct dtx_sim_rank *r, struct dtx_event *ev);
+/* A rank comes, as its next incarnation. */
+void dtx_sim_come(struct dtx_sim_rank *r);
 
 /* ---- sim_stream.c ---- */
 /* Set up the coming of tasks. */
