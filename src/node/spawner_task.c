@@ -31,8 +31,9 @@
 /* More files may be open here than a task should be told of. */
 static void raise_file_limit(struct dtx_proc *p, uint32_t captures)
 {
+    /* one task may have begun in a slot whose last is not done with */
     rlim_t need = 2 * (rlim_t)captures + 64 +
-                  DTX_PERF_EVENTS * (rlim_t)p->config->nslots;
+                  2 * DTX_PERF_EVENTS * (rlim_t)p->config->nslots;
     struct rlimit now;
 
     if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= need)
