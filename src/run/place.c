@@ -275,29 +275,58 @@ static void add_up(const struct dtx_card *cards, const struct seat *node,
     }
 }
 
-int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
-                 const struct dtx_jobs *jobs, struct dtx_share *out)
+/* Where each rank sits on its node, and among those with the same cores. */
+static int take_seats(const struct dtx_card *cards, uint32_t n,
+                      struct seat **node, struct seat **core)
 {
     const struct dtx_card **sorted = calloc(n, sizeof(*sorted));
-    struct seat *node = calloc(n, sizeof(*node)),
-                *core = calloc(n, sizeof(*core));
-    int rc = sorted && node && core ? DTX_OK : DTX_ENOMEM;
+    int rc = DTX_ENOMEM;
     uint32_t r;
 
-    memset(out, 0, sizeof(*out));
-    if (rc == DTX_OK) {
+    *node = calloc(n, sizeof(**node));
+    *core = calloc(n, sizeof(**core));
+    if (sorted && *node && *core) {
         for (r = 0; r < n; r++)
             sorted[r] = &cards[r];
         qsort(sorted, n, sizeof(*sorted), by_node);
-        number(sorted, n, cards, false, node);
+        number(sorted, n, cards, false, *node);
         qsort(sorted, n, sizeof(*sorted), by_cores);
-        number(sorted, n, cards, true, core);
-        count_cores(sorted, n, cards, core, node);
+        number(sorted, n, cards, true, *core);
+        count_cores(sorted, n, cards, *core, *node);
+        rc = DTX_OK;
+    }
+    free(sorted);
+    return rc;
+}
+
+int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
+                 const struct dtx_jobs *jobs, struct dtx_share *out)
+{
+    struct seat *node, *core;
+    int rc = take_seats(cards, n, &node, &core);
+
+    memset(out, 0, sizeof(*out));
+    if (rc == DTX_OK) {
         share_alone(&cards[me], node[me], core[me], jobs, cards[0].tasks, out);
         out->first_slot = 1;
         add_up(cards, node, core, n, me, jobs, out);
     }
-    free(sorted);
+    free(node);
+    free(core);
+    return rc;
+}
+
+int dtx_shares_of(const struct dtx_card *cards, uint32_t n,
+                  const struct dtx_jobs *jobs, struct dtx_share *each)
+{
+    struct seat *node, *core;
+    int rc = take_seats(cards, n, &node, &core);
+    uint32_t r;
+
+    memset(each, 0, n * sizeof(*each));
+    for (r = 0; rc == DTX_OK && r < n; r++)
+        share_alone(&cards[r], node[r], core[r], jobs, cards[0].tasks,
+                    &each[r]);
     free(node);
     free(core);
     return rc;

@@ -90,5 +90,9 @@ bool dtx_card_same_node(const struct dtx_card *a, const struct dtx_card *b);
  * the cards. 0 or DTX_ENOMEM. */
 int dtx_share_of(const struct dtx_card *cards, uint32_t n, uint32_t me,
                  const struct dtx_jobs *jobs, struct dtx_share *out);
+/* Likewise of every rank, and of each only first_core, ncores, nslots and
+ * node_ranks: 'each' has a place for all. */
+int dtx_shares_of(const struct dtx_card *cards, uint32_t n,
+                  const struct dtx_jobs *jobs, struct dtx_share *each);
 
 #endif

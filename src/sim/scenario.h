@@ -93,7 +93,9 @@ struct dtx_scenario {
                            memory: machine.domains */
     double bound_share; /* of the tasks that are */
     bool spread; /* the master knows which are, as from counters, and spreads
-                    them (sched/traffic.h) */
+                    them (sched/traffic.h) ... */
+    double misjudged; /* ... and takes them to move so many times what they do;
+                         0: what they do */
     double fail_share;  /* of attempts that fail, beside job->failures */
     uint32_t retries;   /* attempts in all, 0 = 1 */
     int64_t deadline_ns; /* drain then, 0 = never */
