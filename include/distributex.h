@@ -19,9 +19,10 @@
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
  * on a struct dtx_call are called by the kernel that was given it, while it
- * runs.  Kernels run on several threads at once and must not call MPI; neither
- * they nor callbacks can make a call that runs something, or end the session:
- * it returns DTX_ESTATE.
+ * runs.  Kernels run on several threads at once, of which the calling thread
+ * may be one (never two as the same slot), and must not call MPI; neither they
+ * nor callbacks can make a call that runs something, or end the session: it
+ * returns DTX_ESTATE.
  *
  * Losses: a rank that dies does not end the others where the launcher leaves
  * them alive (mpirun --enable-recovery).  It is noticed at once; when a node is
@@ -81,6 +82,8 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *   lost-after=TIME  without an answer of another node for so long, its ranks
  *                 count as lost; default 5s, 0: never
  *   counters=auto|off  count what slots do; default auto
+ *   assist=yes|no  the calling thread runs short tasks itself while slots
+ *                 sleep; see dtx_work_run; default yes
  *   learned=FILE  keep what kernels took from run to run; see below
  * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
  * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
@@ -322,7 +325,16 @@ DTX_PUBLIC int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended,
                                void *ctx);
 /* Run what rank 0 has submitted, and what that spawns, until all has ended.
  * Collective. DTX_EKERNEL: some failed. DTX_ELOST: a rank was lost after tasks
- * had spawned others, or rank 0. */
+ * had spawned others, or rank 0.
+ *
+ * While a slot sleeps, and only few tasks wait, the calling thread runs some of
+ * them itself, as that slot, without waking it or sending anything: tasks of
+ * kernels whose calls were shorter than some 20 us lately, which is about what
+ * waking takes.  Other messages and outcomes then wait for as long, at most for
+ * one task; after one that was unexpectedly long it runs no more of the kernel
+ * until short ones have made up for it.  With assist=no slots alone run tasks:
+ * for kernels that must not run on the calling thread, or are short nearly
+ * always and then block for long. */
 DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
 /* Master-driven programs: rank 0 submits and runs, again and again; the other
  * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between
@@ -336,7 +348,9 @@ struct dtx_stats {
     uint64_t failed;   /* of them */
     uint64_t first;    /* the first iteration or task that failed */
     uint64_t here;     /* of them, on this rank */
-    uint64_t received; /* times that work came from another rank */
+    uint64_t received; /* times that work came from another rank, */
+    uint64_t straight; /* ... and of them, those in which it came from that rank
+                          itself, not through rank 0 */
     double seconds;    /* from the call to its return */
     double busy;       /* seconds of all slots together inside kernels */
 };

@@ -240,6 +240,8 @@ static void serve(struct dtx_broker *b)
         b->peer[v].asked_at = ++b->asks;
         b->asked++;
         m.u.kyield.slots = b->peer[thief].slots;
+        m.u.kyield.thief = thief;
+        m.u.kyield.ask = b->asks;
         send(b, v, &m);
     }
 }
@@ -252,9 +254,10 @@ static void set_idle(struct dtx_broker *b, uint32_t r, bool idle)
     p->idle = idle;
 }
 
-/* 'work' goes from one's hands ('from': a rank or the source) to 'to'. */
+/* 'work' goes from one's hands ('from': a rank or the source) to 'to', where
+ * 'straight' bytes more have been sent by 'from'. */
 static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
-                  struct dtx_str work)
+                  struct dtx_str work, uint64_t straight)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KGRANT};
     struct peer *p = &b->peer[to];
@@ -267,7 +270,8 @@ static bool grant(struct dtx_broker *b, uint32_t from, uint32_t to,
     p->finish_ns = FAR_NS; /* it will say */
     set_idle(b, to, false);
     b->over = false;
-    ok = !b->g.moved || b->g.moved(b->g.ctx, from, to, work, &full);
+    ok = !b->g.moved || b->g.moved(b->g.ctx, from, to, work, straight, &full);
+    m.u.kgrant.ask = straight ? b->peer[from].asked_at : 0;
     m.u.kgrant.work =
         full.len ? (struct dtx_str){full.data, full.len} : work;
     if (ok)
@@ -311,6 +315,7 @@ static int on_enter(struct dtx_broker *b, uint32_t from,
                     const struct dtx_msg *m)
 {
     struct dtx_buf text = DTX_BUF_INIT;
+    int code = m->u.enter.code; /* why it cannot make the call */
     bool kernels, same;
 
     if (b->peer[from].entered)
@@ -321,15 +326,19 @@ static int on_enter(struct dtx_broker *b, uint32_t from,
                      m->u.enter.kernels.len) == 0;
     same = kernels && m->u.enter.digest == b->g.digest &&
            m->u.enter.protocol == DTX_PROTOCOL;
-    if (same)
+    if (same && code >= 0)
         return DTX_OK;
-    if (!kernels)
+    if (code < 0)
+        dtx_buf_printf(&text, "rank %u: %.*s", from,
+                       (int)m->u.enter.call.len, m->u.enter.call.data);
+    else if (!kernels)
         tell_kernels(&text, b->g.kernels, from, m->u.enter.kernels);
     else
         dtx_buf_printf(&text, "rank 0 calls %s, rank %u calls %.*s",
                        b->g.call, from, (int)m->u.enter.call.len,
                        m->u.enter.call.data);
-    end_region(b, DTX_EMISMATCH, text.failed ? "" : text.data);
+    end_region(b, code < 0 ? code : DTX_EMISMATCH,
+               text.failed ? "" : text.data);
     dtx_buf_free(&text);
     return DTX_OK;
 }
@@ -344,7 +353,7 @@ static bool draw(struct dtx_broker *b, uint32_t r, uint32_t count,
     b->g.source(b->g.ctx, r, count ? count : 1, news, &work);
     ok = !work.failed &&
          (work.len == 0 || grant(b, DTX_BROKER_SOURCE, r,
-                                 (struct dtx_str){work.data, work.len}));
+                                 (struct dtx_str){work.data, work.len}, 0));
     dtx_buf_free(&work);
     return ok;
 }
@@ -385,23 +394,40 @@ static int on_load(struct dtx_broker *b, uint32_t from, const struct dtx_msg *m)
     return DTX_OK;
 }
 
+/* What 'rank' had, or was sent, is gone for good. */
+static void give_up(struct dtx_broker *b, uint32_t rank)
+{
+    struct dtx_buf t = DTX_BUF_INIT;
+
+    dtx_buf_printf(&t, "rank %u is gone, and nobody knows what it had: a tree, "
+                       "or tasks that spawn others, cannot be resumed", rank);
+    b->over = false; /* once more, with a code */
+    end_region(b, DTX_ELOST, t.failed ? "" : t.data);
+    dtx_buf_free(&t);
+}
+
 static int on_yielded(struct dtx_broker *b, uint32_t from,
                       const struct dtx_msg *m)
 {
     struct peer *p = &b->peer[from];
     uint32_t thief = p->thief;
     int64_t left = m->u.kyielded.left_ns;
+    uint64_t straight = m->u.kyielded.straight;
 
-    if (thief == NOBODY)
+    if (thief == NOBODY || (straight > 0 && (from == 0 || thief == 0)))
         return DTX_EPROTO;
     p->thief = NOBODY;
     b->asked--;
     p->finish_ns = left < 0 || left > FAR_NS - b->now_ns ? FAR_NS
                                                          : b->now_ns + left;
-    p->dry = left == 0 || m->u.kyielded.work.len == 0;
-    if (m->u.kyielded.work.len > 0)
+    p->dry = left == 0 || (m->u.kyielded.work.len == 0 && straight == 0);
+    if (straight > 0 && b->peer[thief].lost) {
+        give_up(b, thief);
+        return DTX_OK;
+    }
+    if (m->u.kyielded.work.len > 0 || straight > 0)
         return grant(b, from, b->peer[thief].lost ? 0 : thief,
-                     m->u.kyielded.work)
+                     m->u.kyielded.work, straight)
                    ? DTX_OK
                    : DTX_ENOMEM;
     if (b->peer[thief].wanting)
@@ -443,7 +469,7 @@ static int regain(struct dtx_broker *b, uint32_t r)
     if (rc == DTX_OK && work.failed)
         rc = DTX_ENOMEM;
     if (rc == DTX_OK && work.len > 0 &&
-        !grant(b, r, 0, (struct dtx_str){work.data, work.len}))
+        !grant(b, r, 0, (struct dtx_str){work.data, work.len}, 0))
         rc = DTX_ENOMEM;
     dtx_buf_free(&work);
     for (i = 0; b->g.source && i < b->n && rc == DTX_OK; i++) {
@@ -457,7 +483,6 @@ static int on_lost(struct dtx_broker *b, uint32_t r)
 {
     bool settled = b->over && (b->failed || b->code != DTX_OK ||
                                b->peer[r].banked == b->round);
-    struct dtx_buf t = DTX_BUF_INIT;
     int rc;
 
     bury(b, r);
@@ -468,11 +493,7 @@ static int on_lost(struct dtx_broker *b, uint32_t r)
         serve(b);
         return rc;
     }
-    dtx_buf_printf(&t, "rank %u is gone, and nobody knows what it had: a tree, "
-                       "or tasks that spawn others, cannot be resumed", r);
-    b->over = false; /* once more, with a code */
-    end_region(b, DTX_ELOST, t.failed ? "" : t.data);
-    dtx_buf_free(&t);
+    give_up(b, r);
     return DTX_OK;
 }
 

@@ -8,8 +8,9 @@
  *
  *  - A rank that has little left, or nothing, says KWANT. The broker asks the
  *    rank that is predicted to run dry last for a share (KYIELD), hears it
- *    (KYIELDED), and hands it on (KGRANT). All work passes through here, and so
- *    nothing is ever under way without its knowledge.
+ *    (KYIELDED), and hands it on (KGRANT). All work passes through here, or,
+ *    what is large, straight from the one to the other (KPASS) with word of it
+ *    here; so nothing is ever under way without the broker's knowledge.
  *  - Termination: a KWANT says how many grants its rank has received. A rank is
  *    idle when it says so and has received all that were sent to it. When every
  *    rank is idle and no KYIELD is unanswered, nothing is left anywhere. (A
@@ -60,10 +61,12 @@ typedef void (*dtx_broker_source_f)(void *ctx, uint32_t rank, uint32_t count,
 
 #define DTX_BROKER_SOURCE UINT32_MAX /* in the place of a rank */
 
-/* Work has gone out of one's hands into another's. What is put into 'full' goes
- * there instead, if anything is. False: out of memory, or no such work. */
+/* Work has gone out of one's hands into another's, and 'straight' bytes more
+ * that were not seen here. What is put into 'full' goes there instead of
+ * 'work', if anything is. False: out of memory, or no such work. */
 typedef bool (*dtx_broker_moved_f)(void *ctx, uint32_t from, uint32_t to,
-                                   struct dtx_str work, struct dtx_buf *full);
+                                   struct dtx_str work, uint64_t straight,
+                                   struct dtx_buf *full);
 /* 'rank' is lost: append what it had and has not handed in to 'work', or put
  * it back into the source. 0 or negative; DTX_ELOST: nobody can tell. */
 typedef int (*dtx_broker_lost_f)(void *ctx, uint32_t rank,

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* engine/master_state.h - what the master's own files share
  *
- * Private to engine/master*.c.  master.c hears events, master_grant.c decides
- * who works on what, in the orders of master_order.c; master_wide.c keeps slots
- * free for wide tasks, master_steal.c brokers steals; master_flow.c carries
- * what follows from an end: records, successors, retries; master_need.c knows
- * tasks that ask for memory or devices, master_traffic.c those that are bound
- * by memory bandwidth; master_live.c links tasks that come while the job runs;
- * master_load.c counts in predicted seconds what is ready and what ranks have;
- * master_late.c knows the deadline; master_loss.c knows who is lost and takes
- * back what they had.
+ * Private to engine/master*.c.  master.c hears events, master_life.c begins and
+ * ends a master; master_grant.c decides who works on what, in the orders of
+ * master_order.c; master_wide.c keeps slots free for wide tasks, master_steal.c
+ * brokers steals; master_flow.c carries what follows from an end: records,
+ * successors, retries; master_need.c knows tasks that ask for memory or
+ * devices, master_traffic.c those that are bound by memory bandwidth;
+ * master_live.c links tasks that come while the job runs; master_load.c counts
+ * in predicted seconds what is ready and what ranks have; master_speed.c knows
+ * which ranks are slow; master_late.c knows the deadline; master_loss.c knows
+ * who is lost and takes back what they had.
  */
 #ifndef DTX_ENGINE_MASTER_STATE_H
 #define DTX_ENGINE_MASTER_STATE_H
@@ -138,6 +139,12 @@ struct dtx_heavy_sum {
     double s, moved_s;
 };
 
+/* What a task takes of a node. */
+struct dtx_take {
+    struct dtx_need need;
+    uint32_t cpus;
+};
+
 struct dtx_master {
     struct dtx_master_config c;
     const struct dtx_policy *policy;
@@ -198,6 +205,8 @@ struct dtx_master {
     struct dtx_heavy_sum heavy_known, heavy_unknown;
     struct dtx_keyheap ready, wide; /* of one slot, of several */
     struct dtx_keyheap needy[2]; /* those that ask for devices, for memory */
+    struct dtx_take least; /* of each, of the first so many attributes */
+    size_t nweighed;
     /* wide tasks for which no rank alive has the slots, linked by next; and
      * those on their way back to 'wide' since a larger rank came */
     uint32_t parked, parked_last, unparking;
@@ -244,9 +253,11 @@ struct dtx_master {
     bool nomem;
 };
 
-/* ---- master.c ---- */
+/* ---- master_life.c ---- */
 /* Make room for tasks up to 'n' and set up those from ntasks on. */
 int dtx_master_grow(struct dtx_master *m, size_t n, const uint16_t *attempts);
+
+/* ---- master.c ---- */
 void dtx_master_trace(struct dtx_master *m, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 const struct dtx_task_attr *dtx_master_attr(const struct dtx_master *m,

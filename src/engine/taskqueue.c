@@ -203,13 +203,23 @@ static struct dtx_task_item *taken_out(struct dtx_task_queue *q,
     return t;
 }
 
+static bool comes_from_heap(const struct dtx_task_queue *q)
+{
+    return q->nheap > 0 && (!q->head || q->heap[0]->priority >= 0);
+}
+
+const struct dtx_task_item *dtx_task_queue_top(const struct dtx_task_queue *q)
+{
+    return comes_from_heap(q) ? q->heap[0] : q->head;
+}
+
 struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q)
 {
     struct dtx_task_item *t = q->head;
 
     if (q->count == 0)
         return NULL;
-    if (q->nheap > 0 && (!t || q->heap[0]->priority >= 0))
+    if (comes_from_heap(q))
         return taken_out(q, pop_heap(q));
     q->head = t->next;
     if (!q->head)

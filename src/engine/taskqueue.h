@@ -59,6 +59,8 @@ void dtx_task_queue_init(struct dtx_task_queue *q);
 void dtx_task_queue_fini(struct dtx_task_queue *q); /* frees what is in it */
 bool dtx_task_queue_push(struct dtx_task_queue *q, struct dtx_task_item *t);
 struct dtx_task_item *dtx_task_queue_pop(struct dtx_task_queue *q);
+/* What would come next; it stays there. */
+const struct dtx_task_item *dtx_task_queue_top(const struct dtx_task_queue *q);
 /* Take out a fair part for others with 'theirs' slots, where 'ours' stay, as a
  * list in the order in which it is to run; at least one if there is any, at
  * most about 'bytes' when encoded. By costs where those of all are known: the

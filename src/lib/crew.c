@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "lib/net.h"
 
+#define AWAKE UINT64_MAX
+
 struct start {
     struct dtx_crew *crew;
     unsigned slot;
@@ -32,17 +34,20 @@ static void count_idle(struct dtx_crew *c)
         dtx_net_ring(c->net);
 }
 
-/* Nothing was found since publication 'seen': sleep until the next. False when
- * the crew is dissolved. */
-static bool rest(struct dtx_crew *c, uint64_t seen)
+/* Nothing was found since publication 'seen': sleep until the next, and longer
+ * while another thread works as this slot. False when the crew is dissolved. */
+static bool rest(struct dtx_crew *c, unsigned slot, uint64_t seen)
 {
     bool quit;
 
     (void)pthread_mutex_lock(&c->lock);
     if (atomic_load(&c->seq) == seen && !c->quit) {
         count_idle(c);
-        while (atomic_load(&c->seq) == seen && !c->quit)
+        c->rests[slot] = seen;
+        while ((atomic_load(&c->seq) == seen && !c->quit) ||
+               c->borrowed == slot)
             (void)pthread_cond_wait(&c->go, &c->lock);
+        c->rests[slot] = AWAKE;
     }
     quit = c->quit;
     (void)pthread_mutex_unlock(&c->lock);
@@ -87,7 +92,7 @@ static void *slot_main(void *arg)
         (void)pthread_mutex_unlock(&c->lock);
         while (step && step(ctx, s.slot))
             ;
-    } while (rest(c, seen));
+    } while (rest(c, s.slot, seen));
     return NULL;
 }
 
@@ -123,11 +128,13 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
                    const uint32_t *pu, bool inlined, bool counts,
                    struct dtx_error *err)
 {
+    unsigned i;
     int rc;
 
     memset(c, 0, sizeof(*c));
     c->net = net;
     c->n = n;
+    c->borrowed = n;
     c->inlined = inlined;
     if (pthread_mutex_init(&c->lock, NULL) != 0 ||
         pthread_cond_init(&c->go, NULL) != 0)
@@ -141,7 +148,10 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
         return DTX_OK;
     }
     c->thread = calloc(n, sizeof(*c->thread));
-    rc = c->thread ? start_all(c, pu) : DTX_ENOMEM;
+    c->rests = calloc(n, sizeof(*c->rests));
+    for (i = 0; c->rests && i < n; i++)
+        c->rests[i] = AWAKE;
+    rc = c->thread && c->rests ? start_all(c, pu) : DTX_ENOMEM;
     if (rc < 0) {
         dtx_crew_stop(c);
         return dtx_error_set(err, rc, "cannot start %u threads: %s", n,
@@ -172,7 +182,9 @@ void dtx_crew_stop(struct dtx_crew *c)
     (void)pthread_mutex_destroy(&c->lock);
     stop_counting(c);
     free(c->thread);
+    free(c->rests);
     c->thread = NULL;
+    c->rests = NULL;
 }
 
 static void publish(struct dtx_crew *c)
@@ -206,6 +218,7 @@ void dtx_crew_assign(struct dtx_crew *c, dtx_step_f step, void *ctx,
     c->ctx = ctx;
     c->orders = 0;
     c->stock = stock;
+    c->held = false;
     if (step)
         publish(c);
     dtx_crew_weigh(c);
@@ -228,9 +241,38 @@ bool dtx_crew_all_idle(struct dtx_crew *c)
     bool idle;
 
     (void)pthread_mutex_lock(&c->lock);
-    idle = c->idle == c->n && c->stock == 0;
+    idle = c->idle == c->n && c->stock == 0 && !c->held;
     (void)pthread_mutex_unlock(&c->lock);
     return idle;
+}
+
+bool dtx_crew_hold(struct dtx_crew *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    c->held = !c->inlined && c->step && c->idle > 0;
+    (void)pthread_mutex_unlock(&c->lock);
+    return c->held;
+}
+
+int dtx_crew_borrow(struct dtx_crew *c)
+{
+    unsigned i = 0;
+
+    (void)pthread_mutex_lock(&c->lock);
+    while (i < c->n && !(c->rests && c->rests[i] == atomic_load(&c->seq)))
+        i++;
+    c->borrowed = i;
+    (void)pthread_mutex_unlock(&c->lock);
+    return i < c->n ? (int)i : -1;
+}
+
+void dtx_crew_return(struct dtx_crew *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    if (c->borrowed < c->n && c->rests[c->borrowed] != atomic_load(&c->seq))
+        (void)pthread_cond_broadcast(&c->go); /* its thread waits for it */
+    c->borrowed = c->n;
+    (void)pthread_mutex_unlock(&c->lock);
 }
 
 bool dtx_crew_work(struct dtx_crew *c)

@@ -8,6 +8,13 @@
  * that have found nothing since the last publication: when it equals the
  * number of slots, no slot is at work, and what they wrote can be read.
  *
+ * While a slot sleeps, the communicating thread may work as that one: what
+ * takes less than to wake a thread is sooner done so.  It holds such work back
+ * from publication (dtx_crew_hold), borrows a slot whose thread sleeps, works
+ * as that one, and returns it; what it has not done then it publishes.  A
+ * thread that is woken meanwhile waits for its slot, so that two never work as
+ * one.  The calling thread's binding stays what it is.
+ *
  * The lock also guards what the styles of work share in a rank (dtx_pool).
  */
 #ifndef DTX_LIB_CREW_H
@@ -40,6 +47,10 @@ struct dtx_crew {
     unsigned orders;      /* from other ranks: somebody waits for a share */
     unsigned stock;       /* shares that are ready to be taken */
     _Atomic int appetite; /* idle + orders - stock */
+    uint64_t *rests;      /* of each slot: its thread sleeps since this
+                             publication; UINT64_MAX: it does not */
+    unsigned borrowed;    /* the slot that is lent; n: none is */
+    bool held;            /* the communicating thread's: see dtx_crew_hold */
     bool quit;
     dtx_step_f step;      /* NULL between regions */
     void *ctx;
@@ -59,6 +70,22 @@ void dtx_crew_stop(struct dtx_crew *c);
 void dtx_crew_assign(struct dtx_crew *c, dtx_step_f step, void *ctx,
                      unsigned stock);
 void dtx_crew_publish(struct dtx_crew *c);
+/* The communicating thread has new work that slots can see, and one of them
+ * sleeps: leave it, and let dtx_crew_all_idle be false until the thread has
+ * seen to the work (dtx_crew_let_go). False: it is to be published. */
+bool dtx_crew_hold(struct dtx_crew *c);
+static inline bool dtx_crew_holds(const struct dtx_crew *c)
+{
+    return c->held;
+}
+static inline void dtx_crew_let_go(struct dtx_crew *c)
+{
+    c->held = false;
+}
+/* Work as a slot whose thread sleeps and has not been told to wake, until it is
+ * returned: its number, or -1 when there is none. */
+int dtx_crew_borrow(struct dtx_crew *c);
+void dtx_crew_return(struct dtx_crew *c);
 /* With the lock held: a share has come into stock. */
 void dtx_crew_stocked(struct dtx_crew *c);
 /* Every slot has found nothing, and nothing is in stock. */

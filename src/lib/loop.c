@@ -156,8 +156,7 @@ static int64_t left_ns(struct dtx_region *g)
                      g->session->crew.n);
 }
 
-static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
-                 int64_t *left)
+static bool give(struct dtx_region *g, uint32_t slots, struct dtx_parted *out)
 {
     struct dtx_loop *l = dtx_loop_of(g);
     struct dtx_crew *c = &g->session->crew;
@@ -169,8 +168,8 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
     here = cost_by_rate(dtx_range_left(&l->cur), unit);
     want = (uint64_t)((double)(here + cost_behind(l)) * slots /
                       ((double)slots + c->n));
-    want = give_segments(l, want, out);
-    if (want > 0 || out->len == 0) {
+    want = give_segments(l, want, &out->work);
+    if (want > 0 || out->work.len == 0) {
         uint32_t part = want >= here ? 1000
                                      : (uint32_t)((double)want * 1000 /
                                                   (double)(here + 1));
@@ -179,10 +178,10 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
             part = 1000;
         count = dtx_range_cut(&l->cur, part, 1000, keep, &first);
         if (count > 0)
-            dtx_loop_put(out, first, count, 0);
+            dtx_loop_put(&out->work, first, count, 0);
     }
     (void)pthread_mutex_unlock(&c->lock);
-    *left = left_ns(g);
+    out->left_ns = left_ns(g);
     return true;
 }
 

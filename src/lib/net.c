@@ -20,10 +20,11 @@
 #define CLOSE_LOST_NS INT64_C(2000000000)
 #define CLOSE_GRACE_NS INT64_C(30000000000)
 
-/* What each rank tells of itself: a card, and its weight. */
+/* What each rank tells of itself: a card and its weight, or why it has none. */
 struct calling {
     struct dtx_card card;
     double weight;
+    int32_t failed;
 };
 
 /* Ranks of other nodes than rank 0's are tied to it. All of them take part, or
@@ -102,35 +103,55 @@ static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
     return rc;
 }
 
-static int meet(struct dtx_net *n, const struct dtx_net_options *o,
-                double weight, struct dtx_error *err)
+/* Does any rank say that it cannot go on? */
+static int heed(const struct dtx_net *n, const struct calling *all,
+                struct dtx_error *err)
 {
-    struct dtx_cores cores;
+    uint32_t r;
+
+    for (r = 0; r < n->size; r++) {
+        if (all[r].failed < 0)
+            return dtx_error_set(err, all[r].failed,
+                                 "rank %u cannot begin: %s", r,
+                                 dtx_strerror(all[r].failed));
+    }
+    return DTX_OK;
+}
+
+/* All come together, also when this rank cannot go on ('rc', and 'err' says
+ * why): then none does. */
+static int meet(struct dtx_net *n, const struct dtx_net_options *o,
+                double weight, int rc, struct dtx_error *err)
+{
+    struct dtx_cores cores = {0};
     struct calling *all = calloc(n->size, sizeof(*all));
     struct calling *mine = calloc(1, sizeof(*mine));
-    int rc = dtx_cores_detect(&cores, err);
+    int met = DTX_ENOMEM;
 
-    if (rc < 0) {
-        free(all);
-        free(mine);
-        return rc;
-    }
-    rc = DTX_ENOMEM;
+    if (rc == DTX_OK)
+        rc = dtx_cores_detect(&cores, err);
     if (all && mine) {
-        dtx_card_fill(&mine->card, &cores, n->bell);
+        if (rc == DTX_OK)
+            dtx_card_fill(&mine->card, &cores, n->bell);
         mine->weight = weight;
-        rc = dtx_transport_allgather(n->transport, mine, sizeof(*mine), all);
+        mine->failed = rc;
+        met = dtx_transport_allgather(n->transport, mine, sizeof(*mine), all);
     }
-    if (rc == DTX_OK)
-        rc = take_cards(n, o, all, &cores);
-    if (rc == DTX_OK)
-        rc = tie(n, o, all);
+    if (met == DTX_OK && rc == DTX_OK) {
+        rc = heed(n, all, err);
+        if (rc == DTX_OK)
+            met = take_cards(n, o, all, &cores);
+        if (rc == DTX_OK && met == DTX_OK)
+            met = tie(n, o, all);
+    }
     dtx_cores_free(&cores);
     free(all);
     free(mine);
-    return rc < 0 ? dtx_error_set(err, rc, "cannot meet the other ranks: %s",
-                                  dtx_strerror(rc))
-                  : rc;
+    if (rc < 0)
+        return rc;
+    return met < 0 ? dtx_error_set(err, met, "cannot meet the other ranks: %s",
+                                   dtx_strerror(met))
+                   : met;
 }
 
 static void free_parts(struct dtx_net *n)
@@ -185,8 +206,7 @@ int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
         rc = DTX_ESYS;
     else if (!make_parts(n))
         rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    else
-        rc = meet(n, o, weight, err);
+    rc = meet(n, o, weight, rc, err);
     if (rc < 0) {
         (void)dtx_transport_close(n->transport, false, 0);
         free_parts(n);

@@ -50,7 +50,7 @@ struct dtx_net {
     size_t self_at;
 };
 
-/* Collective. On failure nothing is left open. */
+/* Collective. When one rank cannot, none can: then nothing is left open. */
 int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
                  double weight, struct dtx_error *err);
 /* Collective among those that live. Where one is lost MPI is not finalised:

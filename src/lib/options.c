@@ -55,6 +55,12 @@ static int read_predict(struct dtx_options *o, const char *v,
     return read_flag("predict", v, &o->predict, e);
 }
 
+static int read_assist(struct dtx_options *o, const char *v,
+                       struct dtx_error *e)
+{
+    return read_flag("assist", v, &o->assist, e);
+}
+
 static int read_counters(struct dtx_options *o, const char *v,
                          struct dtx_error *e)
 {
@@ -132,6 +138,7 @@ static const struct word {
     {"learned", "DTX_LEARNED", read_learned},
     {"lost-after", "DTX_LOST_AFTER", read_lost_after},
     {"counters", "DTX_COUNTERS", read_counters},
+    {"assist", "DTX_ASSIST", read_assist},
 };
 
 #define NWORDS (sizeof(words) / sizeof(words[0]))
@@ -203,7 +210,7 @@ static int unknown(const char *name, struct dtx_error *err)
     return dtx_error_set(err, DTX_EINVAL,
                          "no option is called '%s'; there are slots=, "
                          "schedule=, bind=, nap=, bell=, weight=, predict=, "
-                         "learned=, lost-after= and counters=",
+                         "learned=, lost-after=, counters= and assist=",
                          name);
 }
 
@@ -251,6 +258,7 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
                             .bell = true,
                             .predict = true,
                             .counters = true,
+                            .assist = true,
                             .nap_ns = 200000,
                             .lost_after_ns = 5 * DTX_SEC_NS,
                             .weight = 1};

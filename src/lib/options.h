@@ -21,7 +21,7 @@ struct dtx_options {
     uint32_t slots; /* of a node; 0 = its cores */
     struct dtx_schedule_choice schedule;
     char learned[DTX_MAX_PATH]; /* a file; "": none */
-    bool bind, bell, predict, counters;
+    bool bind, bell, predict, counters, assist;
     int64_t nap_ns, lost_after_ns;
     double weight;
 };

@@ -17,6 +17,7 @@
 #define LOOK_NS INT64_C(50000000)    /* sleep no longer */
 #define FULL_NS INT64_C(50000)       /* while results cannot be sent */
 #define LOAD_LEAST_NS INT64_C(2000000)
+#define ASSIST_NS INT64_C(20000)     /* then look at what others say */
 
 void dtx_run_send(struct dtx_run *r, uint32_t to, struct dtx_msg *m)
 {
@@ -77,9 +78,10 @@ static int take(struct dtx_run *r, const struct dtx_msg *m)
 {
     struct dtx_crew *crew = &r->s->crew;
     struct dtx_cursor c =
-        dtx_cursor_over(m->u.kgrant.work.data, m->u.kgrant.work.len);
+        dtx_cursor_over(r->member.work.data, r->member.work.len);
     int rc = DTX_OK;
 
+    r->straight += m->kind == DTX_MSG_KPASS || m->u.kgrant.ask != 0;
     if (!r->working)
         begin_work(r);
     (void)pthread_mutex_lock(&crew->lock);
@@ -88,7 +90,9 @@ static int take(struct dtx_run *r, const struct dtx_msg *m)
     if (r->g->style->taken)
         r->g->style->taken(r->g);
     (void)pthread_mutex_unlock(&crew->lock);
-    if (rc == DTX_OK)
+    if (rc == DTX_OK && r->g->style->offer)
+        r->g->style->offer(r->g);
+    else if (rc == DTX_OK)
         dtx_crew_publish(crew);
     return rc;
 }
@@ -125,6 +129,8 @@ static int on_frame(struct dtx_run *r, uint32_t from)
         dtx_lead_left(r, from);
         return DTX_OK;
     }
+    if (from != 0 && r->s->net.rank != 0 && m.kind != DTX_MSG_KPASS)
+        return DTX_EPROTO;
     if (r->s->net.lost[from] ||
         (m.epoch != r->g->number && m.kind != DTX_MSG_KFAIL))
         return DTX_OK;
@@ -212,22 +218,40 @@ static void ask(struct dtx_run *r, uint32_t count, bool idle)
     dtx_run_send(r, 0, &m);
 }
 
+/* To the thief itself; rank 0 is told that it is on its way. */
+static void pass(struct dtx_run *r, const struct dtx_buf *work)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KPASS};
+
+    m.u.kpass.ask = r->member.ask;
+    m.u.kpass.work = (struct dtx_str){work->data, work->len};
+    if (r->member.thief >= r->s->net.size)
+        r->rc = DTX_EPROTO;
+    else
+        dtx_run_send(r, r->member.thief, &m);
+}
+
 /* Answer who waits for a share of this rank's work, if that can be done now. */
 static void answer(struct dtx_run *r, bool idle)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KYIELDED};
-    struct dtx_buf work = DTX_BUF_INIT;
-    int64_t left = 0;
+    struct dtx_parted p = {DTX_BUF_INIT, DTX_BUF_INIT, 0};
 
-    if (!r->g->style->give(r->g, r->member.thief_slots, &work,
-                               &left) && !idle)
+    if (!r->g->style->give(r->g, r->member.thief_slots, &p) && !idle)
         return;
-    m.u.kyielded.left_ns = left;
-    m.u.kyielded.work = (struct dtx_str){work.data, work.len};
-    if (work.failed)
+    if (dtx_member_passes(&r->member, r->s->net.rank, p.straight.len)) {
+        pass(r, &p.straight);
+        m.u.kyielded.straight = p.straight.len;
+    } else {
+        dtx_buf_append(&p.work, p.straight.data, p.straight.len);
+    }
+    m.u.kyielded.left_ns = p.left_ns;
+    m.u.kyielded.work = (struct dtx_str){p.work.data, p.work.len};
+    if (p.work.failed || p.straight.failed)
         r->rc = DTX_ENOMEM;
     dtx_run_send(r, 0, &m);
-    dtx_buf_free(&work);
+    dtx_buf_free(&p.work);
+    dtx_buf_free(&p.straight);
     dtx_member_shared(&r->member);
     set_orders(r, false);
 }
@@ -283,7 +307,7 @@ static void look(struct dtx_run *r)
 
     tell_cancel(r);
     tell_load(r);
-    if (r->member.thief_slots)
+    if (dtx_member_asked(&r->member))
         answer(r, idle);
     if (idle && !holds && !r->member.idle_sent)
         ask(r, r->g->style->wants(r->g), true);
@@ -304,13 +328,35 @@ static void pump(struct dtx_run *r, bool *left)
         r->rc = rc;
 }
 
-/* Hear, compute (when there are no threads), and sleep if that was all. */
+/* Short tasks, while a slot sleeps, and what comes of each, which may be the
+ * next one; but no longer than others can wait. */
+static bool assist(struct dtx_run *r, bool *left)
+{
+    int64_t until = 0, now;
+    bool any = false;
+
+    while (r->g->style->assist && r->rc == DTX_OK &&
+           r->g->style->assist(r->g)) {
+        any = true;
+        pump(r, left);
+        now = dtx_clock_mono_ns();
+        if (until == 0)
+            until = now + ASSIST_NS;
+        else if (now >= until)
+            break;
+    }
+    return any;
+}
+
+/* Hear, compute (when there are no threads, or little to do), and sleep if that
+ * was all. */
 static void turn(struct dtx_run *r)
 {
     uint32_t seen = dtx_net_seen(&r->s->net);
     bool left = false, worked = receive(r);
 
     pump(r, &left);
+    worked |= assist(r, &left);
     watch(r);
     if (r->rc < 0)
         return;
@@ -395,6 +441,7 @@ static void stop_slots(struct dtx_run *r)
         atomic_store(&r->g->dropped, true);
         r->g->style->drop(r->g);
         dtx_results_discard(r->g->results);
+        dtx_crew_let_go(c);
     }
     while (!dtx_crew_all_idle(c)) {
         uint32_t seen = dtx_net_seen(&r->s->net);
@@ -612,6 +659,7 @@ int dtx_region_run(struct dtx_region *g, struct dtx_error *err)
     w->stats.failed = r.failures.count;
     w->stats.first = r.failures.first;
     w->stats.received = r.member.received;
+    w->stats.straight = r.straight;
     clean_up(&r);
     w->stats.seconds = (double)(dtx_clock_mono_ns() - start) * 1e-9;
     return rc;

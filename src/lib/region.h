@@ -25,6 +25,7 @@ struct dtx_run {
     struct dtx_profile *profile;
     bool valued;
     int rc;               /* of what is done here */
+    uint64_t straight;    /* grants whose work came from its rank itself */
     bool told;            /* it is another rank that failed: 'rc' is its */
     /* rank 0, of each rank */
     struct dtx_buf *part; /* its KPART, while results that it names lack */

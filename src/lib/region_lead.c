@@ -61,10 +61,13 @@ void dtx_lead_left(struct dtx_run *r, uint32_t from)
 /* --- beginning and end ---------------------------------------------------- */
 
 static bool on_moved(void *region, uint32_t from, uint32_t to,
-                     struct dtx_str work, struct dtx_buf *full)
+                     struct dtx_str work, uint64_t straight,
+                     struct dtx_buf *full)
 {
     struct dtx_region *g = region;
 
+    if (straight > 0 && g->style->passed)
+        g->style->passed(g);
     return !g->style->moved || g->style->moved(g, from, to, work, full);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "lane/trust.h"
 #include "lib/crew.h"
 #include "lib/net.h"
 #include "lib/options.h"
@@ -59,6 +60,7 @@ struct dtx_kernel {
     dtx_child_f child;
     dtx_task_f task;
     size_t node_bytes;
+    struct dtx_trust trust; /* tasks */
 };
 
 struct dtx_reduction {
@@ -90,6 +92,13 @@ struct dtx_call {
     void *own;             /* the style's */
 };
 
+/* What a rank parts with. */
+struct dtx_parted {
+    struct dtx_buf work;     /* goes through rank 0 */
+    struct dtx_buf straight; /* may go to its new owner without */
+    int64_t left_ns;         /* of work that stays here; -1: unknown */
+};
+
 /* How one kind of region works. All but 'step' are called by the communicating
  * thread. */
 struct dtx_style {
@@ -102,11 +111,9 @@ struct dtx_style {
      * NULL). */
     int (*take)(struct dtx_region *g, struct dtx_cursor *work);
     void (*taken)(struct dtx_region *g);
-    /* Part with a share for a rank of so many slots: appended to 'out', and
-     * '*left_ns' set (-1: unknown). True when that is the answer, even if it
-     * is nothing; false: ask again later. */
-    bool (*give)(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
-                 int64_t *left_ns);
+    /* Part with a share for a rank of so many slots. True when that is the
+     * answer, even if it is nothing; false: ask again later. */
+    bool (*give)(struct dtx_region *g, uint32_t slots, struct dtx_parted *out);
     /* So little is left that more should be asked for: how many chunks (1 where
      * there are none); 0: enough. */
     uint32_t (*wants)(struct dtx_region *g);
@@ -116,20 +123,25 @@ struct dtx_style {
     /* Throw away what is left. */
     void (*drop)(struct dtx_region *g);
     void (*end)(struct dtx_region *g);
-    /* Those of tasks, else NULL: this rank waits for what others do; there is
-     * more than others were told (says so once); outcomes have come to rank 0;
-     * pass on outcomes. */
+    /* Those of tasks, else NULL: what was taken is there for slots (else: it is
+     * published); do some of what was held back from them instead (false: there
+     * was none); this rank waits for what others do; there is more than others
+     * were told (says so once); outcomes have come to rank 0; pass on
+     * outcomes. */
+    void (*offer)(struct dtx_region *g);
+    bool (*assist)(struct dtx_region *g);
     bool (*holds)(struct dtx_region *g);
     bool (*fresh)(struct dtx_region *g);
     int (*hear)(struct dtx_region *g, uint32_t from, struct dtx_str ended);
     int (*pump)(struct dtx_region *g, bool *left);
     /* Rank 0's books, for when a rank is lost; all NULL: a loss is the end.
-     * Work has moved (dtx_broker_moved_f); a part of a round has come (false:
-     * out of memory); what a lost rank had is to be done again: appended to
-     * 'work', or put back (0 or negative; DTX_ELOST: nobody knows what it
-     * had). */
+     * Work has moved (dtx_broker_moved_f); some has that went straight; a part
+     * of a round has come (false: out of memory); what a lost rank had is to
+     * be done again: appended to 'work', or put back (0 or negative;
+     * DTX_ELOST: nobody knows what it had). */
     bool (*moved)(struct dtx_region *g, uint32_t from, uint32_t to,
                   struct dtx_str work, struct dtx_buf *full);
+    void (*passed)(struct dtx_region *g);
     bool (*bank)(struct dtx_region *g, uint32_t rank, uint32_t round);
     int (*lost)(struct dtx_region *g, uint32_t rank, struct dtx_buf *work);
 };

@@ -19,10 +19,13 @@
 
 #define BATCH_NS 30000
 #define MOST_AT_ONCE 64u        /* taken from the queue */
-#define SHARE_BYTES (1u << 20)  /* of tasks in one share */
+#define SHARE_BYTES ((1u << 20) - 4096) /* of tasks in one share: with one
+                                           more of the largest it is a frame */
 #define KNOWN_BYTES (16u << 20) /* outcomes of an earlier run, told at once */
 #define LOOK_AT 16u             /* tasks that are foreseen before others wait */
 #define ENDED_BYTES (32u << 10) /* of outcomes that are passed on together */
+#define LONG_S 1e6              /* costs above are not made nanoseconds */
+#define HELD_MOST 32u           /* tasks that are held back from slots */
 
 enum ended {
     ENDED_SUBMITTED,
@@ -37,6 +40,7 @@ struct own {
     const struct dtx_task_item *now;
     struct dtx_buf ended, output;
     int64_t read_ns; /* the clock just now, or 0: it was not read */
+    struct dtx_kernel *kernel; /* of the last */
     bool parent;     /* 'now' has spawned some */
     unsigned at_once;
     unsigned victim; /* whose deque is looked at first */
@@ -114,11 +118,12 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
                      struct dtx_task_item *t)
 {
     struct own *o = c->own;
-    const struct dtx_kernel *k = g->session->kernel[t->kernel];
+    struct dtx_kernel *k = g->session->kernel[t->kernel];
     uint64_t ns;
     int code;
 
     o->now = t;
+    o->kernel = k;
     o->parent = false;
     o->output.len = 0;
     code = k->task(c, t->data, t->bytes);
@@ -242,6 +247,7 @@ static bool step(void *region, unsigned slot)
         ns = dtx_clock_mono_ns() - start;
     if (c->done > before) {
         c->busy_ns += ns;
+        dtx_trust_saw(&o->kernel->trust, c->done - before, ns);
         o->at_once = ns / (int64_t)(c->done - before) > BATCH_NS / 4
                          ? 1
                          : MOST_AT_ONCE;
@@ -249,6 +255,104 @@ static bool step(void *region, unsigned slot)
     pass_on(g, o);
     watch_level(g);
     return c->done > before;
+}
+
+/* --- as the communicating thread does while a slot sleeps ----------------- */
+
+/* What waits is for slots, here and elsewhere. */
+static void release(struct dtx_region *g)
+{
+    struct dtx_crew *c = &g->session->crew;
+
+    dtx_crew_let_go(c);
+    if (g->session->net.rank == 0) /* of others it is known what they have */
+        atomic_store(&tasks_of(g)->fresh, true);
+    dtx_crew_publish(c);
+}
+
+/* New tasks wait. A few, while a slot sleeps, may be done here at once: nobody
+ * is woken, nothing is sent. */
+static void offer(struct dtx_region *g)
+{
+    if (!g->session->options.assist ||
+        atomic_load(&tasks_of(g)->queued) > HELD_MOST ||
+        !dtx_crew_hold(&g->session->crew))
+        release(g);
+}
+
+/* What it takes, as is thought. */
+static int64_t expected(const struct dtx_session *s,
+                        const struct dtx_task_item *t)
+{
+    if (!s->options.predict) /* the program's guess, in its own unit */
+        return 0;
+    return t->cost < LONG_S ? (int64_t)(t->cost * 1e9) : INT64_MAX;
+}
+
+/* The next one, if it is of those that are short. */
+static struct dtx_task_item *take_short(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+    const struct dtx_session *s = g->session;
+    struct dtx_crew *c = &g->session->crew;
+    const struct dtx_task_item *top;
+    struct dtx_task_item *i = NULL;
+
+    (void)pthread_mutex_lock(&c->lock);
+    top = dtx_task_queue_top(&t->queue);
+    if (top && dtx_trust_has(&s->kernel[top->kernel]->trust,
+                             expected(s, top))) {
+        i = dtx_task_queue_pop(&t->queue);
+        atomic_store_explicit(&t->queued, t->queue.count,
+                              memory_order_relaxed);
+    }
+    (void)pthread_mutex_unlock(&c->lock);
+    return i;
+}
+
+/* Short tasks, as a slot whose thread sleeps, but no longer in all than one of
+ * them may take. False: there was none. */
+static bool run_short(struct dtx_region *g, struct dtx_call *c)
+{
+    struct own *o = c->own;
+    uint64_t before = c->done;
+    int64_t start = dtx_clock_mono_ns(), at = start;
+    bool go_on = true;
+    struct dtx_task_item *t;
+
+    while (go_on && at - start < DTX_TRUST_SHORT_NS &&
+           !atomic_load_explicit(&g->dropped, memory_order_relaxed) &&
+           (t = take_short(g))) {
+        o->read_ns = at;
+        run_task(g, c, t);
+        go_on = dtx_trust_try(&o->kernel->trust, o->read_ns - at);
+        at = o->read_ns;
+    }
+    c->busy_ns += at - start;
+    pass_on(g, o);
+    return c->done > before;
+}
+
+static bool assist(struct dtx_region *g)
+{
+    struct tasks *t = tasks_of(g);
+    struct dtx_crew *c = &g->session->crew;
+    bool any = false;
+    int slot;
+
+    if (!dtx_crew_holds(c))
+        return false;
+    slot = dtx_crew_borrow(c);
+    if (slot >= 0) {
+        any = run_short(g, &g->call[slot]);
+        dtx_crew_return(c);
+    }
+    dtx_crew_let_go(c);
+    if (atomic_load(&t->queued) > 0)
+        release(g);
+    else
+        watch_level(g);
+    return any;
 }
 
 /* Others believe that nothing is here, and that is no longer so. */
@@ -370,9 +474,8 @@ static int fill(struct dtx_region *g)
     }
     (void)pthread_mutex_unlock(&c->lock);
     if (any) {
-        atomic_store(&t->fresh, true);
         atomic_store(&t->low, false);
-        dtx_crew_publish(c);
+        offer(g);
     }
     return rc;
 }
@@ -461,22 +564,26 @@ static void taken(struct dtx_region *g)
 }
 
 /* It goes to another rank: from rank 0 as bytes, which rank 0 keeps, in case
- * that is lost; and so from others as a number, unless it was spawned. Returns
- * the bytes that will go there. */
-static size_t hand_over(struct dtx_region *g, struct dtx_task_item *t,
-                        struct dtx_buf *out)
+ * that is lost; and so from others as a number, unless it was spawned: that may
+ * go there straight. */
+static void hand_over(struct dtx_region *g, struct dtx_task_item *t,
+                      struct dtx_parted *out)
 {
-    size_t bytes = t->bytes + sizeof(*t);
-
-    if (g->session->net.rank == 0 || t->spawned)
-        dtx_task_item_encode(out, t);
+    if (g->session->net.rank == 0)
+        dtx_task_item_encode(&out->work, t);
+    else if (t->spawned)
+        dtx_task_item_encode(&out->straight, t);
     else
-        dtx_task_item_encode_lent(out, t);
+        dtx_task_item_encode_lent(&out->work, t);
     if (g->session->net.rank == 0)
         dtx_ledger_lend(g->work->ledger, t);
     else
         free(t);
-    return bytes;
+}
+
+static size_t bytes_of(const struct dtx_parted *p)
+{
+    return p->work.len + p->straight.len;
 }
 
 static size_t share_of(size_t count, uint32_t slots, unsigned own)
@@ -488,21 +595,20 @@ static size_t share_of(size_t count, uint32_t slots, unsigned own)
 
 /* The oldest that a slot's tasks have spawned: the largest, as a rule. */
 static void give_spawned(struct dtx_region *g, struct own *o, size_t n,
-                         struct dtx_buf *out)
+                         struct dtx_parted *out)
 {
-    while (n-- > 0 && out->len < SHARE_BYTES) {
+    while (n-- > 0 && bytes_of(out) < SHARE_BYTES) {
         bool lost;
         struct dtx_task_item *t = dtx_deque_steal(&o->deque, &lost);
 
         if (!t && !lost)
             return;
         if (t)
-            (void)hand_over(g, t, out);
+            hand_over(g, t, out);
     }
 }
 
-static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
-                 int64_t *left_ns)
+static bool give(struct dtx_region *g, uint32_t slots, struct dtx_parted *out)
 {
     struct tasks *t = tasks_of(g);
     struct dtx_crew *c = &g->session->crew;
@@ -515,19 +621,19 @@ static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
         struct dtx_task_item *item = part;
 
         part = part->next;
-        (void)hand_over(g, item, out);
+        hand_over(g, item, out);
     }
-    *left_ns = t->queue.count > 0 ? -1 : 0;
+    out->left_ns = t->queue.count > 0 ? -1 : 0;
     atomic_store(&t->queued, t->queue.count);
     (void)pthread_mutex_unlock(&c->lock);
-    for (i = 0; i < c->n && out->len == 0; i++) {
+    for (i = 0; i < c->n && bytes_of(out) == 0; i++) {
         struct own *o = g->call[i].own;
 
         give_spawned(g, o, share_of(dtx_deque_size(&o->deque), slots, c->n),
                      out);
     }
-    if (out->len > 0)
-        *left_ns = -1; /* it may well have more */
+    if (bytes_of(out) > 0)
+        out->left_ns = -1; /* it may well have more */
     else
         atomic_store(&t->dry, true); /* and says so when it has */
     return true;
@@ -674,6 +780,12 @@ static bool moved(struct dtx_region *g, uint32_t from, uint32_t to,
     return dtx_ledger_moved(g->work->ledger, to, work, full);
 }
 
+/* What goes straight was spawned. */
+static void passed(struct dtx_region *g)
+{
+    dtx_ledger_spawned(g->work->ledger);
+}
+
 static bool bank(struct dtx_region *g, uint32_t rank, uint32_t round)
 {
     (void)round; /* what it ended in a later one it tells after its part */
@@ -701,11 +813,14 @@ const struct dtx_style dtx_style_task = {
     .left_ns = left_ns,
     .drop = drop,
     .end = end,
+    .offer = offer,
+    .assist = assist,
     .holds = holds,
     .fresh = fresh,
     .hear = hear,
     .pump = pump,
     .moved = moved,
+    .passed = passed,
     .bank = bank,
     .lost = lost,
 };

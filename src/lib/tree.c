@@ -378,24 +378,23 @@ static int take(struct dtx_region *g, struct dtx_cursor *c)
     return DTX_OK;
 }
 
-static bool give(struct dtx_region *g, uint32_t slots, struct dtx_buf *out,
-                 int64_t *left_ns)
+static bool give(struct dtx_region *g, uint32_t slots, struct dtx_parted *out)
 {
     size_t stride = tree_of(g)->stride, i;
     struct bundle *b;
 
     (void)slots;
-    *left_ns = 0;
+    out->left_ns = 0;
     b = get_bundle(g, false);
     if (!b)
         return false;
-    *left_ns = -1;
+    out->left_ns = -1;
     for (i = 0; i < b->frames; i++) {
         struct frame *f = frame_at(b->data, stride, i);
 
-        dtx_put_u64(out, f->lo);
-        dtx_put_u64(out, f->hi);
-        dtx_put_str(out,
+        dtx_put_u64(&out->straight, f->lo);
+        dtx_put_u64(&out->straight, f->hi);
+        dtx_put_str(&out->straight,
                     (struct dtx_str){f->node, g->kernel->node_bytes});
     }
     free(b);

@@ -16,8 +16,11 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "node/clock.h"
 
 #define CONNECT_MS 1000
+#define STRANGERS 16 /* that have not said who they are: room for so many ... */
+#define STRANGE_NS DTX_SEC_NS /* ... and time: ranks say it at once */
 #define PROBES 4
 #define GOODBYE 'B'
 
@@ -30,6 +33,7 @@ struct hello {
 struct tether {
     int fd;
     uint32_t rank; /* UINT32_MAX: has not said yet */
+    int64_t since_ns;
 };
 
 struct dtx_tethers {
@@ -187,7 +191,7 @@ static struct dtx_tethers *make(uint32_t cap, int64_t silence_ns)
 static void hold(struct dtx_tethers *t, int fd, uint32_t rank)
 {
     keep_alive(fd, t->silence_ns);
-    t->held[t->nheld++] = (struct tether){fd, rank};
+    t->held[t->nheld++] = (struct tether){fd, rank, dtx_clock_mono_ns()};
 }
 
 static void let_go(struct dtx_tethers *t, uint32_t i)
@@ -207,7 +211,7 @@ struct dtx_tethers *dtx_tethers_listen(uint32_t n, int64_t silence_ns,
         sizeof(call->token))
         return NULL;
     find_places(near, call);
-    t = call->n > 0 ? make(n, silence_ns) : NULL;
+    t = call->n > 0 ? make(n + STRANGERS, silence_ns) : NULL;
     if (!t)
         return NULL;
     t->n = n;
@@ -247,9 +251,24 @@ struct dtx_tethers *dtx_tethers_connect(const struct dtx_tether_call *call,
 
 /* --- watching ------------------------------------------------------------- */
 
+/* Whoever has not said for too long who he is makes room. */
+static bool make_room(struct dtx_tethers *t)
+{
+    int64_t before_ns = dtx_clock_mono_ns() - STRANGE_NS;
+    uint32_t i;
+
+    if (t->nheld < t->cap)
+        return true;
+    for (i = t->nheld; i-- > 0;) {
+        if (t->held[i].rank == UINT32_MAX && t->held[i].since_ns < before_ns)
+            let_go(t, i);
+    }
+    return t->nheld < t->cap;
+}
+
 static void accept_more(struct dtx_tethers *t)
 {
-    while (t->nheld < t->cap) {
+    while (make_room(t)) {
         int fd = accept4(t->listener, NULL, NULL,
                          SOCK_CLOEXEC | SOCK_NONBLOCK);
 

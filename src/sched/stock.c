@@ -51,6 +51,8 @@ struct promise {
     uint64_t number; /* of the last that was taken before */
     int64_t mem;
     uint32_t gpus;
+    uint32_t sought; /* a node is looked for, for this task; or NONE */
+    size_t at, left; /* the one looked at last, and how many are left */
 };
 
 struct dtx_stock {
@@ -127,7 +129,7 @@ struct dtx_stock *dtx_stock_create(uint32_t nranks)
     l->nranks = nranks;
     l->spare = DTX_STOCK_NONE;
     for (i = 0; i < DTX_STOCK_PROMISES; i++)
-        l->promise[i].task = DTX_STOCK_NONE;
+        l->promise[i].task = l->promise[i].sought = DTX_STOCK_NONE;
     for (i = 0; i < nranks; i++)
         l->rank[i].node = l->rank[i].next = l->rank[i].head = DTX_STOCK_NONE;
     dtx_heap_init(&l->by_mem, more_mem, l);
@@ -199,6 +201,15 @@ void dtx_stock_set_rank(struct dtx_stock *l, uint32_t rank, uint32_t node,
 
 /* ---- at work ---- */
 
+/* Ranks come or go: whoever looks for a node begins again. */
+static void seek_again(struct dtx_stock *l)
+{
+    uint32_t i;
+
+    for (i = 0; i < DTX_STOCK_PROMISES; i++)
+        l->promise[i].sought = DTX_STOCK_NONE;
+}
+
 bool dtx_stock_join(struct dtx_stock *l, uint32_t rank)
 {
     struct rank *r = &l->rank[rank];
@@ -206,6 +217,7 @@ bool dtx_stock_join(struct dtx_stock *l, uint32_t rank)
     if (r->joined)
         return true;
     r->joined = true;
+    seek_again(l);
     if (l->node[r->node].joined++ > 0)
         return true;
     return dtx_heap_push(&l->by_mem, r->node) &&
@@ -223,6 +235,7 @@ void dtx_stock_leave(struct dtx_stock *l, uint32_t rank)
         if (l->promise[i].rank == rank)
             l->promise[i].task = DTX_STOCK_NONE;
     }
+    seek_again(l);
     r->joined = false;
     if (--l->node[r->node].joined > 0)
         return;
@@ -247,6 +260,14 @@ static bool fits(const struct dtx_stock *l, const struct rank *r,
 }
 
 /* ---- promises ---- */
+
+/* Who wants what, and which ranks will do. */
+struct seeker {
+    uint32_t task;
+    const struct dtx_need *need;
+    int64_t (*score)(void *ctx, uint32_t rank);
+    void *ctx;
+};
 
 static const struct promise *promise_of(const struct dtx_stock *l,
                                         uint32_t task)
@@ -289,29 +310,78 @@ static bool keeps(const struct dtx_stock *l, const struct rank *r,
     return true;
 }
 
-bool dtx_stock_promise(struct dtx_stock *l, uint32_t which, uint32_t task,
-                       const struct dtx_need *need,
-                       int64_t (*score)(void *ctx, uint32_t rank), void *ctx)
+/* The nodes with most left of what is needed, and where both are, of memory. */
+static uint32_t heaps_of(const struct dtx_stock *l, const struct dtx_need *need,
+                         const struct dtx_heap *h[2])
 {
-    const struct dtx_heap *h = need->gpus > 0 ? &l->by_gpus : &l->by_mem;
+    uint32_t n = 0;
+
+    if (need->gpus > 0)
+        h[n++] = &l->by_gpus;
+    if (need->gpus == 0 || need->mem_bytes > 0)
+        h[n++] = &l->by_mem;
+    return n;
+}
+
+/* One of the node's ranks could have it: it is promised. */
+static bool promise_at(struct dtx_stock *l, struct promise *p, uint32_t node,
+                       const struct seeker *s)
+{
+    uint32_t r = l->node[node].first;
+
+    for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
+        if (!l->rank[r].joined || !dtx_stock_could(l, r, s->need) ||
+            s->score(s->ctx, r) < 0)
+            continue;
+        p->task = s->task;
+        p->rank = r;
+        p->need = *s->need;
+        p->number = ++l->last;
+        p->mem = 0;
+        p->gpus = 0;
+        p->sought = DTX_STOCK_NONE;
+        return true;
+    }
+    return false;
+}
+
+enum dtx_stock_answer dtx_stock_promise(
+    struct dtx_stock *l, uint32_t which, uint32_t task,
+    const struct dtx_need *need, int64_t (*score)(void *ctx, uint32_t rank),
+    void *ctx)
+{
+    const struct seeker s = {task, need, score, ctx};
+    const struct dtx_heap *h[2];
     struct promise *p = &l->promise[which];
-    uint32_t r;
+    uint32_t n = heaps_of(l, need, h), k;
     size_t i;
 
     if (p->task == task)
-        return true;
+        return DTX_STOCK_KEPT;
     p->task = DTX_STOCK_NONE;
-    for (i = 0; i < h->len && i < LOOK_AT; i++) {
-        r = l->node[h->item[i]].first;
-        for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
-            if (!l->rank[r].joined || !dtx_stock_could(l, r, need) ||
-                score(ctx, r) < 0)
-                continue;
-            *p = (struct promise){task, r, *need, ++l->last, 0, 0};
-            return true;
+    for (k = 0; k < n; k++) {
+        for (i = 0; i < h[k]->len && i < LOOK_AT; i++) {
+            if (promise_at(l, p, h[k]->item[i], &s))
+                return DTX_STOCK_KEPT;
         }
     }
-    return false;
+    if (p->sought != task) {
+        p->sought = task;
+        p->left = l->nnodes;
+    }
+    for (i = 0; i < LOOK_AT && p->left > 0; i++, p->left--) {
+        p->at = (p->at + 1) % l->nnodes;
+        if (promise_at(l, p, (uint32_t)p->at, &s))
+            return DTX_STOCK_KEPT;
+    }
+    return p->left > 0 ? DTX_STOCK_SEEKING : DTX_STOCK_NEVER;
+}
+
+uint32_t dtx_stock_promised(const struct dtx_stock *l, uint32_t task)
+{
+    const struct promise *p = promise_of(l, task);
+
+    return p ? p->rank : DTX_STOCK_NONE;
 }
 
 void dtx_stock_unpromise(struct dtx_stock *l, uint32_t task)
@@ -346,33 +416,54 @@ static void note(struct dtx_stock *l, const struct rank *r,
 
 /* ---- finding and taking ---- */
 
+struct found {
+    uint32_t rank;
+    int64_t score;
+};
+
+/* The best of the node's ranks that has it, if that is better than what was
+ * found before. */
+static void find_at(const struct dtx_stock *l, uint32_t node,
+                    const struct seeker *s, struct found *best)
+{
+    uint32_t r = l->node[node].first;
+
+    if (s->need->mem_bytes > mem_left(l, node))
+        return;
+    for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
+        int64_t most;
+
+        if (!l->rank[r].joined || !fits(l, &l->rank[r], s->need) ||
+            (l->open > 0 && !keeps(l, &l->rank[r], s->task, s->need)))
+            continue;
+        most = s->score(s->ctx, r);
+        if (most < 0 || most < best->score ||
+            (most == best->score && r > best->rank))
+            continue;
+        *best = (struct found){r, most};
+    }
+}
+
 uint32_t dtx_stock_find(const struct dtx_stock *l, uint32_t task,
                          const struct dtx_need *need,
                          int64_t (*score)(void *ctx, uint32_t rank), void *ctx)
 {
-    const struct dtx_heap *h = need->gpus > 0 ? &l->by_gpus : &l->by_mem;
-    uint32_t best = DTX_STOCK_NONE, r;
-    size_t i, n = l->open > 0 && h->len > LOOK_AT ? LOOK_AT : h->len;
-    int64_t most = -1;
+    const struct seeker s = {task, need, score, ctx};
+    const struct promise *own = promise_of(l, task);
+    struct found best = {DTX_STOCK_NONE, -1};
+    const struct dtx_heap *h[2];
+    uint32_t n = heaps_of(l, need, h), k;
+    size_t i, most = l->open > 0 ? LOOK_AT : SIZE_MAX;
 
-    for (i = 0; i < n; i++) {
-        if (need->mem_bytes > mem_left(l, h->item[i]))
-            continue;
-        r = l->node[h->item[i]].first;
-        for (; r != DTX_STOCK_NONE; r = l->rank[r].next) {
-            int64_t s;
-
-            if (!l->rank[r].joined || !fits(l, &l->rank[r], need) ||
-                (l->open > 0 && !keeps(l, &l->rank[r], task, need)))
-                continue;
-            s = score(ctx, r);
-            if (s < 0 || s < most || (s == most && r > best))
-                continue;
-            most = s;
-            best = r;
-        }
+    for (k = 0; k < n; k++) {
+        for (i = 0; i < h[k]->len && i < most; i++)
+            find_at(l, h[k]->item[i], &s, &best);
+        if (h[k]->len <= most)
+            break; /* these were all */
     }
-    return best;
+    if (own)
+        find_at(l, l->rank[own->rank].node, &s, &best);
+    return best.rank;
 }
 
 static void changed(struct dtx_stock *l, uint32_t node)

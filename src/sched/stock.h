@@ -51,23 +51,33 @@ void dtx_stock_leave(struct dtx_stock *l, uint32_t rank);
 bool dtx_stock_could(const struct dtx_stock *l, uint32_t rank,
                       const struct dtx_need *need);
 /* The rank that has joined, whose node has what the task needs beside what was
- * promised to others before it, and to which
- * 'score' gives most (below 0: not this one; ties: the lowest); or
- * DTX_STOCK_NONE. Looks at the few nodes with most left of what is needed; at
- * all when nothing is taken, so that NONE is the last word then. */
+ * promised to others before it, and to which 'score' gives most (below 0: not
+ * this one; ties: the lowest); or DTX_STOCK_NONE. Looks at the few nodes with
+ * most left of what is needed and at the one that was promised to it; at all
+ * when nothing is taken, so that NONE is the last word then. */
 uint32_t dtx_stock_find(const struct dtx_stock *l, uint32_t task,
                          const struct dtx_need *need,
                          int64_t (*score)(void *ctx, uint32_t rank), void *ctx);
+
+enum dtx_stock_answer {
+    DTX_STOCK_KEPT,    /* it is promised */
+    DTX_STOCK_SEEKING, /* not yet: ask again, and others are looked at */
+    DTX_STOCK_NEVER    /* no rank that has joined could have it */
+};
+
 /* The task needs what no node has now: one that could have it is promised to
  * it, by the 'which'-th promise, whoever had that.  Others get there only what
  * it will leave, so that it need not wait for more than what was taken before:
  * the reservation of backfilling (Lifka, "The ANL/IBM SP scheduling system",
- * JSSPP 1995), without times. 'score' below 0: not this rank. False: of the few
- * nodes that are looked at none could. Taking ends it, as does the loss of its
- * rank. */
-bool dtx_stock_promise(struct dtx_stock *l, uint32_t which, uint32_t task,
-                       const struct dtx_need *need,
-                       int64_t (*score)(void *ctx, uint32_t rank), void *ctx);
+ * JSSPP 1995), without times. 'score' below 0: not this rank. Each call looks
+ * at a few nodes, those with most left and then the next of all. Taking ends
+ * it, as does the loss of its rank. */
+enum dtx_stock_answer dtx_stock_promise(
+    struct dtx_stock *l, uint32_t which, uint32_t task,
+    const struct dtx_need *need, int64_t (*score)(void *ctx, uint32_t rank),
+    void *ctx);
+/* The rank that is promised to it, or DTX_STOCK_NONE. */
+uint32_t dtx_stock_promised(const struct dtx_stock *l, uint32_t task);
 /* Nothing is promised to this task any more. */
 void dtx_stock_unpromise(struct dtx_stock *l, uint32_t task);
 /* Count it as taken; near devices first. False, and nothing taken, when it is

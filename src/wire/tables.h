@@ -12,7 +12,7 @@
 #ifndef DTX_WIRE_TABLES_H
 #define DTX_WIRE_TABLES_H
 
-#define DTX_PROTOCOL 6u
+#define DTX_PROTOCOL 7u
 #define DTX_RECORDS 6u
 
 /* ---- items: the elements of lists inside messages and records ---- */
@@ -121,8 +121,9 @@
     X(KPART, kpart, 28, NONE)     /* rank: my part of the result */            \
     X(KVALUE, kvalue, 29, NONE)   /* master: the result */                     \
     X(KRESULT, kresult, 30, NONE) /* rank: results of single iterations */     \
-    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */             \
-    X(KFAIL, kfail, 32, NONE)     /* both: a rank cannot go on */
+    X(KENDED, kended, 31, NONE)   /* rank: tasks that ended */                 \
+    X(KFAIL, kfail, 32, NONE)     /* both: a rank cannot go on */              \
+    X(KPASS, kpass, 33, NONE)     /* rank to rank: what is in a KGRANT */
 
 #define DTX_MSG_FIELDS_HELLO(F)                                                \
     F(u32, protocol)                                                           \
@@ -154,7 +155,8 @@
 #define DTX_MSG_FIELDS_ENTER(F)                                                \
     F(u32, protocol)                                                           \
     F(u64, digest)  /* of all that must be alike on all ranks */               \
-    F(str, call)    /* the same for people */                                  \
+    F(i32, code)    /* 0, or why the rank cannot make the call ... */          \
+    F(str, call)    /* the same for people; ... in words */                    \
     F(str, kernels) /* names that are registered, each with a newline */
 #define DTX_MSG_FIELDS_KWANT(F)                                                \
     F(u64, received) /* grants that have arrived */                            \
@@ -166,11 +168,18 @@
     F(u64, received)                                                           \
     F(i64, left_ns) /* until the rank runs dry; -1: nobody knows */
 #define DTX_MSG_FIELDS_KYIELD(F)                                               \
-    F(u32, slots) /* of the rank that it is for */
+    F(u32, slots) /* of the rank that it is for ... */                         \
+    F(u32, thief) /* ... which is this one */                                  \
+    F(u64, ask)   /* number of this request */
 #define DTX_MSG_FIELDS_KYIELDED(F)                                             \
     F(i64, left_ns)                                                            \
-    F(str, work) /* empty: nothing can be parted with */
+    F(u64, straight) /* bytes that went to the thief, in a KPASS */            \
+    F(str, work)     /* empty, and none went: nothing can be parted with */
 #define DTX_MSG_FIELDS_KGRANT(F)                                               \
+    F(u64, ask)  /* 0, or the number of the KPASS that has the rest */         \
+    F(str, work)
+#define DTX_MSG_FIELDS_KPASS(F)                                                \
+    F(u64, ask) /* of the KYIELD that it answers */                            \
     F(str, work)
 #define DTX_MSG_FIELDS_KCANCEL(F)                                              \
     F(i32, code) /* what the call is to return */                              \

@@ -295,7 +295,7 @@ void bench_tasks(void)
     if (is_wanted("tasks, 64 bytes"))
         bench_rate();
     if (is_wanted("tasks, one by one"))
-        bench_chain("tasks, one by one", 30000, 1);
+        bench_chain("tasks, one by one", 300000, 1);
     if (is_wanted("tasks, 64 at a time"))
         bench_chain("tasks, 64 at a time", 100000, 64);
 }

@@ -5,6 +5,8 @@
  * or not at all; priorities count; trees of spawned tasks end when they end; a
  * master submits as results come in while the others serve.  TAP from rank 0.
  * RANKS: 1 2 3 5 */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +60,35 @@ static int fib(struct dtx_call *c, const void *in, size_t bytes)
         return 2;
     k = n - 2;
     return dtx_call_spawn(c, "fib", &k, sizeof(k)) < 0 ? 2 : 0;
+}
+
+#define LARGE 8192u /* bytes of a spawned task */
+
+/* A tree of tasks that carry much: in[0] levels, and all the rest says which
+ * one it is. */
+static int carry(struct dtx_call *c, const void *in, size_t bytes)
+{
+    uint64_t *sum = dtx_call_value(c, 0);
+    const unsigned char *p = in;
+    unsigned char next[LARGE];
+    size_t i;
+
+    if (bytes != LARGE)
+        return 1;
+    for (i = 2; i < bytes; i++) {
+        if (p[i] != p[1])
+            return 2;
+    }
+    sum[0]++;
+    sum[1] += p[1];
+    burn(20000);
+    next[0] = (unsigned char)(p[0] - 1);
+    for (i = 0; p[0] > 0 && i < 3; i++) {
+        memset(next + 1, p[1] * 3 + (int)i, LARGE - 1);
+        if (dtx_call_spawn(c, "carry", next, LARGE) < 0)
+            return 3;
+    }
+    return 0;
 }
 
 static int stop(struct dtx_call *c, const void *in, size_t bytes)
@@ -212,6 +243,73 @@ static void check_order(void)
     dtx_work_destroy(w);
 }
 
+/* --- one by one ----------------------------------------------------------- */
+
+#define CHAIN 5000
+
+struct chain {
+    struct dtx_work *w;
+    int left, told;
+};
+
+static pthread_t caller;
+static _Atomic int inside[64], assisted, crowded; /* of this rank */
+static int plain[64]; /* each a slot's; a race shows under ThreadSanitizer */
+
+/* Says which thread runs it; no two ever as one slot. */
+static int where(struct dtx_call *c, const void *in, size_t bytes)
+{
+    int slot = dtx_call_slot(c);
+
+    (void)in;
+    (void)bytes;
+    if (slot < 0 || slot >= dtx_slots() || slot >= 64 ||
+        dtx_call_rank(c) != rank)
+        return 1;
+    crowded += atomic_fetch_add(&inside[slot], 1) != 0;
+    plain[slot]++;
+    assisted += pthread_equal(pthread_self(), caller) != 0;
+    (void)atomic_fetch_sub(&inside[slot], 1);
+    return dtx_call_output(c, "y", 1);
+}
+
+static void next_one(void *ctx, uint64_t task, int code, const void *out,
+                     size_t bytes)
+{
+    struct chain *c = ctx;
+
+    (void)task;
+    (void)out;
+    c->told += code == 0 && bytes == 1;
+    if (c->left > 0 && dtx_work_submit(c->w, NULL, NULL, 0, NULL) > 0)
+        c->left--;
+}
+
+/* Each is submitted when the last one has ended: so the calling thread of rank
+ * 0 runs some itself, unless it may not. */
+static void check_one_by_one(int may_assist)
+{
+    struct chain c = {dtx_work_create("where"), CHAIN - 1, 0};
+    struct dtx_stats st;
+    int ok = c.w && dtx_work_on_end(c.w, next_one, &c) == 0, sum = 0;
+
+    caller = pthread_self();
+    assisted = crowded = 0;
+    memset(plain, 0, sizeof(plain));
+    if (rank == 0)
+        ok = ok && dtx_work_submit(c.w, NULL, NULL, 0, NULL) > 0;
+    ok = ok && dtx_work_run(c.w) == 0 && dtx_work_stats(c.w, &st) == 0 &&
+         st.done == CHAIN && crowded == 0;
+    for (int i = 0; i < 64; i++)
+        sum += plain[i];
+    ok = ok && (uint64_t)sum == st.here;
+    verdict(ok && (rank != 0 || c.told == CHAIN), "5000 tasks one by one");
+    verdict(may_assist ? rank != 0 || assisted > 0 : assisted == 0,
+            may_assist ? "the calling thread has run some"
+                       : "the calling thread has run none");
+    dtx_work_destroy(c.w);
+}
+
 /* --- what tasks cost ------------------------------------------------------ */
 
 #define CASES 24
@@ -332,6 +430,44 @@ static void check_spawn(void)
     dtx_work_destroy(w);
 }
 
+static void carried(unsigned levels, unsigned what, uint64_t *sum)
+{
+    sum[0]++;
+    sum[1] += what;
+    for (unsigned i = 0; levels > 0 && i < 3; i++)
+        carried(levels - 1, (what * 3 + i) & 255, sum);
+}
+
+/* What a rank but 0 has spawned goes straight to another one; with three ranks
+ * or more it comes to that, sooner or later. */
+static void check_straight(void)
+{
+    struct dtx_work *w = dtx_work_create("carry");
+    uint64_t sum[2], want[2] = {0, 0}, straight = 0, all = 0;
+    unsigned char in[LARGE];
+    struct dtx_stats st;
+    int ok = w && dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 2) == 0, i;
+
+    memset(in, 1, sizeof(in));
+    in[0] = 6;
+    carried(6, 1, want);
+    for (i = 0; ok && i < 50 && all == 0; i++) {
+        if (rank == 0)
+            ok = dtx_work_submit(w, NULL, in, sizeof(in), NULL) > 0;
+        ok = dtx_work_run(w) == 0 && dtx_work_stats(w, &st) == 0 && ok &&
+             memcmp(sum, want, sizeof(sum)) == 0 &&
+             st.straight <= st.received;
+        straight += st.straight;
+        (void)MPI_Allreduce(&straight, &all, 1, MPI_UINT64_T, MPI_SUM,
+                            MPI_COMM_WORLD);
+        if (size < 3)
+            break;
+    }
+    verdict(ok && (size < 3 ? all == 0 : all > 0),
+            "what was spawned goes straight");
+    dtx_work_destroy(w);
+}
+
 static void check_cancel(void)
 {
     struct dtx_work *w = dtx_work_create("stop");
@@ -395,13 +531,17 @@ static void session(int slots, const char *more_options)
                 dtx_kernel_task("echo", echo) == 0 &&
                 dtx_kernel_task("bad", bad) == 0 &&
                 dtx_kernel_task("fib", fib) == 0 &&
+                dtx_kernel_task("carry", carry) == 0 &&
                 dtx_kernel_task("stop", stop) == 0 &&
+                dtx_kernel_task("where", where) == 0 &&
                 dtx_kernel_task("weigh", weigh) == 0,
             options);
     check_bytes();
     check_order();
+    check_one_by_one(!strstr(more_options, "assist=no"));
     check_cost();
     check_spawn();
+    check_straight();
     check_cancel();
     check_master();
     verdict(dtx_finalize() == 0, "the session ends");
@@ -412,7 +552,8 @@ int main(int argc, char **argv)
     if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
         return 99;
     session(1, "");
-    session(4, "bell=no nap=100us");
+    session(4, "bell=no nap=100us assist=no");
     session(2, "");
+    session(3, "predict=no");
     return tap_end();
 }

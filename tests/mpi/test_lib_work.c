@@ -329,6 +329,7 @@ static void check_mismatch(void)
 
 struct node {
     uint32_t depth, label;
+    char rest[4080]; /* so one counts as large */
 };
 
 /* A lopsided one: child i of a node has i levels less below it. */
@@ -339,7 +340,9 @@ static int64_t visit(struct dtx_call *c, const void *node)
 
     sum[0]++;
     sum[1] += n->label;
-    burn(100);
+    burn(1000);
+    if (n->rest[0] != n->rest[sizeof(n->rest) - 1])
+        return -1;
     return n->depth;
 }
 
@@ -351,34 +354,42 @@ static void child(struct dtx_call *c, const void *node, uint64_t i, void *out)
     (void)c;
     k->depth = n->depth - 1 - (uint32_t)i;
     k->label = n->label * 31 + (uint32_t)i;
+    memset(k->rest, (int)k->label, sizeof(k->rest));
 }
 
-static void walk(struct node n, uint64_t *sum)
+static void walk(const struct node *n, uint64_t *sum)
 {
     uint32_t i;
 
     sum[0]++;
-    sum[1] += n.label;
-    for (i = 0; i < n.depth; i++) {
+    sum[1] += n->label;
+    for (i = 0; i < n->depth; i++) {
         struct node k;
 
-        child(NULL, &n, i, &k);
-        walk(k, sum);
+        child(NULL, n, i, &k);
+        walk(&k, sum);
     }
 }
 
 static void check_tree(void)
 {
     struct dtx_work *w = dtx_work_create("tree");
-    struct node root = {15, 1};
-    uint64_t sum[2], want[2] = {0, 0};
+    struct node root = {15, 1, ""};
+    uint64_t sum[2], want[2] = {0, 0}, straight = 0, all = 0;
+    struct dtx_stats st = {0};
     int ok = w && dtx_work_reduce(w, DTX_U64, DTX_SUM, sum, 2) == 0, i;
 
-    walk(root, want); /* 2^15 nodes: a binomial tree */
-    for (i = 0; ok && i < 3; i++)
+    walk(&root, want); /* 2^15 nodes: a binomial tree */
+    for (i = 0; ok && (i < 3 || (i < 60 && all == 0 && size > 2)); i++) {
         ok = dtx_work_tree(w, &root, NULL, 0) == 0 && sum[0] == 32768 &&
-             memcmp(sum, want, sizeof(sum)) == 0;
-    verdict(ok, "a lopsided tree, three times");
+             memcmp(sum, want, sizeof(sum)) == 0 &&
+             dtx_work_stats(w, &st) == 0;
+        straight += st.straight;
+        (void)MPI_Allreduce(&straight, &all, 1, MPI_UINT64_T, MPI_SUM,
+                            MPI_COMM_WORLD);
+    }
+    verdict(ok && (size < 3 ? all == 0 : all > 0),
+            "a lopsided tree, three times; bundles go straight");
     root.depth = 0;
     verdict(w && dtx_work_tree(w, &root, NULL, 0) == 0 && sum[0] == 1,
             "a tree of one node");
@@ -436,7 +447,7 @@ aligned_alloc(size_t alignment, size_t bytes)
 /* What it calls after that it cannot do. */
 static void check_poor(int who, const char *kernel, const char *what)
 {
-    struct node root = {8, 1};
+    struct node root = {8, 1, ""};
     struct dtx_work *w;
     uint64_t sum[2];
     char name[32];
@@ -548,6 +559,27 @@ static void check_no_journal(void)
             "behind it nothing runs");
 }
 
+/* What is wrong with one rank alone is told on all, and none waits for it. */
+static void check_lone(void)
+{
+    char who[32];
+    int rc;
+
+    if (rank == size - 1)
+        (void)setenv("HWLOC_XMLFILE", "/nonexistent.xml", 1);
+    rc = dtx_init(NULL);
+    if (rank == size - 1)
+        (void)unsetenv("HWLOC_XMLFILE");
+    (void)snprintf(who, sizeof(who), "rank %d cannot begin", size - 1);
+    verdict(rc == DTX_EINVAL &&
+                strstr(dtx_error_text(), rank == size - 1
+                                             ? "/nonexistent.xml"
+                                             : who) != NULL,
+            "a machine that one rank cannot read");
+    verdict(start(slots_option(1, "")) && dtx_finalize() == 0,
+            "and the next session is well");
+}
+
 int main(int argc, char **argv)
 {
     if (!tap_begin(&argc, &argv, MPI_THREAD_FUNNELED))
@@ -562,6 +594,7 @@ int main(int argc, char **argv)
     check_counters("", 1);
     check_counters("counters=off", 0);
     check_no_journal();
+    check_lone();
     check_poor(0, "thirds", "rank 0 is poor");
     check_poor(size - 1, "thirds", "the last is poor");
     check_poor(size - 1, "tree", "the last is poor, at a tree");

@@ -142,6 +142,19 @@ static void fail(struct dtx_lane *l, uint32_t r)
     dtx_buf_free(&b);
 }
 
+/* What it had sent may have gone with it. */
+static void lose_side(struct dtx_lane *l, uint32_t r)
+{
+    uint32_t to;
+
+    for (to = 0; to < l->c.nranks; to++) {
+        struct dtx_lane_pipe *p = &l->rank[r].side[to];
+
+        if (dtx_rng_below(&l->rng, 2))
+            p->at = p->bytes.len;
+    }
+}
+
 static void die(struct dtx_lane *l, uint32_t r)
 {
     struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
@@ -152,6 +165,7 @@ static void die(struct dtx_lane *l, uint32_t r)
     if (!k->dead) {
         k->dead = true;
         l->r->dead++;
+        lose_side(l, r);
     } else if (!k->noticed && dtx_rng_below(&l->rng, 4) == 0) {
         k->noticed = true;
         ev.u.lost = (struct dtx_loss){.rank = r};
@@ -172,14 +186,28 @@ static void enter(struct dtx_lane *l, uint32_t r)
     l->rank[r].entered = true;
 }
 
+/* The next frame for a rank: of rank 0, or of any other. */
+static bool next_frame(struct dtx_lane *l, uint32_t r, struct dtx_buf *frame)
+{
+    struct dtx_lane_rank *k = &l->rank[r];
+    uint32_t from = dtx_rng_below(&l->rng, 2)
+                        ? (uint32_t)dtx_rng_below(&l->rng, l->c.nranks)
+                        : 0;
+
+    if (from != 0)
+        return pop(l, &l->rank[from].side[r], frame);
+    return dtx_member_next(&k->member, frame) || pop(l, &k->down, frame);
+}
+
 static void hears(struct dtx_lane *l, uint32_t r)
 {
     struct dtx_lane_rank *k = &l->rank[r];
     struct dtx_buf frame = DTX_BUF_INIT;
     struct dtx_msg m;
+    uint32_t waits = k->member.waits;
     int what;
 
-    if (dtx_member_next(&k->member, &frame) || pop(l, &k->down, &frame)) {
+    if (next_frame(l, r, &frame)) {
         if (dtx_msg_decode(frame.data, frame.len, &m)) {
             dtx_lane_wrong(l, "no frame, for rank", r);
         } else {
@@ -189,7 +217,8 @@ static void hears(struct dtx_lane *l, uint32_t r)
             if (what == DTX_MEMBER_FAIL)
                 k->left = true;
             if (what == DTX_MEMBER_TAKE)
-                dtx_lane_take(l, r, m.u.kgrant.work);
+                dtx_lane_take(l, r, k->member.work);
+            l->r->late += k->member.waits > waits;
         }
     }
     dtx_buf_free(&frame);
@@ -207,12 +236,41 @@ static void hand_in(struct dtx_lane *l, uint32_t r)
     k->done = k->sum = 0;
 }
 
+/* Shares are small here: some count as large. */
+static size_t straight_bytes(struct dtx_lane *l)
+{
+    return dtx_rng_below(&l->rng, 3) ? SIZE_MAX : 1;
+}
+
+static void pass(struct dtx_lane *l, uint32_t r, const struct dtx_buf *work)
+{
+    const struct dtx_member *k = &l->rank[r].member;
+    struct dtx_msg m = {.kind = DTX_MSG_KPASS, .epoch = DTX_LANE_REGION};
+    struct dtx_buf b = DTX_BUF_INIT;
+
+    m.u.kpass.ask = k->ask;
+    m.u.kpass.work = (struct dtx_str){work->data, work->len};
+    dtx_msg_encode(&b, &m);
+    push(l, &l->rank[r].side[k->thief], b.data, b.len);
+    dtx_buf_free(&b);
+    l->r->straight++;
+}
+
 static void answer(struct dtx_lane *l, uint32_t r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KYIELDED};
-    struct dtx_buf work = DTX_BUF_INIT;
+    struct dtx_buf work = DTX_BUF_INIT, straight = DTX_BUF_INIT;
+    const struct dtx_member *k = &l->rank[r].member;
+    size_t as_if = straight_bytes(l);
 
-    dtx_lane_share(l, r, &work);
+    dtx_lane_share(l, r, &work, &straight);
+    if (straight.len > 0 && dtx_member_passes(k, r, as_if)) {
+        pass(l, r, &straight);
+        m.u.kyielded.straight = straight.len;
+    } else {
+        dtx_buf_append(&work, straight.data, straight.len);
+    }
+    dtx_buf_free(&straight);
     m.u.kyielded.left_ns = dtx_lane_has_work(l, r) ? -1 : 0;
     m.u.kyielded.work = (struct dtx_str){work.data, work.len};
     dtx_lane_say(l, r, &m);
@@ -236,7 +294,7 @@ static void lives(struct dtx_lane *l, uint32_t r)
             dtx_lane_wrong(l, "over, with work on rank", r);
     } else if (k->member.over) {
         return;
-    } else if (k->member.thief_slots && dtx_rng_below(&l->rng, 2)) {
+    } else if (dtx_member_asked(&k->member) && dtx_rng_below(&l->rng, 2)) {
         answer(l, r);
     } else if (work && (k->member.idle_sent || k->member.want_sent) &&
                r == 0 && l->ledger) {
@@ -309,6 +367,9 @@ static int begin(struct dtx_lane *l)
     for (r = 0; r < l->c.nranks; r++) {
         dtx_member_begin(&l->rank[r].member, DTX_LANE_REGION);
         dtx_task_queue_init(&l->rank[r].queue);
+        l->rank[r].side = calloc(l->c.nranks, sizeof(*l->rank[r].side));
+        if (!l->rank[r].side)
+            return DTX_ENOMEM;
     }
     return dtx_lane_work_begin(l);
 }
@@ -331,8 +392,13 @@ static void conclude(struct dtx_lane *l, uint32_t r)
         l->r->alone++;
 }
 
-static void free_rank(struct dtx_lane_rank *k)
+static void free_rank(struct dtx_lane_rank *k, uint32_t nranks)
 {
+    uint32_t to;
+
+    for (to = 0; k->side && to < nranks; to++)
+        dtx_buf_free(&k->side[to].bytes);
+    free(k->side);
     dtx_member_fini(&k->member);
     dtx_buf_free(&k->up.bytes);
     dtx_buf_free(&k->down.bytes);
@@ -359,7 +425,7 @@ int dtx_lane_simulate(const struct dtx_lane_case *c,
     }
     for (r = 0; l.rank && r < c->nranks; r++) {
         conclude(&l, r);
-        free_rank(&l.rank[r]);
+        free_rank(&l.rank[r], c->nranks);
     }
     if (out->failed)
         out->code = DTX_ENOMEM;

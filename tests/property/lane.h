@@ -3,7 +3,7 @@
  *
  * The broker, its books and a member for each rank, as in lib/, with a network
  * that keeps the order of two ranks' frames and no other, and with ranks that
- * die.  What happens next is drawn from a seed: a frame arrives, a slot does a
+ * die, and what they sent other ranks than 0 with them or not.  What happens next is drawn from a seed: a frame arrives, a slot does a
  * unit of work, a rank answers or asks, one dies, its death is noticed.  There
  * is no clock, since nothing may depend on one.
  *
@@ -42,6 +42,8 @@ struct dtx_lane_result {
     uint32_t alone;   /* and who live and did not */
     uint32_t rounds;
     uint32_t lent;    /* tasks that another rank than 0 parted with */
+    uint32_t straight; /* shares that went so, ... */
+    uint32_t late;     /* ... and came behind the broker's word of them */
     uint64_t done, want_done;
     uint64_t sum, want_sum;
     char wrong[128];  /* what must never happen and did; "" */

@@ -23,6 +23,7 @@ struct dtx_lane_pipe {
 struct dtx_lane_rank {
     struct dtx_member member;
     struct dtx_lane_pipe up, down; /* to rank 0, from rank 0 */
+    struct dtx_lane_pipe *side;    /* to each rank, straight */
     bool entered, dead, noticed;
     bool left;                     /* it has failed, or heard of it */
     struct dtx_spans todo;         /* iterations */
@@ -65,8 +66,9 @@ bool dtx_lane_has_work(struct dtx_lane *l, uint32_t r);
 /* Do one unit. */
 void dtx_lane_work_unit(struct dtx_lane *l, uint32_t r);
 void dtx_lane_take(struct dtx_lane *l, uint32_t r, struct dtx_str work);
-/* Part with some, or none. */
-void dtx_lane_share(struct dtx_lane *l, uint32_t r, struct dtx_buf *out);
+/* Part with some, or none; 'straight': what may go so. */
+void dtx_lane_share(struct dtx_lane *l, uint32_t r, struct dtx_buf *out,
+                    struct dtx_buf *straight);
 /* Rank 0: outcomes of tasks have come from 'from'. */
 void dtx_lane_ended(struct dtx_lane *l, uint32_t from, struct dtx_str ended);
 /* Rank 0: it waits for others' outcomes. */
@@ -77,7 +79,8 @@ void dtx_lane_bank(struct dtx_lane *l, uint32_t rank, uint32_t round);
 void dtx_lane_draw(void *lane, uint32_t rank, uint32_t count,
                    const struct dtx_broker_news *news, struct dtx_buf *work);
 bool dtx_lane_moved(void *lane, uint32_t from, uint32_t to,
-                    struct dtx_str work, struct dtx_buf *full);
+                    struct dtx_str work, uint64_t straight,
+                    struct dtx_buf *full);
 int dtx_lane_lost(void *lane, uint32_t rank, struct dtx_buf *work);
 
 #endif

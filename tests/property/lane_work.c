@@ -8,7 +8,10 @@
 #include "base/hash.h"
 #include "lane_state.h"
 
-#define FAILS 16u /* one task in so many */
+#define FAILS 16u       /* one task in so many */
+#define KIN 7u          /* descend from one that spawns: 1, 2, 4 */
+#define LEVELS 3u
+#define KIN_UNIT (UINT64_C(1) << 40)
 
 static uint64_t worth(uint64_t unit)
 {
@@ -60,6 +63,11 @@ static bool task_fails(const struct dtx_lane *l, uint64_t id)
     return l->c.units > FAILS && worth(id) % FAILS == 0;
 }
 
+static bool task_spawns(const struct dtx_lane *l, uint64_t id)
+{
+    return l->c.kind == DTX_LANE_SPAWN && worth(id) % 3 == 0;
+}
+
 static int submit(struct dtx_lane *l, uint64_t id)
 {
     struct dtx_lane_end *e = &l->end[id];
@@ -79,6 +87,10 @@ static int submit(struct dtx_lane *l, uint64_t id)
     e->has = ok && !task_fails(l, id); /* it should succeed */
     l->r->want_done += ok;
     l->r->want_sum += ok ? worth(id) : 0;
+    if (ok && task_spawns(l, id)) {
+        l->r->want_done += KIN;
+        l->r->want_sum += KIN * worth(id + KIN_UNIT);
+    }
     return DTX_OK;
 }
 
@@ -180,24 +192,38 @@ static void visit(struct dtx_lane_rank *k)
     }
 }
 
+/* 'n' tasks of the id, below which there are so many levels. */
+static void spawn(struct dtx_lane *l, uint32_t r, uint64_t id, unsigned n,
+                  uint8_t levels)
+{
+    while (n-- > 0) {
+        struct dtx_task_item *t = dtx_task_item_create(0, &levels,
+                                                       sizeof(levels));
+
+        if (!t || !dtx_task_queue_push(&l->rank[r].queue, t)) {
+            l->rc = DTX_ENOMEM;
+            free(t);
+            return;
+        }
+        t->id = id;
+        t->spawned = true;
+    }
+}
+
 /* One task; those that were submitted tell of their end. */
 static void run_task(struct dtx_lane *l, uint32_t r)
 {
     struct dtx_lane_rank *k = &l->rank[r];
-    struct dtx_task_item *t = dtx_task_queue_pop(&k->queue), *kid;
+    struct dtx_task_item *t = dtx_task_queue_pop(&k->queue);
     struct dtx_msg m = {.kind = DTX_MSG_KENDED};
     struct dtx_buf b = DTX_BUF_INIT;
-    bool spawns = l->c.kind == DTX_LANE_SPAWN && !t->spawned &&
-                  worth(t->id) % 3 == 0;
+    bool spawns = !t->spawned && task_spawns(l, t->id);
 
-    if (!t->spawned)
-        did(k, t->id);
-    if (spawns && (kid = dtx_task_item_create(0, NULL, 0))) {
-        kid->id = t->id;
-        kid->spawned = true;
-        if (!dtx_task_queue_push(&k->queue, kid))
-            l->rc = DTX_ENOMEM;
-    }
+    did(k, t->id + (t->spawned ? KIN_UNIT : 0));
+    if (spawns)
+        spawn(l, r, t->id, 1, LEVELS - 1);
+    else if (t->spawned && t->data[0] > 0)
+        spawn(l, r, t->id, 2, (uint8_t)(t->data[0] - 1));
     if (!t->spawned) {
         dtx_put_u64(&b, t->id);
         dtx_put_u8(&b, spawns);
@@ -260,19 +286,20 @@ void dtx_lane_take(struct dtx_lane *l, uint32_t r, struct dtx_str work)
     }
 }
 
-void dtx_lane_share(struct dtx_lane *l, uint32_t r, struct dtx_buf *out)
+void dtx_lane_share(struct dtx_lane *l, uint32_t r, struct dtx_buf *out,
+                    struct dtx_buf *straight)
 {
     struct dtx_lane_rank *k = &l->rank[r];
     size_t n = k->nodes.len / 2 / 8 * 8, i;
 
-    dtx_buf_append(out, k->nodes.data, n);
+    dtx_buf_append(straight, k->nodes.data, n);
     if (n > 0)
         dtx_buf_drop(&k->nodes, n);
     for (i = (k->queue.count + 1) / 2; i > 0; i--) {
         struct dtx_task_item *t = dtx_task_queue_pop(&k->queue);
 
         if (r == 0 || t->spawned)
-            dtx_task_item_encode(out, t);
+            dtx_task_item_encode(r == 0 ? out : straight, t);
         else
             dtx_task_item_encode_lent(out, t);
         l->r->lent += r != 0 && !t->spawned;
@@ -358,12 +385,15 @@ void dtx_lane_draw(void *lane, uint32_t rank, uint32_t count,
 }
 
 bool dtx_lane_moved(void *lane, uint32_t from, uint32_t to,
-                    struct dtx_str work, struct dtx_buf *full)
+                    struct dtx_str work, uint64_t straight,
+                    struct dtx_buf *full)
 {
     struct dtx_lane *l = lane;
     struct dtx_cursor c = dtx_cursor_over(work.data, work.len);
     bool ok = true;
 
+    if (straight > 0 && l->ledger)
+        dtx_ledger_spawned(l->ledger);
     if (l->ledger)
         return dtx_ledger_moved(l->ledger, to, work, full);
     while (l->c.kind != DTX_LANE_TREE && ok && !dtx_cursor_done(&c)) {

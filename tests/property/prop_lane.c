@@ -85,8 +85,8 @@ END_TEST
 /* The cases above are worth something only if they come to the hard places. */
 START_TEST(the_hard_places_are_reached)
 {
-    unsigned again = 0, errors = 0, dead = 0, failed = 0,
-             lent = 0;
+    unsigned again = 0, errors = 0, dead = 0, failed = 0, lent = 0,
+             straight = 0, late = 0;
     int seed;
 
     for (seed = 0; seed < ROUNDS; seed++) {
@@ -95,6 +95,8 @@ START_TEST(the_hard_places_are_reached)
         errors += r.code == DTX_ELOST;
         dead += r.dead;
         lent += r.lent;
+        straight += r.straight;
+        late += r.late;
     }
     fails = true;
     for (seed = 0; seed < ROUNDS; seed++) {
@@ -106,6 +108,8 @@ START_TEST(the_hard_places_are_reached)
     ck_assert_uint_gt(again, 5);
     ck_assert_uint_gt(errors, 5);
     ck_assert_uint_gt(lent, ROUNDS);
+    ck_assert_uint_gt(straight, ROUNDS / 5);
+    ck_assert_uint_gt(late, ROUNDS / 20);
 }
 END_TEST
 

@@ -325,6 +325,112 @@ START_TEST(a_lost_rank_ends_the_region)
 }
 END_TEST
 
+static int had_nothing(void *ctx, uint32_t r, struct dtx_buf *work)
+{
+    (void)ctx;
+    (void)r;
+    (void)work;
+    return DTX_OK;
+}
+
+static void want(uint32_t r)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_KWANT};
+
+    m.u.kwant.idle = 1;
+    say(r, &m);
+    ck_assert_int_eq(hear(r), DTX_OK);
+}
+
+/* The first of 'kind' that is sent to rank r. */
+static void await(uint32_t r, int kind, struct dtx_msg *m)
+{
+    struct pipe *p = &rank[r].down;
+
+    do {
+        struct frame *f = &p->f[p->head++ % MOST_FRAMES];
+
+        ck_assert_uint_le(p->head, p->tail);
+        ck_assert_int_eq(dtx_msg_decode(f->data, f->len, m), DTX_OK);
+    } while ((int)m->kind != kind);
+}
+
+/* Rank 2 is sent a share by rank 1, straight; or it has died before that. */
+START_TEST(a_share_goes_straight)
+{
+    static const uint32_t slots[3] = {1, 1, 1};
+    struct dtx_broker_config c = {3, slots};
+    struct dtx_broker_region g = {.number = 3, .digest = 77, .call = "a call",
+                                  .kernels = "a\nb\n", .lost = had_nothing};
+    struct dtx_event ev = {.kind = DTX_EV_RANK_LOST};
+    struct dtx_msg m;
+    uint64_t ask;
+
+    memset(rank, 0, sizeof(rank));
+    broker = dtx_broker_create(&c);
+    dtx_broker_begin(broker, &g);
+    for (uint32_t r = 0; r < 3; r++) {
+        enter(r, 77, "a\nb\n");
+        ck_assert_int_eq(hear(r), DTX_OK);
+    }
+    want(0);
+    await(1, DTX_MSG_KYIELD, &m); /* for rank 0: it has none */
+    m = (struct dtx_msg){.kind = DTX_MSG_KYIELDED};
+    m.u.kyielded.straight = 1;
+    say(1, &m);
+    ck_assert_int_eq(hear(1), DTX_EPROTO); /* not to rank 0 */
+    m.u.kyielded.straight = 0;
+    m.u.kyielded.left_ns = -1;
+    m.u.kyielded.work = dtx_str_of("0");
+    say(1, &m);
+    ck_assert_int_eq(hear(1), DTX_OK);
+    want(2);
+    m = (struct dtx_msg){.kind = DTX_MSG_KYIELDED};
+    say(0, &m); /* who was not asked yet is first: it has none either */
+    ck_assert_int_eq(hear(0), DTX_OK);
+    await(1, DTX_MSG_KYIELD, &m);
+    ck_assert_uint_eq(m.u.kyield.thief, 2);
+    ask = m.u.kyield.ask;
+    ck_assert_uint_gt(ask, 0);
+    ev.u.lost = (struct dtx_loss){.rank = 2};
+    if (_i)
+        ck_assert_int_eq(dtx_broker_step(broker, &ev, &out), DTX_OK);
+    m = (struct dtx_msg){.kind = DTX_MSG_KYIELDED};
+    m.u.kyielded.straight = 5000;
+    say(1, &m);
+    ck_assert_int_eq(hear(1), DTX_OK);
+    if (_i == 0) {
+        await(2, DTX_MSG_KGRANT, &m);
+        ck_assert_uint_eq(m.u.kgrant.ask, ask);
+        ck_assert(!dtx_broker_over(broker));
+    } else {
+        await(1, DTX_MSG_KOVER, &m);
+        ck_assert_int_eq(m.u.kover.code, DTX_ELOST);
+    }
+    end();
+}
+END_TEST
+
+START_TEST(who_cannot_make_the_call_ends_it)
+{
+    struct dtx_msg m = {.kind = DTX_MSG_ENTER};
+
+    begin(2, NULL);
+    enter(0, 77, "a\nb\n");
+    ck_assert_int_eq(hear(0), DTX_OK);
+    m.u.enter.protocol = DTX_PROTOCOL;
+    m.u.enter.code = DTX_EINVAL;
+    m.u.enter.call = dtx_str_of("no work");
+    m.u.enter.kernels = dtx_str_of("a\nb\n");
+    say(1, &m);
+    ck_assert_int_eq(hear(1), DTX_OK);
+    listen(0);
+    ck_assert_int_eq(over_code, DTX_EINVAL);
+    ck_assert_str_eq(over_text, "rank 1: no work");
+    end();
+}
+END_TEST
+
 START_TEST(nonsense_is_refused)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KYIELDED};
@@ -357,6 +463,8 @@ int main(void)
     tcase_add_loop_test(t, chunks_of_a_source, 0, 40);
     tcase_add_loop_test(t, ranks_that_disagree_are_named, 0, 2);
     tcase_add_test(t, a_lost_rank_ends_the_region);
+    tcase_add_loop_test(t, a_share_goes_straight, 0, 2);
+    tcase_add_test(t, who_cannot_make_the_call_ends_it);
     tcase_add_test(t, nonsense_is_refused);
     suite_add_tcase(s, t);
     return dtx_check_main(s);

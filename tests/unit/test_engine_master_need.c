@@ -392,6 +392,52 @@ START_TEST(test_devices)
 }
 END_TEST
 
+/* Many that ask for as much as the first do not hide a smaller one. */
+START_TEST(test_pass_many)
+{
+    uint32_t i;
+
+    open_world(4);
+    for (i = 0; i < 40; i++)
+        ask(80, 0);
+    ask(20, 0);
+    open_ranks(4);
+    ck_assert(runs(0) && runs(1) && !runs(2) && runs(40));
+    close_world();
+}
+END_TEST
+
+static void ask_wide(int64_t mem, uint32_t cpus)
+{
+    struct dtx_task_attr a = {.cpus = cpus, .cwd = DTX_NO_TEXT,
+                              .env = DTX_NO_TEXT, .mem_bytes = mem};
+    uint32_t index;
+
+    ck_assert_int_eq(dtx_tasklist_attr(&list, &a, &index), 0);
+    ck_assert_int_eq(
+        dtx_tasklist_add(&list, "work", 4, index, 0, DTX_NO_TEXT), 0);
+}
+
+/* A wide one with little memory does not make the rank's slots wait for it that
+ * is kept for the first: that begins as soon as its memory is there. */
+START_TEST(test_pass_wide)
+{
+    open_world(1);
+    ask(60, 0);
+    ask(20, 0);
+    ask(80, 0);
+    ask_wide(10, SLOTS);
+    open_ranks(1);
+    ck_assert(runs(0) && runs(1) && !runs(2));
+    (void)end_task(0);
+    ck_assert(runs(2) && !runs(3));
+    (void)end_task(1);
+    (void)end_task(2);
+    ck_assert(runs(3));
+    close_world();
+}
+END_TEST
+
 /* The rank dies whose node was kept: another is, and nothing hangs. */
 START_TEST(test_promise_lost)
 {
@@ -424,6 +470,8 @@ int main(void)
 
     tcase_add_loop_test(t, test_worlds, 0, SEEDS);
     tcase_add_test(t, test_pass);
+    tcase_add_test(t, test_pass_many);
+    tcase_add_test(t, test_pass_wide);
     tcase_add_test(t, test_no_starving);
     tcase_add_loop_test(t, test_devices, 0, 2);
     tcase_add_test(t, test_promise_lost);

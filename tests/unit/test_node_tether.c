@@ -142,6 +142,42 @@ START_TEST(strangers_are_sent_away)
 }
 END_TEST
 
+/* Those who connect and say nothing keep no rank out, however many. */
+START_TEST(the_silent_make_room)
+{
+    enum { MANY = 40 };
+    struct dtx_tether_call call;
+    struct dtx_tethers *t = dtx_tethers_listen(2, SILENCE, true, &call);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd[MANY], i, status;
+    pid_t pid;
+
+    ck_assert_ptr_nonnull(t);
+    to.sin_port = htons((uint16_t)call.port);
+    for (i = 0; i < MANY; i++) {
+        fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert_int_ge(fd[i], 0);
+        ck_assert_int_eq(connect(fd[i], (struct sockaddr *)&to, sizeof(to)), 0);
+    }
+    pid = fork();
+    if (pid == 0) {
+        if (dtx_tethers_connect(&call, 1, SILENCE))
+            (void)raise(SIGSTOP);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+    ck_assert(WIFSTOPPED(status));
+    end(pid, SIGKILL);
+    for (i = 0; i < PATIENCE_TURNS && dtx_tethers_gone(t) != 1; i++)
+        nap();
+    ck_assert_int_lt(i, PATIENCE_TURNS);
+    for (i = 0; i < MANY; i++)
+        (void)close(fd[i]);
+    dtx_tethers_close(t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("node/tether");
@@ -151,6 +187,7 @@ int main(void)
     tcase_add_test(t, the_dead_are_told_from_those_who_left);
     tcase_add_test(t, rank_0_is_watched_too);
     tcase_add_test(t, strangers_are_sent_away);
+    tcase_add_test(t, the_silent_make_room);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

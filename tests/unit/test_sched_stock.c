@@ -128,6 +128,52 @@ START_TEST(test_sums)
 }
 END_TEST
 
+/* A large node among many: what it has is less than what the others have left,
+ * and it is found all the same, kept for who needs it, and given to him. What no
+ * node has is said to be so, after all have been looked at. */
+START_TEST(test_rare)
+{
+    enum { SMALL = 50 };
+    const struct dtx_need much = {400, 0}, little = {100, 0}, rest = {60, 0};
+    const struct dtx_need none = {1000, 0}, both = {400, 1};
+    struct dtx_stock *l = dtx_stock_create(SMALL + 1);
+    struct dtx_gpu gpu[2];
+    enum dtx_stock_answer a;
+    uint32_t i, calls = 0;
+
+    memset(gpu, 0, sizeof(gpu));
+    for (i = 0; i <= SMALL; i++) {
+        dtx_stock_set_rank(l, i, dtx_stock_add_node(l, i < SMALL ? 100 : 450),
+                           dtx_stock_add_pool(l, gpu, i < SMALL ? 2 : 1),
+                           &nowhere);
+        ck_assert(dtx_stock_join(l, i));
+    }
+    ck_assert(dtx_stock_take(l, SMALL, 1, &much));
+    do
+        a = dtx_stock_promise(l, 1, 2, &much, any, NULL);
+    while (a == DTX_STOCK_SEEKING && ++calls < SMALL);
+    ck_assert_int_eq(a, DTX_STOCK_KEPT);
+    ck_assert_uint_eq(dtx_stock_promised(l, 2), SMALL);
+    ck_assert_uint_eq(dtx_stock_find(l, 3, &little, any, NULL), 0);
+    dtx_stock_give(l, SMALL, 1);
+    ck_assert(dtx_stock_take(l, 0, 4, &little));
+    ck_assert_uint_ne(dtx_stock_find(l, 5, &rest, any, NULL), SMALL);
+    ck_assert_uint_eq(dtx_stock_find(l, 2, &much, any, NULL), SMALL);
+    /* all others have more devices left */
+    ck_assert_uint_eq(dtx_stock_find(l, 2, &both, any, NULL), SMALL);
+    for (calls = 0; calls < SMALL; calls++) {
+        a = dtx_stock_promise(l, 0, 6, &none, any, NULL);
+        if (a != DTX_STOCK_SEEKING)
+            break;
+    }
+    ck_assert_int_eq(a, DTX_STOCK_NEVER);
+    dtx_stock_leave(l, 3);
+    ck_assert_int_eq(dtx_stock_promise(l, 0, 6, &none, any, NULL),
+                     DTX_STOCK_SEEKING);
+    dtx_stock_destroy(l);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sched/stock");
@@ -135,6 +181,7 @@ int main(void)
 
     tcase_add_test(t, test_find);
     tcase_add_test(t, test_sums);
+    tcase_add_test(t, test_rare);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
