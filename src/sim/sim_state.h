@@ -186,6 +186,7 @@ struct dtx_sim {
     struct dtx_sim_rank *rank;
     uint32_t timer; /* the master's */
     struct dtx_sim_domains *domains; /* or NULL: none slows another */
+    struct dtx_placement_memory *numas; /* then: room for those of a node */
 
     struct dtx_sim_run *run;
     size_t nruns, cap_runs;
@@ -322,6 +323,8 @@ uint32_t dtx_sim_memory_numa(const struct dtx_sim *s, uint32_t rank,
 /* A run has begun, with its end posted; or does not run any more. */
 void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t run);
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t run);
+/* It goes on in a free slot of its rank. */
+void dtx_sim_memory_move(struct dtx_sim *s, uint32_t run, uint32_t slot);
 
 /* ---- sim_store.c ---- */
 void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,

@@ -54,6 +54,10 @@ static const struct row rows[] = {
     {"nobody crowded", BAG, 1, 0.25, 16, 1, 1, DTX_ORDER_LPT, 1.0, 1},
     {"nobody bound", BAG, 0, 0, 4, 1, 1, DTX_ORDER_LPT, 1.0, 1},
     {"few bound", BAG, 1, 0.02, 4, 1, 1, DTX_ORDER_LPT, 1.01, 1},
+    {"long ones among short", "bimodal:mean=500ms,share=0.05,ratio=200,"
+     "tasks=8000", 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 1.0, 1},
+    {"long ones, four nodes", "bimodal:mean=500ms,share=0.05,ratio=200,"
+     "tasks=32000", 1, 0.25, 4, 4, 1, DTX_ORDER_LPT, 1.0, 1},
     /* as when what memory moves is learned */
     {"mixed, taken for 4/5", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 0.97, 0.8},
     {"mixed, taken for half", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 1.0, 0.5},
