@@ -145,6 +145,77 @@ START_TEST(bound_no_more)
 }
 END_TEST
 
+/* ---- queues of short tasks ---- */
+
+enum { SHORT = 200, HEAVY = SHORT };
+
+static uint32_t queue[SHORT + 1], begin_of, end_of;
+
+/* Add what has been granted in the last step to the queue: is the heavy one
+ * among it? */
+static bool take_grants(void)
+{
+    struct dtx_item_work w;
+    bool heavy = false;
+    struct dtx_msg msg;
+    size_t i;
+
+    for (i = 0; i < out.count; i++) {
+        if (out.list[i].kind != DTX_ACT_SEND ||
+            dtx_msg_decode(dtx_action_bytes(&out, &out.list[i]),
+                           out.list[i].len, &msg) ||
+            msg.kind != DTX_MSG_GRANT)
+            continue;
+        while (dtx_item_work_next(&msg.items, &w) > 0) {
+            queue[end_of++] = w.task;
+            heavy |= w.task == HEAVY;
+        }
+    }
+    return heavy;
+}
+
+/* The memory is there, but all slots have short tasks before them: none is
+ * added to these until it has got one. */
+START_TEST(short_ones_do_not_keep_it_out)
+{
+    static float cost[SHORT + 1];
+    uint32_t n;
+
+    for (n = 0; n < SHORT; n++)
+        cost[n] = 0.001f;
+    cost[HEAVY] = 0.0005f; /* at first */
+    begin_of = end_of = 0;
+    make_traffic();
+    add(SHORT + 1, 1, 0);
+    config.nranks = 1;
+    config.policy = "steal";
+    config.longest_first = true;
+    config.cost_s = cost;
+    begin();
+    hello(0, SLOTS, 1);
+    ck_assert(!take_grants());
+    for (n = 0; n < 40; n++) {
+        done(0, queue[begin_of++]);
+        ck_assert(!take_grants());
+    }
+    ck_assert_uint_gt(end_of - begin_of, 2 * SLOTS);
+    tell(HEAVY, 1, -1, 5);
+    tell(HEAVY, 1, 0.75f, -1);
+    ck_assert(!take_grants());
+    for (n = end_of - begin_of; n > SLOTS; n--) {
+        done(0, queue[begin_of++]);
+        ck_assert(!take_grants());
+        ck_assert_uint_eq(end_of - begin_of, n - 1);
+    }
+    done(0, queue[begin_of++]);
+    ck_assert(take_grants());
+    ck_assert_uint_eq(queue[begin_of + SLOTS - 1], HEAVY);
+    done(0, queue[begin_of++]);
+    ck_assert(!take_grants());
+    ck_assert_uint_ge(end_of - begin_of, SLOTS); /* and they go on */
+}
+END_TEST
+
 /* All the actions of a job in which nobody is bound. */
 static void record_job(struct dtx_buf *all, bool looked_after)
 {
@@ -202,6 +273,7 @@ int main(void)
     tcase_add_test(t, one_for_each_numa_node);
     tcase_add_test(t, shares_and_costs_apart);
     tcase_add_test(t, bound_no_more);
+    tcase_add_test(t, short_ones_do_not_keep_it_out);
     tcase_add_test(t, nobody_bound_nothing_changes);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
