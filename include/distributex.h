@@ -14,7 +14,10 @@
  *
  * Errors: functions that return int give 0 (DTX_OK) or a negative code;
  * dtx_strerror has its text, dtx_error_text more.  The library never prints and
- * never ends the program.
+ * never ends the program.  Calls that every rank makes (dtx_init, dtx_for,
+ * dtx_work_for, _tree, _run) fail on all when they fail on one: wrong options
+ * or arguments on one rank alone are the error of every rank, which tells whose
+ * they are, and the next call can be made.
  *
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
@@ -81,12 +84,15 @@ struct dtx_work; /* a loop or tree that is run, perhaps many times */
  *                 default yes
  *   lost-after=TIME  without an answer of another node for so long, its ranks
  *                 count as lost; default 5s, 0: never
- *   counters=auto|off  count what slots do; default auto
+ *   counters=auto|perf|off  count what slots do; default auto. perf: leave PAPI
+ *                 to kernels that use it themselves
  *   assist=yes|no  the calling thread runs short tasks itself while slots
  *                 sleep; see dtx_work_run; default yes
  *   learned=FILE  keep what kernels took from run to run; see below
- * DTX_EINVAL: an option is unknown or wrong. DTX_ESTATE: begun already, or MPI
- * is finalised. DTX_EMPI, DTX_ENOMEM, DTX_ESYS. */
+ * DTX_EINVAL: an option is unknown or wrong. DTX_EMISMATCH: ranks of one node
+ * have different slots=. DTX_ESTATE: begun already, or MPI is finalised.
+ * DTX_EMPI, DTX_ENOMEM, DTX_ESYS. What fails on one rank fails on all; an MPI
+ * that dtx_init has initialised is finalised then. */
 DTX_PUBLIC int dtx_init(const char *options);
 /* What dtx_init_comm of distributex_mpi.h calls: 'comm' points to an MPI_Comm
  * of that size. */
@@ -227,7 +233,7 @@ DTX_PUBLIC int dtx_work_deliver(struct dtx_work *w, dtx_deliver_f deliver,
  * power also what was recorded since the last call ended.
  * DTX_EINVAL; of the file, on rank 0: DTX_ENOENT, DTX_EIO, DTX_EFOREIGN (not
  * such a file), DTX_EBUSY (another process has it open): call it again with
- * another file, or the first run fails with that code on all ranks. Runs return
+ * another file, or runs of 'w' fail with that code on all ranks. Runs return
  * DTX_EMISMATCH when the file is of other loops, or DTX_ENOSPC, DTX_EIO when it
  * cannot be written. */
 DTX_PUBLIC int dtx_work_journal(struct dtx_work *w, const char *path);
@@ -316,7 +322,10 @@ DTX_PUBLIC int64_t dtx_work_submit(struct dtx_work *w, const char *kernel,
                                    const struct dtx_task_how *how);
 /* Rank 0: 'ended' is called by the thread of dtx_init for each task that has
  * ended, with what it gave back. 'code' is what its kernel returned, or
- * DTX_ECANCEL: it was not run, since one of 'after' failed. For tasks that it
+ * DTX_ECANCEL: it was not run, since one of 'after' failed. When the run ends
+ * early (dtx_call_cancel; a failure), those that have not ended are told last,
+ * each with the code that dtx_work_run then returns: they were not run, or
+ * nobody knows; nothing can be submitted meanwhile. For tasks that it
  * spawned it is called with the same 'task', if they gave something back or
  * failed. 'out' is valid during the call. It may call dtx_work_submit. */
 typedef void (*dtx_ended_f)(void *ctx, uint64_t task, int code, const void *out,
@@ -357,10 +366,11 @@ struct dtx_stats {
 DTX_PUBLIC int dtx_work_stats(const struct dtx_work *w, struct dtx_stats *out);
 
 /* What the slots of this rank did in the last run of 'w', together, by the
- * processor's counters and the kernel's.  They are read when a run has
- * ended, never where kernels are called.  A number whose bit is not in
+ * processor's counters and the kernel's.  They are read when slots have
+ * come to rest, never where kernels are called.  A number whose bit is not in
  * 'measured' was not measured, and means nothing.  What slots do to take work
- * is in it; in a session without threads also the library's communication. */
+ * is in it; in a session without threads also the library's communication; what
+ * the calling thread runs itself (assist) is not. */
 enum dtx_has {
     DTX_HAS_INSTRUCTIONS = 1,
     DTX_HAS_CYCLES = 2,
@@ -368,7 +378,7 @@ enum dtx_has {
     DTX_HAS_CLOCK = 16
 };
 struct dtx_counter_stats {
-    const char *provider;  /* "perf-hardware", "rusage" (the threads' clocks
+    const char *provider;  /* "papi-hardware", "perf-hardware", "rusage" (clocks
                               alone), "none" (counters=off) */
     unsigned measured;     /* sum of enum dtx_has */
     uint64_t instructions; /* in user mode */

@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void dtx_plain(char *s, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+            s[i] = '?';
+    }
+}
+
 void *dtx_grow(void *p, size_t *cap, size_t need, size_t size)
 {
     size_t want;

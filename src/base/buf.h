@@ -55,6 +55,9 @@ void dtx_buf_clear(struct dtx_buf *b);
 void dtx_buf_drop(struct dtx_buf *b, size_t n);
 void dtx_buf_free(struct dtx_buf *b);
 
+/* Make somebody's bytes fit for a terminal: ? for each control character. */
+void dtx_plain(char *s, size_t len);
+
 /* Grow a plain array: returns 'p' or its successor with room for at least
  * 'need' items of 'size' bytes and updates '*cap' (items), or NULL with
  * everything unchanged (the caller still owns 'p'). */

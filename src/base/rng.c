@@ -65,6 +65,29 @@ double dtx_rng_normal(struct dtx_rng *r)
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
 }
 
+double dtx_normal_quantile(double p)
+{
+    double q = p - 0.5, r = 0.180625 - q * q, v;
+
+    if (fabs(q) <= 0.425)
+        return q * (((59.109374720 * r + 159.29113202) * r + 50.434271938) * r +
+                    3.3871327179) /
+               (((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1);
+    r = sqrt(-log(q < 0 ? p : 1 - p));
+    if (r <= 5) {
+        r -= 1.6;
+        v = (((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r +
+             1.4234372777) /
+            ((0.12021132975 * r + 0.73700164250) * r + 1);
+    } else {
+        r -= 5;
+        v = (((0.017337203997 * r + 0.42868294337) * r + 3.0812263860) * r +
+             6.6579051150) /
+            ((0.012258202635 * r + 0.24197894225) * r + 1);
+    }
+    return q < 0 ? -v : v;
+}
+
 double dtx_rng_lognormal(struct dtx_rng *r, double mean, double sigma)
 {
     double mu = log(mean) - sigma * sigma / 2.0;

@@ -22,6 +22,9 @@ uint64_t dtx_rng_below(struct dtx_rng *r, uint64_t n);
 double dtx_rng_unit(struct dtx_rng *r);
 /* Standard normal (Box and Muller, 1958). */
 double dtx_rng_normal(struct dtx_rng *r);
+/* The standard normal deviate below which the share p lies, 0 < p < 1, to seven
+ * digits (Wichura, algorithm AS 241, Appl. Stat. 37(3), 1988). */
+double dtx_normal_quantile(double p);
 /* Lognormal with the given mean and sigma of the underlying normal. */
 double dtx_rng_lognormal(struct dtx_rng *r, double mean, double sigma);
 /* Exponential with the given mean. */

@@ -38,6 +38,14 @@ struct dtx_page;
       "those of that state, of all tasks where none is named. --follow prints "\
       "them as they end, until the job does. The first of several words is "   \
       "RUNDIR unless it is a number")                                          \
+    X(profile, "[--json] [RUNDIR | FILE] [TASK...]",                           \
+      "tell what the tasks of a job used, class by class: cores, waiting for " \
+      "devices, instructions per cycle, misses of the last cache per 1000 "    \
+      "instructions, what a core took from memory, and the most memory one "   \
+      "held; '-': not measured. With TASK, a number from 1, a range such as "  \
+      "3-5, or several of these with commas, each attempt at it and what was " \
+      "counted. FILE is a run.h5; the first word is RUNDIR unless it is a "    \
+      "number")                                                                \
     X(simulate,                                                                \
       "(--workload SPEC | --from PATH) [options]",                             \
       "run a job that is imagined, or was recorded, on a machine that need "   \
@@ -118,6 +126,9 @@ struct dtx_page;
     X(output, "state", 0, "all|ok|failed|killed|timeout",                      \
       "print those of the tasks that ended so; without TASK, of all")          \
     X(output, "follow", 0, NULL, "print outputs as tasks end")                 \
+    X(profile, "json", 0, NULL,                                                \
+      "print JSON, null for what was not measured; misses are per "            \
+      "instruction, memory_bytes_per_second of a core")                        \
     X(simulate, "workload", 0, "SPEC",                                         \
       "the tasks: NAME:KEY=VALUE,..., such as "                                \
       "lognormal:mean=10s,sigma=0.5,tasks=10000")                              \

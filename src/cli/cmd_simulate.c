@@ -59,10 +59,10 @@ static int predict(struct dtx_simulation *q, struct dtx_error *err)
 static int load(struct dtx_simulation *q, struct dtx_error *err)
 {
     struct dtx_workload w;
-    struct dtx_machine usual;
+    struct dtx_cluster usual;
     int rc = dtx_scenario_job_init(&q->job);
 
-    dtx_machine_preset(&usual);
+    dtx_cluster_preset(&usual);
     if (q->c.machine.spawn_ns == DTX_SIMULATE_NOT_GIVEN)
         q->c.machine.spawn_ns = q->from ? DTX_SPAWN_RECORDED_NS
                                          : usual.spawn_ns;

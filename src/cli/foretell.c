@@ -2,12 +2,9 @@
 /* From words to a plan; see foretell.h.  It draws nothing itself. */
 #include "cli/foretell.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "cli/cmd.h"
 #include "cli/history.h"
 #include "cli/told.h"
@@ -20,127 +17,30 @@
 #include "run/status.h"
 #include "task/taskfile.h"
 
-/* Of a task of which only other classes are known: how long its own takes is
- * what is not known, and that all of them share. */
-#define STRANGE 0.8f
-#define COEFFICIENTS 3.0 /* level, slope, and which expert is heard */
-
-/* Of a class. */
-struct group {
-    double narrowest;    /* of its intervals, as a logarithm */
-    double seen, repeats; /* outcomes it rests on; of its very commands */
-};
-
 struct asking {
     struct dtx_foretell *f;
-    struct dtx_prediction *said; /* a row for each task */
-    struct group *group;
-    size_t ngroups, cap_groups;
-    struct dtx_keymap index;    /* class -> its group */
-    struct dtx_keymap commands; /* those that have been counted */
+    struct dtx_predictor *p;
 };
-
-static double spread(const struct dtx_prediction *p)
-{
-    return p->low > 0 ? log(p->high / p->low) : 0;
-}
-
-static int group_of(struct asking *a, const struct dtx_features *f,
-                    uint32_t *row)
-{
-    struct dtx_key k = {f->class_key, 1};
-    struct group *p =
-        dtx_grow(a->group, &a->cap_groups, a->ngroups + 1, sizeof(*p));
-
-    if (!p)
-        return DTX_ENOMEM;
-    a->group = p;
-    if (!dtx_keymap_put(&a->index, k, (uint32_t)a->ngroups, row, NULL))
-        return DTX_ENOMEM;
-    if (*row == a->ngroups)
-        a->group[a->ngroups++] = (struct group){INFINITY, 0, 0};
-    return DTX_OK;
-}
-
-/* Outcomes of a command count once, however often it stands in the list. */
-static int count_repeats(struct asking *a, struct group *g,
-                         const struct dtx_features *f,
-                         const struct dtx_prediction *said)
-{
-    bool first;
-    uint32_t row;
-
-    if (!dtx_keymap_put(&a->commands, f->exact, 0, &row, &first))
-        return DTX_ENOMEM;
-    if (first)
-        g->repeats += (double)said->n;
-    return DTX_OK;
-}
 
 static int take_one(void *ctx, uint32_t i, const struct dtx_features *f,
                     const struct dtx_prediction *said)
 {
-    struct asking *a = ctx;
-    struct dtx_plan_task *t = &a->f->task[i];
-    struct group *g;
-    int rc = group_of(a, f, &t->group);
+    const struct asking *a = ctx;
 
-    if (rc != DTX_OK)
-        return rc;
-    a->said[i] = *said;
-    t->seconds = (float)said->seconds;
-    t->low = (float)said->low;
-    t->high = (float)said->high;
-    g = &a->group[t->group];
-    g->narrowest = fmin(g->narrowest, spread(said));
-    if (said->basis == DTX_BASIS_EXACT) {
-        rc = count_repeats(a, g, f, said);
-        if (rc != DTX_OK)
-            return rc;
-    } else {
-        g->seen = fmax(g->seen, (double)said->n);
-    }
     if (said->basis >= DTX_BASIS_CLASS)
         a->f->like++;
     else if (a->f->strange++ == 0)
         a->f->stranger = i;
-    return DTX_OK;
+    return dtx_outlook_add(&a->f->outlook, a->p, f, said);
 }
 
-/* What a class's level is known by is common to its tasks: of a regression with
- * k coefficients on n outcomes the variance of that error is k/n of theirs, on
- * average (Hoaglin and Welsch, "The hat matrix", Am. Stat. 32(1), 1978).
- * Where an interval is wider than the narrowest of the class, the rest is doubt
- * about the model, far from what was seen, and common as well. */
-static float shared(const struct group *g, const struct dtx_prediction *p)
-{
-    double n = p->basis == DTX_BASIS_EXACT ? g->repeats : g->seen;
-    double own = spread(p), part;
-
-    if (p->basis < DTX_BASIS_CLASS)
-        return STRANGE;
-    part = own > 0 ? g->narrowest * g->narrowest / (own * own) : 1;
-    return (float)(1 - part * (1 - fmin(COEFFICIENTS / fmax(n, 1), 1)));
-}
-
-static int ask_all(struct asking *a, struct dtx_predictor *p,
+static int ask_all(struct dtx_foretell *f, struct dtx_predictor *p,
                    struct dtx_sizes *sizes)
 {
-    const struct dtx_tasklist *list = &a->f->job.list;
-    size_t i;
-    int rc;
+    struct asking a = {f, p};
+    int rc = dtx_cli_predict_each(p, sizes, &f->job.list, take_one, &a);
 
-    a->said = calloc(list->ntasks + 1, sizeof(*a->said));
-    a->f->task = calloc(list->ntasks + 1, sizeof(*a->f->task));
-    if (!a->said || !a->f->task)
-        return DTX_ENOMEM;
-    rc = dtx_cli_predict_each(p, sizes, list, take_one, a);
-    for (i = 0; i < list->ntasks && rc == DTX_OK; i++) {
-        struct dtx_plan_task *t = &a->f->task[i];
-
-        t->shared = shared(&a->group[t->group], &a->said[i]);
-    }
-    return rc;
+    return rc == DTX_OK ? dtx_outlook_seal(&f->outlook) : rc;
 }
 
 /* ---- the history ---- */
@@ -173,12 +73,9 @@ static int predict(struct dtx_foretell *f, const struct dtx_options *o,
 {
     struct dtx_predictor *p = dtx_predictor_create(0);
     struct dtx_sizes *sizes = NULL;
-    struct asking a;
     bool none = false;
     int rc = p ? DTX_OK : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 
-    memset(&a, 0, sizeof(a));
-    a.f = f;
     if (rc == DTX_OK)
         rc = dtx_cli_history_named(f->history ? f->history : o->history,
                                    &f->dir, &none, err);
@@ -186,15 +83,10 @@ static int predict(struct dtx_foretell *f, const struct dtx_options *o,
         rc = dtx_cli_history_load(f->dir.data, p, err);
     if (rc == DTX_OK)
         sizes = sizes_of(f->sizes, &rc, err);
-    if (rc == DTX_OK && (rc = ask_all(&a, p, sizes)) != DTX_OK)
+    if (rc == DTX_OK && (rc = ask_all(f, p, sizes)) != DTX_OK)
         (void)dtx_error_set(err, rc, "out of memory");
     if (rc == DTX_OK && f->like == 0)
         rc = know_nothing(f, none, err);
-    f->config.ngroups = (uint32_t)a.ngroups;
-    free(a.said);
-    free(a.group);
-    dtx_keymap_free(&a.index);
-    dtx_keymap_free(&a.commands);
     dtx_sizes_destroy(sizes);
     dtx_predictor_destroy(p);
     return rc;
@@ -250,14 +142,16 @@ static int make(struct dtx_foretell *f, const struct dtx_options *o,
     struct dtx_plan_config *c = &f->config;
     int rc;
 
-    dtx_machine_preset(&c->scenario.machine);
+    dtx_cluster_preset(&c->scenario.machine);
     c->scenario.machine.slots = f->slots;
     c->scenario.machine.spawn_ns = DTX_SPAWN_RECORDED_NS;
     c->scenario.job = &f->job;
     c->scenario.policy = o->policy;
     c->scenario.retries = o->retries;
     c->scenario.seed = f->seed;
-    c->task = f->task;
+    c->task = f->outlook.task;
+    c->group = f->outlook.group;
+    c->ngroups = f->outlook.ngroups;
     c->nodes = f->nodes;
     c->nnodes = f->nnodes;
     c->draws = f->draws;
@@ -291,7 +185,6 @@ int dtx_foretell(struct dtx_foretell *f, const struct dtx_options *o,
 void dtx_foretell_fini(struct dtx_foretell *f)
 {
     dtx_scenario_job_fini(&f->job);
-    free(f->task);
-    f->task = NULL;
+    dtx_outlook_free(&f->outlook);
     dtx_buf_free(&f->dir);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cli/foretell.h - a plan for a job, from its command line and the history
  *
- * Reads the tasks, asks the predictor what each will take, says how far errors
- * are common to many tasks, and has sim/plan.h draw and simulate the rest.
- * What plan and submit share.
+ * Reads the tasks, asks the predictor what each will take, and has sim/plan.h
+ * draw and simulate the rest.  What plan and submit share.
  */
 #ifndef DTX_CLI_FORETELL_H
 #define DTX_CLI_FORETELL_H
@@ -11,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "sim/outlook.h"
 #include "sim/plan.h"
 
 struct dtx_error;
@@ -30,7 +30,7 @@ struct dtx_foretell {
     struct dtx_plan plan;
     struct dtx_plan_config config; /* that it was made from */
     struct dtx_scenario_job job;
-    struct dtx_plan_task *task;
+    struct dtx_outlook outlook;
     struct dtx_buf dir;          /* the history's */
     uint64_t like;    /* tasks of a command or class seen before */
     uint64_t strange; /* the others; their first: */

@@ -132,7 +132,7 @@ static void put_spread(struct dtx_buf *b, const struct dtx_simulated *r)
 static void put_text(struct dtx_buf *b, const struct dtx_simulation *q,
                      const struct dtx_simulated *r)
 {
-    const struct dtx_machine *m = &q->c.machine;
+    const struct dtx_cluster *m = &q->c.machine;
     char span[40], bound[40], ideal[40];
 
     dtx_buf_printf(b, "job        %zu tasks: %s\n", q->job.list.ntasks,

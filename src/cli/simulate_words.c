@@ -371,7 +371,7 @@ static int read_option(struct dtx_simulation *q, int argc, char **argv, int *i)
 static void preset(struct dtx_simulation *q)
 {
     memset(q, 0, sizeof(*q));
-    dtx_machine_preset(&q->c.machine);
+    dtx_cluster_preset(&q->c.machine);
     q->c.machine.spawn_ns = DTX_SIMULATE_NOT_GIVEN;
     q->c.error_sigma = 0.3;
     q->c.spread = true;

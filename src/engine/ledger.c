@@ -335,12 +335,26 @@ bool dtx_ledger_lost(struct dtx_ledger *l, uint32_t rank, struct dtx_buf *work,
     return !work->failed;
 }
 
+uint64_t dtx_ledger_next_open(const struct dtx_ledger *l, uint64_t id)
+{
+    size_t i = id > l->base ? (size_t)(id - l->base) : 0;
+
+    while (i < l->n && l->entry[i].ended)
+        i++;
+    return i < l->n ? l->base + i + 1 : 0;
+}
+
 void dtx_ledger_forget(struct dtx_ledger *l)
 {
     size_t i;
 
     for (i = 0; i < l->n; i++)
         free(l->entry[i].task);
+    dtx_task_queue_fini(&l->ready);
+    dtx_task_queue_init(&l->ready);
+    dtx_task_item_free_all(l->skipped);
+    l->skipped = NULL;
+    l->open = 0;
     l->base += l->n;
     l->n = 0;
     l->nedges = 0;

@@ -65,7 +65,10 @@ struct dtx_ledger_gone {
  * nobody knows what was lost. */
 bool dtx_ledger_lost(struct dtx_ledger *l, uint32_t rank, struct dtx_buf *work,
                      struct dtx_ledger_gone *gone);
-/* All have ended: forget them; numbers go on. */
+/* The first after number 'id' (0: of all) that has not ended; 0: there is
+ * none. */
+uint64_t dtx_ledger_next_open(const struct dtx_ledger *l, uint64_t id);
+/* All have ended, or never will: forget them; numbers go on. */
 void dtx_ledger_forget(struct dtx_ledger *l);
 
 #endif

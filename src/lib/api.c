@@ -4,6 +4,7 @@
 #include "lib/api.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/broker.h"
 #include "engine/event.h"
@@ -28,7 +29,7 @@ int dtx_api_busy(struct dtx_session *s)
     return DTX_ESTATE;
 }
 
-static int start_crew(struct dtx_session *s)
+static int start_crew(struct dtx_session *s, struct dtx_error *err)
 {
     unsigned slots = s->net.slots[s->net.rank];
     uint32_t r;
@@ -37,10 +38,10 @@ static int start_crew(struct dtx_session *s)
         s->slots_all += s->net.slots[r];
     return dtx_crew_start(&s->crew, &s->net, slots,
                           s->options.bind ? s->net.pu : NULL, !s->net.threads,
-                          s->options.counters, &dtx_api_error);
+                          s->options.counters, err);
 }
 
-static int make_broker(struct dtx_session *s)
+static int make_broker(struct dtx_session *s, struct dtx_error *err)
 {
     struct dtx_broker_config c = {s->net.size, s->net.slots};
 
@@ -52,29 +53,26 @@ static int make_broker(struct dtx_session *s)
         s->calls = dtx_calls_create();
     return s->broker && s->actions && (s->calls || !s->options.predict)
                ? DTX_OK
-               : dtx_api_fail(DTX_ENOMEM, "out of memory");
+               : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 }
 
-/* What one rank could not do alone, none has done. */
-static int agree(struct dtx_session *s, int rc)
+/* What is wrong about the file is no failure, but its text is kept. */
+static int open_learned(struct dtx_session *s, struct dtx_error *err)
 {
-    int32_t mine = rc, *all = calloc(s->net.size, sizeof(*all));
-    uint32_t r;
+    struct dtx_error file = {0};
+    int rc = dtx_learned_open(s, &file);
 
-    if (!all)
-        return dtx_api_fail(DTX_ENOMEM, "out of memory");
-    if (dtx_transport_allgather(s->net.transport, &mine, sizeof(mine), all) < 0)
-        rc = dtx_api_fail(DTX_EMPI, "dtx_init: the ranks cannot agree");
-    for (r = 0; r < s->net.size && rc == DTX_OK; r++) {
-        if (all[r] < 0)
-            rc = dtx_api_fail(all[r], "dtx_init: rank %u: %s", r,
-                              dtx_strerror(all[r]));
-    }
-    free(all);
-    return rc;
+    if (rc < 0)
+        (void)dtx_error_set(err, rc, "learned=: %s", dtx_strerror(rc));
+    else if (file.code)
+        dtx_api_error = file;
+    return dtx_transport_agree(s->net.transport, err);
 }
 
-static int open_session(struct dtx_session *s, const void *comm, size_t size)
+/* What one rank could not do alone, none has done: 'err' is this rank's before,
+ * and that of all behind. */
+static int open_session(struct dtx_session *s, const void *comm, size_t size,
+                        struct dtx_error *err)
 {
     struct dtx_net_options n = {.comm = comm,
                                 .comm_size = size,
@@ -82,18 +80,18 @@ static int open_session(struct dtx_session *s, const void *comm, size_t size)
                                 .bells = s->options.bell,
                                 .nap_ns = s->options.nap_ns,
                                 .lost_after_ns = s->options.lost_after_ns};
-    int rc = dtx_net_open(&s->net, &n, s->options.weight, &dtx_api_error);
+    int rc = dtx_net_open(&s->net, &n, s->options.weight, err);
     bool crew;
 
     if (rc < 0)
         return rc;
-    rc = start_crew(s);
+    rc = start_crew(s, err);
     crew = rc == DTX_OK;
     if (rc == DTX_OK)
-        rc = make_broker(s);
-    rc = agree(s, rc);
+        (void)make_broker(s, err);
+    rc = dtx_transport_agree(s->net.transport, err);
     if (rc == DTX_OK)
-        rc = agree(s, dtx_learned_open(s, &dtx_api_error));
+        rc = open_learned(s, err);
     if (rc == DTX_OK)
         return rc;
     if (crew)
@@ -118,25 +116,24 @@ static void free_session(struct dtx_session *s)
         dtx_actions_free(s->actions);
     free(s->actions);
     dtx_buf_free(&s->names);
-    free(s);
 }
 
 int dtx_init_handle(const void *comm, size_t size, const char *options)
 {
-    struct dtx_session *s;
+    static struct dtx_session only; /* for it there is always memory */
+    struct dtx_session *s = &only;
+    struct dtx_error err = {0};
     int rc;
 
     if (dtx_api_session)
         return dtx_api_fail(DTX_ESTATE, "dtx_init: there is a session already");
-    s = calloc(1, sizeof(*s));
-    if (!s)
-        return dtx_api_fail(DTX_ENOMEM, "out of memory");
-    rc = dtx_options_parse(options, &s->options, &dtx_api_error);
-    if (rc == DTX_OK)
-        rc = open_session(s, comm, size);
+    memset(s, 0, sizeof(*s));
+    (void)dtx_options_parse(options, &s->options, &err);
+    rc = open_session(s, comm, size, &err);
     if (rc < 0) {
         free_session(s);
-        return rc;
+        dtx_api_error = err;
+        return dtx_error_prefix(&dtx_api_error, "dtx_init: ");
     }
     dtx_buf_str(&s->names, "");
     dtx_api_session = s;

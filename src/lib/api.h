@@ -32,5 +32,14 @@ int dtx_api_init_work(struct dtx_work *w, const char *kernel);
 /* Run a region, of which the style and what it works on are filled in. */
 int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
                 size_t args_bytes);
+/* The arguments of a call that all ranks make are wrong on this one, as
+ * dtx_api_error tells: so the others are told, instead of waiting, and return
+ * the same. The code. */
+int dtx_api_refuse(void);
+/* lib/api_task.c, rank 0: a run of tasks has ended, with this code; those that
+ * have not end with it. */
+void dtx_api_close_tasks(struct dtx_work *w, int code);
+/* lib/api_task.c: a region of no work, which only is told 'why'. */
+int dtx_api_run_nothing(const struct dtx_error *why);
 
 #endif

@@ -50,9 +50,13 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
     struct dtx_session *s = w->session;
     int rc;
 
-    if (args_bytes > DTX_MAX_ARGS || (args_bytes && !args))
-        return dtx_api_fail(args ? DTX_ELIMIT : DTX_EINVAL,
-                            "arguments have up to %u bytes", DTX_MAX_ARGS);
+    if (args_bytes > DTX_MAX_ARGS || (args_bytes && !args)) {
+        (void)dtx_api_fail(args ? DTX_ELIMIT : DTX_EINVAL,
+                           "arguments have up to %u bytes", DTX_MAX_ARGS);
+        return dtx_api_refuse();
+    }
+    if (w->journaled && s->net.rank == 0 && !w->diary)
+        return dtx_api_run_nothing(&w->unkept);
     if (atomic_exchange(&s->running, true))
         return dtx_api_busy(s);
     if (s->broken) {
@@ -69,24 +73,23 @@ int dtx_api_run(struct dtx_region *g, struct dtx_work *w, const void *args,
     describe(g);
     if (g->text.failed)
         g->ill = DTX_ENOMEM;
-    if (w->journaled && s->net.rank == 0 && !w->diary && g->ill == DTX_OK) {
-        g->ill = w->unkept.code;
-        g->ill_why = w->unkept.text;
-    }
     rc = dtx_region_run(g, &dtx_api_error);
+    if (g->style == &dtx_style_task && w->ledger)
+        dtx_api_close_tasks(w, rc);
     dtx_buf_free(&g->text);
     atomic_store(&s->running, false);
     return rc;
 }
 
-int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
-                 const void *args, size_t args_bytes)
+int dtx_api_refuse(void)
 {
-    struct dtx_region g = {
-        .style = &dtx_style_loop, .begin = begin, .end = end};
+    struct dtx_error why = dtx_api_error;
 
-    if (!dtx_api_session)
-        return dtx_api_outside("dtx_work_for");
+    return dtx_api_run_nothing(&why);
+}
+
+static int check_loop(const struct dtx_work *w, uint64_t begin, uint64_t end)
+{
     if (!w || w->kernel->kind == DTX_KERNEL_TREE ||
         w->kernel->kind == DTX_KERNEL_TASK)
         return dtx_api_fail(DTX_EINVAL,
@@ -101,6 +104,19 @@ int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
         return dtx_api_fail(DTX_EINVAL,
                             "dtx_work_for: a journal keeps results of "
                             "iterations, up to 2^32 of them, and no sums");
+    return DTX_OK;
+}
+
+int dtx_work_for(struct dtx_work *w, uint64_t begin, uint64_t end,
+                 const void *args, size_t args_bytes)
+{
+    struct dtx_region g = {
+        .style = &dtx_style_loop, .begin = begin, .end = end};
+
+    if (!dtx_api_session)
+        return dtx_api_outside("dtx_work_for");
+    if (check_loop(w, begin, end) < 0)
+        return dtx_api_refuse();
     return dtx_api_run(&g, w, args, args_bytes);
 }
 
@@ -111,10 +127,12 @@ int dtx_work_tree(struct dtx_work *w, const void *root, const void *args,
 
     if (!dtx_api_session)
         return dtx_api_outside("dtx_work_tree");
-    if (!w || !root || w->kernel->kind != DTX_KERNEL_TREE)
-        return dtx_api_fail(DTX_EINVAL,
-                            "dtx_work_tree: a kernel of dtx_kernel_tree and "
-                            "a root are needed");
+    if (!w || !root || w->kernel->kind != DTX_KERNEL_TREE) {
+        (void)dtx_api_fail(DTX_EINVAL,
+                           "dtx_work_tree: a kernel of dtx_kernel_tree and "
+                           "a root are needed");
+        return dtx_api_refuse();
+    }
     return dtx_api_run(&g, w, args, args_bytes);
 }
 
@@ -125,7 +143,7 @@ int dtx_for(const char *kernel, uint64_t begin, uint64_t end, const void *args,
     int rc = dtx_api_init_work(&w, kernel);
 
     if (rc < 0)
-        return rc;
+        return dtx_api_session ? dtx_api_refuse() : rc;
     w.remembers = w.session->recall != NULL; /* from run to run */
     return dtx_work_for(&w, begin, end, args, args_bytes);
 }

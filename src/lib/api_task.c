@@ -94,6 +94,9 @@ int64_t dtx_work_submit(struct dtx_work *w, const char *kernel, const void *in,
         return dtx_api_error.code;
     if (w->session->net.rank != 0)
         return dtx_api_fail(DTX_ESTATE, "dtx_work_submit: rank 0 submits");
+    if (w->closing)
+        return dtx_api_fail(DTX_ECANCEL,
+                            "dtx_work_submit: the run has ended early");
     k = dtx_api_task_kernel(w->session, kernel ? kernel : w->kernel->name);
     if (k < 0)
         return dtx_api_fail(DTX_ENOENT, "no kernel of tasks is called '%s'",
@@ -130,9 +133,28 @@ int dtx_work_on_end(struct dtx_work *w, dtx_ended_f ended, void *ctx)
     return DTX_OK;
 }
 
-static int run_tasks(struct dtx_work *w, bool *is_last)
+void dtx_api_close_tasks(struct dtx_work *w, int code)
 {
-    struct dtx_region g = {.style = &dtx_style_task, .last = *is_last};
+    struct dtx_error err = dtx_api_error; /* callbacks may make others */
+    uint64_t id = 0;
+
+    w->closing = true;
+    while ((id = dtx_ledger_next_open(w->ledger, id))) {
+        if (w->ended)
+            w->ended(w->ended_ctx, id, code, NULL, 0);
+    }
+    w->closing = false;
+    dtx_ledger_forget(w->ledger);
+    if (w->foresight)
+        dtx_foresee_forget(w->foresight);
+    dtx_api_error = err;
+}
+
+static int run_tasks(struct dtx_work *w, bool *is_last,
+                     const struct dtx_error *refused)
+{
+    struct dtx_region g = {
+        .style = &dtx_style_task, .last = *is_last, .refused = refused};
     int rc;
 
     if (atomic_load(&w->session->running))
@@ -140,13 +162,6 @@ static int run_tasks(struct dtx_work *w, bool *is_last)
     if (!make_books(w))
         g.ill = DTX_ENOMEM;
     rc = dtx_api_run(&g, w, NULL, 0);
-    if (w->ledger && dtx_ledger_open(w->ledger) == 0) {
-        dtx_ledger_forget(w->ledger);
-        if (w->foresight)
-            dtx_foresee_forget(w->foresight);
-    } else { /* cancelled, or worse */
-        drop_books(w);
-    }
     *is_last = g.last;
     return rc;
 }
@@ -157,22 +172,39 @@ int dtx_work_run(struct dtx_work *w)
 
     if (!dtx_api_session)
         return dtx_api_outside("dtx_work_run");
-    if (!w || w->result_bytes || (w->journaled && w->nred))
-        return dtx_api_fail(DTX_EINVAL,
-                            "dtx_work_run: no work, or one with results of "
-                            "iterations, or with a journal and sums");
-    return run_tasks(w, &is_last);
+    if (!w || w->result_bytes || (w->journaled && w->nred)) {
+        (void)dtx_api_fail(DTX_EINVAL,
+                           "dtx_work_run: no work, or one with results of "
+                           "iterations, or with a journal and sums");
+        return dtx_api_refuse();
+    }
+    return run_tasks(w, &is_last, NULL);
 }
 
 /* A work of no kernel: what servers have, and what dismisses them. */
-static int run_plain(bool *is_last)
+static int run_plain(bool *is_last, const struct dtx_error *refused)
 {
     static const struct dtx_kernel none = {.kind = DTX_KERNEL_TASK};
     struct dtx_work w = {.session = dtx_api_session, .kernel = &none};
-    int rc = run_tasks(&w, is_last);
+    int rc = run_tasks(&w, is_last, refused);
 
     drop_books(&w);
     return rc;
+}
+
+int dtx_api_run_nothing(const struct dtx_error *why)
+{
+    bool is_last = false;
+
+    return run_plain(&is_last, why);
+}
+
+/* A run has ended so, and the next may come: as it is, or rank 0 has called
+ * dtx_work_run with wrong arguments. */
+static bool goes_on(int rc)
+{
+    return rc == DTX_OK || rc == DTX_EKERNEL || rc == DTX_ECANCEL ||
+           rc == DTX_EINVAL || rc == DTX_ELIMIT || rc == DTX_ENOENT;
 }
 
 int dtx_serve(void)
@@ -184,8 +216,8 @@ int dtx_serve(void)
         return dtx_api_outside("dtx_serve");
     if (dtx_api_session->net.rank == 0)
         return dtx_api_fail(DTX_ESTATE, "dtx_serve: rank 0 is served");
-    while (!is_last && (rc == DTX_OK || rc == DTX_EKERNEL || rc == DTX_ECANCEL))
-        rc = run_plain(&is_last);
+    while (!is_last && goes_on(rc))
+        rc = run_plain(&is_last, NULL);
     return rc == DTX_EKERNEL ? DTX_OK : rc;
 }
 
@@ -196,6 +228,6 @@ int dtx_dismiss(void)
     if (!dtx_api_session)
         return dtx_api_outside("dtx_dismiss");
     return dtx_api_session->net.rank == 0
-               ? run_plain(&is_last)
+               ? run_plain(&is_last, NULL)
                : dtx_api_fail(DTX_ESTATE, "dtx_dismiss: rank 0 dismisses");
 }

@@ -40,6 +40,8 @@ static bool rest(struct dtx_crew *c, unsigned slot, uint64_t seen)
 {
     bool quit;
 
+    if (c->counter && atomic_load(&c->seq) == seen)
+        dtx_thread_counter_note(&c->counter[slot]);
     (void)pthread_mutex_lock(&c->lock);
     if (atomic_load(&c->seq) == seen && !c->quit) {
         count_idle(c);
@@ -80,7 +82,7 @@ static void *slot_main(void *arg)
     free(arg);
     bind(s.pu);
     if (c->counter)
-        dtx_thread_counter_open(&c->counter[s.slot]);
+        dtx_thread_counter_open(&c->counter[s.slot], c->counting);
     do {
         dtx_step_f step;
         void *ctx;
@@ -93,6 +95,8 @@ static void *slot_main(void *arg)
         while (step && step(ctx, s.slot))
             ;
     } while (rest(c, s.slot, seen));
+    if (c->counter)
+        dtx_thread_counter_close(&c->counter[s.slot]);
     return NULL;
 }
 
@@ -125,8 +129,8 @@ static int start_all(struct dtx_crew *c, const uint32_t *pu)
 }
 
 int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
-                   const uint32_t *pu, bool inlined, bool counts,
-                   struct dtx_error *err)
+                   const uint32_t *pu, bool inlined,
+                   enum dtx_thread_counting counting, struct dtx_error *err)
 {
     unsigned i;
     int rc;
@@ -136,14 +140,15 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
     c->n = n;
     c->borrowed = n;
     c->inlined = inlined;
+    c->counting = counting;
     if (pthread_mutex_init(&c->lock, NULL) != 0 ||
         pthread_cond_init(&c->go, NULL) != 0)
         return dtx_error_set(err, DTX_ESYS, "cannot make a lock");
-    if (counts) /* without memory it does not count */
+    if (counting != DTX_THREAD_COUNTING_OFF) /* without memory it does not */
         c->counter = calloc(n, sizeof(*c->counter));
     if (inlined) {
         if (c->counter)
-            dtx_thread_counter_open(c->counter);
+            dtx_thread_counter_open(c->counter, c->counting);
         c->idle = n;
         return DTX_OK;
     }
@@ -162,10 +167,8 @@ int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
 
 static void stop_counting(struct dtx_crew *c)
 {
-    unsigned i;
-
-    for (i = 0; c->counter && i < c->n; i++)
-        dtx_thread_counter_close(&c->counter[i]);
+    if (c->counter && c->inlined)
+        dtx_thread_counter_close(c->counter);
     free(c->counter);
     c->counter = NULL;
 }
@@ -231,6 +234,8 @@ void dtx_crew_count(struct dtx_crew *c, struct dtx_counters *sum)
     unsigned i;
 
     for (i = 0; c->counter && i < c->n; i++) {
+        if (c->inlined)
+            dtx_thread_counter_note(&c->counter[i]);
         dtx_thread_counter_read(&c->counter[i], &one);
         dtx_counters_sum(sum, &one);
     }

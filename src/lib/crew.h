@@ -39,6 +39,7 @@ struct dtx_crew {
     bool inlined;         /* no threads: the communicating thread is the slot */
     pthread_t *thread;
     unsigned started;
+    enum dtx_thread_counting counting;
     struct dtx_thread_counter *counter; /* of each slot; NULL: none */
     pthread_mutex_t lock;
     pthread_cond_t go;
@@ -56,11 +57,11 @@ struct dtx_crew {
     void *ctx;
 };
 
-/* 'pu' (one for each slot) may be NULL. With 'inlined' n is 1. With 'counts'
- * slots count what they do. */
+/* 'pu' (one for each slot) may be NULL. With 'inlined' n is 1. Slots count
+ * what they do as 'counting' says. */
 int dtx_crew_start(struct dtx_crew *c, struct dtx_net *net, unsigned n,
-                   const uint32_t *pu, bool inlined, bool counts,
-                   struct dtx_error *err);
+                   const uint32_t *pu, bool inlined,
+                   enum dtx_thread_counting counting, struct dtx_error *err);
 /* When all are idle: add what slots have counted since the last time to 'sum'
  * (dtx_counters_sum). */
 void dtx_crew_count(struct dtx_crew *c, struct dtx_counters *sum);

@@ -20,11 +20,12 @@
 #define CLOSE_LOST_NS INT64_C(2000000000)
 #define CLOSE_GRACE_NS INT64_C(30000000000)
 
-/* What each rank tells of itself: a card and its weight, or why it has none. */
+/* What each rank tells of itself: a card, its weight, and how many slots its
+ * node is to have (0: its cores). */
 struct calling {
     struct dtx_card card;
     double weight;
-    int32_t failed;
+    uint32_t jobs;
 };
 
 /* Ranks of other nodes than rank 0's are tied to it. All of them take part, or
@@ -69,20 +70,43 @@ static int choose_pus(struct dtx_net *n, const struct dtx_cores *cores,
     return DTX_OK;
 }
 
+static struct dtx_jobs jobs_of(const struct calling *c)
+{
+    return (struct dtx_jobs){.how = c->jobs ? DTX_JOBS_COUNT : DTX_JOBS_CORES,
+                             .n = c->jobs < INT32_MAX ? (int32_t)c->jobs
+                                                      : INT32_MAX};
+}
+
+/* The ranks of a node divide one number of slots. */
+static int check_jobs(const struct dtx_net *n, const struct calling *all,
+                      struct dtx_error *err)
+{
+    const struct calling *mine = &all[n->rank];
+    uint32_t r;
+
+    for (r = 0; r < n->size; r++) {
+        if (all[r].jobs == mine->jobs ||
+            !dtx_card_same_node(&all[r].card, &mine->card))
+            continue;
+        return dtx_error_set(err, DTX_EMISMATCH,
+                             "slots=%u (0: not given) is not what rank %u of "
+                             "the same node has: %u", mine->jobs, r,
+                             all[r].jobs);
+    }
+    return DTX_OK;
+}
+
 static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
                       const struct calling *all, const struct dtx_cores *cores)
 {
     struct dtx_card *card = calloc(n->size, sizeof(*card));
-    const struct dtx_jobs jobs = {.how = o->jobs ? DTX_JOBS_COUNT
-                                                 : DTX_JOBS_CORES,
-                                  .n = o->jobs < INT32_MAX ? (int32_t)o->jobs
-                                                           : INT32_MAX};
     uint32_t r;
     int rc = card ? DTX_OK : DTX_ENOMEM;
 
     for (r = 0; r < n->size && rc == DTX_OK; r++)
         card[r] = all[r].card;
     for (r = 0; r < n->size && rc == DTX_OK; r++) {
+        const struct dtx_jobs jobs = jobs_of(&all[r]);
         struct dtx_share s;
 
         rc = dtx_share_of(card, n->size, r, &jobs, &s);
@@ -103,55 +127,54 @@ static int take_cards(struct dtx_net *n, const struct dtx_net_options *o,
     return rc;
 }
 
-/* Does any rank say that it cannot go on? */
-static int heed(const struct dtx_net *n, const struct calling *all,
-                struct dtx_error *err)
+/* Each step is made by all ranks or by none: who cannot says so first. */
+static int exchange(struct dtx_net *n, const struct dtx_net_options *o,
+                    double weight, const struct dtx_cores *cores,
+                    struct calling *all, struct dtx_error *err)
 {
-    uint32_t r;
+    struct calling *mine = &all[n->size];
+    int rc;
 
-    for (r = 0; r < n->size; r++) {
-        if (all[r].failed < 0)
-            return dtx_error_set(err, all[r].failed,
-                                 "rank %u cannot begin: %s", r,
-                                 dtx_strerror(all[r].failed));
-    }
-    return DTX_OK;
+    dtx_card_fill(&mine->card, cores, n->bell);
+    mine->weight = weight;
+    mine->jobs = o->jobs;
+    rc = dtx_transport_allgather(n->transport, mine, sizeof(*mine), all);
+    if (rc == DTX_OK)
+        rc = check_jobs(n, all, err);
+    if (rc == DTX_OK)
+        rc = take_cards(n, o, all, cores);
+    if (rc < 0 && err->code == DTX_OK)
+        (void)dtx_error_set(err, rc, "cannot meet the other ranks: %s",
+                            dtx_strerror(rc));
+    rc = dtx_transport_agree(n->transport, err);
+    if (rc == DTX_OK)
+        rc = tie(n, o, all);
+    return rc < 0 && err->code == DTX_OK
+               ? dtx_error_set(err, rc, "cannot tie the ranks: %s",
+                               dtx_strerror(rc))
+               : rc;
 }
 
-/* All come together, also when this rank cannot go on ('rc', and 'err' says
- * why): then none does. */
 static int meet(struct dtx_net *n, const struct dtx_net_options *o,
-                double weight, int rc, struct dtx_error *err)
+                double weight, struct dtx_error *err)
 {
-    struct dtx_cores cores = {0};
-    struct calling *all = calloc(n->size, sizeof(*all));
-    struct calling *mine = calloc(1, sizeof(*mine));
-    int met = DTX_ENOMEM;
+    struct calling *all = calloc((size_t)n->size + 1, sizeof(*all));
+    struct dtx_error why = {0};
+    struct dtx_cores cores;
+    bool known = dtx_cores_detect(&cores, &why) == DTX_OK;
+    int rc;
 
+    if (!known && err->code == DTX_OK)
+        *err = why;
+    if (!all && err->code == DTX_OK)
+        (void)dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    rc = dtx_transport_agree(n->transport, err);
     if (rc == DTX_OK)
-        rc = dtx_cores_detect(&cores, err);
-    if (all && mine) {
-        if (rc == DTX_OK)
-            dtx_card_fill(&mine->card, &cores, n->bell);
-        mine->weight = weight;
-        mine->failed = rc;
-        met = dtx_transport_allgather(n->transport, mine, sizeof(*mine), all);
-    }
-    if (met == DTX_OK && rc == DTX_OK) {
-        rc = heed(n, all, err);
-        if (rc == DTX_OK)
-            met = take_cards(n, o, all, &cores);
-        if (rc == DTX_OK && met == DTX_OK)
-            met = tie(n, o, all);
-    }
-    dtx_cores_free(&cores);
+        rc = exchange(n, o, weight, &cores, all, err);
+    if (known)
+        dtx_cores_free(&cores);
     free(all);
-    free(mine);
-    if (rc < 0)
-        return rc;
-    return met < 0 ? dtx_error_set(err, met, "cannot meet the other ranks: %s",
-                                   dtx_strerror(met))
-                   : met;
+    return rc;
 }
 
 static void free_parts(struct dtx_net *n)
@@ -191,24 +214,27 @@ static bool make_parts(struct dtx_net *n)
 int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
                  double weight, struct dtx_error *err)
 {
+    struct dtx_error why = {0};
     int rc;
 
     memset(n, 0, sizeof(*n));
     rc = dtx_transport_open_on(&n->transport, o->comm, o->comm_size,
-                               &n->threads, err);
+                               &n->threads, &why);
+    if (rc < 0 && err->code == DTX_OK)
+        *err = why;
     if (rc < 0)
-        return rc;
+        return err->code;
     n->rank = (uint32_t)dtx_transport_rank(n->transport);
     n->size = (uint32_t)dtx_transport_size(n->transport);
     n->nap_ns = o->nap_ns;
-    n->bell = dtx_bell_create(err);
-    if (!n->bell)
-        rc = DTX_ESYS;
-    else if (!make_parts(n))
-        rc = dtx_error_set(err, DTX_ENOMEM, "out of memory");
-    rc = meet(n, o, weight, rc, err);
-    if (rc < 0) {
-        (void)dtx_transport_close(n->transport, false, 0);
+    n->bell = dtx_bell_create(&why);
+    if (!n->bell && err->code == DTX_OK)
+        *err = why;
+    if (!make_parts(n) && err->code == DTX_OK)
+        (void)dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    rc = meet(n, o, weight, err);
+    if (rc < 0) { /* on all ranks */
+        (void)dtx_transport_close(n->transport, true, CLOSE_GRACE_NS);
         free_parts(n);
     }
     return rc;

@@ -50,7 +50,9 @@ struct dtx_net {
     size_t self_at;
 };
 
-/* Collective. When one rank cannot, none can: then nothing is left open. */
+/* Collective; also on a rank where something is wrong already, which 'err'
+ * tells, and then on all (dtx_transport_agree). On failure nothing is left
+ * open. */
 int dtx_net_open(struct dtx_net *n, const struct dtx_net_options *o,
                  double weight, struct dtx_error *err);
 /* Collective among those that live. Where one is lost MPI is not finalised:

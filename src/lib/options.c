@@ -64,10 +64,15 @@ static int read_assist(struct dtx_options *o, const char *v,
 static int read_counters(struct dtx_options *o, const char *v,
                          struct dtx_error *e)
 {
-    if (strcmp(v, "auto") != 0 && strcmp(v, "off") != 0)
-        return dtx_error_set(e, DTX_EINVAL, "counters=%s: auto or off is "
+    static const char *const how[] = {"off", "perf", "auto"};
+    size_t i, n = sizeof(how) / sizeof(how[0]);
+
+    for (i = 0; i < n && strcmp(v, how[i]) != 0; i++)
+        continue;
+    if (i == n)
+        return dtx_error_set(e, DTX_EINVAL, "counters=%s: auto, perf or off is "
                              "needed", v);
-    o->counters = v[0] == 'a';
+    o->counters = (enum dtx_thread_counting)i; /* in their order */
     return DTX_OK;
 }
 
@@ -257,7 +262,7 @@ int dtx_options_parse(const char *text, struct dtx_options *out,
     struct dtx_options o = {.bind = true,
                             .bell = true,
                             .predict = true,
-                            .counters = true,
+                            .counters = DTX_THREAD_COUNTING_AUTO,
                             .assist = true,
                             .nap_ns = 200000,
                             .lost_after_ns = 5 * DTX_SEC_NS,

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/counters.h"
+
 #define DTX_MAX_PATH 4096u
 
 struct dtx_error;
@@ -21,7 +23,8 @@ struct dtx_options {
     uint32_t slots; /* of a node; 0 = its cores */
     struct dtx_schedule_choice schedule;
     char learned[DTX_MAX_PATH]; /* a file; "": none */
-    bool bind, bell, predict, counters, assist;
+    bool bind, bell, predict, assist;
+    enum dtx_thread_counting counters;
     int64_t nap_ns, lost_after_ns;
     double weight;
 };

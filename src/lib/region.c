@@ -40,16 +40,19 @@ static int on_value(struct dtx_run *r, const struct dtx_msg *m)
     struct dtx_cursor lost = dtx_cursor_over(m->u.kvalue.lost.data,
                                              m->u.kvalue.lost.len);
 
-    if (m->u.kvalue.value.len != r->g->work->value_bytes)
+    bool whole = r->member.code == DTX_OK; /* else ranks may differ in it */
+
+    if (whole && m->u.kvalue.value.len != r->g->work->value_bytes)
         return DTX_EPROTO;
-    if (r->g->work->value_bytes)
+    if (whole && r->g->work->value_bytes)
         memcpy(r->values, m->u.kvalue.value.data, m->u.kvalue.value.len);
     r->done = m->u.kvalue.done;
     r->g->last = m->u.kvalue.last != 0;
     r->failures.count = m->u.kvalue.failed;
     r->failures.first = m->u.kvalue.first;
     r->failures.code = m->u.kvalue.code;
-    if (r->profile && !dtx_profile_decode(r->profile, m->u.kvalue.profile))
+    if (whole && r->profile &&
+        !dtx_profile_decode(r->profile, m->u.kvalue.profile))
         return DTX_EPROTO;
     while (!dtx_cursor_done(&lost)) {
         uint32_t rank = dtx_get_u32(&lost);
@@ -381,6 +384,10 @@ static void enter(struct dtx_run *r)
         m.u.enter.digest ^= dtx_hash128(g->prior->ns, sizeof(g->prior->ns), 2)
                                 .lo;
     m.u.enter.call = (struct dtx_str){g->text.data, g->text.len};
+    if (g->refused) {
+        m.u.enter.code = g->refused->code;
+        m.u.enter.call = dtx_str_of(g->refused->text);
+    }
     m.u.enter.kernels =
         (struct dtx_str){r->s->names.data, r->s->names.len};
     if (r->s->broker && dtx_lead_begin(r, m.u.enter.digest) < 0)
@@ -544,15 +551,13 @@ static int prepare(struct dtx_run *r)
     return rc;
 }
 
-/* This rank cannot go on: the others must not wait for it. */
 /* Why this rank cannot go on. */
 static const char *why(const struct dtx_run *r)
 {
-    if (r->rc == r->g->ill && r->g->ill_why)
-        return r->g->ill_why;
     return r->rc == DTX_ELOST ? "rank 0 is lost" : dtx_strerror(r->rc);
 }
 
+/* This rank cannot go on: the others must not wait for it. */
 static void fail(struct dtx_run *r)
 {
     struct dtx_msg m = {.kind = DTX_MSG_KFAIL, .epoch = r->g->number};

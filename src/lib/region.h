@@ -40,9 +40,9 @@ int dtx_lead_begin(struct dtx_run *r, uint64_t digest);
 void dtx_lead_end(struct dtx_run *r);
 /* A frame that is no member's matter: 0 or negative. */
 int dtx_lead_hear(struct dtx_run *r, uint32_t from, const struct dtx_msg *m);
-/* This rank has failed: the others are to know. */
 /* A rank has ended its session, while others are here. */
 void dtx_lead_left(struct dtx_run *r, uint32_t from);
+/* This rank has failed: the others are to know. */
 void dtx_lead_fail(struct dtx_run *r, const struct dtx_msg *m);
 void dtx_lead_lose(struct dtx_run *r, uint32_t rank);
 /* All parts are there: tell all ranks. False: they are not. */

@@ -149,19 +149,22 @@ static char *aligned_copy(struct dtx_str s)
 static int add_part(struct dtx_run *r, uint32_t from, const struct dtx_msg *m)
 {
     const struct dtx_work *w = r->g->work;
+    bool whole = r->member.code == DTX_OK; /* else ranks may differ in it */
     char *part;
 
-    if (m->u.kpart.value.len != w->value_bytes)
+    if (whole && m->u.kpart.value.len != w->value_bytes)
         return DTX_EPROTO;
-    part = aligned_copy(m->u.kpart.value);
-    if (!part)
+    part = whole ? aligned_copy(m->u.kpart.value) : NULL;
+    if (whole && !part)
         return DTX_ENOMEM;
-    dtx_reduce_merge(w, r->values, part);
+    if (whole)
+        dtx_reduce_merge(w, r->values, part);
     free(part);
     dtx_failures_add(&r->failures, m->u.kpart.first, m->u.kpart.failed,
                      m->u.kpart.code);
     r->done += m->u.kpart.done;
-    if (r->profile && !dtx_profile_decode(r->profile, m->u.kpart.profile))
+    if (whole && r->profile &&
+        !dtx_profile_decode(r->profile, m->u.kpart.profile))
         return DTX_EPROTO;
     if (r->g->style->bank && !r->g->style->bank(r->g, from, m->u.kpart.round))
         return DTX_ENOMEM;
@@ -188,6 +191,8 @@ static int on_result(struct dtx_run *r, uint32_t from, const struct dtx_msg *m)
     struct dtx_msg part;
     int rc;
 
+    if (r->member.code != DTX_OK && !r->g->results)
+        return DTX_OK; /* rank 0 does not make the call */
     if (!r->g->results ||
         !dtx_results_take(r->g->results, m->u.kresult.first,
                           m->u.kresult.count, m->u.kresult.failed != 0,
@@ -215,9 +220,9 @@ int dtx_lead_hear(struct dtx_run *r, uint32_t from, const struct dtx_msg *m)
     case DTX_MSG_KRESULT:
         return on_result(r, from, m);
     case DTX_MSG_KENDED:
-        return r->g->style->hear
-                   ? r->g->style->hear(r->g, from, m->u.kended.ended)
-                   : DTX_EPROTO;
+        if (r->g->style->hear)
+            return r->g->style->hear(r->g, from, m->u.kended.ended);
+        return r->member.code != DTX_OK ? DTX_OK : DTX_EPROTO;
     default:
         ev.u.frame.from = from;
         ev.u.frame.data = r->frame.data;

@@ -153,7 +153,8 @@ struct dtx_region {
     const struct dtx_style *style;
     uint32_t number;
     int ill;             /* negative: it cannot begin here, and all are told */
-    const char *ill_why; /* in words, or NULL: as the code says */
+    const struct dtx_error *refused; /* the call makes no sense here, and so
+                                        nobody makes it; NULL: it does */
     uint64_t begin, end; /* loops */
     const void *args;
     size_t args_bytes;
@@ -193,6 +194,7 @@ struct dtx_work {
     /* tasks, on rank 0 */
     struct dtx_ledger *ledger;
     struct dtx_foresight *foresight; /* NULL: nothing is foreseen */
+    bool closing; /* those that have not ended are told so */
     dtx_ended_f ended;
     void *ended_ctx;
     /* loops */

@@ -490,10 +490,37 @@ int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err)
     return rc;
 }
 
+static bool shut_down(struct dtx_transport *t)
+{
+    if (MPI_Comm_free(&t->comm) != MPI_SUCCESS)
+        return false;
+    return !t->own_init || MPI_Finalize() == MPI_SUCCESS;
+}
+
+/* What is needed for each rank. */
+static int make_room(struct dtx_transport *t, struct dtx_error *err)
+{
+    bool ok;
+
+    t->lost = calloc((size_t)t->size, sizeof(*t->lost));
+    ok = t->lost != NULL;
+    for (int c = 0; c < CHANNELS; c++) {
+        t->in[c].tail = &t->in[c].head;
+        t->in[c].held = MPI_MESSAGE_NULL;
+        t->in[c].stuck = calloc((size_t)t->size, sizeof(uint64_t));
+        ok = ok && t->in[c].stuck;
+    }
+    err->code = DTX_OK;
+    if (!ok)
+        (void)dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
+    return dtx_transport_agree(t, err);
+}
+
 int dtx_transport_open_on(struct dtx_transport **out, const void *comm,
                           size_t comm_size, bool *threads,
                           struct dtx_error *err)
 {
+    struct dtx_error why = {0};
     struct dtx_transport *t;
     int rc;
 
@@ -507,15 +534,12 @@ int dtx_transport_open_on(struct dtx_transport **out, const void *comm,
     rc = init_mpi(t, threads, err);
     if (rc == DTX_OK)
         rc = make_comm(t, comm, err);
-    t->lost = rc == DTX_OK ? calloc((size_t)t->size, sizeof(*t->lost)) : NULL;
-    if (rc == DTX_OK && !t->lost)
-        rc = dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
-    for (int c = 0; c < CHANNELS && rc == DTX_OK; c++) {
-        t->in[c].tail = &t->in[c].head;
-        t->in[c].held = MPI_MESSAGE_NULL;
-        t->in[c].stuck = calloc((size_t)t->size, sizeof(uint64_t));
-        if (!t->in[c].stuck)
-            rc = dtx_error_set(err, DTX_ENOMEM, "mpi: out of memory");
+    if (rc == DTX_OK) {
+        rc = make_room(t, &why);
+        if (rc < 0 && err)
+            *err = why;
+        if (rc < 0)
+            (void)shut_down(t);
     }
     if (rc < 0) {
         free_all(t);
@@ -545,6 +569,20 @@ int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
     rc = MPI_Allgather(in, (int)len, MPI_BYTE, out, (int)len, MPI_BYTE,
                        t->comm);
     return rc == MPI_SUCCESS ? DTX_OK : fail_mpi(NULL, "allgather failed", rc);
+}
+
+int dtx_transport_agree(struct dtx_transport *t, struct dtx_error *err)
+{
+    int mine = err->code < 0 ? t->rank : t->size, first = 0, rc;
+
+    rc = MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, t->comm);
+    if (rc == MPI_SUCCESS && first == t->size)
+        return DTX_OK;
+    if (rc == MPI_SUCCESS)
+        rc = MPI_Bcast(err, (int)sizeof(*err), MPI_BYTE, first, t->comm);
+    if (rc != MPI_SUCCESS)
+        return fail_mpi(err, "the ranks cannot agree", rc);
+    return t->size > 1 ? dtx_error_prefix(err, "rank %d: ", first) : err->code;
 }
 
 int dtx_transport_bcast(struct dtx_transport *t, void *data, size_t len)
@@ -614,13 +652,6 @@ static bool settle(struct dtx_transport *t, bool clean, int64_t until_ns)
     }
     dtx_buf_free(&scratch);
     return done && rc == MPI_SUCCESS && dtx_transport_quiet(t);
-}
-
-static bool shut_down(struct dtx_transport *t)
-{
-    if (MPI_Comm_free(&t->comm) != MPI_SUCCESS)
-        return false;
-    return !t->own_init || MPI_Finalize() == MPI_SUCCESS;
 }
 
 bool dtx_transport_close(struct dtx_transport *t, bool clean, int64_t grace_ns)

@@ -25,7 +25,8 @@ struct dtx_transport;
 enum dtx_channel { DTX_CHANNEL_FRAMES, DTX_CHANNEL_BULK };
 
 /* MPI_Init_thread (unless the program has done it: then MPI_Finalize is left to
- * it too) and a communicator of our own. DTX_EMPI when MPI refuses. */
+ * it too) and a communicator of our own. DTX_EMPI when MPI refuses. What is
+ * short of memory on one rank is DTX_ENOMEM on all. */
 int dtx_transport_open(struct dtx_transport **out, struct dtx_error *err);
 /* The same on a duplicate of the communicator that the MPI_Comm at 'comm'
  * (NULL: MPI_COMM_WORLD) names, and at any level of threads: '*threads' says
@@ -40,6 +41,12 @@ int dtx_transport_size(const struct dtx_transport *t);
  * 'out' has room for size * len. Blocks; before the first frame only. */
 int dtx_transport_allgather(struct dtx_transport *t, const void *in, size_t len,
                             void *out);
+
+/* What went wrong on one rank alone has gone wrong on all: 'err' is this rank's
+ * (code 0: nothing), and becomes that of the first rank that has one, with its
+ * number before the text where there are several ranks. Returns its code.
+ * Needs no memory; likewise. */
+int dtx_transport_agree(struct dtx_transport *t, struct dtx_error *err);
 
 /* The bytes of rank 0 at every rank; likewise. */
 int dtx_transport_bcast(struct dtx_transport *t, void *data, size_t len);

@@ -7,24 +7,37 @@
 
 #include "node/papi.h"
 
-static void try_source(const struct dtx_counter_source *s, bool taken,
+static bool try_programs(const struct dtx_counter_source *s,
+                         struct dtx_counter_row *row)
+{
+    uint8_t counted = row->counted;
+
+    if (!s->programs)
+        return true;
+    if (s->programs(s->provider, &counted, row->why) && counted != 0) {
+        row->counted = counted;
+        return true;
+    }
+    if (!row->why[0])
+        (void)snprintf(row->why, sizeof(row->why), "it counts no program");
+    return false;
+}
+
+/* Does it count programs? */
+static bool try_source(const struct dtx_counter_source *s,
                        struct dtx_counter_row *row)
 {
     row->provider = s->provider;
     row->works = s->probe(s->provider, &row->counted, row->why) &&
                  row->counted != 0;
-    if (!row->works) {
-        row->counted = 0;
-        if (!row->why[0])
-            (void)snprintf(row->why, sizeof(row->why), "it counts nothing");
-    } else if (!s->programs) {
-        (void)snprintf(row->why, sizeof(row->why),
-                       "it cannot count a program from its start");
-    } else if (taken) {
-        (void)snprintf(row->why, sizeof(row->why), "a better one counts");
-    } else {
+    if (row->works) {
         row->why[0] = '\0';
+        return try_programs(s, row);
     }
+    row->counted = 0;
+    if (!row->why[0])
+        (void)snprintf(row->why, sizeof(row->why), "it counts nothing");
+    return false;
 }
 
 void dtx_counters_choose(const struct dtx_counter_source *source, size_t n,
@@ -36,14 +49,14 @@ void dtx_counters_choose(const struct dtx_counter_source *source, size_t n,
     memset(out, 0, sizeof(*out));
     out->provider = DTX_COUNTER_RUSAGE;
     for (i = 0; i < n && out->n < DTX_COUNTERS && !(first && taken); i++) {
-        struct dtx_counter_row *row = &out->row[out->n];
+        struct dtx_counter_row *row = &out->row[out->n++];
 
-        if (first && !source[i].programs)
+        if (!try_source(&source[i], row))
             continue;
-        try_source(&source[i], taken, row);
-        out->n++;
-        if (taken || !row->works || !source[i].programs)
+        if (taken) {
+            (void)snprintf(row->why, sizeof(row->why), "a better one counts");
             continue;
+        }
         taken = true;
         out->provider = row->provider;
         out->counted = row->counted;
@@ -53,26 +66,50 @@ void dtx_counters_choose(const struct dtx_counter_source *source, size_t n,
 void dtx_counters_probe(bool first, struct dtx_counter_choice *out)
 {
     static const struct dtx_counter_source sources[] = {
-        {DTX_COUNTER_PAPI_HARDWARE, false, dtx_papi_probe},
-        {DTX_COUNTER_PERF_HARDWARE, true, dtx_perf_probe},
-        {DTX_COUNTER_PAPI_SOFTWARE, false, dtx_papi_probe},
-        {DTX_COUNTER_PERF_SOFTWARE, true, dtx_perf_probe},
+        {DTX_COUNTER_PAPI_HARDWARE, dtx_papi_probe, dtx_papi_attaches},
+        {DTX_COUNTER_PERF_HARDWARE, dtx_perf_probe, NULL},
+        {DTX_COUNTER_PAPI_SOFTWARE, dtx_papi_probe, dtx_papi_attaches},
+        {DTX_COUNTER_PERF_SOFTWARE, dtx_perf_probe, NULL},
     };
+    size_t n = sizeof(sources) / sizeof(sources[0]);
 
-    dtx_counters_choose(sources, sizeof(sources) / sizeof(sources[0]), first,
-                        out);
+    if (first && !dtx_perf_has_hardware())
+        dtx_counters_choose(&sources[n - 1], 1, true, out);
+    else
+        dtx_counters_choose(sources, n, first, out);
 }
 
-bool dtx_counter_pace_start(const struct dtx_counter_pace *p)
+int64_t dtx_counter_cost_ns(enum dtx_counter provider)
 {
-    return p->known && p->mean_ns >= DTX_COUNTER_SHORT_NS;
+    if (provider == DTX_COUNTER_NONE || provider == DTX_COUNTER_RUSAGE)
+        return 0;
+    return provider == DTX_COUNTER_PAPI_HARDWARE ||
+                   provider == DTX_COUNTER_PAPI_SOFTWARE
+               ? DTX_COUNTER_PAPI_NS
+               : DTX_COUNTER_PERF_NS;
+}
+
+void dtx_counter_pace_init(struct dtx_counter_pace *p, int64_t cost_ns,
+                           uint32_t slots)
+{
+    p->cost_ns = cost_ns;
+    p->left_ns = p->most_ns = p->cost_ns * (int64_t)slots;
+}
+
+bool dtx_counter_pace_start(struct dtx_counter_pace *p)
+{
+    if (p->cost_ns == 0 || p->left_ns < p->cost_ns)
+        return false;
+    p->left_ns -= p->cost_ns;
+    return true;
 }
 
 void dtx_counter_pace_end(struct dtx_counter_pace *p, int64_t wall_ns)
 {
-    if (!p->known)
-        p->mean_ns = wall_ns;
-    else
-        p->mean_ns += (wall_ns - p->mean_ns) / 8;
-    p->known = true;
+    int64_t room_ns = p->most_ns - p->left_ns;
+    int64_t more_ns = wall_ns / DTX_COUNTER_SHARE;
+
+    if (wall_ns < DTX_COUNTER_SHORT_NS)
+        more_ns /= 4;
+    p->left_ns += more_ns < room_ns ? more_ns : room_ns;
 }

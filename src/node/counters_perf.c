@@ -113,6 +113,23 @@ static void say_why(enum dtx_counted what, int e, char *why)
                    e == ENODATA ? "it does not count" : strerror(e), remedy);
 }
 
+bool dtx_perf_keep_open(void)
+{
+    return open_event(&software[0], PROBES) >= 0;
+}
+
+bool dtx_perf_has_hardware(void)
+{
+    size_t n = sizeof(hardware) / sizeof(hardware[0]), i;
+    int fd = -1;
+
+    for (i = 0; fd < 0 && i < n; i++)
+        fd = open_event(&hardware[i], PROBES);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
 bool dtx_perf_probe(enum dtx_counter provider, uint8_t *counted, char *why)
 {
     const struct dtx_perf_event *event;

@@ -108,8 +108,8 @@ static struct dtx_spawner *make_spawner(struct dtx_bell *bell)
     return s;
 }
 
-int dtx_spawner_fork(struct dtx_bell *bell, struct dtx_spawner **out,
-                     struct dtx_error *err)
+int dtx_spawner_fork(struct dtx_bell *bell, bool counts,
+                     struct dtx_spawner **out, struct dtx_error *err)
 {
     struct dtx_spawner *s = make_spawner(bell);
     int pair[2], rc = DTX_OK;
@@ -122,6 +122,7 @@ int dtx_spawner_fork(struct dtx_bell *bell, struct dtx_spawner **out,
         return rc;
     }
     s->sock = pair[0];
+    s->ring->counts = counts;
     s->pid = fork();
     if (s->pid == 0)
         dtx_proc_main(s->ring, bell, pair[1], s->wake_fd);

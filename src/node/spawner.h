@@ -70,7 +70,6 @@ struct dtx_spawner_config {
     bool spreads;        /* tasks are bound to their slots, each of which has a
                             core of its own, in 'places': their traffic decides
                             in which slots they start */
-    bool no_counters;    /* tasks have the kernel's accounting alone */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */
     const char *cwd;     /* absolute; where tasks without their own run */
@@ -125,9 +124,10 @@ struct dtx_spawn_result {
 };
 
 /* Fork it. Call from a process with one thread. The bell is borrowed for the
- * spawner's life. */
-int dtx_spawner_fork(struct dtx_bell *bell, struct dtx_spawner **out,
-                     struct dtx_error *err);
+ * spawner's life. 'counts': tasks are counted where anything can be
+ * (node/counters.h); else they have the kernel's accounting alone. */
+int dtx_spawner_fork(struct dtx_bell *bell, bool counts,
+                     struct dtx_spawner **out, struct dtx_error *err);
 /* Everything is copied. DTX_ELIMIT when it does not fit. */
 int dtx_spawner_configure(struct dtx_spawner *s,
                           const struct dtx_spawner_config *c,

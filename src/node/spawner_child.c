@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -37,6 +36,7 @@ struct start {
     char **argv; /* argv[-1] is there to be used */
     const char *name;
     const char *path; /* NULL: to be searched by the child */
+    bool counts;
 };
 
 int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
@@ -49,24 +49,6 @@ int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
     l->candidate_size = strlen(l->path) + NAME_MAX + 3;
     l->candidate = malloc(l->candidate_size);
     return l->candidate ? DTX_OK : DTX_ENOMEM;
-}
-
-bool dtx_launcher_counts(struct dtx_launcher *l)
-{
-    struct dtx_counter_choice c;
-    int pair[2];
-
-    if (l->probed)
-        return l->perf.n > 0;
-    l->probed = true;
-    dtx_counters_probe(true, &c);
-    if (c.counted == 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return false;
-    l->give = pair[0];
-    l->take = pair[1];
-    dtx_perf_set_init(&l->perf, c.provider, c.counted);
-    return l->perf.n > 0;
 }
 
 static void forget_program(struct dtx_program *p)
@@ -187,8 +169,8 @@ _Noreturn static void child_run(const struct start *s)
         (void)setrlimit(RLIMIT_NOFILE, &l->files);
     child_enter(l->base_cwd);
     child_enter(t->cwd);
-    if (t->counts)
-        dtx_perf_give(&l->perf, l->give);
+    if (s->counts)
+        dtx_counting_child(&l->counting);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     e = s->path ? child_exec(s, s->path) : ENOENT;
@@ -199,12 +181,38 @@ _Noreturn static void child_run(const struct start *s)
 
 /* vfork in a function of its own: it must not return in the child, and the
  * compiler must not keep anything in registers across it. */
-__attribute__((noinline)) static pid_t start_child(const struct start *s)
+__attribute__((noinline)) static pid_t start_by_vfork(const struct start *s)
 {
     pid_t pid = vfork();
 
     if (pid == 0)
         child_run(s);
+    return pid;
+}
+
+/* One that is to wait for us cannot have our memory. */
+static pid_t start_by_fork(const struct start *s)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        child_run(s);
+    return pid;
+}
+
+static pid_t start_child(struct dtx_launcher *l, struct start *s)
+{
+    pid_t pid;
+    int e;
+
+    s->counts = s->t->counter && dtx_counting_prepare(&l->counting);
+    if (!s->counts)
+        return start_by_vfork(s);
+    pid = dtx_counting_holds(&l->counting) ? start_by_fork(s)
+                                           : start_by_vfork(s);
+    e = errno;
+    dtx_counting_begin(&l->counting, pid, s->t->counter);
+    errno = e;
     return pid;
 }
 
@@ -304,7 +312,7 @@ static bool prepare_words(struct dtx_launcher *l, const struct dtx_words *w)
 pid_t dtx_launcher_start(struct dtx_launcher *l, const struct dtx_launch *t)
 {
     struct dtx_words w;
-    struct start s = {l, t, NULL, NULL, NULL};
+    struct start s = {l, t, NULL, NULL, NULL, false};
     bool ready;
     pid_t pid = -1;
     int e = ENOMEM;
@@ -321,10 +329,8 @@ pid_t dtx_launcher_start(struct dtx_launcher *l, const struct dtx_launch *t)
         s.argv = l->vec + 1;
         s.name = s.argv[0];
         s.path = strchr(s.name, '/') ? s.name : find_program(l, s.name);
-        pid = start_child(&s);
+        pid = start_child(l, &s);
         e = errno;
-        if (t->counts)
-            (void)dtx_perf_take(&l->perf, l->take, t->counter);
     }
     dtx_words_free(&w);
     errno = e;

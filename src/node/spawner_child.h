@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "node/counters.h"
+#include "node/counting.h"
 
 #define DTX_PATH_CACHE 64
 
@@ -32,9 +32,7 @@ struct dtx_launcher {
     const char *base_cwd; /* to enter first, NULL = the spawner is there */
     struct rlimit files;  /* limit of open files that tasks get ... */
     bool set_files;       /* ... if it differs from the spawner's */
-    struct dtx_perf_set perf; /* what is counted of each; of none: nothing */
-    int give, take;       /* sockets; the files of its counters come this way */
-    bool probed;          /* both are as they will stay */
+    struct dtx_counting counting; /* of those that are to be counted */
     pid_t self;
     char **vec;           /* room for arguments */
     size_t cap_vec;
@@ -53,16 +51,12 @@ struct dtx_launch {
     size_t mask_size;
     char *const *env;
     _Atomic int32_t *group; /* gets its process group before it runs */
-    bool counts;  /* count it: counter gets the files
-                     (DTX_PERF_EVENTS of them, see dtx_perf_end), or -1 */
-    int *counter;
+    struct dtx_counting_run *counter; /* gets what counts it; NULL: nothing */
 };
 
 /* For the life of the process. Borrows its strings. 0 or DTX_ENOMEM. */
 int dtx_launcher_init(struct dtx_launcher *l, const char *shell,
                       const char *path);
-/* Can anything be counted of what is started? Finds it out the first time. */
-bool dtx_launcher_counts(struct dtx_launcher *l);
 /* Start it as the leader of its own process group: the process id, or -1 and
  * errno when no process could be made. What goes wrong after that is said on
  * the task's stderr and its exit code is 127 or 126. */

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "node/capture.h"
+#include "node/iowait.h"
 #include "node/peer.h"
 #include "node/spawner.h"
 #include "node/spawner_child.h"
@@ -50,7 +51,10 @@ struct dtx_run {
     int64_t start_ns, start_wall_ns, wall_ns;
     int wait_status;
     struct rusage usage;
-    int counter[DTX_PERF_EVENTS]; /* files, -1: none */
+    bool counted;    /* what can be counted of it is */
+    bool waited;     /* 'iowait' is known */
+    struct dtx_counting_run counter;
+    struct dtx_iowait_process iowait;
 };
 
 struct dtx_proc {
@@ -62,6 +66,9 @@ struct dtx_proc {
     struct dtx_buf command; /* one with its slot put in */
     struct dtx_launcher launcher;
     struct dtx_counter_pace pace;
+    enum dtx_iowait iowait;
+    uint32_t counting;    /* the ring's word that the launcher has heeded */
+    int64_t await_ns;     /* no task before the word is there, or it is later */
     struct dtx_captures captures;
     struct dtx_strays strays;
     struct dtx_run *run;  /* nslots places */

@@ -48,6 +48,13 @@ enum dtx_asleep {
     DTX_ASLEEP_FULL  /* it could start nothing: a new request need not wake */
 };
 
+/* Who counts tasks, and what: by the watcher, who finds it out while the rank
+ * starts; 0 = not known yet, or nobody is to. */
+#define DTX_COUNTING_WORD(provider, counted)                                   \
+    ((uint32_t)(provider) << 8 | (uint32_t)(counted))
+#define DTX_COUNTING_PROVIDER(word) ((enum dtx_counter)((word) >> 8))
+#define DTX_COUNTING_COUNTED(word) ((uint8_t)(word))
+
 enum dtx_kill { DTX_KILL_NONE, DTX_KILL_TERM };
 
 struct dtx_record {
@@ -86,6 +93,7 @@ struct dtx_entry {
 
 struct dtx_ring {
     /* written by the rank */
+    uint32_t counts; /* before the fork. 1: tasks are to be counted */
     alignas(64) _Atomic uint64_t tail;
     _Atomic uint32_t attention; /* counts kills asked for, and new limits */
     _Atomic int64_t limit_ns;   /* for limited tasks, 0 = none */
@@ -104,6 +112,8 @@ struct dtx_ring {
     _Atomic uint32_t held;    /* 1: what waits, waits for memory */
     _Atomic uint32_t relieved; /* tasks ended since memory ran short */
     _Atomic int64_t memory;   /* bytes that were free at the last look */
+    /* written by the watcher */
+    _Atomic uint32_t counting; /* DTX_COUNTING_WORD */
     /* both */
     alignas(64) _Atomic uint32_t asleep; /* enum dtx_asleep */
     alignas(64) _Atomic uint8_t released[DTX_RING_CAPTURES];

@@ -98,6 +98,17 @@ static void fill_usage(struct dtx_outcome *o, const struct rusage *u)
     o->oublock = u->ru_oublock;
 }
 
+static void fill_counters(struct dtx_proc *p, struct dtx_run *r,
+                          struct dtx_counters *c)
+{
+    uint64_t ns;
+
+    dtx_counting_end(&p->launcher.counting, &r->counter, c);
+    if (r->waited && dtx_iowait_of(&p->iowait, &r->iowait,
+                                   (uint64_t)r->usage.ru_nvcsw, &ns))
+        dtx_counters_set(c, DTX_COUNTED_IOWAIT_NS, ns);
+}
+
 static void fill_status(struct dtx_outcome *o, int wait_status, uint8_t reason)
 {
     if (WIFSIGNALED(wait_status)) {
@@ -165,7 +176,7 @@ static void finish_run(struct dtx_proc *p, uint32_t run, bool used)
     fill_status(o, r->wait_status, r->reason);
     if (used) {
         fill_usage(o, &r->usage);
-        dtx_perf_end(&p->launcher.perf, r->counter, &o->counters);
+        fill_counters(p, r, &o->counters);
         dtx_counter_pace_end(&p->pace, r->wall_ns);
     }
     fill_output(p, r, x);
@@ -264,7 +275,6 @@ static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
     x->heavy = r->heavy != 0;
     x->capture = capture;
     dtx_proc_take_slots(p, run);
-    memset(x->counter, -1, sizeof(x->counter)); /* no file */
     x->start_wall_ns = dtx_clock_wall_ns();
     x->start_ns = dtx_clock_mono_ns();
     *number = run;
@@ -291,6 +301,32 @@ static bool put_slot(struct dtx_proc *p, struct dtx_launch *t, uint32_t slot)
     t->command = p->command.data;
     t->len = p->command.len;
     return true;
+}
+
+static void begin_counting(struct dtx_proc *p, uint32_t word)
+{
+    enum dtx_counter who = DTX_COUNTING_PROVIDER(word);
+    int64_t cost_ns = 0;
+
+    if (dtx_counting_init(&p->launcher.counting, who,
+                          DTX_COUNTING_COUNTED(word)))
+        cost_ns = dtx_counter_cost_ns(who);
+    p->iowait = dtx_iowait_find("");
+    if (p->iowait != DTX_IOWAIT_OFF)
+        cost_ns += DTX_COUNTER_IOWAIT_NS;
+    dtx_counter_pace_init(&p->pace, cost_ns, p->config->nslots);
+}
+
+/* Once the watcher has said by whom. */
+static bool is_counted(struct dtx_proc *p)
+{
+    uint32_t word = atomic_load(&p->ring->counting);
+
+    if (word != p->counting) {
+        p->counting = word;
+        begin_counting(p, word);
+    }
+    return dtx_counter_pace_start(&p->pace);
 }
 
 static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
@@ -326,10 +362,8 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
         return -1;
     }
     t.group = &p->ring->group[run];
-    t.counter = p->run[run].counter;
-    t.counts = !p->config->no_counters &&
-               dtx_counter_pace_start(&p->pace) &&
-               dtx_launcher_counts(&p->launcher);
+    p->run[run].counted = is_counted(p);
+    t.counter = p->run[run].counted ? &p->run[run].counter : NULL;
     return dtx_launcher_start(&p->launcher, &t);
 }
 
@@ -411,6 +445,16 @@ static bool start_request(struct dtx_proc *p, struct dtx_record *r)
     return true;
 }
 
+/* The first tasks wait a little to be counted, on a machine where nobody else
+ * counts. */
+static bool awaits_word(struct dtx_proc *p)
+{
+    if (p->await_ns && (atomic_load(&p->ring->counting) != 0 ||
+                        dtx_clock_mono_ns() >= p->await_ns))
+        p->await_ns = 0;
+    return p->await_ns != 0;
+}
+
 void dtx_proc_start_waiting(struct dtx_proc *p)
 {
     struct dtx_record *r;
@@ -422,7 +466,7 @@ void dtx_proc_start_waiting(struct dtx_proc *p)
         if (r->kind == DTX_RECORD_CONFIG) {
             if (!configure(p, r))
                 _exit(1);
-        } else if (!start_request(p, r)) {
+        } else if (awaits_word(p) || !start_request(p, r)) {
             p->blocked = true;
             return;
         }
@@ -458,6 +502,8 @@ static void reap_child(struct dtx_proc *p, pid_t pid, int64_t now_ns,
     }
     r = &p->run[run];
     (void)kill(-pid, SIGKILL);
+    r->waited = r->counted && p->iowait != DTX_IOWAIT_OFF &&
+                dtx_iowait_read("", pid, &r->iowait);
     if (wait4(pid, &r->wait_status, 0, &r->usage) != pid)
         return;
     r->wall_ns = now_ns - r->start_ns;

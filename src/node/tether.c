@@ -134,6 +134,24 @@ static void find_places(bool near, struct dtx_tether_call *call)
     freeifaddrs(list);
 }
 
+/* Wait until it is connected; the program's own timers may ring meanwhile. */
+static bool await(int fd)
+{
+    int64_t end_ns = dtx_clock_mono_ns() + CONNECT_MS * DTX_MSEC_NS, left_ns;
+    struct pollfd p = {fd, POLLOUT, 0};
+    int failed = 0, n = -1;
+    socklen_t len = sizeof(failed);
+
+    while (n < 0 && (left_ns = end_ns - dtx_clock_mono_ns()) > 0) {
+        n = poll(&p, 1, (int)(left_ns / DTX_MSEC_NS) + 1);
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+    return n == 1 &&
+           getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) == 0 &&
+           failed == 0;
+}
+
 /* A connection to one place, or -1. */
 static int connect_to(const struct dtx_tether_call *call, uint32_t k)
 {
@@ -145,9 +163,6 @@ static int connect_to(const struct dtx_tether_call *call, uint32_t k)
     bool is_six = call->at[k].six != 0;
     int fd = socket(is_six ? AF_INET6 : AF_INET,
                     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct pollfd p = {fd, POLLOUT, 0};
-    int failed = 0;
-    socklen_t len = sizeof(failed);
 
     if (fd < 0)
         return -1;
@@ -160,10 +175,8 @@ static int connect_to(const struct dtx_tether_call *call, uint32_t k)
         memcpy(&to, &four, sizeof(four));
     if ((connect(fd, (struct sockaddr *)&to,
                  is_six ? sizeof(six) : sizeof(four)) == 0 ||
-         errno == EINPROGRESS) &&
-        poll(&p, 1, CONNECT_MS) == 1 &&
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) == 0 &&
-        failed == 0)
+         errno == EINPROGRESS || errno == EINTR) &&
+        await(fd))
         return fd;
     (void)close(fd);
     return -1;

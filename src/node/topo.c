@@ -196,8 +196,29 @@ static bool names_gpu(const char *word, bool seen, bool found)
 
 static void note_odd(struct dtx_machine *m, const char *word)
 {
-    if (!m->gpus_odd[0] && strcmp(word, "-1") != 0)
+    /* the second is Slurm's way to say that there are none */
+    if (!m->gpus_odd[0] && strcmp(word, "-1") != 0 &&
+        strcmp(word, "NoDevFiles") != 0)
         (void)snprintf(m->gpus_odd, sizeof(m->gpus_odd), "%s", word);
+}
+
+/* The next word of a list, without blanks around it. False: there is none. */
+static bool next_word(const char **list, char *word, size_t size)
+{
+    const char *p = *list;
+    size_t n, end;
+
+    p += strspn(p, ", \t");
+    n = strcspn(p, ",");
+    *list = p + n;
+    for (end = n; end > 0 && strchr(" \t", p[end - 1]); end--)
+        ;
+    if (end >= size)
+        end = (size_t)snprintf(word, size, "(too long)");
+    else
+        memcpy(word, p, end);
+    word[end] = '\0';
+    return n > 0;
 }
 
 /* The devices of one kind that a variable leaves visible, by its words. A
@@ -208,8 +229,9 @@ static bool restrict_gpus(struct dtx_machine *m, enum dtx_gpu_kind kind,
                           const char *words)
 {
     struct dtx_gpu old[DTX_MACHINE_GPUS];
+    char word[sizeof(old[0].name)];
     bool seen = false, found;
-    size_t n = m->ngpus, i, len;
+    size_t n = m->ngpus, i;
 
     memcpy(old, m->gpu, n * sizeof(old[0]));
     for (i = m->ngpus = 0; i < n; i++)
@@ -217,19 +239,14 @@ static bool restrict_gpus(struct dtx_machine *m, enum dtx_gpu_kind kind,
             m->gpu[m->ngpus++] = old[i];
         else
             seen = true;
-    for (; *words; words += len + (words[len] == ',')) {
-        struct dtx_gpu *g;
+    while (m->ngpus < DTX_MACHINE_GPUS &&
+           next_word(&words, word, sizeof(word))) {
+        struct dtx_gpu *g = dtx_machine_add_gpu(m);
 
-        len = strcspn(words, ",");
-        if (len == 0 || len >= sizeof(g->name))
-            continue;
-        if (m->ngpus == DTX_MACHINE_GPUS)
-            break;
-        g = dtx_machine_add_gpu(m);
         if (!g)
             return false;
         *g = (struct dtx_gpu){kind, DTX_MACHINE_NONE, DTX_MACHINE_NONE, ""};
-        memcpy(g->name, words, len);
+        memcpy(g->name, word, strlen(word));
         for (i = 0, found = false; i < n; i++)
             if (old[i].kind == kind && strcmp(old[i].name, g->name) == 0) {
                 *g = old[i];

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 static size_t place(const struct dtx_classes *c, uint64_t key)
 {
     return (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 20) &
@@ -96,6 +98,7 @@ struct dtx_class *dtx_classes_make(struct dtx_classes *c, uint64_t key,
         free(k);
         return NULL;
     }
+    dtx_plain(k->text, strlen(k->text)); /* of somebody's file */
     k->key = key;
     k->program_key = program_key;
     dtx_model_init(&k->model, grain);

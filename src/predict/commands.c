@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WAYS 4u
+#define AVERAGED 3u /* outcomes from which on an average moves */
 
 bool dtx_commands_init(struct dtx_commands *c, size_t count)
 {
@@ -73,6 +74,16 @@ static struct dtx_command *make(struct dtx_commands *c, uint64_t key)
     return best;
 }
 
+/* What newer outcomes count for in the average, after 'n' others: they are as
+ * good as these, until there are a few. */
+static float share_of(uint32_t n, uint32_t newer)
+{
+    float share = (float)newer / ((float)n + (float)newer);
+    float least = 1 - powf(1 - 1 / (float)AVERAGED, (float)newer);
+
+    return fmaxf(share, least);
+}
+
 void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
                         uint32_t when, uint32_t mark)
 {
@@ -86,7 +97,7 @@ void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
     e->when = when;
     if (e->n > 1)
         e->off = (float)y - e->y;
-    e->y += ((float)y - e->y) / (float)(e->n < 3 ? e->n : 3);
+    e->y += ((float)y - e->y) / (float)(e->n < AVERAGED ? e->n : AVERAGED);
 }
 
 void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k, double seconds)
@@ -100,12 +111,15 @@ void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k, double seconds)
 void dtx_commands_add(struct dtx_commands *c, const struct dtx_command *from)
 {
     struct dtx_command *e = make(c, from->key);
-    uint32_t n = e->n;
+    struct dtx_command was = *e;
+    uint32_t n = e->n, sum = n + from->n < n ? UINT32_MAX : n + from->n;
 
     if (n > 0 && (int32_t)(e->when - from->when) > 0) {
-        e->n = n + from->n < n ? UINT32_MAX : n + from->n;
+        e->n = sum;
         return;
     }
     *e = *from;
-    e->n = n + from->n < n ? UINT32_MAX : n + from->n;
+    e->n = sum;
+    if (n > 0 && (!from->mark || from->mark == was.mark))
+        e->y = was.y + (from->y - was.y) * share_of(n, from->n);
 }

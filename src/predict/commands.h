@@ -42,7 +42,8 @@ void dtx_commands_learn(struct dtx_commands *c, struct dtx_key k, double y,
 /* It was ended by force after so many seconds. */
 void dtx_commands_cut(struct dtx_commands *c, struct dtx_key k,
                       double seconds);
-/* An entry of another table: the later one counts. */
+/* An entry of another table: where it is the later one it moves the average, as
+ * its outcomes would have. */
 void dtx_commands_add(struct dtx_commands *c, const struct dtx_command *e);
 
 #endif

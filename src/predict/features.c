@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 #define FIRST_FREE 2      /* of x: those before have a fixed meaning */
 #define SIZE_SLOTS 5      /* of files one by one */
 #define RUNS 2            /* numbers inside a word that count: the last ones */
@@ -81,6 +83,7 @@ static void put(struct scan *s, const char *text, size_t len)
 
     s->key = mix(s->key, text, len);
     memcpy(s->f->text + s->used, text, n);
+    dtx_plain(s->f->text + s->used, n);
     s->used += n;
     s->f->text[s->used] = '\0';
 }

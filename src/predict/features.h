@@ -42,7 +42,8 @@ struct dtx_features {
                                      the caller: dtx_features_mark */
     uint16_t name_at, name_len;   /* where the command names that file */
     uint16_t program_len;         /* of 'text' */
-    char text[DTX_FEATURE_TEMPLATE]; /* the template, cut to fit */
+    char text[DTX_FEATURE_TEMPLATE]; /* the template, cut to fit, and fit for a
+                                        terminal */
 };
 
 /* 'size_of' may be NULL: no sizes. 'host' may be NULL: not known yet. */

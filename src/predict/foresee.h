@@ -37,7 +37,7 @@ bool dtx_foresee_turn(struct dtx_foresight *f, uint32_t slots, uint32_t most,
 double dtx_foresee_cost(const struct dtx_foresight *f, uint64_t id);
 /* The last one was not submitted after all. */
 void dtx_foresee_withdraw(struct dtx_foresight *f);
-/* All have ended: forget them; numbers go on. */
+/* All have ended, or never will: forget them; numbers go on. */
 void dtx_foresee_forget(struct dtx_foresight *f);
 
 #endif

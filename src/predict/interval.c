@@ -10,6 +10,7 @@
 #define FEW 12u      /* errors below which others are borrowed */
 #define WIDE 2.3     /* of nothing known: a factor of ten either way */
 #define NARROWEST 0.002
+#define LEARNING 1.5 /* times as large as the later ones */
 
 /* Put a value where it belongs among 'n' sorted ones. */
 static void insert(float *a, uint32_t n, float v)
@@ -49,25 +50,58 @@ static double quantile(const float *a, uint32_t n, double q)
     return (double)a[i] + (at - i) * (double)(a[i + 1] - a[i]);
 }
 
+/* 'v' and, while it has few, 'wider', by size. */
+static uint32_t gather(const struct dtx_interval *v,
+                       const struct dtx_interval *wider, float *out)
+{
+    uint32_t n = held(v), more = wider && n < FEW ? held(wider) : 0, i;
+
+    if (more == 0) {
+        memcpy(out, v->sorted, n * sizeof(*out));
+        return n;
+    }
+    memcpy(out, wider->sorted, more * sizeof(*out));
+    for (i = 0; i < n; i++)
+        insert(out, more + i, v->error[i]);
+    return n + more;
+}
+
+/* The median size of 'n' errors, the first of which is the 'from'th. */
+static double median_size(const struct dtx_interval *v, uint32_t from,
+                          uint32_t n)
+{
+    float a[DTX_INTERVAL_ERRORS];
+    uint32_t i;
+
+    for (i = 0; i < n; i++)
+        insert(a, i, fabsf(v->error[(from + i) % DTX_INTERVAL_ERRORS]));
+    return (double)a[n / 2];
+}
+
+uint32_t dtx_interval_errors(const struct dtx_interval *v,
+                             const struct dtx_interval *wider, float *out)
+{
+    uint32_t n = held(v), i;
+
+    if (n < 2 * FEW)
+        return gather(v, wider, out);
+    while (n >= 2 * FEW &&
+           median_size(v, v->n - n, n / 4) >
+               LEARNING * median_size(v, v->n - n + n / 4, n - n / 4))
+        n -= n / 4;
+    for (i = 0; i < n; i++)
+        insert(out, i, v->error[(v->n - n + i) % DTX_INTERVAL_ERRORS]);
+    return n;
+}
+
 void dtx_interval_bounds(const struct dtx_interval *v,
                          const struct dtx_interval *wider, double *low,
                          double *high)
 {
     float a[2 * DTX_INTERVAL_ERRORS];
-    uint32_t n = held(v);
+    uint32_t n = gather(v, wider, a);
     double out = (1 - DTX_INTERVAL_LEVEL) + (double)v->alpha, few;
-    const float *from = v->sorted;
-    uint32_t i;
 
-    if (n < FEW && wider && held(wider) > 0) {
-        uint32_t more = held(wider);
-
-        memcpy(a, wider->sorted, more * sizeof(a[0]));
-        for (i = 0; i < n; i++)
-            insert(a, more + i, v->error[i]);
-        n += more;
-        from = a;
-    }
     if (n == 0) {
         *low = -WIDE;
         *high = WIDE;
@@ -75,8 +109,8 @@ void dtx_interval_bounds(const struct dtx_interval *v,
     }
     out = fmin(fmax(out, 0.001), 0.8);
     few = 1 + 3.0 / (n * n);
-    *low = fmin(quantile(from, n, out / 2), 0) * few - NARROWEST;
-    *high = fmax(quantile(from, n, 1 - out / 2), 0) * few + NARROWEST;
+    *low = fmin(quantile(a, n, out / 2), 0) * few - NARROWEST;
+    *high = fmax(quantile(a, n, 1 - out / 2), 0) * few + NARROWEST;
 }
 
 void dtx_interval_put(struct dtx_interval *v, float error)

@@ -25,6 +25,12 @@ struct dtx_interval {
                                          for, to reach the one wanted */
 };
 
+/* The errors themselves, by size, for those who draw from them: how many, at
+ * most twice DTX_INTERVAL_ERRORS. Without the first ones, where they were much
+ * larger than those that came later: it was learning then. 'wider' (or NULL)
+ * lends its own while there are few. */
+uint32_t dtx_interval_errors(const struct dtx_interval *v,
+                             const struct dtx_interval *wider, float *out);
 /* What is to be added to a prediction (logarithms) for the bounds. 'wider'
  * (or NULL) lends its errors while there are few. */
 void dtx_interval_bounds(const struct dtx_interval *v,

@@ -66,6 +66,7 @@ void dtx_predictor_destroy(struct dtx_predictor *p)
 struct levels {
     struct dtx_class *program, *class;
     const struct dtx_command *command;
+    bool old;    /* it was that of another program */
     struct dtx_sample fine, wide;
     struct dtx_says all_says, program_says, class_says;
     double value, low, high; /* logarithms */
@@ -85,22 +86,35 @@ static void make_samples(const struct dtx_features *f, struct levels *v)
     v->wide.mark = v->fine.mark = f->mark;
 }
 
-/* What the narrowest one says that has anything to say. */
-static void settle(struct dtx_predictor *p, struct levels *v)
+/* The narrowest interval that knows anything, and the next wider one. */
+static const struct dtx_interval *interval_of(const struct dtx_predictor *p,
+                                              const struct levels *v,
+                                              const struct dtx_interval **wider)
 {
-    const struct dtx_interval *own = &p->all.interval, *wider = NULL;
+    const struct dtx_interval *own = &p->all.interval;
 
-    v->value = v->all_says.value;
+    *wider = NULL;
     if (v->program && v->program->model.n > 0) {
-        v->value = v->program_says.value;
-        wider = own;
+        *wider = own;
         own = &v->program->model.interval;
     }
     if (v->class && v->class->model.n > 0) {
-        v->value = v->class_says.value;
-        wider = own;
+        *wider = own;
         own = &v->class->model.interval;
     }
+    return own;
+}
+
+/* What the narrowest one says that has anything to say. */
+static void settle(struct dtx_predictor *p, struct levels *v)
+{
+    const struct dtx_interval *wider, *own = interval_of(p, v, &wider);
+
+    v->value = v->all_says.value;
+    if (v->program && v->program->model.n > 0)
+        v->value = v->program_says.value;
+    if (v->class && v->class->model.n > 0)
+        v->value = v->class_says.value;
     if (!isnan(v->value))
         v->value = fmin(fmax(v->value, LEAST_VALUE), MOST_VALUE);
     dtx_interval_bounds(own, wider, &v->low, &v->high);
@@ -126,25 +140,30 @@ static void settle(struct dtx_predictor *p, struct levels *v)
     v->high = fmin(v->high, MOST_OFF);
 }
 
+static void find_levels(struct dtx_predictor *p, const struct dtx_features *f,
+                        struct levels *v)
+{
+    v->program = dtx_classes_find(&p->classes, f->program_key ^ 2);
+    v->class = dtx_classes_find(&p->classes, f->class_key);
+    v->command = dtx_commands_find(&p->commands, f->exact);
+    v->old = v->command && f->mark && v->command->mark &&
+             f->mark != v->command->mark;
+}
+
 static void ask(struct dtx_predictor *p, const struct dtx_features *f,
                 struct levels *v)
 {
     double repeat;
-    bool old;
 
     make_samples(f, v);
-    v->program = dtx_classes_find(&p->classes, f->program_key ^ 2);
-    v->class = dtx_classes_find(&p->classes, f->class_key);
-    v->command = dtx_commands_find(&p->commands, f->exact);
+    find_levels(p, f, v);
     repeat = v->command ? (double)v->command->y : NAN;
-    old = v->command && f->mark && v->command->mark &&
-          f->mark != v->command->mark;
     dtx_model_ask(&p->all, &v->wide, NAN, false, NAN, &v->all_says);
     if (v->program)
         dtx_model_ask(&v->program->model, &v->wide, NAN, false,
                       v->all_says.value, &v->program_says);
     if (v->class)
-        dtx_model_ask(&v->class->model, &v->fine, repeat, old,
+        dtx_model_ask(&v->class->model, &v->fine, repeat, v->old,
                       v->program ? v->program_says.value : NAN,
                       &v->class_says);
     settle(p, v);
@@ -167,6 +186,7 @@ static void tell(const struct dtx_predictor *p, const struct levels *v,
     if (v->command) {
         out->basis = DTX_BASIS_EXACT;
         out->n = v->command->n;
+        out->repeat = v->old ? 0 : fmax(exp((double)v->command->y), least);
     } else if (v->class && v->class->model.n > 0) {
         out->basis = DTX_BASIS_CLASS;
         out->n = v->class->model.n;
@@ -188,6 +208,17 @@ bool dtx_predictor_ask(struct dtx_predictor *p, const struct dtx_features *f,
     ask(p, f, &v);
     tell(p, &v, out);
     return out->basis != DTX_BASIS_NONE;
+}
+
+uint32_t dtx_predictor_errors(struct dtx_predictor *p,
+                              const struct dtx_features *f, float *errors)
+{
+    const struct dtx_interval *own, *wider;
+    struct levels v;
+
+    find_levels(p, f, &v);
+    own = interval_of(p, &v, &wider);
+    return dtx_interval_errors(own, wider, errors);
 }
 
 /* ---- learning ---- */

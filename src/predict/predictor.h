@@ -37,6 +37,8 @@ struct dtx_prediction {
     double seconds;
     double low, high; /* nine times of ten it lies between */
     uint64_t n;       /* outcomes it rests on */
+    double repeat;    /* what the very command took, of late, with the program
+                         as it is; 0: it has not run */
 };
 
 /* "none", "all", "program", "class", "exact" */
@@ -51,6 +53,12 @@ void dtx_predictor_destroy(struct dtx_predictor *p); /* NULL is allowed */
 /* False, and basis NONE, when nothing is known. */
 bool dtx_predictor_ask(struct dtx_predictor *p, const struct dtx_features *f,
                        struct dtx_prediction *out);
+/* How far off those who would speak for this task were, lately: logarithms of
+ * seconds over prediction, by size. How many, DTX_PREDICTOR_ERRORS at most; 0:
+ * nothing is known. */
+#define DTX_PREDICTOR_ERRORS 128u
+uint32_t dtx_predictor_errors(struct dtx_predictor *p,
+                              const struct dtx_features *f, float *errors);
 /* It took 'seconds'; 'cut': it was ended then, and would have taken at least
  * that long. 0 or DTX_ENOMEM. */
 int dtx_predictor_learn(struct dtx_predictor *p, const struct dtx_features *f,

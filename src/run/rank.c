@@ -91,7 +91,7 @@ static int begin(struct dtx_rank_life *r, const struct dtx_where_info *where)
         dtx_deadline_begin(&r->deadline, r->o);
     r->bell = dtx_bell_create(&err);
     if (!r->bell || dtx_signals_install(r->bell) ||
-        dtx_spawner_fork(r->bell, &r->spawner, &err))
+        dtx_spawner_fork(r->bell, !r->o->no_counters, &r->spawner, &err))
         return dtx_rank_complain(&err, DTX_EXIT_INTERNAL);
     if (where->where == DTX_WHERE_RANK) {
         guard_start(r);

@@ -96,7 +96,6 @@ int dtx_rank_configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
     c.bind_single = r->o->bind == DTX_BIND_CORE;
     c.numas = numas;
     c.spreads = places && c.bind_single && c.nslots == r->share.ncores;
-    c.no_counters = r->o->no_counters;
     c.rank = r->me;
     c.shell = r->o->shell;
     c.cwd = r->job_open ? r->job.cwd : cwd;

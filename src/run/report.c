@@ -60,6 +60,7 @@ static void note_failure(struct dtx_report *r, const struct dtx_outcome *o)
     (void)snprintf(r->command[r->nfailures], sizeof(r->command[0]), "%.*s%s",
                    COMMAND_BYTES, c.data ? c.data : "",
                    c.len > COMMAND_BYTES ? "..." : "");
+    dtx_plain(r->command[r->nfailures], strlen(r->command[r->nfailures]));
     dtx_buf_free(&c);
     r->failure[r->nfailures++] = *o;
 }

@@ -12,13 +12,12 @@
 #include "base/rng.h"
 #include "base/units.h"
 
-#define Z95 1.6449
 #define LEAST_DRAWS 20u
 #define EFFORT 300000u    /* tasks simulated for a row, beyond the first draw */
 #define GAIN 0.98         /* more nodes help when they take off two per cent */
 #define MOST_NODES 4096u  /* that are looked at unasked */
 #define LEAST_S 1e-6
-#define TINY_S 1e-4       /* of a prediction that says nothing at all */
+#define MOST_OFF 20.0     /* logarithm of an error that can be counted with */
 
 /* One draw of the whole job. */
 struct draw {
@@ -34,24 +33,66 @@ struct planning {
     struct draw *draw;
     struct dtx_scenario_job job; /* the caller's, with durations of our own */
     float *predicted_s;
-    double *group;               /* a normal number for each group */
+    double *common;              /* a normal number for each group */
     double *span, *sorted, *use; /* makespan and busy share of each draw */
 };
 
 /* ---- drawing ---- */
 
-/* The errors of a task above and below its prediction have sigmas of their
- * own: a split normal distribution of the logarithm. */
-static double draw_task(const struct dtx_plan_task *t, double common,
-                        double own, double job)
+/* A task's own error: each of its group's with equal chance, or between two of
+ * them. */
+static double own_error(const struct dtx_plan_group *g, double chance)
 {
-    double z = sqrt((double)t->shared) * common +
-               sqrt(fmax(1 - (double)t->shared, 0)) * own;
-    double s = fmax((double)t->seconds, TINY_S);
-    double end = z < 0 ? fmin((double)t->low, s) : fmax((double)t->high, s);
-    double sigma = fabs(log(fmax(end, TINY_S / 10) / s)) / Z95;
+    double at = chance * g->nerrors - 0.5;
+    uint32_t i;
 
-    return fmax(s * exp(sigma * z + job), LEAST_S);
+    if (g->nerrors == 0)
+        return 0;
+    if (at <= 0)
+        return (double)g->error[0];
+    i = (uint32_t)at;
+    if (i + 1 >= g->nerrors)
+        return (double)g->error[g->nerrors - 1];
+    return (double)g->error[i] +
+           (at - i) * (double)(g->error[i + 1] - g->error[i]);
+}
+
+static double draw_task(const struct planning *g, const struct dtx_plan_task *t,
+                        double chance, double job)
+{
+    double off = own_error(&g->c->group[t->group], chance);
+
+    off += (double)t->common * g->common[t->group] + job;
+    return fmax((double)t->level * exp(fmin(off, MOST_OFF)), LEAST_S);
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+    while (b > 0) {
+        uint64_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The 'k'th normal number of draw 'd'. Each stretch of equal chance has one in
+ * all draws, in an order of its own for each 'k' (Latin hypercube: McKay,
+ * Beckman, Conover, Technometrics 21(2), 1979): what is common to many tasks
+ * decides most, and chance would move the ends of its range. */
+static double stratum(const struct planning *g, size_t k, uint32_t d)
+{
+    uint64_t n = g->ndraws, step, offset;
+    struct dtx_rng rng;
+
+    dtx_rng_seed(&rng, g->c->scenario.seed * UINT64_C(1000003) + k);
+    offset = dtx_rng_below(&rng, n);
+    do
+        step = 1 + dtx_rng_below(&rng, n);
+    while (common_divisor(step, n) > 1);
+    return dtx_normal_quantile(((double)((offset + step * d) % n) + 0.5) /
+                               (double)n);
 }
 
 /* Draw 'd': always the same. Durations are only kept where they are wanted. */
@@ -59,18 +100,20 @@ static void draw_job(struct planning *g, uint32_t d, int64_t *duration_ns)
 {
     const struct dtx_plan_config *c = g->c;
     struct draw *r = &g->draw[d];
+    double job = c->job_sigma * stratum(g, c->ngroups, d);
     struct dtx_rng rng;
-    double job;
     size_t i;
 
     dtx_rng_seed(&rng, c->scenario.seed * UINT64_C(1000003) + d);
-    job = c->job_sigma * dtx_rng_normal(&rng);
-    for (i = 0; i < c->ngroups; i++)
-        g->group[i] = dtx_rng_normal(&rng);
+    for (i = 0; i < c->ngroups; i++) {
+        double z = stratum(g, i, d);
+
+        g->common[i] = z + (double)c->group[i].skew * (2 * z * z + 1);
+    }
     memset(r, 0, sizeof(*r));
     for (i = 0; i < g->ntasks; i++) {
         const struct dtx_plan_task *t = &c->task[i];
-        double s = draw_task(t, g->group[t->group], dtx_rng_normal(&rng), job);
+        double s = draw_task(g, t, dtx_rng_unit(&rng), job);
 
         r->work_s += s * dtx_tasklist_attr_of(&g->job.list, (uint32_t)i)->cpus;
         r->longest_s = fmax(r->longest_s, s);
@@ -294,10 +337,10 @@ static int allocate(struct planning *g)
     g->span = calloc(k, sizeof(*g->span));
     g->sorted = calloc(k, sizeof(*g->sorted));
     g->use = calloc(k, sizeof(*g->use));
-    g->group = calloc((size_t)g->c->ngroups + 1, sizeof(*g->group));
+    g->common = calloc(g->c->ngroups + 1, sizeof(*g->common));
     g->predicted_s = calloc(n, sizeof(*g->predicted_s));
     g->job.duration_ns = calloc(n, sizeof(*g->job.duration_ns));
-    return g->draw && g->span && g->sorted && g->use && g->group &&
+    return g->draw && g->span && g->sorted && g->use && g->common &&
                    g->predicted_s && g->job.duration_ns
                ? DTX_OK
                : DTX_ENOMEM;
@@ -353,7 +396,7 @@ int dtx_plan_make(const struct dtx_plan_config *c, struct dtx_plan *out,
     free(g.span);
     free(g.sorted);
     free(g.use);
-    free(g.group);
+    free(g.common);
     free(g.predicted_s);
     free(g.job.duration_ns);
     return rc;

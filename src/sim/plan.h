@@ -6,13 +6,13 @@
  *     if (dtx_plan_make(&c, &plan, &err) == DTX_OK)
  *         ... plan.row[plan.best].nodes, .likely_s, .sure90_s ...
  *
- * Draws what each task may take from its prediction, again and again, and has
+ * Draws what each task may take, again and again (sim/outlook.h), and has
  * the simulator run the job with the engine and the policy of the real run,
  * which knows the predictions and not the draws; makespans and their quantiles
  * are read off the draws: Monte Carlo as in PERT (Van Slyke, Oper. Res. 11,
  * 1963).  Errors are not independent of one another, and do not cancel as if
- * they were: of each task's a part is common to its class (dtx_plan_task
- * .shared), and one factor is common to the whole job (job_sigma).
+ * they were: of each task's a part is common to its group (dtx_plan_task
+ * .common), and one factor is common to the whole job (job_sigma).
  *
  * Of large jobs only some draws are simulated; for the others the ratio of
  * makespan to lower bound (work by slots, longest task) of a simulated draw is
@@ -45,11 +45,24 @@ struct dtx_error;
                                    part of the time to ask for, and of what
                                    is weighed against core-hours */
 
+/* Tasks whose errors are alike: logarithms of seconds over 'level', by size. A
+ * task's own is drawn from these, and between them. None: there is no error.
+ * What they have in common is a normal number z, made z + skew (2 z^2 + 1): the
+ * mean of n numbers of skewness g, with g / (6 sqrt(n)) for 'skew' (Hall, "On
+ * the removal of skewness by transformation", J. Royal Stat. Soc. B 54(1),
+ * 1992). */
+struct dtx_plan_group {
+    const float *error;
+    uint32_t nerrors;
+    float skew; /* at most 0.1 */
+};
+
 /* What is known of a task. */
 struct dtx_plan_task {
-    float seconds, low, high; /* nine times of ten between low and high */
-    float shared;             /* share of its error's variance that its group
-                                 has in common, 0 to 1 */
+    float seconds; /* predicted: what the order goes by */
+    float level;   /* what it takes if it has no error */
+    float common;  /* sigma of the logarithm of an error that all of its group
+                      have in common, beside its own */
     uint32_t group;
 };
 
@@ -58,7 +71,8 @@ struct dtx_plan_config {
      * seed; machine.nodes, order and deadline are set here. */
     struct dtx_scenario scenario;
     const struct dtx_plan_task *task; /* one for each task of the job */
-    uint32_t ngroups;
+    const struct dtx_plan_group *group;
+    size_t ngroups;
     const uint32_t *nodes; /* the numbers of nodes to look at; */
     size_t nnodes;         /* 0: 1, 2, 3, 4, 6, 8, 12 ... while it helps */
     uint32_t draws;        /* 0 = DTX_PLAN_DRAWS, at least 20 */

@@ -118,7 +118,7 @@ int dtx_scenario_draw(struct dtx_scenario_job *j, const struct dtx_workload *w,
  *
  * The way between nodes is that of a fabric such as InfiniBand, 2 us and 10
  * GB/s: not measured here. */
-void dtx_machine_preset(struct dtx_machine *m)
+void dtx_cluster_preset(struct dtx_cluster *m)
 {
     memset(m, 0, sizeof(*m));
     m->nodes = m->ranks_per_node = m->slots = 1;
@@ -139,7 +139,7 @@ void dtx_machine_preset(struct dtx_machine *m)
     m->streams = 4; /* cores that fill the memory channels of a NUMA node */
 }
 
-int64_t dtx_machine_task_ns(uint64_t nranks)
+int64_t dtx_cluster_task_ns(uint64_t nranks)
 {
     double decade = log10((double)(nranks > 1000 ? nranks : 1000)) - 3;
 
@@ -169,7 +169,7 @@ struct setting {
 
 static int check(const struct dtx_scenario *c, struct dtx_error *err)
 {
-    const struct dtx_machine *m = &c->machine;
+    const struct dtx_cluster *m = &c->machine;
     uint32_t least = m->slots / (m->ranks_per_node ? m->ranks_per_node : 1);
     size_t i;
 
@@ -200,7 +200,7 @@ static int check(const struct dtx_scenario *c, struct dtx_error *err)
 
 static void set_ranks(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     struct dtx_rng rng;
     double speed = 1;
     uint32_t r;
@@ -261,7 +261,7 @@ static void set_bounds(struct setting *t)
  * (sim/sim_memory). */
 static int lay_out_memory(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     struct dtx_traffic_reach *reach = calloc(t->nranks, sizeof(*reach));
     uint64_t before = 0, end;
     uint32_t r;
@@ -332,7 +332,7 @@ static void add_death(struct setting *t, uint32_t rank, double at_ns)
  * rank that is dead already does not die again. */
 static void set_deaths(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     double node_at = INFINITY;
     struct dtx_rng rng;
     uint32_t r;
@@ -354,7 +354,7 @@ static void set_deaths(struct setting *t)
 
 static int allocate(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     bool deaths = m->rank_mtbf_ns > 0 || m->node_mtbf_ns > 0;
     size_t n = (size_t)t->ntasks + 1;
 
@@ -401,7 +401,7 @@ static void configure_master(struct setting *t)
 /* Several nodes are zones, and so are their switches. */
 static int set_zones(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     bool switches = m->nodes_per_switch && m->nodes_per_switch < m->nodes;
     uint32_t r, zone;
     int rc = dtx_zones_init(&t->zones, t->nranks,
@@ -425,7 +425,7 @@ static int set_zones(struct setting *t)
  * longest, there and back; data moves at the bandwidth there is. */
 static void set_ways(struct setting *t)
 {
-    const struct dtx_machine *m = &t->c->machine;
+    const struct dtx_cluster *m = &t->c->machine;
     struct dtx_ways *w = &t->sim.master.ways;
     double wire = (double)m->task_bytes * m->cost.byte_ns;
     uint32_t i;
@@ -453,7 +453,7 @@ static void set_ways(struct setting *t)
 static void configure(struct setting *t)
 {
     const struct dtx_scenario *c = t->c;
-    const struct dtx_machine *m = &c->machine;
+    const struct dtx_cluster *m = &c->machine;
     struct dtx_sim_config *s = &t->sim;
 
     configure_master(t);
@@ -482,7 +482,7 @@ static void configure(struct setting *t)
         return;
     s->cost = m->cost;
     if (s->cost.task_ns < 0)
-        s->cost.task_ns = dtx_machine_task_ns(t->nranks);
+        s->cost.task_ns = dtx_cluster_task_ns(t->nranks);
     s->near_ns = m->near_ns;
     s->delay_ns = m->far_ns;
     s->delay_spread_ns = m->spread_ns;

@@ -3,7 +3,7 @@
  * not exist
  *
  * Fill a job (dtx_scenario_draw, or by hand from a record), fill a machine
- * (dtx_machine_preset is one like those the program has been measured on), and
+ * (dtx_cluster_preset is one like those the program has been measured on), and
  * run them under a policy.  The engine is the very one of the real run
  * (sim/sim.h).  Everything follows from the seed: durations, predictions,
  * noise, the speeds of nodes and their deaths draw from streams of their own,
@@ -37,14 +37,14 @@ int dtx_scenario_draw(struct dtx_scenario_job *j, const struct dtx_workload *w,
                       uint64_t seed, struct dtx_error *err);
 
 /* Nodes of equal shape, one after the other in the order of the ranks. */
-struct dtx_machine {
+struct dtx_cluster {
     uint32_t nodes, ranks_per_node;
     uint32_t slots;          /* of a node, divided among its ranks */
     int64_t near_ns, far_ns; /* the way of a frame, in a node and between */
     uint32_t nodes_per_switch; /* 0: one switch has them all */
     int64_t hop_ns;          /* more, for the way to another switch */
     int64_t spread_ns;       /* up to this much more */
-    struct dtx_sim_costs cost; /* task_ns below 0: dtx_machine_task_ns */
+    struct dtx_sim_costs cost; /* task_ns below 0: dtx_cluster_task_ns */
     int64_t spawn_ns;        /* what starting and ending a task adds to it */
     int64_t store_ns;        /* until a group of records is written */
     int64_t detect_ns;       /* until a death is noticed */
@@ -69,10 +69,10 @@ struct dtx_machine {
 #define DTX_SPAWN_RECORDED_NS INT64_C(100000)
 
 /* One node, one rank, one slot, and costs as measured; see scenario.c. */
-void dtx_machine_preset(struct dtx_machine *m);
+void dtx_cluster_preset(struct dtx_cluster *m);
 /* cost.task_ns as measured: the master's heaps and tables are larger than its
  * caches when there are many ranks. */
-int64_t dtx_machine_task_ns(uint64_t nranks);
+int64_t dtx_cluster_task_ns(uint64_t nranks);
 
 enum dtx_scenario_order {
     DTX_ORDER_FILE,      /* as the tasks come */
@@ -83,7 +83,7 @@ enum dtx_scenario_order {
 
 struct dtx_scenario {
     const struct dtx_scenario_job *job;
-    struct dtx_machine machine;
+    struct dtx_cluster machine;
     const char *policy; /* NULL = default */
     enum dtx_scenario_order order;
     const float *predicted_s; /* PREDICTED: of each task, below 0 where nothing

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# tests/bench/sim.sh [--quick | --scale] [DISTRIBUTEX] - does the simulator tell
-# the truth?
+# tests/bench/sim.sh [--quick | --scale | --PART] [DISTRIBUTEX] - does the
+# simulator tell the truth?
 #
 # What "make bench-sim" runs:
 #
@@ -11,7 +11,8 @@
 #              are cores; the simulator replays each from its run directory and
 #              the two makespans are compared
 #   plans      a bag runs and is learned from; 'distributex plan' says how long
-#              it will take, and it runs again: inside the interval?
+#              it will take, and it runs again: inside the interval? Lists of
+#              fixed lengths, and bags whose tasks take as long as chance says
 #   speed      events a second, and 100,000 slots with 10 tasks each
 #
 # A replay that is more than 5 % off is marked and makes the exit status 1, as
@@ -19,6 +20,7 @@
 #
 #   --quick    shorter runs, fewer slots: to see that everything works
 #   --scale    instead of all that, the table of doc/scale.md
+#   --service, --replays, --plans, --speed    that part alone
 #
 # Environment: BENCH_BIN (where the programs of this folder are built:
 # $builddir/tests/bench), DISTRIBUTEX, MPIRUN, TMPDIR.
@@ -27,12 +29,15 @@ set -u
 export LC_ALL=C
 limit=5 # per cent
 
-quick=no scale=no program=${DISTRIBUTEX:-}
+quick=no parts='service replays plans speed' program=${DISTRIBUTEX:-}
 for word in "$@"; do
     case $word in
         --quick) quick=yes ;;
-        --scale) scale=yes ;;
-        -*) echo "usage: sim.sh [--quick | --scale] [DISTRIBUTEX]" >&2; exit 2 ;;
+        --scale) parts=scales ;;
+        --service | --replays | --plans | --speed) parts=${word#--} ;;
+        -*) echo "usage: sim.sh [--quick | --scale | --service | --replays |" \
+                "--plans | --speed] [DISTRIBUTEX]" >&2
+            exit 2 ;;
         *) program=$word ;;
     esac
 done
@@ -138,7 +143,6 @@ replay() {
 
 replays() {
     local policy
-    make_lists
     printf '\nmakespans, in seconds:\n'
     printf '  %-8s %5s %5s  %-9s %9s %9s\n' list ranks slots policy real \
         simulated
@@ -154,24 +158,57 @@ replays() {
 
 # --- plans ---
 
-# plan_one LIST SLOTS: one line; false when it ran outside of the interval.
+# bag KIND: a list, the same each time. What its tasks take is not, but for
+# the first kind.
+#   even    all alike
+#   noisy   lognormal, sigma 0.4, whatever the argument
+#   tail    one in five takes up to seven times as long as the others
+#   law     as the argument says, and 20 per cent more or less
+bag() {
+    local n=60 i
+    [ $quick = yes ] && n=20
+    for ((i = 1; i <= n; i++)); do
+        case $1 in
+            even) echo "$bin/burn 100000" ;;
+            law) echo "./lasts law $((20 + i * 37 % 61 * 3))" ;;
+            *) echo "./lasts $1 $i" ;;
+        esac
+    done
+}
+
+make_lasts() {
+    cat >lasts <<'EOF'
+#!/bin/bash
+z=$((RANDOM % 1000 + RANDOM % 1000 + RANDOM % 1000 + RANDOM % 1000 - 1998))
+case $1 in
+    noisy) us=$(awk "BEGIN { print int(80000 * exp(0.4 * $z / 577)) }") ;;
+    tail) us=$((RANDOM % 5 ? 70000 : 70000 + RANDOM * 12)) ;;
+    law) us=$(awk "BEGIN { print int(1000 * $2 * exp(0.2 * $z / 577)) }") ;;
+esac
+EOF
+    echo "exec $bin/burn \$us" >>lasts
+    chmod +x lasts
+}
+
+# plan_one LIST SLOTS [LATER]: one line; false when it (or LATER) ran outside of
+# the interval.
 plan_one() {
-    local list=$1 slots=$2 real low high
+    local list=$1 slots=$2 later=${3:-$1} real low high
     rm -rf run history
     if ! timeout -k 5 120 "$program" run -q --history history --run-dir run \
         -j "$slots" "$list" >/dev/null 2>log </dev/null; then
         could_not "distributex run $list" log
         return
     fi
-    "$program" plan --history history -j "$slots" --nodes 1 --json "$list" \
-        >plan 2>log || could_not "distributex plan $list" log
+    "$program" plan --history history -j "$slots" --nodes 1 --json "$later" \
+        >plan 2>log || could_not "distributex plan $later" log
     low=$(grep -o '"low": [0-9.]*' plan | cut -d' ' -f2)
     high=$(grep -o '"high": [0-9.]*' plan | cut -d' ' -f2)
     rm -rf run
     timeout -k 5 120 "$program" run --history history --run-dir run \
-        -j "$slots" "$list" >/dev/null 2>log </dev/null
+        -j "$slots" "$later" >/dev/null 2>log </dev/null
     real=$(awk '$1 == "makespan" { print $2 * ($3 ~ /^ms/ ? 0.001 : 1) }' log)
-    awk -v list="$list" -v slots="$slots" -v low="$low" -v high="$high" \
+    awk -v list="$later" -v slots="$slots" -v low="$low" -v high="$high" \
         -v real="$real" 'BEGIN {
             inside = real >= low && real <= high
             printf "  %-8s %5d %9.2f %9.2f %9.2f%s\n", list, slots, low, high,
@@ -181,7 +218,8 @@ plan_one() {
 }
 
 plans() {
-    local outside=0 all=0 list slots
+    local outside=0 all=0 list slots kind
+    make_lasts
     printf '\nplans, in seconds:\n  %-8s %5s %9s %9s %9s\n' list slots low \
         high real
     for list in skewed burning rising layered; do
@@ -192,6 +230,16 @@ plans() {
             all=$((all + 1))
         done
     done
+    for kind in even noisy tail law; do
+        bag $kind >$kind
+        plan_one $kind 2 || outside=$((outside + 1))
+        plan_one $kind 2 || outside=$((outside + 1))
+        all=$((all + 2))
+    done
+    # other arguments than those that are known
+    awk '{ $3 += 2; print }' law >others
+    plan_one law 2 others || outside=$((outside + 1))
+    all=$((all + 1))
     printf '  %d of %d inside the interval of nine in ten\n' \
         $((all - outside)) $all
     [ $((4 * outside)) -le $all ] || bad=1
@@ -291,12 +339,8 @@ scales() {
     table '10000 100000' 1 --policy self
 }
 
-if [ $scale = yes ]; then
-    scales
-else
-    service
-    replays
-    plans
-    speed
-fi
+make_lists
+for part in $parts; do
+    $part
+done
 exit $bad

@@ -468,14 +468,62 @@ static void check_straight(void)
     dtx_work_destroy(w);
 }
 
+#define STOPPED 1000
+
+struct outcomes {
+    struct dtx_work *w;
+    int64_t first;
+    int times[STOPPED], cancelled, wrong;
+};
+
+/* Each ends once, and asks for more. */
+static void count_end(void *ctx, uint64_t task, int code, const void *out,
+                      size_t bytes)
+{
+    struct outcomes *o = ctx;
+    int64_t i = (int64_t)task - o->first;
+
+    (void)out;
+    (void)bytes;
+    if (i < 0 || i >= STOPPED || o->times[i]++)
+        o->wrong++;
+    o->cancelled += code == DTX_ECANCEL;
+    if (code == DTX_ECANCEL)
+        o->wrong += dtx_work_submit(o->w, NULL, NULL, 0, NULL) != DTX_ECANCEL;
+    else
+        o->wrong += code != 0;
+}
+
 static void check_cancel(void)
 {
+    static struct outcomes o;
     struct dtx_work *w = dtx_work_create("stop");
+    int ok;
 
-    for (int i = 0; rank == 0 && w && i < 1000; i++)
-        (void)dtx_work_submit(w, i == 5 ? NULL : "echo", "\377", 1, NULL);
-    verdict(w && dtx_work_run(w) == DTX_ECANCEL, "a task can stop it all");
-    verdict(w && dtx_work_run(w) == 0, "and then nothing is left");
+    memset(&o, 0, sizeof(o));
+    o.w = w;
+    ok = w && dtx_work_on_end(w, count_end, &o) == 0;
+    for (int i = 0; rank == 0 && ok && i < STOPPED; i++) {
+        /* a chain from the one that stops all: it cannot have ended before */
+        uint64_t after = (uint64_t)(o.first + (i == 9 ? 5 : i - 10));
+        struct dtx_task_how how = {.after = &after, .nafter = i % 10 == 9};
+        int64_t id = dtx_work_submit(w, i == 5 ? NULL : "echo", "\377", 1,
+                                     &how);
+
+        o.first = i ? o.first : id;
+        ok = id == o.first + i;
+    }
+    ok = ok && dtx_work_run(w) == DTX_ECANCEL;
+    verdict(ok, "a task can stop it all");
+    for (int i = 0; rank == 0 && i < STOPPED; i++)
+        o.wrong += o.times[i] != 1;
+    verdict(rank != 0 || (o.wrong == 0 && o.cancelled > 0),
+            "each task has one outcome");
+    ok = dtx_work_run(w) == 0 && (rank != 0 || o.times[0] == 1);
+    if (rank == 0 && dtx_work_on_end(w, NULL, NULL) == 0)
+        ok = ok && dtx_work_submit(w, "echo", "\001", 1, NULL) ==
+                       o.first + STOPPED;
+    verdict(dtx_work_run(w) == 0 && ok, "and then nothing is left");
     dtx_work_destroy(w);
 }
 

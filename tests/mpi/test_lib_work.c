@@ -554,15 +554,86 @@ static void check_no_journal(void)
     verdict(rc == DTX_ENOENT &&
                 strstr(dtx_error_text(), "/nonexistent/journal"),
             "and all are when it is run");
+    verdict(dtx_for("thirds", 0, 10, NULL, 0) == 0, "other work is run");
     verdict(dtx_finalize() == 0, "then the end");
     verdict(dtx_work_for(w, 0, 10, NULL, 0) == DTX_ESTATE,
             "behind it nothing runs");
 }
 
+/* All are told what is wrong on one rank alone, by its name, and go on. */
+static int all_told(int rc, int code, int who, const char *what)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "rank %d: ", who);
+    return rc == code && strstr(dtx_error_text(), what) &&
+           (size == 1 || strstr(dtx_error_text(), name));
+}
+
+static void check_wrong_options(int who)
+{
+    int ok;
+
+    if (rank == who)
+        (void)setenv("DTX_SLOTS", "many", 1);
+    ok = all_told(dtx_init(NULL), DTX_EINVAL, who, "DTX_SLOTS: slots=many");
+    (void)unsetenv("DTX_SLOTS");
+    verdict(ok, "a wrong variable on one rank");
+    ok = all_told(dtx_init(rank == who ? "nap=0s" : NULL), DTX_EINVAL, who,
+                  "nap=0s");
+    verdict(ok, "a wrong option on one rank");
+    if (size == 1)
+        return;
+    ok = dtx_init(rank == who ? "slots=7" : "slots=5") == DTX_EMISMATCH &&
+         strstr(dtx_error_text(), "of the same node");
+    verdict(ok, "another number of slots on one rank");
+}
+
+/* Wrong arguments on rank 'who' alone, while the others make the call. */
+static void check_wrong_calls(int who)
+{
+    struct dtx_work *w = dtx_work_create("square"),
+                    *tree = dtx_work_create("tree"),
+                    *each_w = dtx_work_create("each");
+    static uint64_t results[64];
+    struct node root = {3, 1, ""};
+    uint64_t sum[2];
+    int ok = w && tree && each_w &&
+             dtx_work_gather(w, results, sizeof(results[0])) == 0 &&
+             dtx_work_reduce(tree, DTX_U64, DTX_SUM, sum, 2) == 0;
+
+    ok = ok && all_told(dtx_work_for(w, rank == who ? 65 : 0, 64, NULL, 0),
+                        DTX_EINVAL, who, "65 to 64");
+    ok = ok && all_told(dtx_work_for(rank == who ? NULL : w, 0, 64, NULL, 0),
+                        DTX_EINVAL, who, "dtx_work_for");
+    ok = ok && all_told(dtx_work_tree(tree, rank == who ? NULL : &root, NULL,
+                                      0), DTX_EINVAL, who, "dtx_work_tree");
+    ok = ok && all_told(dtx_for(rank == who ? "nobody" : "thirds", 0, 9, NULL,
+                                0), DTX_ENOENT, who, "'nobody'");
+    ok = ok && all_told(dtx_work_run(rank == who ? w : each_w), DTX_EINVAL,
+                        who, "dtx_work_run");
+    verdict(ok, "wrong arguments on one rank");
+    ok = ok && dtx_work_for(w, 0, 64, NULL, 0) == 0 &&
+         dtx_work_tree(tree, &root, NULL, 0) == 0 && sum[0] == 8;
+    verdict(ok, "and the next calls are made");
+    dtx_work_destroy(w);
+    dtx_work_destroy(tree);
+    dtx_work_destroy(each_w);
+}
+
+static void check_wrong(void)
+{
+    check_wrong_options(0);
+    check_wrong_options(size - 1);
+    verdict(start(slots_option(2, "")), "a session for wrong calls");
+    check_wrong_calls(0);
+    check_wrong_calls(size - 1);
+    verdict(dtx_finalize() == 0, "ends");
+}
+
 /* What is wrong with one rank alone is told on all, and none waits for it. */
 static void check_lone(void)
 {
-    char who[32];
     int rc;
 
     if (rank == size - 1)
@@ -570,11 +641,7 @@ static void check_lone(void)
     rc = dtx_init(NULL);
     if (rank == size - 1)
         (void)unsetenv("HWLOC_XMLFILE");
-    (void)snprintf(who, sizeof(who), "rank %d cannot begin", size - 1);
-    verdict(rc == DTX_EINVAL &&
-                strstr(dtx_error_text(), rank == size - 1
-                                             ? "/nonexistent.xml"
-                                             : who) != NULL,
+    verdict(all_told(rc, DTX_EINVAL, size - 1, "/nonexistent.xml"),
             "a machine that one rank cannot read");
     verdict(start(slots_option(1, "")) && dtx_finalize() == 0,
             "and the next session is well");
@@ -594,6 +661,7 @@ int main(int argc, char **argv)
     check_counters("", 1);
     check_counters("counters=off", 0);
     check_no_journal();
+    check_wrong();
     check_lone();
     check_poor(0, "thirds", "rank 0 is poor");
     check_poor(size - 1, "thirds", "the last is poor");

@@ -128,7 +128,7 @@ static bool run_row(const struct row *r, size_t seeds)
                                  .misjudged = r->misjudged};
 
         draw(&job, r->workload, i + 1);
-        dtx_machine_preset(&c.machine);
+        dtx_cluster_preset(&c.machine);
         c.machine.nodes = r->nodes;
         c.machine.ranks_per_node = r->ranks_per_node;
         c.machine.slots = 64;
@@ -169,9 +169,9 @@ static uint32_t below(struct dtx_rng *rng, uint32_t n)
 
 static void draw_world(struct dtx_scenario *c, struct dtx_rng *rng)
 {
-    struct dtx_machine *m = &c->machine;
+    struct dtx_cluster *m = &c->machine;
 
-    dtx_machine_preset(m);
+    dtx_cluster_preset(m);
     m->nodes = 1 + below(rng, 5);
     m->ranks_per_node = 1 + below(rng, 5);
     m->slots = m->ranks_per_node * 2 + below(rng, 40);

@@ -141,7 +141,7 @@ static bool world(uint64_t seed, struct worst *worst)
     int kind;
 
     dtx_rng_seed(&rng, seed);
-    dtx_machine_preset(&c.machine);
+    dtx_cluster_preset(&c.machine);
     c.machine.nodes = 1 + (uint32_t)dtx_rng_below(&rng, 12);
     c.machine.slots = 1 + (uint32_t)dtx_rng_below(&rng, 4);
     (void)snprintf(spec, sizeof(spec), "%s,tasks=%u",

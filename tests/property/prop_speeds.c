@@ -120,7 +120,7 @@ static void world(uint64_t seed, struct sums *sums)
     size_t i;
 
     dtx_rng_seed(&rng, seed);
-    dtx_machine_preset(&c.machine);
+    dtx_cluster_preset(&c.machine);
     c.machine.nodes = 3;
     c.machine.slots = 1 + (uint32_t)dtx_rng_below(&rng, 4);
     c.machine.slow_factor = 2;

@@ -62,7 +62,7 @@ static double makespan_s(const struct row *r, struct dtx_scenario_job *job,
     struct dtx_sim_result out;
     struct dtx_error err = {0};
 
-    dtx_machine_preset(&c.machine);
+    dtx_cluster_preset(&c.machine);
     c.machine.nodes = r->nodes;
     c.machine.nodes_per_switch = r->per_switch;
     c.machine.ranks_per_node = r->ranks_per_node;

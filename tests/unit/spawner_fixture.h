@@ -31,6 +31,7 @@ static struct dtx_bell *bell;
 static struct dtx_spawner *spawner;
 static const char *const dir = dtx_scratch_path; /* where tasks run */
 static uint32_t next_task;
+static bool counts = true; /* what follows */
 
 /* An ended task with the beginning of its output. */
 struct ended {
@@ -50,7 +51,7 @@ static inline void start_with(const struct dtx_spawner_config *c)
 
     bell = dtx_bell_create(&err);
     ck_assert_msg(bell != NULL, "%s", err.text);
-    ck_assert_msg(dtx_spawner_fork(bell, &spawner, &err) == DTX_OK, "%s",
+    ck_assert_msg(dtx_spawner_fork(bell, counts, &spawner, &err) == DTX_OK, "%s",
                   err.text);
     ck_assert_msg(dtx_spawner_configure(spawner, c, &err) == DTX_OK, "%s",
                   err.text);

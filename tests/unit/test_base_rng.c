@@ -111,6 +111,20 @@ START_TEST(shapes_have_their_means)
 }
 END_TEST
 
+START_TEST(quantiles_are_those_of_the_normal_distribution)
+{
+    double p, z, off;
+
+    for (p = 1e-12; p < 1; p += p < 1e-3 ? p : 1e-3) {
+        z = dtx_normal_quantile(p);
+        off = 0.5 * erfc(-z / sqrt(2)) / p - 1;
+        ck_assert_msg(fabs(off) < 1e-5, "%g: %g", p, off);
+        if (p > 0.001 && p < 0.999)
+            ck_assert_double_eq_tol(z, -dtx_normal_quantile(1 - p), 1e-6);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base/rng");
@@ -119,6 +133,7 @@ int main(void)
     tcase_add_loop_test(t, below_stays_below, 0, DTX_COUNT(limits));
     tcase_add_test(t, below_is_even);
     tcase_add_test(t, shapes_have_their_means);
+    tcase_add_test(t, quantiles_are_those_of_the_normal_distribution);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }

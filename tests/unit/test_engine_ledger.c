@@ -230,6 +230,41 @@ START_TEST(each_ends_once_in_order)
 }
 END_TEST
 
+/* A run that ends early: what is open is known, and then forgotten. */
+START_TEST(what_has_not_ended_is_told)
+{
+    struct dtx_ledger *l = dtx_ledger_create();
+    uint64_t first = 1, second = 2;
+    struct dtx_task_item *t;
+
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 0), 0);
+    ck_assert_int_eq(dtx_ledger_add(l, task(9, 0), NULL, 0), 1);
+    ck_assert_int_eq(dtx_ledger_add(l, task(8, 0), NULL, 0), 2);
+    ck_assert_int_eq(dtx_ledger_add(l, task(0, 0), NULL, 0), 3); /* ready */
+    ck_assert_int_eq(dtx_ledger_add(l, task(0, 0), &second, 1), 4);
+    ck_assert_int_eq(dtx_ledger_add(l, task(0, 0), &first, 1), 5); /* doomed */
+    t = dtx_ledger_ready(l);
+    ck_assert_int_eq(dtx_ledger_end(l, t->id, 7), DTX_LEDGER_FIRST);
+    free(t);
+    t = dtx_ledger_ready(l); /* runs */
+    ck_assert_uint_eq(t->id, 2);
+    dtx_ledger_lend(l, t);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 0), 2);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 2), 3);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 4), 5);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 5), 0);
+    ck_assert_uint_eq(dtx_ledger_open(l), 4);
+    dtx_ledger_forget(l);
+    ck_assert_uint_eq(dtx_ledger_open(l), 0);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 0), 0);
+    ck_assert_ptr_null(dtx_ledger_ready(l));
+    ck_assert_ptr_null(dtx_ledger_skipped(l));
+    ck_assert_int_eq(dtx_ledger_add(l, task(0, 0), NULL, 0), 6);
+    ck_assert_uint_eq(dtx_ledger_next_open(l, 0), 6);
+    dtx_ledger_destroy(l);
+}
+END_TEST
+
 /* What rank 0 has lent comes back as a number, and goes on with its bytes. */
 START_TEST(a_number_is_enough_for_what_was_lent)
 {
@@ -286,6 +321,7 @@ int main(void)
     tcase_add_loop_test(t, parts_are_fair_in_seconds, 0, 9);
     tcase_add_test(t, parts_and_costs_that_come_later);
     tcase_add_loop_test(t, queues_keep_their_order, 0, 5);
+    tcase_add_test(t, what_has_not_ended_is_told);
     tcase_add_loop_test(t, a_number_is_enough_for_what_was_lent, 0, 2);
     tcase_add_loop_test(t, each_ends_once_in_order, 0, 50);
     suite_add_tcase(s, t);

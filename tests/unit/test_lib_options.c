@@ -27,7 +27,8 @@ static void clear(void)
 START_TEST(words_over_defaults_and_the_environment_over_both)
 {
     ck_assert_int_eq(dtx_options_parse(NULL, &o, &err), DTX_OK);
-    ck_assert(o.counters && o.bind && o.bell && o.assist);
+    ck_assert_int_eq(o.counters, DTX_THREAD_COUNTING_AUTO);
+    ck_assert(o.bind && o.bell && o.assist);
     ck_assert(o.slots == 0 && o.nap_ns == 200000);
     ck_assert_ptr_null(o.schedule.schedule);
     ck_assert_int_eq(
@@ -36,7 +37,8 @@ START_TEST(words_over_defaults_and_the_environment_over_both)
                           "assist=no",
                           &o, &err),
         DTX_OK);
-    ck_assert(!o.counters && !o.assist);
+    ck_assert_int_eq(o.counters, DTX_THREAD_COUNTING_OFF);
+    ck_assert(!o.assist);
     ck_assert(!o.bind && !o.bell && o.slots == 3 && o.nap_ns == 1000000);
     ck_assert_str_eq(o.schedule.schedule->name, "fac");
     ck_assert_uint_eq(o.schedule.least, 4);
@@ -54,7 +56,7 @@ static const struct {
     {"slots=0", "from 1"},          {"slots=70000", "65536"},
     {"slot=1", "slots="},           {"xyzzy=1", "schedule="},
     {"bind=maybe", "yes or no"},    {"nap=2s", "from 1us to 1s"},
-    {"counters=yes", "auto or off"}, {"assist=off", "yes or no"},
+    {"counters=yes", "auto, perf or off"}, {"assist=off", "yes or no"},
     {"lost-after=1ms", "from 1s"},  {"learned=", "a file"},
     {"nap=1ns", "from 1us to 1s"},  {"weight=0", "above 0"},
     {"weight=nan", "above 0"},      {"weight=1x", "above 0"},

@@ -42,11 +42,31 @@ static bool scripted(enum dtx_counter provider, uint8_t *counted, char *why)
     return script[provider].works;
 }
 
+/* Of programs. */
+static struct {
+    bool fails;
+    uint8_t counted;
+    const char *why;
+    int probed;
+} of_programs[DTX_COUNTERS];
+
+static bool scripted_program(enum dtx_counter provider, uint8_t *counted,
+                             char *why)
+{
+    of_programs[provider].probed++;
+    ck_assert_uint_eq(*counted, script[provider].counted);
+    ck_assert_str_eq(why, "");
+    *counted = of_programs[provider].counted;
+    if (of_programs[provider].why)
+        (void)snprintf(why, DTX_COUNTER_WHY, "%s", of_programs[provider].why);
+    return !of_programs[provider].fails;
+}
+
 static const struct dtx_counter_source sources[] = {
-    {DTX_COUNTER_PAPI_HARDWARE, false, scripted},
-    {DTX_COUNTER_PERF_HARDWARE, true, scripted},
-    {DTX_COUNTER_PAPI_SOFTWARE, false, scripted},
-    {DTX_COUNTER_PERF_SOFTWARE, true, scripted},
+    {DTX_COUNTER_PAPI_HARDWARE, scripted, scripted_program},
+    {DTX_COUNTER_PERF_HARDWARE, scripted, NULL},
+    {DTX_COUNTER_PAPI_SOFTWARE, scripted, scripted_program},
+    {DTX_COUNTER_PERF_SOFTWARE, scripted, NULL},
 };
 
 static struct dtx_counter_choice choose(bool first)
@@ -68,6 +88,7 @@ static void set(enum dtx_counter who, bool works, uint8_t counted,
 static void forget(void)
 {
     memset(script, 0, sizeof(script));
+    memset(of_programs, 0, sizeof(of_programs));
 }
 
 START_TEST(the_best_that_works)
@@ -75,6 +96,8 @@ START_TEST(the_best_that_works)
     struct dtx_counter_choice c;
 
     set(DTX_COUNTER_PAPI_HARDWARE, true, 7, NULL);
+    of_programs[DTX_COUNTER_PAPI_HARDWARE].fails = true;
+    of_programs[DTX_COUNTER_PAPI_HARDWARE].why = "it does not attach";
     set(DTX_COUNTER_PERF_HARDWARE, true, 3, "misses: none");
     set(DTX_COUNTER_PERF_SOFTWARE, true, 0x30, NULL);
     set(DTX_COUNTER_PAPI_SOFTWARE, false, 0, "too old");
@@ -83,13 +106,35 @@ START_TEST(the_best_that_works)
     ck_assert_uint_eq(c.counted, 3);
     ck_assert_uint_eq(c.n, 4);
     ck_assert(c.row[0].works);
-    ck_assert_str_eq(c.row[0].why, "it cannot count a program from its start");
+    ck_assert_uint_eq(c.row[0].counted, 7); /* of threads */
+    ck_assert_str_eq(c.row[0].why, "it does not attach");
     ck_assert(c.row[1].works);
     ck_assert_str_eq(c.row[1].why, "");
     ck_assert(!c.row[2].works);
     ck_assert_str_eq(c.row[2].why, "too old");
+    ck_assert_int_eq(of_programs[DTX_COUNTER_PAPI_SOFTWARE].probed, 0);
     ck_assert(c.row[3].works);
     ck_assert_str_eq(c.row[3].why, "a better one counts");
+}
+END_TEST
+
+/* The first in the order, when it counts programs; of these perhaps less. */
+START_TEST(papi_that_attaches)
+{
+    struct dtx_counter_choice c;
+
+    set(DTX_COUNTER_PAPI_HARDWARE, true, 7, "its second name is not known");
+    of_programs[DTX_COUNTER_PAPI_HARDWARE].counted = 3;
+    set(DTX_COUNTER_PERF_HARDWARE, true, 7, NULL);
+    c = choose(false);
+    ck_assert_int_eq(c.provider, DTX_COUNTER_PAPI_HARDWARE);
+    ck_assert_uint_eq(c.counted, 3);
+    ck_assert_str_eq(c.row[0].why, "");
+    ck_assert_str_eq(c.row[1].why, "a better one counts");
+    of_programs[DTX_COUNTER_PAPI_HARDWARE].counted = 0;
+    c = choose(false);
+    ck_assert_int_eq(c.provider, DTX_COUNTER_PERF_HARDWARE);
+    ck_assert_str_eq(c.row[0].why, "it counts no program");
 }
 END_TEST
 
@@ -100,8 +145,11 @@ START_TEST(nothing_more_is_tried)
     set(DTX_COUNTER_PERF_HARDWARE, true, 1, NULL);
     c = choose(true);
     ck_assert_int_eq(c.provider, DTX_COUNTER_PERF_HARDWARE);
-    ck_assert_int_eq(script[DTX_COUNTER_PAPI_HARDWARE].probed, 0);
+    ck_assert_uint_eq(c.n, 2);
+    ck_assert_int_eq(script[DTX_COUNTER_PAPI_HARDWARE].probed, 1);
+    ck_assert_int_eq(of_programs[DTX_COUNTER_PAPI_HARDWARE].probed, 0);
     ck_assert_int_eq(script[DTX_COUNTER_PERF_HARDWARE].probed, 1);
+    ck_assert_int_eq(script[DTX_COUNTER_PAPI_SOFTWARE].probed, 0);
     ck_assert_int_eq(script[DTX_COUNTER_PERF_SOFTWARE].probed, 0);
 }
 END_TEST
@@ -124,20 +172,44 @@ START_TEST(none_that_works)
 }
 END_TEST
 
+/* How many of 'n' tasks of 'wall_ns' are counted, one after the other. */
+static int count_paced(struct dtx_counter_pace *p, int n, int64_t wall_ns)
+{
+    int counted = 0;
+
+    for (; n > 0; n--) {
+        counted += dtx_counter_pace_start(p);
+        dtx_counter_pace_end(p, wall_ns);
+    }
+    return counted;
+}
+
 START_TEST(pace)
 {
-    struct dtx_counter_pace p = {0, false};
+    const int64_t full = DTX_COUNTER_PERF_NS * DTX_COUNTER_SHARE;
+    struct dtx_counter_pace p = {0};
     int i;
 
-    ck_assert(!dtx_counter_pace_start(&p)); /* nothing is known */
-    dtx_counter_pace_end(&p, DTX_COUNTER_SHORT_NS);
-    ck_assert(dtx_counter_pace_start(&p));
-    for (i = 0; i < 100; i++)
-        dtx_counter_pace_end(&p, 1000);
+    ck_assert_int_eq(count_paced(&p, 10, 10 * full), 0); /* nobody counts */
+    dtx_counter_pace_init(&p, dtx_counter_cost_ns(DTX_COUNTER_RUSAGE), 4);
+    ck_assert_int_eq(count_paced(&p, 10, 10 * full), 0);
+    dtx_counter_pace_init(&p, dtx_counter_cost_ns(DTX_COUNTER_PERF_SOFTWARE),
+                          4);
+    for (i = 0; i < 4; i++) /* the first of each slot */
+        ck_assert(dtx_counter_pace_start(&p));
     ck_assert(!dtx_counter_pace_start(&p));
-    /* long ones among them: their mean counts */
-    dtx_counter_pace_end(&p, 9 * DTX_COUNTER_SHORT_NS);
-    ck_assert(dtx_counter_pace_start(&p));
+    dtx_counter_pace_end(&p, 100 * full);
+    for (i = 0; i < 4; i++) /* not more at once for one long task */
+        ck_assert(dtx_counter_pace_start(&p));
+    ck_assert(!dtx_counter_pace_start(&p));
+    dtx_counter_pace_end(&p, full);
+    ck_assert_int_eq(count_paced(&p, 1000, full), 1000);
+    ck_assert_int_eq(count_paced(&p, 1000, full / 10), 25);
+    ck_assert_int_eq(count_paced(&p, 1000, 0), 1);
+    ck_assert_int_eq(count_paced(&p, 1000, full / 2), 499);
+    dtx_counter_pace_init(&p, dtx_counter_cost_ns(DTX_COUNTER_PAPI_HARDWARE),
+                          1);
+    ck_assert_int_eq(count_paced(&p, 1000, full), 200);
 }
 END_TEST
 
@@ -174,8 +246,8 @@ static void hand_close(void *handle)
 }
 
 static const struct dtx_thread_source hands[] = {
-    {DTX_COUNTER_PERF_HARDWARE, hand_open, hand_read, hand_close},
-    {DTX_COUNTER_PERF_SOFTWARE, hand_open, hand_read, hand_close},
+    {DTX_COUNTER_PERF_HARDWARE, false, hand_open, hand_read, hand_close},
+    {DTX_COUNTER_PERF_SOFTWARE, false, hand_open, hand_read, hand_close},
 };
 
 /* The first that opens counts; what it does not give is absent, but for the
@@ -227,6 +299,35 @@ START_TEST(thread_first_of_two)
 }
 END_TEST
 
+/* What nobody else may read is noted by the thread, and added up. */
+START_TEST(thread_that_notes)
+{
+    static const struct dtx_thread_source own = {
+        DTX_COUNTER_PAPI_HARDWARE, true, hand_open, hand_read, hand_close};
+    struct dtx_counters *next = &hand[DTX_COUNTER_PAPI_HARDWARE].next, c;
+    struct dtx_thread_counter t;
+    uint64_t v = 0;
+
+    memset(hand, 0, sizeof(hand));
+    hand[DTX_COUNTER_PAPI_HARDWARE].opens = true;
+    dtx_thread_counter_choose(&t, &own, 1);
+    dtx_counters_set(next, DTX_COUNTED_CYCLES, 5);
+    dtx_thread_counter_read(&t, &c); /* nothing has been noted */
+    ck_assert_int_eq(c.provider, DTX_COUNTER_RUSAGE);
+    ck_assert(!dtx_counters_get(&c, DTX_COUNTED_CYCLES, &v));
+    dtx_thread_counter_note(&t);
+    dtx_counters_set(next, DTX_COUNTED_CYCLES, 7);
+    dtx_thread_counter_note(&t);
+    dtx_thread_counter_read(&t, &c);
+    ck_assert_int_eq(c.provider, DTX_COUNTER_PAPI_HARDWARE);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CYCLES, &v) && v == 12);
+    ck_assert(dtx_counters_get(&c, DTX_COUNTED_CLOCK_NS, &v));
+    dtx_thread_counter_read(&t, &c); /* only once */
+    ck_assert(!dtx_counters_get(&c, DTX_COUNTED_CYCLES, &v));
+    dtx_thread_counter_close(&t);
+}
+END_TEST
+
 /* ---- real ---- */
 
 static uint64_t own_clock(void)
@@ -243,7 +344,7 @@ START_TEST(real_thread)
     const struct timespec nap = {0, 30000000};
     const enum dtx_counter who = (enum dtx_counter)_i;
     const struct dtx_thread_source source = {
-        who, dtx_perf_thread_open, dtx_perf_thread_read, dtx_perf_thread_close};
+        who, false, dtx_perf_thread_open, dtx_perf_thread_read, dtx_perf_thread_close};
     struct dtx_thread_counter t;
     struct dtx_counters c;
     uint64_t from, busy = 0, idle = 0, v = 0;
@@ -396,7 +497,7 @@ static int look_forbidden(void)
     if (forbid())
         return 77;
     dtx_counters_probe(true, &c);
-    if (c.provider != DTX_COUNTER_RUSAGE || c.counted != 0 || c.n != 2)
+    if (c.provider != DTX_COUNTER_RUSAGE || c.counted != 0 || c.n != 1)
         return 1;
     for (i = 0; i < c.n; i++)
         if (c.row[i].works || !strstr(c.row[i].why, "perf_event_paranoid"))
@@ -460,11 +561,13 @@ static Suite *build_suite(void)
 
     tcase_add_checked_fixture(t, forget, NULL);
     tcase_add_test(t, the_best_that_works);
+    tcase_add_test(t, papi_that_attaches);
     tcase_add_test(t, nothing_more_is_tried);
     tcase_add_test(t, none_that_works);
     tcase_add_test(t, pace);
     tcase_add_test(t, thread_by_the_best);
     tcase_add_test(t, thread_first_of_two);
+    tcase_add_test(t, thread_that_notes);
     suite_add_tcase(s, t);
     t = tcase_create("real");
     tcase_add_loop_test(t, real_papi, DTX_COUNTER_PAPI_HARDWARE,

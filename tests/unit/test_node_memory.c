@@ -7,30 +7,11 @@
 #include <sys/stat.h>
 
 #include "check_main.h"
+#include "fake_root.h"
 #include "node/memory.h"
 #include "spawner_fixture.h"
 
 #define MIB (INT64_C(1) << 20)
-
-/* Write 'text' into root/path, in one piece, its folders first. */
-static void put(const char *root, const char *path, const char *text)
-{
-    char whole[PATH_MAX + 256], now[PATH_MAX + 264], *p;
-    FILE *f;
-
-    (void)snprintf(whole, sizeof(whole), "%s/%s/%s", dir, root, path);
-    for (p = whole + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
-        *p = '\0';
-        ck_assert(mkdir(whole, 0777) == 0 || errno == EEXIST);
-        *p = '/';
-    }
-    (void)snprintf(now, sizeof(now), "%s.new", whole);
-    f = fopen(now, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(rename(now, whole), 0);
-}
 
 static void put_free(const char *root, int64_t mib)
 {

@@ -210,11 +210,15 @@ static const struct {
     {"", NULL, ""},
     {"1,-1,2", NULL, "1 "},
     {NULL, "0,1", "0 1 2 3 0 1 "},
+    {"0, 3 ,,1", NULL, "0 3 1 "},
+    {"NoDevFiles", NULL, ""}, /* Slurm's word */
     {"0,0,1", NULL, "0 1 "},
     {"0,x,1", NULL, "0 "},
     {"3,4,1", NULL, "3 "},
     {"x", NULL, ""},
     {"GPU-a,GPU-a,GPU-b", NULL, "GPU-a GPU-b "},
+    {"1,0000000000000000000000000000000000000000000000000000000000000000000000x,2",
+     NULL, "1 "},
 };
 
 START_TEST(test_visible)
@@ -238,7 +242,7 @@ START_TEST(test_visible)
         ck_assert_uint_eq(machine.gpu[0].numa, 2); /* still known */
         ck_assert_uint_eq(machine.gpu[1].numa, 1);
     }
-    ck_assert_int_eq(machine.gpus_odd[0] != '\0', _i >= 6);
+    ck_assert_int_eq(machine.gpus_odd[0] != '\0', _i >= 8);
     dtx_buf_free(&got);
     forget();
     (void)unsetenv("HWLOC_XMLFILE");

@@ -25,6 +25,8 @@ static const struct {
     {"", ""},
     {"   ", ""},
     {"'unclosed", "'unclosed"},
+    {"a\033b --x\007 'two\nlines.c\033' '-y\nz=' \303\244",
+     "a?b --x? *.c? -y?z= @+"},
 };
 
 START_TEST(template_row)

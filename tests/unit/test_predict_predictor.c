@@ -9,7 +9,9 @@
 #include "base/rng.h"
 #include "predict/features.h"
 #include "predict/memory.h"
+#include "predict/model.h"
 #include "predict/predictor.h"
+#include "predict/review.h"
 #include "wire/experience.h"
 
 #include <math.h>
@@ -351,6 +353,36 @@ START_TEST(what_was_killed_takes_no_less)
 }
 END_TEST
 
+static void is_plain(void *ctx, const struct dtx_class_review *r)
+{
+    ++*(int *)ctx;
+    ck_assert_str_eq(r->name, "?]0;a #");
+}
+
+/* Names come from files of others, and are shown. */
+START_TEST(loaded_names_are_fit_for_a_terminal)
+{
+    struct dtx_predictor *p = dtx_predictor_create(1 << 22);
+    struct dtx_predictor *q = dtx_predictor_create(1 << 22);
+    struct dtx_experience e = {0};
+    size_t i;
+    int shown = 0;
+
+    learn(p, "./abcde 3", 1, false);
+    ck_assert_int_eq(dtx_predictor_save(p, &e), 0);
+    for (i = 0; i < e.nclasses; i++) {
+        if (e.class[i].grain == DTX_GRAIN_CLASS)
+            memcpy(e.class[i].name, "\033]0;a", 5);
+    }
+    ck_assert_int_eq(dtx_predictor_load(q, &e, NULL), 0);
+    dtx_predictor_review(q, is_plain, &shown);
+    ck_assert_int_eq(shown, 1);
+    dtx_experience_free(&e);
+    dtx_predictor_destroy(p);
+    dtx_predictor_destroy(q);
+}
+END_TEST
+
 START_TEST(intervals_cover_what_they_say)
 {
     struct dtx_predictor *p = dtx_predictor_create(1 << 22);
@@ -515,6 +547,7 @@ int main(void)
     tcase_add_loop_test(t, what_still_runs_is_at_least_that_long, 0, 5);
     tcase_add_loop_test(t, late_tasks_come_and_go, 0, dtx_rounds(10));
     tcase_add_loop_test(t, what_was_killed_takes_no_less, 0, 5);
+    tcase_add_test(t, loaded_names_are_fit_for_a_terminal);
     tcase_add_test(t, intervals_cover_what_they_say);
     tcase_add_loop_test(t, answers_are_numbers, 0, dtx_rounds(10));
     tcase_add_test(t, memory_is_bounded);

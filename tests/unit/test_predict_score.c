@@ -16,7 +16,7 @@
 START_TEST(figures_by_hand)
 {
     static const double truth[] = {10, 20, 40};
-    struct dtx_prediction said = {DTX_BASIS_CLASS, 20, 15, 25, 1};
+    struct dtx_prediction said = {DTX_BASIS_CLASS, 20, 15, 25, 1, 0};
     struct dtx_score *s = dtx_score_create();
     struct dtx_score_row r;
     struct dtx_features f;
@@ -45,7 +45,7 @@ END_TEST
 /* What nobody could say is not counted, but learned from. */
 START_TEST(no_claim_no_count)
 {
-    struct dtx_prediction none = {DTX_BASIS_NONE, 0, 0, 0, 0};
+    struct dtx_prediction none = {DTX_BASIS_NONE, 0, 0, 0, 0, 0};
     struct dtx_score *s = dtx_score_create();
     struct dtx_score_row r;
     struct dtx_features f;

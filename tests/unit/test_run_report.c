@@ -302,8 +302,8 @@ START_TEST(failures_and_skips)
         {DTX_STATUS_TIMEOUT, 0, 15, 2}, {DTX_STATUS_FAILED, 127, 0, 1},
         {DTX_STATUS_FAILED, 126, 0, 1}, OK(1), OK(1)};
 
-    begin("# comment\na\nb\nc\nd\ne\nf\n#DTX after=1\ng\n", "dir", false,
-          false);
+    begin("# comment\na\nb\nc\nd \033[2J\302\265\ne\nf\n#DTX after=1\ng\n",
+          "dir", false, false);
     end_all(e);
     (void)summary(10);
     says("tasks      7: 1 succeeded, 5 failed, 1 skipped because another "
@@ -311,7 +311,7 @@ START_TEST(failures_and_skips)
     says("failed     task 1 (line 2): exit 3: a\n");
     says("failed     task 2 (line 3): ended by signal 11 (");
     says("failed     task 3 (line 4): ended by its timeout after 2.0 ms: c\n");
-    says("exit 127 (command not found): d\n");
+    says("exit 127 (command not found): d ?[2J\302\265\n"); /* fit to show */
     says("exit 126 (could not be executed): e\n");
     says("skipped    task 7 (line 9): task 1 failed, which it waits for\n");
 }

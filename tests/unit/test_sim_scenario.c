@@ -33,7 +33,7 @@ static void draw(const char *spec, uint64_t seed)
 static void begin(void)
 {
     memset(&c, 0, sizeof(c));
-    dtx_machine_preset(&c.machine);
+    dtx_cluster_preset(&c.machine);
     memset(&c.machine.cost, 0, sizeof(c.machine.cost));
     c.machine.nodes = 2;
     c.machine.near_ns = c.machine.far_ns = 0;
@@ -331,9 +331,9 @@ END_TEST
 
 START_TEST(the_master_needs_longer_for_more_ranks)
 {
-    ck_assert_int_eq(dtx_machine_task_ns(1), dtx_machine_task_ns(1000));
-    ck_assert_int_lt(dtx_machine_task_ns(1000), dtx_machine_task_ns(10000));
-    ck_assert_int_lt(dtx_machine_task_ns(10000), dtx_machine_task_ns(100000));
+    ck_assert_int_eq(dtx_cluster_task_ns(1), dtx_cluster_task_ns(1000));
+    ck_assert_int_lt(dtx_cluster_task_ns(1000), dtx_cluster_task_ns(10000));
+    ck_assert_int_lt(dtx_cluster_task_ns(10000), dtx_cluster_task_ns(100000));
 }
 END_TEST
 
