@@ -55,7 +55,8 @@ enum dtx_event_kind {
 /* Predictions for some tasks; of others they stay as they were. */
 struct dtx_costs {
     const uint32_t *task;
-    const float *seconds; /* below 0 or NAN: nothing is known */
+    const float *seconds; /* below 0 or NAN: nothing is known; or NULL: as they
+                             were, and so is 'need' */
     const float *need;    /* dtx_master_config.need_s; or NULL: the same */
     const float *share;   /* dtx_master_config.share; or NULL: as they were */
     size_t n;

@@ -384,10 +384,12 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
 }
 
 /* Which task stops the granting of narrow ones: the wide one, or a heavy one
- * that could be placed. */
-static uint32_t until(const struct dtx_master *m, uint32_t wide, bool crowded)
+ * whose memory is there. */
+static uint32_t until(const struct dtx_master *m, uint32_t wide,
+                      enum dtx_heavy how)
 {
-    uint32_t heavy = crowded ? DTX_HEAP_NONE : dtx_keyheap_top(&m->heavy);
+    uint32_t heavy = how == DTX_HEAVY_CROWDED ? DTX_HEAP_NONE
+                                              : dtx_keyheap_top(&m->heavy);
 
     if (heavy == DTX_HEAP_NONE ||
         (wide != DTX_NO_TASK && dtx_master_before(m, wide, heavy)))
@@ -398,7 +400,8 @@ static uint32_t until(const struct dtx_master *m, uint32_t wide, bool crowded)
 void dtx_master_dispatch(struct dtx_master *m)
 {
     struct dtx_keyheap *const kind[] = {&m->wide, &m->needy[0], &m->needy[1]};
-    bool stuck[3] = {false, false, false}, crowded = false;
+    bool stuck[3] = {false, false, false};
+    enum dtx_heavy how = DTX_HEAVY_PLACED;
 
     if (m->policy->waits && !dtx_master_all_came(m))
         return;
@@ -413,8 +416,9 @@ void dtx_master_dispatch(struct dtx_master *m)
         bool apart = k >= 0 && (ready == DTX_HEAP_NONE ||
                                 dtx_master_before(m, wide, ready));
 
-        if (!crowded && dtx_master_heavy_first(m, apart ? wide : ready)) {
-            crowded = !dtx_master_place_heavy(m);
+        if (how == DTX_HEAVY_PLACED &&
+            dtx_master_heavy_first(m, apart ? wide : ready)) {
+            how = dtx_master_place_heavy(m);
             continue;
         }
         if (apart) {
@@ -423,7 +427,7 @@ void dtx_master_dispatch(struct dtx_master *m)
                                                         ready);
             continue;
         }
-        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, crowded)))
+        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, how)))
             break;
     }
     look_back(m);

@@ -146,10 +146,21 @@ static bool reserved_for(const struct dtx_master *m, uint32_t task)
            m->rank[r].reserved == task;
 }
 
+static void set_predicted(struct dtx_master *m, uint32_t task,
+                          const struct dtx_costs *c, size_t i)
+{
+    if (c->seconds) {
+        m->cost_s[task] = claim(c->seconds[i]);
+        m->need_s[task] = claim_need(c->need ? c->need[i] : c->seconds[i]);
+    }
+    if (m->share && c->share)
+        m->share[task] = dtx_traffic_parts((double)c->share[i]);
+}
+
 /* The others' order is not touched: a cost that is known moves its task alone,
  * and all had none before. */
-static void predict(struct dtx_master *m, uint32_t task, float seconds,
-                    float need, const float *share)
+static void predict(struct dtx_master *m, uint32_t task,
+                    const struct dtx_costs *c, size_t i)
 {
     struct dtx_keyheap *apart = dtx_master_needy_heap(m, task);
     bool ready = dtx_keyheap_has(&m->ready, task);
@@ -157,13 +168,10 @@ static void predict(struct dtx_master *m, uint32_t task, float seconds,
 
     if (!apart && dtx_master_attr(m, task)->cpus > 1)
         apart = &m->wide;
-    m->need_s[task] = claim_need(need);
     if (ready)
         count_ready(m, task, false);
     dtx_master_pull_heavy(m, task);
-    m->cost_s[task] = claim(seconds);
-    if (share)
-        m->share[task] = dtx_traffic_parts((double)*share);
+    set_predicted(m, task, c, i);
     if (ready && m->share && dtx_master_is_heavy(m, task)) {
         dtx_keyheap_remove(&m->ready, task);
         dtx_master_push_heavy(m, task);
@@ -191,20 +199,19 @@ void dtx_master_predict(struct dtx_master *m, const struct dtx_costs *c)
     bool again = false;
     size_t i;
 
-    if (!dtx_master_begin_costs(m)) {
+    if (c->seconds && !dtx_master_begin_costs(m)) {
         m->nomem = true;
         return;
     }
     for (i = 0; i < c->n; i++) {
         uint32_t task = c->task[i];
-        float need = c->need ? c->need[i] : c->seconds[i];
 
         m->items++;
         if (task >= m->ntasks || m->state[task] == DTX_TASK_GRANTED)
             continue; /* not one that waits */
-        predict(m, task, c->seconds[i], need,
-                m->share && c->share ? &c->share[i] : NULL);
-        again = again || (m->late != DTX_NO_TASK && fits_after_all(m, task));
+        predict(m, task, c, i);
+        again = again || (c->seconds && m->late != DTX_NO_TASK &&
+                          fits_after_all(m, task));
     }
     if (again)
         dtx_master_look_again(m);

@@ -307,8 +307,14 @@ void dtx_master_pull_heavy(struct dtx_master *m, uint32_t task);
 bool dtx_master_heavy_first(const struct dtx_master *m, uint32_t other);
 /* Is its priority above that of all narrow tasks? Then it waits for none. */
 bool dtx_master_heavy_bars(const struct dtx_master *m);
-/* Start the first of them; false when it must wait. */
-bool dtx_master_place_heavy(struct dtx_master *m);
+/* Start the first of them. */
+enum dtx_heavy {
+    DTX_HEAVY_PLACED,  /* or it is one no more */
+    DTX_HEAVY_NO_SLOT, /* its memory is there: no more is queued ahead that
+                          comes after it, so that a slot becomes free */
+    DTX_HEAVY_CROWDED  /* it waits, and nobody for it */
+};
+enum dtx_heavy dtx_master_place_heavy(struct dtx_master *m);
 /* A task is granted to a rank, or is not any more. */
 void dtx_master_use_memory(struct dtx_master *m, uint32_t r, uint32_t task,
                            bool begins);

@@ -8,8 +8,9 @@
  * They keep their place in the order, unless the memory may be what the job
  * waits for in the end: then they come before others of their priority, so that
  * it is busy from the beginning.  None is queued ahead, nor is anything that
- * lasts, while any waits (policy.h: shallow); those that last no longer than a
- * few queues are left alone. */
+ * lasts, while any waits (policy.h: shallow), nor anything at all that comes
+ * after one whose memory is there; those that last no longer than a few queues
+ * are left alone. */
 #include <stdlib.h>
 
 #include "engine/master_state.h"
@@ -126,8 +127,10 @@ bool dtx_master_heavy_bars(const struct dtx_master *m)
 /* ---- placing ---- */
 
 /* Of the first ranks with free slots, the one whose memory has most left; one
- * where it does not fit only when 'anyway'. */
-static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway)
+ * where it does not fit only when 'anyway'. '*room': it would fit on one, were
+ * there a slot. */
+static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway,
+                       bool *room)
 {
     uint32_t best = NO_RANK, r;
     int64_t most = INT64_MIN, left;
@@ -135,12 +138,12 @@ static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway)
 
     for (i = 0; i < m->low.len && i < LOOK_AT; i++) {
         r = dtx_keyheap_at(&m->low, i);
-        if (m->rank[r].used >= m->rank[r].slots)
-            continue;
-        left = dtx_traffic_left(m->c.traffic, r);
         m->items++;
-        if (left > most &&
-            (anyway || dtx_traffic_fits(m->c.traffic, r, parts))) {
+        if (!anyway && !dtx_traffic_fits(m->c.traffic, r, parts))
+            continue;
+        *room = true;
+        left = dtx_traffic_left(m->c.traffic, r);
+        if (m->rank[r].used < m->rank[r].slots && left > most) {
             most = left;
             best = r;
         }
@@ -148,34 +151,34 @@ static uint32_t choose(struct dtx_master *m, uint32_t parts, bool anyway)
     return best;
 }
 
-bool dtx_master_place_heavy(struct dtx_master *m)
+enum dtx_heavy dtx_master_place_heavy(struct dtx_master *m)
 {
     uint32_t task = dtx_keyheap_top(&m->heavy), r;
-    bool fits = true;
+    bool fits = true, room = false;
 
     if (m->nalive == 0)
-        return false;
+        return DTX_HEAVY_CROWDED;
     /* is it shorter than it was thought to be? */
     if (!dtx_master_is_heavy(m, task) && dtx_master_spend(m)) {
         dtx_master_pull_heavy(m, task);
         dtx_master_push_ready(m, task);
-        return true;
+        return DTX_HEAVY_PLACED;
     }
-    r = choose(m, m->share[task], false);
+    r = choose(m, m->share[task], false, &room);
     if (r == NO_RANK) {
         if (m->ready.len > 0 && !dtx_master_heavy_bars(m))
-            return false;
-        r = choose(m, m->share[task], true);
+            return room ? DTX_HEAVY_NO_SLOT : DTX_HEAVY_CROWDED;
+        r = choose(m, m->share[task], true, &room);
         fits = false;
     }
     /* looking was bounded; only what comes of it counts, or a step of few items
      * would never come to other tasks */
     if (r == NO_RANK || !dtx_master_spend(m))
-        return false;
+        return DTX_HEAVY_CROWDED;
     dtx_master_pull_heavy(m, task);
     if (dtx_master_too_late(m, task)) {
         dtx_master_put_off(m, task);
-        return true;
+        return DTX_HEAVY_PLACED;
     }
     m->st.spread += fits;
     m->st.crowded += !fits;
@@ -183,7 +186,7 @@ bool dtx_master_place_heavy(struct dtx_master *m)
                      fits ? "memory bandwidth" : "crowded memory", task + 1,
                      r);
     dtx_master_grant_one(m, r, task);
-    return true;
+    return DTX_HEAVY_PLACED;
 }
 
 /* ---- who uses it ---- */

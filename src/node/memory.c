@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NO_LIMIT (INT64_C(1) << 60)
 #define FILE_BYTES 16384 /* of a file that is read; what is looked for stands
                             before that */
 
@@ -90,14 +91,25 @@ static int64_t left_in(const char *dir, const struct names *v)
     return limit > used ? limit - used : 0;
 }
 
-/* The least that the group 'path' and those above it leave; -1: no limit. In a
- * container the path may be one of the host's: then the mount's own root is
+/* The limit of the group in 'dir'; -1: it has none, which v1 says with a very
+ * large number. */
+static int64_t limit_of(const char *dir, const struct names *v)
+{
+    int64_t n = number_in(dir, v->limit);
+
+    return n > 0 && n < NO_LIMIT ? n : -1;
+}
+
+typedef int64_t ask_f(const char *dir, const struct names *v);
+
+/* The least that 'ask' says of a group and those above it; -1: nothing. In a
+ * container the group may be one of the host's: then the mount's own root is
  * all there is. */
-static int64_t left_along(const char *root, const char *group,
-                          const struct names *v)
+static int64_t least_along(const char *root, const char *group,
+                           const struct names *v, ask_f *ask)
 {
     char dir[PATH_MAX];
-    int64_t least = -1, left;
+    int64_t least = -1, n_here;
     size_t top;
     int n = snprintf(dir, sizeof(dir), "%s%s%s", root, v->mount, group);
 
@@ -107,9 +119,9 @@ static int64_t left_along(const char *root, const char *group,
     for (;;) {
         char *slash;
 
-        left = left_in(dir, v);
-        if (left >= 0 && (least < 0 || left < least))
-            least = left;
+        n_here = ask(dir, v);
+        if (n_here >= 0 && (least < 0 || n_here < least))
+            least = n_here;
         slash = strrchr(dir + top, '/');
         if (!slash)
             return least;
@@ -118,7 +130,7 @@ static int64_t left_along(const char *root, const char *group,
 }
 
 /* Each line of /proc/self/cgroup is number:controllers:path. */
-static int64_t left_by_groups(const char *root)
+static int64_t least_of_groups(const char *root, ask_f *ask)
 {
     static const struct names two = {"/sys/fs/cgroup", "memory.max",
                                      "memory.current", "inactive_file "};
@@ -134,27 +146,48 @@ static int64_t left_by_groups(const char *root)
     for (line = strtok_r(text, "\n", &rest); line;
          line = strtok_r(NULL, "\n", &rest)) {
         char *group = strchr(line, '/');
-        int64_t left = -1;
+        int64_t n_here = -1;
 
         if (group && strncmp(line, "0::", 3) == 0)
-            left = left_along(root, group, &two);
+            n_here = least_along(root, group, &two, ask);
         else if (group && strstr(line, ":memory:"))
-            left = left_along(root, group, &one);
-        if (left >= 0 && (least < 0 || left < least))
-            least = left;
+            n_here = least_along(root, group, &one, ask);
+        if (n_here >= 0 && (least < 0 || n_here < least))
+            least = n_here;
     }
     return least;
 }
 
-int64_t dtx_memory_free_at(const char *root)
+/* A line of /proc/meminfo in bytes; -1: it is not there. */
+static int64_t of_meminfo(const char *root, const char *name)
 {
     char path[PATH_MAX], text[FILE_BYTES];
-    int64_t left = left_by_groups(root), kib = -1;
     int n = snprintf(path, sizeof(path), "%s/proc/meminfo", root);
+    int64_t kib = -1;
 
     if (n > 0 && (size_t)n < sizeof(path) && read_file(path, text))
-        kib = number_of(text, "MemAvailable:");
-    if (kib < 0 || kib > INT64_MAX / 1024)
-        return left;
-    return left >= 0 && left < kib * 1024 ? left : kib * 1024;
+        kib = number_of(text, name);
+    return kib < 0 || kib > NO_LIMIT / 1024 ? -1 : kib * 1024;
+}
+
+int64_t dtx_memory_free_at(const char *root)
+{
+    int64_t left = least_of_groups(root, left_in);
+    int64_t available = of_meminfo(root, "MemAvailable:");
+
+    return available < 0 || (left >= 0 && left < available) ? left : available;
+}
+
+int64_t dtx_memory_limit_at(const char *root)
+{
+    int64_t n = least_of_groups(root, limit_of);
+
+    return n > 0 ? n : 0;
+}
+
+int64_t dtx_memory_total_at(const char *root)
+{
+    int64_t n = of_meminfo(root, "MemTotal:");
+
+    return n > 0 ? n : 0;
 }

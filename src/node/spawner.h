@@ -49,6 +49,12 @@ struct dtx_slot_cpus {
     uint32_t npus;
 };
 
+/* A NUMA node in which the rank has cores. */
+struct dtx_slot_numa {
+    uint32_t numa, ncores; /* its number, as in a dtx_locus */
+    struct dtx_slot_cpus cpus;
+};
+
 struct dtx_spawner_config {
     uint32_t nslots;
     uint32_t first_slot; /* number of slot 0 on the node, from 1 */
@@ -57,8 +63,13 @@ struct dtx_spawner_config {
                                        wide tasks get near ones
                                        (task/placement.h); NULL: not known */
     bool bind_single;    /* bind tasks of one slot too, not only wider ones */
-    bool spreads;        /* each slot has a core of its own, in 'places': where
-                            tasks tell their traffic it decides their slots */
+    const struct dtx_slot_numa *numas; /* heavy tasks are bound to one of these,
+                            whatever slot they have, since others move away;
+                            NULL: they are not */
+    uint32_t nnumas;
+    bool spreads;        /* tasks are bound to their slots, each of which has a
+                            core of its own, in 'places': their traffic decides
+                            in which slots they start */
     uint32_t rank;
     const char *shell;   /* e.g. "/bin/sh" */
     const char *cwd;     /* absolute; where tasks without their own run */

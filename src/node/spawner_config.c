@@ -9,12 +9,12 @@
 #include "base/buf.h"
 #include "task/machine.h"
 
-/* The bytes: this, nslots numbers of units, the units, nslots places (each
- * only where there are any), then the strings. */
+/* The bytes: this; nnumas rows, whose pointers mean nothing; nslots numbers of
+ * units and the units; nslots places (both only where there are any); the units
+ * of the NUMA nodes; then the strings. */
 struct packed {
     struct dtx_spawner_config c; /* its pointers mean nothing */
     size_t nenv;
-    size_t npus;
 };
 
 static size_t count_strings(char *const *v)
@@ -52,13 +52,17 @@ void dtx_config_encode(struct dtx_buf *b, const struct dtx_spawner_config *c,
 
     memset(&p, 0, sizeof(p));
     p.c = *c;
+    p.c.nnumas = c->numas ? c->nnumas : 0;
     p.nenv = count_strings(c->env);
-    for (i = 0; c->slots && i < c->nslots; i++)
-        p.npus += c->slots[i].npus;
     dtx_buf_append(b, &p, sizeof(p));
+    for (i = 0; i < p.c.nnumas; i++)
+        dtx_buf_append(b, &c->numas[i], sizeof(c->numas[i]));
     append_slots(b, c);
     if (c->places)
         dtx_buf_append(b, c->places, c->nslots * sizeof(*c->places));
+    for (i = 0; i < p.c.nnumas; i++)
+        dtx_buf_append(b, c->numas[i].cpus.pus,
+                       c->numas[i].cpus.npus * sizeof(*c->numas[i].cpus.pus));
     append_string(b, c->shell);
     append_string(b, c->cwd);
     append_string(b, c->run_dir);
@@ -99,16 +103,15 @@ static struct unpacked *make_room(const struct packed *p, size_t len)
 }
 
 /* Point the slots' rows at the units behind them; returns what follows. */
-static const char *take_slots(struct unpacked *u, const struct packed *p)
+static const char *take_slots(struct unpacked *u, const struct packed *p,
+                              const char *at)
 {
-    const uint32_t *npus = (const uint32_t *)(const void *)u->bytes;
+    const uint32_t *npus = (const uint32_t *)(const void *)at;
     const uint32_t *pu = npus + p->c.nslots;
     uint32_t i;
 
-    if (!p->c.slots) {
-        u->c.slots = NULL;
-        return u->bytes;
-    }
+    if (!p->c.slots)
+        return at;
     for (i = 0; i < p->c.nslots; i++) {
         u->slots[i].npus = npus[i];
         u->slots[i].pus = pu;
@@ -128,6 +131,20 @@ static const char *take_places(struct unpacked *u, const struct packed *p,
     return at + p->c.nslots * sizeof(*u->c.places);
 }
 
+/* The same for the units of NUMA nodes, whose rows stand at the beginning. */
+static const char *take_numas(struct unpacked *u, const char *at)
+{
+    struct dtx_slot_numa *row = (struct dtx_slot_numa *)(void *)u->bytes;
+    uint32_t i;
+
+    for (i = 0; i < u->c.nnumas; i++) {
+        row[i].cpus.pus = (const uint32_t *)(const void *)at;
+        at += row[i].cpus.npus * sizeof(*row[i].cpus.pus);
+    }
+    u->c.numas = u->c.nnumas > 0 ? row : NULL;
+    return at;
+}
+
 struct dtx_spawner_config *dtx_config_decode(const void *data, size_t len)
 {
     struct packed p;
@@ -141,7 +158,9 @@ struct dtx_spawner_config *dtx_config_decode(const void *data, size_t len)
         return NULL;
     memcpy(u->bytes, (const char *)data + sizeof(p), len - sizeof(p));
     u->c = p.c;
-    at = take_places(u, &p, take_slots(u, &p));
+    at = u->bytes + p.c.nnumas * sizeof(*p.c.numas);
+    at = take_places(u, &p, take_slots(u, &p, at));
+    at = take_numas(u, at);
     u->c.shell = take_string(&at);
     u->c.cwd = take_string(&at);
     u->c.run_dir = take_string(&at);

@@ -2,7 +2,8 @@
 /* node/spawner_proc.h - the spawner process and what its parts share
  *
  * spawner_proc.c   the loop: wait, kill what is over time, ring the bell
- * spawner_task.c   one task: slots, start, end, result
+ * spawner_task.c   one task: start, end, result
+ * spawner_slots.c  which slots it gets, and what it is bound to
  * spawner_memory.c whether there is memory for one more
  */
 #ifndef DTX_NODE_SPAWNER_PROC_H
@@ -23,6 +24,7 @@
 #include "node/spawner_stray.h"
 
 struct dtx_bell;
+struct dtx_placement_memory;
 struct dtx_record;
 struct dtx_ring;
 
@@ -37,6 +39,7 @@ struct dtx_run {
     uint32_t slot; /* its first */
     uint32_t cpus;
     uint32_t traffic;
+    uint32_t numa; /* to which it is bound, of config.numas, or DTX_NO_RUN */
     bool heavy;
     int32_t capture; /* -1: none */
     uint8_t stage;   /* enum dtx_kill_stage */
@@ -76,6 +79,7 @@ struct dtx_proc {
     bool unreaped;        /* there may be more */
     uint32_t *slot_run;   /* who has the slot, or DTX_NO_RUN */
     uint8_t *chosen;      /* room for a choice of slots */
+    struct dtx_placement_memory *crowd; /* room for one of each numa */
     uint32_t nfree_runs, nfree_slots, nruns;
     unsigned long *mask;  /* room for an affinity mask */
     size_t mask_size;
@@ -108,6 +112,14 @@ void dtx_proc_reap(struct dtx_proc *p, bool go_on);
  * of, unless there was one before. */
 void dtx_proc_end_run(struct dtx_proc *p, uint32_t run, uint8_t reason,
                       bool now);
+/* Give the run in this place as many free slots as it has cpus, which there
+ * are, and a NUMA node if it is to have one. */
+void dtx_proc_take_slots(struct dtx_proc *p, uint32_t run);
+void dtx_proc_free_slots(struct dtx_proc *p, uint32_t run);
+/* Make room for masks and choices. False: out of memory. */
+bool dtx_proc_make_room(struct dtx_proc *p);
+/* The affinity mask of a run, or NULL where it is not to be bound. */
+const unsigned long *dtx_proc_bind_mask(struct dtx_proc *p, uint32_t run);
 /* Is there memory for it to start? When not, sets retry_ns. */
 bool dtx_proc_has_memory(struct dtx_proc *p, const struct dtx_record *r);
 /* End a task when memory runs short. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One task in the spawner: it gets slots, a capture and a process, and when
- * its process has ended a result.  It decides which slots a task gets and what
- * its outcome says; never when a task is to be killed.  Requests are started
+ * its process has ended a result.  It decides what an outcome says; neither
+ * which slots a task gets nor when it is to be killed.  Requests are started
  * in the order they came: one that needs many slots holds up those behind. */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +17,8 @@
 #include "node/spawner_config.h"
 #include "node/spawner_proc.h"
 #include "node/spawner_ring.h"
-#include "task/placement.h"
 #include "task/task.h"
 
-#define LONG_BITS (sizeof(long) * CHAR_BIT)
 #define RETRIES 8
 #define RETRY_FIRST_NS (10 * DTX_MSEC_NS)
 #define ENDED_MOST 16 /* reaped before what they leave is seen to */
@@ -41,20 +38,6 @@ static void raise_file_limit(struct dtx_proc *p, uint32_t captures)
     p->launcher.files = now;
     now.rlim_cur = now.rlim_max < need ? now.rlim_max : need;
     p->launcher.set_files = setrlimit(RLIMIT_NOFILE, &now) == 0;
-}
-
-static bool make_mask(struct dtx_proc *p)
-{
-    const struct dtx_spawner_config *c = p->config;
-    uint32_t top = 0, i, k;
-
-    for (i = 0; c->slots && i < c->nslots; i++)
-        for (k = 0; k < c->slots[i].npus; k++)
-            if (c->slots[i].pus[k] > top)
-                top = c->slots[i].pus[k];
-    p->mask_size = (top / LONG_BITS + 1) * sizeof(*p->mask);
-    p->mask = malloc(p->mask_size);
-    return p->mask != NULL;
 }
 
 static bool make_tables(struct dtx_proc *p)
@@ -94,110 +77,7 @@ static bool configure(struct dtx_proc *p, const struct dtx_record *r)
     raise_file_limit(p, captures);
     if (chdir(p->config->cwd) != 0)
         p->launcher.base_cwd = p->config->cwd; /* each task says so itself */
-    return make_mask(p) && make_tables(p);
-}
-
-/* ---- slots ---- */
-
-static bool is_free(void *ctx, uint32_t slot)
-{
-    return ((struct dtx_proc *)ctx)->slot_run[slot] == DTX_NO_RUN;
-}
-
-static uint32_t numa_of(void *ctx, uint32_t slot)
-{
-    return ((struct dtx_proc *)ctx)->config->places[slot].numa;
-}
-
-static uint32_t parts_in(void *ctx, uint32_t slot)
-{
-    struct dtx_proc *p = ctx;
-
-    return p->run[p->slot_run[slot]].traffic;
-}
-
-/* Does it matter to it, or to those that do, in which NUMA node it runs? */
-static bool is_spread(const struct dtx_proc *p, const struct dtx_run *r)
-{
-    return r->cpus == 1 && r->traffic > 0 && p->config->spreads;
-}
-
-/* Give free slots to run number 'run', near ones if there are; returns the
- * first. Most tasks want one: the lowest. */
-static uint32_t take_slots(struct dtx_proc *p, uint32_t run)
-{
-    const struct dtx_placement_traffic t = {numa_of, is_free, parts_in, p};
-    uint32_t n = p->config->nslots, first = n, k = p->run[run].cpus, i;
-    bool wide = k > 1;
-
-    if (is_spread(p, &p->run[run])) {
-        first = dtx_placement_spread(&t, n, p->run[run].heavy);
-        p->slot_run[first] = run;
-        p->nfree_slots--;
-        return first;
-    }
-
-    if (wide)
-        (void)dtx_placement_slots(p->config->places, n, is_free, p, k,
-                                  p->chosen);
-    p->nfree_slots -= k;
-    for (i = 0; k > 0 && i < n; i++) {
-        if (!is_free(p, i) || (wide && !p->chosen[i]))
-            continue;
-        p->slot_run[i] = run;
-        if (first == n)
-            first = i;
-        k--;
-    }
-    return first;
-}
-
-static void free_slots(struct dtx_proc *p, uint32_t run)
-{
-    uint32_t k = p->run[run].cpus, i = p->run[run].slot;
-
-    p->nfree_slots += k;
-    for (; k > 0 && i < p->config->nslots; i++) {
-        if (p->slot_run[i] != run)
-            continue;
-        p->slot_run[i] = DTX_NO_RUN;
-        k--;
-    }
-}
-
-/* Add a slot's processing units to the mask; false when it has none. */
-static bool add_units(struct dtx_proc *p, uint32_t slot)
-{
-    const struct dtx_slot_cpus *s = &p->config->slots[slot];
-    uint32_t k;
-
-    for (k = 0; k < s->npus; k++)
-        p->mask[s->pus[k] / LONG_BITS] |= 1ul << s->pus[k] % LONG_BITS;
-    return s->npus > 0;
-}
-
-/* The affinity mask of a run's slots, or, where those of one slot are not bound
- * to it, of all slots in the NUMA node that a heavy one has been given; NULL
- * where it is not to be bound. */
-static const unsigned long *bind_mask(struct dtx_proc *p, uint32_t run)
-{
-    const struct dtx_spawner_config *c = p->config;
-    const struct dtx_run *r = &p->run[run];
-    bool near = r->cpus == 1 && !c->bind_single, any = false;
-    uint32_t i;
-
-    if (!c->slots || (near && !(r->heavy && is_spread(p, r))))
-        return NULL;
-    memset(p->mask, 0, p->mask_size);
-    for (i = 0; i < c->nslots; i++) {
-        if (near ? numa_of(p, i) != numa_of(p, r->slot)
-                 : p->slot_run[i] != run)
-            continue;
-        if (!add_units(p, i))
-            return NULL;
-        any = true;
-    }
-    return any ? p->mask : NULL;
+    return dtx_proc_make_room(p) && make_tables(p);
 }
 
 /* ---- results ---- */
@@ -285,7 +165,7 @@ static void leave_run(struct dtx_proc *p, uint32_t run, struct dtx_run *out)
     *out = p->run[run];
     if (out->act_ns)
         p->ntimed--;
-    free_slots(p, run);
+    dtx_proc_free_slots(p, run);
     p->free_run[p->nfree_runs++] = run;
 }
 
@@ -404,7 +284,7 @@ static struct dtx_run *begin_run(struct dtx_proc *p, const struct dtx_record *r,
     x->traffic = r->traffic;
     x->heavy = r->heavy != 0;
     x->capture = capture;
-    x->slot = take_slots(p, run);
+    dtx_proc_take_slots(p, run);
     x->start_wall_ns = dtx_clock_wall_ns();
     x->start_ns = dtx_clock_mono_ns();
     *number = run;
@@ -415,7 +295,7 @@ static void undo_run(struct dtx_proc *p, uint32_t run)
 {
     struct dtx_run *x = &p->run[run];
 
-    free_slots(p, run);
+    dtx_proc_free_slots(p, run);
     p->free_run[p->nfree_runs++] = run;
     if (x->capture >= 0)
         dtx_captures_put(&p->captures, x->capture);
@@ -481,7 +361,7 @@ static pid_t launch(struct dtx_proc *p, struct dtx_record *r, uint32_t run)
         t.out_fd = p->captures.c[x->capture].out.fd;
         t.err_fd = p->captures.c[x->capture].err.fd;
     }
-    t.mask = bind_mask(p, run);
+    t.mask = dtx_proc_bind_mask(p, run);
     t.mask_size = p->mask_size;
     e.bound = t.mask != NULL;
     if (atomic_load(&p->ring->deadline_ns))

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "node/cores.h"
 #include "node/cores_hwloc.h"
+#include "node/memory.h"
 #include "task/machine.h"
 
 #define PCI_NVIDIA 0x10deu
@@ -357,9 +358,9 @@ int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *m,
     }
     m->real = cores->real;
     m->cores = cores->machine_cores;
-    m->mem_limit = m->real ? dtx_topo_memory_limit("") : 0;
+    m->mem_limit = m->real ? dtx_memory_limit_at("") : 0;
     if (m->real)
-        dtx_machine_set_total(m, dtx_topo_memory_total(""));
+        dtx_machine_set_total(m, dtx_memory_total_at(""));
     read_path(m);
     return DTX_OK;
 }

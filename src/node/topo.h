@@ -10,8 +10,6 @@
 #ifndef DTX_NODE_TOPO_H
 #define DTX_NODE_TOPO_H
 
-#include <stdint.h>
-
 struct dtx_cores;
 struct dtx_error;
 struct dtx_machine;
@@ -21,12 +19,5 @@ struct dtx_machine;
  * picture is asked for that hwloc cannot read. */
 int dtx_topo_detect(struct dtx_cores *cores, struct dtx_machine *machine,
                     struct dtx_error *err);
-
-/* The least limit of memory that holds for this process in cgroup v2 or v1
- * below 'root' ("" for the real one), in bytes; 0: none. */
-int64_t dtx_topo_memory_limit(const char *root);
-/* The whole machine's memory as the kernel counts it (MemTotal of /proc/meminfo
- * below 'root'), in bytes; 0: not known. */
-int64_t dtx_topo_memory_total(const char *root);
 
 #endif

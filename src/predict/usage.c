@@ -10,7 +10,6 @@
 #include "base/units.h"
 #include "task/outcome.h"
 
-#define LINE 64.0 /* bytes that a miss brings */
 #define TOLD 5u   /* classes */
 #define QUANTILE 0.9
 
@@ -27,17 +26,27 @@ static bool make_room(struct dtx_usages *u)
     return u->of != NULL;
 }
 
+const struct dtx_usage *dtx_usages_find(const struct dtx_usages *u,
+                                        uint64_t class_key)
+{
+    uint32_t i;
+
+    for (i = 0; i < u->n; i++) {
+        if (u->of[i].key == class_key)
+            return &u->of[i];
+    }
+    return NULL;
+}
+
 /* The place of a class; NULL: there is none left. */
 static struct dtx_usage *place_of(struct dtx_usages *u, uint64_t key,
                                   const char text[DTX_FEATURE_TEMPLATE])
 {
+    const struct dtx_usage *known = dtx_usages_find(u, key);
     struct dtx_usage *c;
-    uint32_t i;
 
-    for (i = 0; i < u->n; i++) {
-        if (u->of[i].key == key)
-            return &u->of[i];
-    }
+    if (known)
+        return &u->of[known - u->of];
     if (u->n == DTX_USAGE_CLASSES)
         return NULL;
     c = &u->of[u->n++];
@@ -68,7 +77,8 @@ static void add_counters(struct dtx_usage *c, const struct dtx_outcome *o,
     }
     if (dtx_counters_get(k, DTX_COUNTED_MISSES, &v))
         dtx_sketch_add(&c->bandwidth,
-                       log((v > 0 ? (double)v : 1) * LINE / slot_s), 1);
+                       log((v > 0 ? (double)v : 1) * DTX_USAGE_LINE / slot_s),
+                       1);
 }
 
 /* What tasks ask for decides how many of them run at once, so the least. */

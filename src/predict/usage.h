@@ -27,6 +27,7 @@ struct dtx_buf;
 struct dtx_outcome;
 
 #define DTX_USAGE_CLASSES 64u
+#define DTX_USAGE_LINE 64.0 /* bytes that a miss brings */
 
 /* A class is spoken of ... */
 #define DTX_USAGE_LEAST 5u       /* after so many attempts ... */
@@ -88,6 +89,9 @@ void dtx_usages_free(struct dtx_usages *u);
 bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
                     const struct dtx_outcome *o, uint32_t cpus,
                     uint64_t asked);
+/* The profile of a class; NULL: it has none (yet). It stays where it is. */
+const struct dtx_usage *dtx_usages_find(const struct dtx_usages *u,
+                                        uint64_t class_key);
 /* Add what 'from' holds. False: out of memory, and nothing was added. */
 bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from);
 

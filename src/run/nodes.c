@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/units.h"
 #include "run/place.h"
+#include "sched/traffic.h"
 #include "sched/zones.h"
 #include "task/machine.h"
 
@@ -179,6 +180,83 @@ int dtx_nodes_zones(const struct dtx_nodes *t, const struct dtx_card *cards,
         dtx_zones_fini(z);
     return rc;
 }
+
+/* ---- memory ---- */
+
+#define NUMAS 1024u /* of a node; further ones count as the last of these */
+
+/* What the ranks of a node have together. */
+struct memory {
+    uint8_t used[NUMAS / 8]; /* bit i: there are cores in NUMA node i */
+};
+
+static uint32_t numa_of(const struct dtx_locus *at)
+{
+    if (at->numa == DTX_MACHINE_NONE)
+        return 0; /* nobody says: all cores share one */
+    return at->numa < NUMAS ? at->numa : NUMAS - 1;
+}
+
+/* Add a rank's cores; the numbers of its NUMA nodes as the machine has them. */
+static void add_memory(const struct dtx_card *card, const struct dtx_share *s,
+                       struct memory *m, struct dtx_traffic_reach *reach)
+{
+    struct dtx_machine machine;
+    uint32_t begin = 0, end, numa;
+    bool any = false;
+    size_t k;
+
+    dtx_card_machine(card, &machine);
+    for (k = 0; k < machine.nnests; k++, begin = end) {
+        end = begin + machine.nest[k].ncores;
+        if (end <= s->first_core || begin >= s->first_core + s->ncores)
+            continue;
+        numa = numa_of(&machine.nest[k].at);
+        if (!any || numa < reach->first)
+            reach->first = numa;
+        if (!any || numa > reach->last)
+            reach->last = numa;
+        any = true;
+        m->used[numa / 8] |= (uint8_t)(1u << numa % 8);
+    }
+    if (!any)
+        m->used[0] |= 1;
+    dtx_machine_free(&machine);
+}
+
+/* How many NUMA nodes below this one have cores. */
+static uint32_t count_below(const struct memory *m, uint32_t numa)
+{
+    uint32_t n = 0, i;
+
+    for (i = 0; i < numa; i++)
+        n += m->used[i / 8] >> i % 8 & 1;
+    return n;
+}
+
+int dtx_nodes_memory(const struct dtx_nodes *t, const struct dtx_card *cards,
+                     uint32_t ncards, const struct dtx_share *each,
+                     struct dtx_traffic_reach *reach)
+{
+    struct memory *m = calloc(t->n + (size_t)1, sizeof(*m));
+    uint32_t i;
+
+    if (!m)
+        return DTX_ENOMEM;
+    for (i = 0; i < ncards; i++) {
+        reach[i] = (struct dtx_traffic_reach){.node = t->of[i],
+                                              .slots = each[i].nslots};
+        add_memory(&cards[i], &each[i], &m[t->of[i]], &reach[i]);
+    }
+    for (i = 0; i < ncards; i++) {
+        reach[i].first = count_below(&m[t->of[i]], reach[i].first);
+        reach[i].last = count_below(&m[t->of[i]], reach[i].last);
+    }
+    free(m);
+    return DTX_OK;
+}
+
+/* ---- ways ---- */
 
 /* Ranks of a node ring one another: a futex of another process is heard after
  * 19 us. Those of other nodes look for frames after naps of up to a millisecond

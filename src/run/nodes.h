@@ -11,6 +11,8 @@
 struct dtx_card;
 struct dtx_locus;
 struct dtx_machine;
+struct dtx_share;
+struct dtx_traffic_reach;
 struct dtx_ways;
 struct dtx_zones;
 
@@ -34,6 +36,11 @@ void dtx_nodes_cores(const struct dtx_nodes *t, const struct dtx_machine *m,
  * switches where all nodes know theirs. 0 or DTX_ENOMEM. */
 int dtx_nodes_zones(const struct dtx_nodes *t, const struct dtx_card *cards,
                     uint32_t ncards, struct dtx_zones *z);
+/* Which NUMA nodes each rank's cores are in, those of a node that have any
+ * numbered from 0 ('each': by dtx_shares_of). 0 or DTX_ENOMEM. */
+int dtx_nodes_memory(const struct dtx_nodes *t, const struct dtx_card *cards,
+                     uint32_t ncards, const struct dtx_share *each,
+                     struct dtx_traffic_reach *reach);
 /* What ways cost between ranks of a real job. */
 void dtx_nodes_ways(struct dtx_ways *w);
 

@@ -91,6 +91,8 @@ struct dtx_options {
     char *shell;            /* --shell, default /bin/sh */
     bool no_counters;       /* --counters auto|off */
     enum dtx_bind bind;     /* --bind auto|core|none */
+    bool numa_spread;       /* --numa-spread yes|no */
+    int64_t numa_bytes;     /* --numa-bandwidth a second, 0 = not said */
     char *tmp_dir;          /* --tmp-dir for captures */
     char *mpirun;           /* --mpirun, NULL: see run/supervise.h */
     int64_t sync_ns;        /* --sync: journal fdatasync interval, default

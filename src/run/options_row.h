@@ -31,6 +31,7 @@ enum dtx_option_kind {
     DTX_OPTION_HALT,
     DTX_OPTION_BIND,
     DTX_OPTION_COUNTERS,
+    DTX_OPTION_YESNO, /* bool */
     DTX_OPTION_KEEP,
     DTX_OPTION_LATE,   /* enum dtx_late */
     DTX_OPTION_WHEN,   /* struct dtx_when */

@@ -38,6 +38,14 @@
     X("counters", 0, COUNTERS, AT(no_counters), "HOW", 0, 0, "auto",           \
       "auto: count what long tasks do by the processor's or the kernel's "     \
       "counters, where there are any (see topo); off: never")                  \
+    X("numa-spread", 0, YESNO, AT(numa_spread), "yes|no", 0, 0, "yes",         \
+      "where the processor's counters show that tasks are bound by memory "    \
+      "bandwidth: start no more of them in a NUMA node than fill its memory "  \
+      "while others wait, bind them there, and say what came of it; no: heed " \
+      "it not")                                                                \
+    X("numa-bandwidth", 0, SIZE, AT(numa_bytes), "SIZE", 0, 0, NULL,           \
+      "what the memory of a NUMA node moves in a second, as STREAM measures "  \
+      "it: 100G (default: a little more than one was seen to move)")           \
     X("cpus", 0, NUMBER, AT(cpus), "N", 1, DTX_MAX_CPUS, NULL,                 \
       "give each task N of a rank's slots, near each other, and tell it so in "\
       "OMP_NUM_THREADS. A task's own cpus= wins")                              \

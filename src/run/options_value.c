@@ -442,6 +442,7 @@ int dtx_option_set(const struct dtx_option *o, const char *label,
 
     switch (o->kind) {
     case DTX_OPTION_FLAG:
+    case DTX_OPTION_YESNO:
         return dtx_option_flag(label, value, at, err);
     case DTX_OPTION_NUMBER:
         rc = read_number(o, label, value, &n, err);

@@ -21,6 +21,8 @@ static const char *const binds[] = {"auto", "core", "none"};
 
 static const char *const counters[] = {"auto", "off"};
 
+static const char *const yesno[] = {"yes", "no"};
+
 #define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
 
 /* By enum dtx_keep. */
@@ -56,6 +58,8 @@ const char *dtx_option_word(const struct dtx_option *o, size_t i)
         return i < NBINDS ? binds[i] : NULL;
     case DTX_OPTION_COUNTERS:
         return i < NCOUNTERS ? counters[i] : NULL;
+    case DTX_OPTION_YESNO:
+        return i < 2 ? yesno[i] : NULL;
     case DTX_OPTION_KEEP:
         return i < NKEEPS ? keeps[i] : NULL;
     case DTX_OPTION_LATE:

@@ -39,6 +39,7 @@
 #include "run/sidefile.h"
 #include "run/signals.h"
 #include "run/status.h"
+#include "run/spread.h"
 #include "run/stream.h"
 #include "run/supervise.h"
 #include "run/voice.h"
@@ -200,6 +201,8 @@ static void summarise(struct dtx_rank_life *r, const struct dtx_master_stats *s,
             dtx_slow_tell(&r->slow, b);
         dtx_neighbours_tell(&r->neighbours, r->last_ns, b);
         dtx_usages_tell(&r->usage.all, &node, b);
+        if (r->spread)
+            dtx_spread_tell(r->spread, s, b);
         dtx_buf_append(b, told.data, told.len);
         if (r->forecast)
             dtx_forecast_score(r->forecast, dtx_clock_wall_ns(), s->left == 0,
@@ -369,6 +372,7 @@ static void take_down(struct dtx_rank_life *r)
     dtx_report_destroy(r->report);
     dtx_forecast_destroy(r->forecast);
     dtx_learn_destroy(r->learn);
+    dtx_spread_destroy(r->spread);
     dtx_usages_free(&r->usage.all);
     dtx_master_destroy(r->master);
     dtx_needs_fini(&r->needs);

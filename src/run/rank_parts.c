@@ -32,6 +32,7 @@
 #include "run/show.h"
 #include "run/sidefile.h"
 #include "run/signals.h"
+#include "run/spread.h"
 #include "run/stream.h"
 #include "run/supervise.h"
 #include "run/terminal.h"
@@ -54,76 +55,7 @@
  * later. Twice that, then, for the latter to count as the same end. */
 #define DOUBT_NS (2 * DTX_SEC_NS)
 
-extern char **environ;
-
 /* ---- the parts ---- */
-
-/* The processing units of each slot; NULL: do not bind. */
-static struct dtx_slot_cpus *slot_cpus(const struct dtx_rank_life *r)
-{
-    const struct dtx_share *s = &r->share;
-    struct dtx_slot_cpus *slots;
-    uint32_t i;
-
-    if (r->o->bind == DTX_BIND_NONE || !r->cores.real || s->nslots > s->ncores)
-        return NULL;
-    slots = calloc(s->nslots, sizeof(*slots));
-    for (i = 0; slots && i < s->nslots; i++) {
-        const struct dtx_core *c = &r->cores.core[s->first_core + i];
-
-        slots[i].pus = r->cores.pus + c->first_pu;
-        slots[i].npus = c->npus;
-    }
-    return slots;
-}
-
-/* Where each slot is; NULL: slots have no cores of their own. Also on a drawn
- * machine, where nobody is bound. */
-static struct dtx_locus *slot_places(const struct dtx_rank_life *r)
-{
-    const struct dtx_share *s = &r->share;
-    struct dtx_locus *at;
-    uint32_t i;
-
-    if (s->nslots > s->ncores)
-        return NULL;
-    at = calloc(s->nslots, sizeof(*at));
-    for (i = 0; at && i < s->nslots; i++)
-        at[i] = dtx_machine_core(&r->machine, s->first_core + i);
-    return at;
-}
-
-static int configure_spawner(struct dtx_rank_life *r, struct dtx_error *err)
-{
-    struct dtx_slot_cpus *slots = slot_cpus(r);
-    struct dtx_locus *places = slot_places(r);
-    char cwd[4096];
-    struct dtx_spawner_config c;
-    int rc;
-
-    memset(&c, 0, sizeof(c));
-    if (!getcwd(cwd, sizeof(cwd)))
-        (void)snprintf(cwd, sizeof(cwd), "/");
-    c.nslots = r->share.nslots;
-    c.first_slot = r->share.first_slot;
-    c.slots = slots;
-    c.places = places;
-    c.bind_single = r->o->bind == DTX_BIND_CORE;
-    c.rank = r->me;
-    c.shell = r->o->shell;
-    c.cwd = r->job_open ? r->job.cwd : cwd;
-    c.run_dir = r->run_dir;
-    c.tmp_dir = r->o->tmp_dir;
-    c.capture = true;
-    c.grace_ns = r->o->grace_ns;
-    c.memfree = r->o->memfree;
-    c.term_signal = r->o->term_signal;
-    c.env = environ;
-    rc = dtx_spawner_configure(r->spawner, &c, err);
-    free(slots);
-    free(places);
-    return rc;
-}
 
 static void notify(void *ctx)
 {
@@ -166,7 +98,7 @@ static bool shows_lines(const struct dtx_options *o)
 static int make_worker(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_worker_config c;
-    int rc = configure_spawner(r, err);
+    int rc = dtx_rank_configure_spawner(r, err);
 
     if (rc == DTX_OK)
         rc = dtx_output_open(r->run_dir, r->epoch, r->me, &r->output, err);
@@ -225,11 +157,14 @@ static bool is_near(void *ctx, uint32_t rank)
 static void ended(void *ctx, const struct dtx_outcome *o, bool final)
 {
     struct dtx_rank_life *r = ctx;
+    const struct dtx_usage *class;
 
     r->last_ns = dtx_clock_mono_ns();
     dtx_report_ended(r->report, o, final);
     r->usage.mem_bytes = r->o->mem_bytes;
-    dtx_usage_hear(&r->usage, &r->job.list, o);
+    class = dtx_usage_hear(&r->usage, &r->job.list, o);
+    if (r->spread)
+        dtx_spread_ended(r->spread, class, o);
     if (r->learn)
         dtx_learn_ended(r->learn, o, r->cards[o->rank].host);
 }
@@ -334,6 +269,7 @@ static enum dtx_stop tick(void *ctx)
 {
     struct dtx_rank_life *r = ctx;
     struct dtx_buf b = DTX_BUF_INIT;
+    struct dtx_costs costs;
 
     (void)dtx_voice_flush(0);
     dtx_report_line(r->report, dtx_clock_mono_ns(), dtx_terminal_columns(),
@@ -343,6 +279,9 @@ static enum dtx_stop tick(void *ctx)
     dtx_buf_free(&b);
     dtx_rank_tell_stopping(r);
     heed_deadline(r);
+    if (r->spread &&
+        dtx_spread_tick(r->spread, r->master, dtx_clock_wall_ns(), &costs))
+        dtx_loop_costs(r->loop, &costs);
     if (r->learn)
         predict(r);
     dtx_neighbours_tick(&r->neighbours, dtx_clock_mono_ns());
@@ -458,6 +397,24 @@ static int weigh_ways(struct dtx_rank_life *r, struct dtx_master_config *c,
     return DTX_OK;
 }
 
+/* Whose memory tasks share, where their counters may tell what they move. */
+static int weigh_memory(struct dtx_rank_life *r, struct dtx_master_config *c,
+                        struct dtx_error *err)
+{
+    struct dtx_spread_config s = {
+        .cards = r->cards, .ncards = r->size, .jobs = &r->o->jobs,
+        .numa_bytes = r->o->numa_bytes, .usage = &r->usage.all,
+        .list = &r->job.list};
+
+    if (!r->o->numa_spread || r->o->no_counters)
+        return DTX_OK;
+    r->spread = dtx_spread_create(&s);
+    if (!r->spread)
+        return dtx_error_set(err, DTX_ENOMEM, "out of memory");
+    c->traffic = dtx_spread_traffic(r->spread);
+    return DTX_OK;
+}
+
 static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
 {
     struct dtx_master_config c = master_config(r);
@@ -468,7 +425,8 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     if (r->o->launcher &&
         dtx_launcher_env(&r->job.list, r->share.nodes, r->share.job_slots, err))
         return err->code;
-    if (weigh_ways(r, &c, err) || begin_learning(r, &c, err))
+    if (weigh_ways(r, &c, err) || weigh_memory(r, &c, err) ||
+        begin_learning(r, &c, err))
         return err->code;
     c.stock = r->needs.stock;
     c.mem_bytes = r->o->mem_bytes;

@@ -2,7 +2,8 @@
 /* run/rank_state.h - what the files of a rank's life share
  *
  * Private to run/rank*.c.  rank.c is the life, rank_meet.c agrees with the
- * other ranks before anything runs, rank_parts.c builds what the loop needs.
+ * other ranks before anything runs, rank_parts.c builds what the loop needs,
+ * rank_slots.c tells the spawner of the slots.
  */
 #ifndef DTX_RUN_RANK_STATE_H
 #define DTX_RUN_RANK_STATE_H
@@ -37,6 +38,7 @@ struct dtx_report;
 struct dtx_alloc;
 struct dtx_show;
 struct dtx_spawner;
+struct dtx_spread;
 struct dtx_taskstream;
 struct dtx_transport;
 struct dtx_watch;
@@ -88,6 +90,7 @@ struct dtx_rank_life {
     struct dtx_slow slow;
     struct dtx_neighbours neighbours;
     struct dtx_usage_heard usage;
+    struct dtx_spread *spread; /* or NULL: --numa-spread no */
     struct dtx_forecast *forecast; /* likewise */
     struct dtx_show *show;
     struct dtx_taskstream *stream; /* of a live list, or NULL */
@@ -121,6 +124,8 @@ void dtx_rank_tell_late(struct dtx_rank_life *r);
 void dtx_rank_tell_deadline(int64_t left_ns);
 /* Rank 0: pass on a new deadline, waiting for it up to so long. */
 void dtx_rank_deadline(struct dtx_rank_life *r, int wait_ms);
+/* Tell the spawner what it needs to know of this rank. 0 or an error. */
+int dtx_rank_configure_spawner(struct dtx_rank_life *r, struct dtx_error *err);
 /* Build executor and worker; on rank 0 also the master and what tells of it;
  * then the loop. 0 or an error. */
 int dtx_rank_build(struct dtx_rank_life *r, struct dtx_error *err);

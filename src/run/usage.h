@@ -22,8 +22,10 @@ struct dtx_usage_heard {
     int64_t begun_ns, spent_ns; /* begun: 0 before the first */
 };
 
-/* An attempt at a task of 'list' has ended. */
-void dtx_usage_hear(struct dtx_usage_heard *h, const struct dtx_tasklist *list,
-                    const struct dtx_outcome *o);
+/* An attempt at a task of 'list' has ended. Its class's profile with it; NULL
+ * when it was left out. */
+const struct dtx_usage *dtx_usage_hear(struct dtx_usage_heard *h,
+                                       const struct dtx_tasklist *list,
+                                       const struct dtx_outcome *o);
 
 #endif

@@ -143,6 +143,21 @@ bool dtx_traffic_is_heavy(const struct dtx_traffic *t, uint32_t parts)
     return parts * t->crowd > DTX_TRAFFIC_ONE;
 }
 
+uint32_t dtx_traffic_pools(const struct dtx_traffic *t)
+{
+    return (uint32_t)t->npools;
+}
+
+uint32_t dtx_traffic_pool(const struct dtx_traffic *t, uint32_t rank)
+{
+    return t->pool_of[rank];
+}
+
+uint32_t dtx_traffic_pool_nodes(const struct dtx_traffic *t, uint32_t pool)
+{
+    return t->pool[pool].nodes;
+}
+
 uint64_t dtx_traffic_nodes(const struct dtx_traffic *t)
 {
     return t->nodes;

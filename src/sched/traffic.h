@@ -50,6 +50,10 @@ int dtx_traffic_lay_out(struct dtx_traffic *t,
 uint32_t dtx_traffic_parts(double share);
 /* Would tasks like this one crowd a NUMA node of any pool? */
 bool dtx_traffic_is_heavy(const struct dtx_traffic *t, uint32_t parts);
+/* How many pools there are, a rank's, and how many NUMA nodes one has. */
+uint32_t dtx_traffic_pools(const struct dtx_traffic *t);
+uint32_t dtx_traffic_pool(const struct dtx_traffic *t, uint32_t rank);
+uint32_t dtx_traffic_pool_nodes(const struct dtx_traffic *t, uint32_t pool);
 /* All NUMA nodes together. */
 uint64_t dtx_traffic_nodes(const struct dtx_traffic *t);
 

@@ -290,6 +290,7 @@ static int lay_out_memory(struct setting *t)
 /* What counters would have told the master. */
 static int set_traffic(struct setting *t)
 {
+    double times = t->c->misjudged > 0 ? t->c->misjudged : 1;
     uint32_t i;
 
     t->traffic = dtx_traffic_create(t->nranks);
@@ -297,7 +298,8 @@ static int set_traffic(struct setting *t)
     if (!t->traffic || !t->share)
         return DTX_ENOMEM;
     for (i = 0; i < t->ntasks; i++)
-        t->share[i] = (float)((double)t->bound[i] / t->c->machine.streams);
+        t->share[i] =
+            (float)(times * (double)t->bound[i] / t->c->machine.streams);
     return lay_out_memory(t);
 }
 

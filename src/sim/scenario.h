@@ -101,7 +101,9 @@ struct dtx_scenario {
                            memory: machine.domains */
     double bound_share; /* of the tasks that are */
     bool spread; /* the master knows which are, as from counters, and spreads
-                    them (sched/traffic.h) */
+                    them (sched/traffic.h) ... */
+    double misjudged; /* ... and takes them to move so many times what they do;
+                         0: what they do */
     int64_t mem_bytes;  /* what tasks ask for that do not say, */
     uint32_t gpus;      /* as --mem and --gpus of a run */
     double fail_share;  /* of attempts that fail, beside job->failures */

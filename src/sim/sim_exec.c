@@ -105,6 +105,59 @@ static uint32_t slot_parts(void *ctx, uint32_t slot)
     return r->sim->run[r->slot_of[slot]].traffic;
 }
 
+/* Count what keeps to its NUMA node, in those of the rank's slots: how many
+ * they are, and '*first'. */
+static uint32_t count_heavy(struct dtx_sim_rank *r, uint32_t *first)
+{
+    struct dtx_placement_memory *m = r->sim->numas;
+    uint32_t n = slot_numa(r, r->slots - 1) + 1, i;
+
+    *first = slot_numa(r, 0);
+    n -= *first;
+    memset(m, 0, n * sizeof(*m));
+    for (i = 0; i < r->slots; i++) {
+        struct dtx_placement_memory *p = &m[slot_numa(r, i) - *first];
+        const struct dtx_sim_run *run;
+
+        p->cores++;
+        if (slot_is_free(r, i))
+            continue;
+        run = &r->sim->run[r->slot_of[i]];
+        if (!run->heavy && run->cpus == 1)
+            continue;
+        p->load += run->traffic;
+        p->taken++;
+    }
+    return n;
+}
+
+/* As in a real rank, where one that is heavy is bound to its NUMA node and the
+ * kernel moves others away: one of those goes on in a free slot. */
+static uint32_t seat_heavy(struct dtx_sim_rank *r)
+{
+    struct dtx_sim *s = r->sim;
+    uint32_t first, n = count_heavy(r, &first), spare = DTX_SIM_NONE;
+    uint32_t want = first + dtx_placement_memory(s->numas, n), i;
+    uint32_t other = DTX_SIM_NONE;
+
+    for (i = 0; i < r->slots; i++) {
+        bool here = slot_numa(r, i) == want, free = slot_is_free(r, i);
+
+        if (here && free)
+            return i;
+        if (free && spare == DTX_SIM_NONE)
+            spare = i;
+        if (here && other == DTX_SIM_NONE && !s->run[r->slot_of[i]].heavy &&
+            s->run[r->slot_of[i]].cpus == 1)
+            other = i;
+    }
+    if (other == DTX_SIM_NONE)
+        return spare;
+    r->slot_of[spare] = r->slot_of[other];
+    dtx_sim_memory_move(s, r->slot_of[spare], spare);
+    return other;
+}
+
 /* The slots for a run that begins; the first of them. */
 static uint32_t seat(struct dtx_sim_rank *r, uint32_t i)
 {
@@ -115,7 +168,9 @@ static uint32_t seat(struct dtx_sim_rank *r, uint32_t i)
 
     if (run->traffic == 0 || run->cpus > 1)
         return take_slots(r, i, run->cpus);
-    slot = dtx_placement_spread(&t, r->slots, run->heavy);
+    slot = run->heavy && r->sim->domains
+               ? seat_heavy(r)
+               : dtx_placement_spread(&t, r->slots, run->heavy);
     r->slot_of[slot] = i;
     return slot;
 }

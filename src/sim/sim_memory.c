@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "sim/sim_state.h"
+#include "task/placement.h"
 
 /* Of a slot: the task that began in it. */
 struct seat {
@@ -83,8 +84,9 @@ int dtx_sim_memory_init(struct dtx_sim *s)
     m->node_domain = calloc(s->nranks, sizeof(*m->node_domain));
     m->node_seat = calloc(s->nranks, sizeof(*m->node_seat));
     m->node_slots = calloc(s->nranks, sizeof(*m->node_slots));
-    if (!m->seat || !m->domain || !m->first_seat || !m->node_domain ||
-        !m->node_seat || !m->node_slots)
+    s->numas = calloc(s->c.memory.domains, sizeof(*s->numas));
+    if (!s->numas || !m->seat || !m->domain || !m->first_seat ||
+        !m->node_domain || !m->node_seat || !m->node_slots)
         return DTX_ENOMEM;
     lay_out(s, m);
     return DTX_OK;
@@ -96,6 +98,7 @@ void dtx_sim_memory_fini(struct dtx_sim *s)
 
     if (!m)
         return;
+    free(s->numas);
     free(m->seat);
     free(m->domain);
     free(m->first_seat);
@@ -199,6 +202,33 @@ void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t i)
         dtx_sim_move_end(s, i,
                          run->start_ns + llround((double)run->full_ns *
                                                  stretch(s, bound, d->load)));
+}
+
+void dtx_sim_memory_move(struct dtx_sim *s, uint32_t i, uint32_t slot)
+{
+    struct dtx_sim_run *run = &s->run[i];
+    uint32_t base = s->domains ? s->domains->first_seat[run->rank] : 0;
+    struct seat *from, *to;
+    struct domain *d;
+
+    if (!s->domains) {
+        run->slot = slot;
+        return;
+    }
+    from = &s->domains->seat[base + run->slot];
+    to = &s->domains->seat[base + slot];
+    change(s, domain_of(s, run->rank, run->slot), -from->bound * run->cpus);
+    *to = *from;
+    from->run = DTX_SIM_NONE;
+    run->slot = slot;
+    d = domain_of(s, run->rank, slot);
+    to->run = DTX_SIM_NONE; /* what it has left is known already */
+    change(s, d, to->bound * run->cpus);
+    to->run = i;
+    if (to->bound > 0)
+        move_end(s, run, i, s->now_ns + llround(to->left_ns *
+                                                stretch(s, to->bound,
+                                                        d->load)));
 }
 
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t i)

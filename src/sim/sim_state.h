@@ -189,6 +189,7 @@ struct dtx_sim {
     struct dtx_sim_rank *rank;
     uint32_t timer; /* the master's */
     struct dtx_sim_domains *domains; /* or NULL: none slows another */
+    struct dtx_placement_memory *numas; /* then: room for those of a node */
 
     struct dtx_sim_run *run;
     size_t nruns, cap_runs;
@@ -343,6 +344,8 @@ void dtx_sim_move_end(struct dtx_sim *s, uint32_t run, int64_t end_ns);
 void dtx_sim_crowd(struct dtx_sim_rank *r, double share);
 /* A rank has come. */
 void dtx_sim_crowd_come(struct dtx_sim_rank *r);
+/* It goes on in a free slot of its rank. */
+void dtx_sim_memory_move(struct dtx_sim *s, uint32_t run, uint32_t slot);
 
 /* ---- sim_store.c ---- */
 void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,

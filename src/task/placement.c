@@ -213,3 +213,25 @@ uint32_t dtx_placement_spread(const struct dtx_placement_traffic *t,
     }
     return best.first;
 }
+
+static bool is_better(const struct dtx_placement_memory *a,
+                      const struct dtx_placement_memory *b)
+{
+    bool full_a = a->taken >= a->cores, full_b = b->taken >= b->cores;
+
+    if (full_a != full_b)
+        return full_b;
+    if (a->load != b->load)
+        return a->load < b->load;
+    return (int64_t)a->cores - a->taken > (int64_t)b->cores - b->taken;
+}
+
+uint32_t dtx_placement_memory(const struct dtx_placement_memory *m, uint32_t n)
+{
+    uint32_t best = 0, i;
+
+    for (i = 1; i < n; i++)
+        if (is_better(&m[i], &m[best]))
+            best = i;
+    return best;
+}

@@ -39,6 +39,17 @@ struct dtx_placement_traffic {
 uint32_t dtx_placement_spread(const struct dtx_placement_traffic *t,
                               uint32_t n, bool heavy);
 
+/* A NUMA node to whose cores tasks are bound, and what is bound there. */
+struct dtx_placement_memory {
+    uint64_t load;         /* what it moves */
+    uint32_t taken, cores; /* that it has taken, of so many */
+};
+
+/* The NUMA node for one more that is bound by memory, whatever slot it has: of
+ * those with a core left (of all, where none has) the one in which least is
+ * moved, then that with most cores left, then the first. 'n' is 1 or more. */
+uint32_t dtx_placement_memory(const struct dtx_placement_memory *m, uint32_t n);
+
 /* Choose 'k' devices out of 'free' (bit i: the i-th of the machine), the
  * nearest to 'at' first, among equals the lowest: their bits, or 0 when fewer
  * are free. All are of one kind. */

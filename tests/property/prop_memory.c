@@ -28,27 +28,42 @@ struct row {
     uint32_t nodes, ranks_per_node;
     enum dtx_scenario_order order;
     double most; /* of spread / blind */
+    double misjudged; /* the master believes so many times what is moved */
 };
 
 #define BAG "lognormal:mean=10s,sigma=0.5,tasks=2000"
 
 static const struct row rows[] = {
-    {"mixed, longest first", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 0.93},
-    {"mixed, as they come", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_FILE, 0.93},
-    {"mixed, predicted", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_PREDICTED, 0.94},
-    {"mixed, a rank a NUMA node", BAG, 1, 0.25, 4, 1, 4, DTX_ORDER_LPT, 0.94},
-    {"mixed, a rank a slot", BAG, 1, 0.25, 4, 1, 64, DTX_ORDER_LPT, 0.94},
+    {"mixed, longest first", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 0.93, 1},
+    {"mixed, as they come", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_FILE, 0.93, 1},
+    {"mixed, predicted", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_PREDICTED, 0.94, 1},
+    {"mixed, a rank a NUMA node", BAG, 1, 0.25, 4, 1, 4, DTX_ORDER_LPT, 0.94,
+     1},
+    {"mixed, a rank a slot", BAG, 1, 0.25, 4, 1, 64, DTX_ORDER_LPT, 0.94, 1},
     {"mixed, 4 nodes", "lognormal:mean=10s,sigma=0.5,tasks=8000", 1, 0.25, 4,
-     4, 1, DTX_ORDER_LPT, 0.94},
-    {"half bound", BAG, 0.7, 0.3, 4, 1, 1, DTX_ORDER_LPT, 0.99},
+     4, 1, DTX_ORDER_LPT, 0.94, 1},
+    {"half bound", BAG, 0.7, 0.3, 4, 1, 1, DTX_ORDER_LPT, 0.99, 1},
     {"fewer tasks than slots", "lognormal:mean=10s,sigma=0.5,tasks=32", 1, 0.5,
-     4, 1, 1, DTX_ORDER_LPT, 0.85},
-    {"nothing but memory-bound", BAG, 1, 1, 4, 1, 1, DTX_ORDER_LPT, 1.01},
-    {"nobody crowded", BAG, 1, 0.25, 16, 1, 1, DTX_ORDER_LPT, 1.0},
-    {"nobody bound", BAG, 0, 0, 4, 1, 1, DTX_ORDER_LPT, 1.0},
-    {"few bound", BAG, 1, 0.02, 4, 1, 1, DTX_ORDER_LPT, 1.01},
+     4, 1, 1, DTX_ORDER_LPT, 0.85, 1},
+    {"nothing but memory-bound", BAG, 1, 1, 4, 1, 1, DTX_ORDER_LPT, 1.01, 1},
+    {"nobody crowded", BAG, 1, 0.25, 16, 1, 1, DTX_ORDER_LPT, 1.0, 1},
+    {"nobody bound", BAG, 0, 0, 4, 1, 1, DTX_ORDER_LPT, 1.0, 1},
+    {"few bound", BAG, 1, 0.02, 4, 1, 1, DTX_ORDER_LPT, 1.01, 1},
+    {"long ones among short", "bimodal:mean=500ms,share=0.05,ratio=200,"
+     "tasks=8000", 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 1.0, 1},
+    {"long ones, four nodes", "bimodal:mean=500ms,share=0.05,ratio=200,"
+     "tasks=32000", 1, 0.25, 4, 4, 1, DTX_ORDER_LPT, 1.0, 1},
+    /* as when what memory moves is learned */
+    {"mixed, taken for 4/5", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 0.97, 0.8},
+    {"mixed, taken for half", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 1.0, 0.5},
+    /* only to show that this is what must not be */
+    {"mixed, taken for twice", BAG, 1, 0.25, 4, 1, 1, DTX_ORDER_LPT, 1.35, 2},
+    {"enough, taken for too little", BAG, 1, 0.25, 16, 1, 1, DTX_ORDER_LPT,
+     1.01, 2},
+    {"all bound, taken for twice", BAG, 1, 1, 4, 1, 1, DTX_ORDER_LPT, 1.01,
+     2},
     {"short", "lognormal:mean=50ms,sigma=0.5,tasks=8000", 1, 0.25, 4, 1, 1,
-     DTX_ORDER_LPT, 1.0},
+     DTX_ORDER_LPT, 1.0, 1},
 };
 
 static double makespan_s(struct dtx_scenario *c, bool spread,
@@ -70,7 +85,8 @@ static bool run_row(const struct row *r, size_t seeds)
         struct dtx_scenario c = {.job = &job, .seed = i + 1,
                                  .order = r->order, .error_sigma = 0.3,
                                  .bound = r->bound,
-                                 .bound_share = r->bound_share};
+                                 .bound_share = r->bound_share,
+                                 .misjudged = r->misjudged};
 
         bags_draw(&job, r->workload, i + 1);
         dtx_cluster_preset(&c.machine);
@@ -87,7 +103,7 @@ static bool run_row(const struct row *r, size_t seeds)
     }
     qsort(ratio, seeds, sizeof(*ratio), bags_rises);
     good = ratio[seeds / 2] <= r->most;
-    if (r->streams >= 16 || !(r->bound > 0))
+    if ((r->streams >= 16 && r->misjudged <= 1) || !(r->bound > 0))
         good = good && same;
     printf("# %-26s spread %.3f of blind (%.3f to %.3f)%s\n", r->name,
            ratio[seeds / 2], ratio[0], ratio[seeds - 1],

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "check_main.h"
 #include "node/cores.h"
+#include "node/memory.h"
 #include "node/topo.h"
 #include "task/machine.h"
 #include "task/placement.h"
@@ -338,29 +339,29 @@ START_TEST(test_memory)
 
     (void)snprintf(tree, sizeof(tree), "/tmp/dtx-topo-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(tree));
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 0);
     put("/proc/self/cgroup", "0::/slurm/job_7/step_0\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 0);
     put("/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "max\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 0);
     put("/sys/fs/cgroup/slurm/job_7/memory.max", "2147483648\n");
     put("/sys/fs/cgroup/slurm/memory.max", "4294967296\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), INT64_C(2147483648));
+    ck_assert_int_eq(dtx_memory_limit_at(tree), INT64_C(2147483648));
     put("/sys/fs/cgroup/memory.max", "1073741824\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), INT64_C(1073741824));
+    ck_assert_int_eq(dtx_memory_limit_at(tree), INT64_C(1073741824));
     put("/sys/fs/cgroup/memory.max", "a lot\n");
     put("/proc/self/cgroup", "9:cpuset:/x\n4:memory:/user/a\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 0);
     put("/sys/fs/cgroup/memory/user/a/memory.limit_in_bytes",
         "9223372036854771712\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 0);
     put("/sys/fs/cgroup/memory/user/memory.limit_in_bytes", "536870912\n");
-    ck_assert_int_eq(dtx_topo_memory_limit(tree), 536870912);
-    ck_assert_int_eq(dtx_topo_memory_total(tree), 0);
+    ck_assert_int_eq(dtx_memory_limit_at(tree), 536870912);
+    ck_assert_int_eq(dtx_memory_total_at(tree), 0);
     put("/proc/meminfo", "MemFree: 7 kB\nMemTotal:    2048 kB\n");
-    ck_assert_int_eq(dtx_topo_memory_total(tree), 2097152);
+    ck_assert_int_eq(dtx_memory_total_at(tree), 2097152);
     put("/proc/meminfo", "MemTotal:    many kB\n");
-    ck_assert_int_eq(dtx_topo_memory_total(tree), 0);
+    ck_assert_int_eq(dtx_memory_total_at(tree), 0);
     (void)snprintf(cmd, sizeof(cmd), "rm -rf '%s'", tree);
     ck_assert_int_eq(system(cmd), 0);
 }

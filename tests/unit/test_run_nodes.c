@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "check_main.h"
 #include "run/place.h"
+#include "sched/traffic.h"
 #include "sched/zones.h"
 #include "task/machine.h"
 
@@ -156,6 +157,59 @@ START_TEST(ways_do_not_shorten_with_distance)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+static const struct memory_case {
+    uint32_t ranks;
+    int32_t jobs; /* slots of the node; 0: one for each core */
+    struct {
+        uint32_t from, n; /* cores it may use */
+    } of[3];
+    struct dtx_traffic_reach want[3];
+} memory[] = {
+    {1, 0, {{0, 16}}, {{0, 0, 3, 16}}},
+    {1, 0, {{5, 2}}, {{0, 0, 0, 2}}}, /* the second of four is the only */
+    {1, 0, {{2, 4}}, {{0, 0, 1, 4}}},
+    {1, 40, {{0, 16}}, {{0, 0, 3, 40}}},
+    {2, 0, {{0, 16}, {0, 16}}, {{0, 0, 1, 8}, {0, 2, 3, 8}}},
+    {3, 0, {{0, 16}, {0, 16}, {0, 16}},
+     {{0, 0, 1, 6}, {0, 1, 2, 5}, {0, 2, 3, 5}}},
+    /* each its own: the first and the last NUMA node, side by side here */
+    {2, 0, {{0, 4}, {12, 4}}, {{0, 0, 0, 4}, {0, 1, 1, 4}}},
+    {2, 0, {{0, 0}, {0, 0}}, {{0, 0, 0, 1}, {0, 0, 0, 1}}}, /* not known */
+};
+
+START_TEST(memory_of_ranks)
+{
+    const struct memory_case *c = &memory[_i];
+    struct dtx_jobs jobs = {.how = DTX_JOBS_CORES};
+    struct dtx_traffic_reach reach[3];
+    struct dtx_share each[3];
+    struct dtx_nodes t;
+    uint32_t i, k;
+
+    for (i = 0; i < c->ranks; i++) {
+        deal(i, 0, c->of[i].from, c->of[i].n, "");
+        card[i].ncores = c->of[i].n;
+        for (k = c->of[i].from; k < c->of[i].from + c->of[i].n; k++)
+            card[i].pus[k / 8] |= (uint8_t)(1u << k % 8);
+    }
+    if (c->jobs)
+        jobs = (struct dtx_jobs){.how = DTX_JOBS_COUNT, .n = c->jobs};
+    ck_assert_int_eq(dtx_nodes_init(&t, card, c->ranks), DTX_OK);
+    ck_assert_int_eq(dtx_shares_of(card, c->ranks, &jobs, each), DTX_OK);
+    ck_assert_int_eq(dtx_nodes_memory(&t, card, c->ranks, each, reach),
+                     DTX_OK);
+    for (i = 0; i < c->ranks; i++) {
+        ck_assert_uint_eq(reach[i].node, c->want[i].node);
+        ck_assert_uint_eq(reach[i].first, c->want[i].first);
+        ck_assert_uint_eq(reach[i].last, c->want[i].last);
+        ck_assert_uint_eq(reach[i].slots, c->want[i].slots);
+    }
+    dtx_nodes_fini(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("run/nodes");
@@ -164,6 +218,7 @@ int main(void)
     tcase_add_loop_test(c, zones_say_what_cards_say, 0, 20);
     tcase_add_loop_test(c, ranks_divide_a_node, 0, DTX_COUNT(shared));
     tcase_add_test(c, cards_that_know_nothing);
+    tcase_add_loop_test(c, memory_of_ranks, 0, DTX_COUNT(memory));
     tcase_add_test(c, ways_do_not_shorten_with_distance);
     suite_add_tcase(s, c);
     return dtx_check_main(s);

@@ -86,6 +86,10 @@ static const struct row rows[] = {
     {"--bind core t", NULL, NULL, "bind=1 task_file=t", NULL},
     {"--bind=none t", NULL, NULL, "bind=2 task_file=t", NULL},
     {"--counters off t", NULL, NULL, "no_counters task_file=t", NULL},
+    {"--numa-spread no --numa-bandwidth 2K t", NULL, NULL,
+     "blind_memory numa_bytes=2048 task_file=t", NULL},
+    {"--numa-spread=yes t", "DTX_NUMA_SPREAD=no", NULL, "task_file=t", NULL},
+    {"t", "DTX_NUMA_SPREAD=no", NULL, "blind_memory task_file=t", NULL},
     {"--counters off --counters=auto t", NULL, NULL, "task_file=t", NULL},
     {"--keep-outputs failed t", NULL, NULL, "keep=1 task_file=t", NULL},
     {"--keep-outputs=all t", "DTX_KEEP_OUTPUTS=none", NULL, "task_file=t",
@@ -220,6 +224,8 @@ static const struct row rows[] = {
     {"--policy lifo t", NULL, NULL, NULL,
      "--policy: unknown policy 'lifo'; there are: steal, self, guided, "
      "factoring, static"},
+    {"--numa-spread maybe t", NULL, NULL, NULL,
+     "--numa-spread: 'maybe' is not yes or no (1 or 0, true or false)"},
     {"--counters of t", NULL, NULL, NULL,
      "--counters: 'of' is not auto or off; did you mean off?"},
     {"--bind socket t", NULL, NULL, NULL,
@@ -406,6 +412,10 @@ static void describe(struct dtx_buf *b, const struct dtx_options *o)
     put_number(b, "bind", o->bind, DTX_BIND_AUTO);
     if (o->no_counters)
         put(b, "no_counters");
+    if (!o->numa_spread)
+        put(b, "blind_memory");
+    if (o->numa_bytes)
+        put(b, "numa_bytes=%lld", (long long)o->numa_bytes);
     put_number(b, "keep", o->keep, DTX_KEEP_ALL);
     put_text(b, "tmp_dir", o->tmp_dir, NULL);
     put_text(b, "mpirun", o->mpirun, NULL);

@@ -249,6 +249,29 @@ START_TEST(test_spread)
 }
 END_TEST
 
+/* What is moved in each NUMA node, cores taken, and cores there are. */
+static const struct {
+    struct dtx_placement_memory of[4];
+    uint32_t n, want;
+} memory_cases[] = {
+    {{{9, 1, 4}}, 1, 0},
+    {{{9, 9, 4}}, 1, 0},
+    {{{0, 0, 4}, {0, 0, 4}}, 2, 0},
+    {{{5, 1, 4}, {4, 3, 4}}, 2, 1},            /* less is moved */
+    {{{5, 1, 4}, {4, 4, 4}, {6, 1, 4}}, 3, 0}, /* there no core is left */
+    {{{5, 2, 4}, {5, 1, 4}, {5, 1, 4}}, 3, 1}, /* more cores are left */
+    {{{5, 2, 4}, {5, 2, 8}, {0, 2, 2}}, 3, 1},
+    {{{5, 4, 4}, {4, 8, 8}, {7, 2, 2}}, 3, 1}, /* none is left anywhere */
+};
+
+START_TEST(test_memory)
+{
+    ck_assert_uint_eq(dtx_placement_memory(memory_cases[_i].of,
+                                           memory_cases[_i].n),
+                      memory_cases[_i].want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("task/placement");
@@ -261,6 +284,7 @@ int main(void)
     tcase_add_test(t, test_path_distance);
     tcase_add_test(t, test_gpus);
     tcase_add_loop_test(t, test_spread, 0, DTX_COUNT(spread_cases));
+    tcase_add_loop_test(t, test_memory, 0, DTX_COUNT(memory_cases));
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
