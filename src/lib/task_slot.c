@@ -61,6 +61,21 @@ static uint64_t measure(struct dtx_task_own *o)
                                              : 0;
 }
 
+/* What it takes, as is thought. */
+static int64_t expected(const struct dtx_session *s,
+                        const struct dtx_task_item *t)
+{
+    if (!s->options.predict) /* the program's guess, in its own unit */
+        return 0;
+    return t->cost < LONG_S ? (int64_t)(t->cost * 1e9) : INT64_MAX;
+}
+
+/* Its kernel's calls have been short: it does not keep others waiting. */
+static bool is_short(const struct dtx_session *s, const struct dtx_task_item *t)
+{
+    return dtx_trust_has(&s->kernel[t->kernel]->trust, expected(s, t));
+}
+
 static void run_task(struct dtx_region *g, struct dtx_call *c,
                      struct dtx_task_item *t)
 {
@@ -69,6 +84,8 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
     uint64_t ns;
     int code;
 
+    if (o->ended.len > 0 && !is_short(g->session, t))
+        pass_on(g, o); /* what has ended is not to wait for it */
     o->now = t;
     o->kernel = k;
     o->parent = false;
@@ -88,7 +105,9 @@ static void run_task(struct dtx_region *g, struct dtx_call *c,
     free(t);
 }
 
-/* Take some from the queue: about as many as fill a batch, but a fair part. */
+/* Take some from the queue: about as many as fill a batch, but a fair part; and
+ * one that may be long by itself, since others could not have what is behind
+ * it. */
 static struct dtx_task_item *take_queued(struct dtx_region *g,
                                          struct dtx_task_own *o)
 {
@@ -104,10 +123,14 @@ static struct dtx_task_item *take_queued(struct dtx_region *g,
     n = t->queue.count / (2 * g->session->crew.n);
     n = n < o->at_once ? n : o->at_once;
     for (n = n < 1 ? 1 : n; n > 0 && cost < BATCH_NS * 1e-9; n--) {
-        struct dtx_task_item *i = dtx_task_queue_pop(&t->queue);
+        const struct dtx_task_item *top = dtx_task_queue_top(&t->queue);
+        struct dtx_task_item *i;
 
-        if (!i)
+        if (!top || (first && !is_short(g->session, top)))
             break;
+        if (!is_short(g->session, top))
+            n = 1;
+        i = dtx_task_queue_pop(&t->queue);
         cost += i->cost;
         *tail = i;
         tail = &i->next;
@@ -228,15 +251,6 @@ void dtx_task_offer(struct dtx_region *g)
         release(g);
 }
 
-/* What it takes, as is thought. */
-static int64_t expected(const struct dtx_session *s,
-                        const struct dtx_task_item *t)
-{
-    if (!s->options.predict) /* the program's guess, in its own unit */
-        return 0;
-    return t->cost < LONG_S ? (int64_t)(t->cost * 1e9) : INT64_MAX;
-}
-
 /* The next one, if it is of those that are short. */
 static struct dtx_task_item *take_short(struct dtx_region *g)
 {
@@ -248,8 +262,7 @@ static struct dtx_task_item *take_short(struct dtx_region *g)
 
     (void)pthread_mutex_lock(&c->lock);
     top = dtx_task_queue_top(&t->queue);
-    if (top && dtx_trust_has(&s->kernel[top->kernel]->trust,
-                             expected(s, top))) {
+    if (top && is_short(s, top)) {
         i = dtx_task_queue_pop(&t->queue);
         atomic_store_explicit(&t->queued, t->queue.count,
                               memory_order_relaxed);

@@ -226,9 +226,9 @@ void dtx_sim_memory_move(struct dtx_sim *s, uint32_t i, uint32_t slot)
     change(s, d, to->bound * run->cpus);
     to->run = i;
     if (to->bound > 0)
-        move_end(s, run, i, s->now_ns + llround(to->left_ns *
-                                                stretch(s, to->bound,
-                                                        d->load)));
+        dtx_sim_move_end(s, i, s->now_ns + llround(to->left_ns *
+                                                   stretch(s, to->bound,
+                                                           d->load)));
 }
 
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t i)

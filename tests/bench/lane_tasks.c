@@ -383,6 +383,53 @@ static void bench_trips(void)
     dtx_work_destroy(w);
 }
 
+struct load {
+    struct dtx_work *w;
+    uint64_t back, all;
+};
+
+static void count_load(void *ctx, uint64_t task, int code, const void *out,
+                       size_t bytes)
+{
+    struct load *l = ctx;
+
+    (void)task;
+    l->back += code == 0 && bytes == 64;
+    if (l->back == l->all)
+        let_go = 1;
+    else if (bytes == 5 && dtx_work_submit(l->w, "keep", out, 5, NULL) < 0)
+        die("submit");
+}
+
+/* All at once while rank 0's slot is kept: they travel in batches. */
+static void bench_batches(void)
+{
+    struct dtx_work *w = dtx_work_create("echo");
+    const uint64_t n = 500000;
+    char in[64] = "";
+
+    for (int r = 0; w && r < rounds; r++) {
+        struct load l = {w, 0, n};
+        double t;
+
+        kept = let_go = 0;
+        (void)dtx_work_on_end(w, count_load, &l);
+        for (uint64_t i = 0; rank == 0 && i <= n; i++) {
+            if (dtx_work_submit(w, i ? NULL : "keep", in, i ? 64 : 5, NULL) < 0)
+                die("submit");
+        }
+        (void)MPI_Barrier(MPI_COMM_WORLD);
+        t = now();
+        if (dtx_work_run(w) < 0)
+            die("batches");
+        seen[0][r] = moved(w, n + 1) / (now() - t) / 1e6;
+    }
+    if (rank == 0)
+        printf("%-22s %.2f M/s there and back\n", "tasks in batches",
+               median(seen[0]));
+    dtx_work_destroy(w);
+}
+
 void bench_tasks(void)
 {
     if (is_wanted("tasks, 64 bytes"))
@@ -393,6 +440,8 @@ void bench_tasks(void)
         bench_chain("tasks, 64 at a time", 100000, 64);
     if (size > 1 && dtx_slots() == 1 && is_wanted("task there and back"))
         bench_trips();
+    if (size > 1 && dtx_slots() == 1 && is_wanted("tasks in batches"))
+        bench_batches();
 }
 
 int register_more(void)

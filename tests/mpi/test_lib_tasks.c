@@ -288,13 +288,14 @@ static void next_one(void *ctx, uint64_t task, int code, const void *out,
         c->left--;
 }
 
-/* Each is submitted when the last one has ended: so the calling thread of rank
- * 0 runs some itself, unless it may not. */
+/* Each is submitted when the last one has ended: so calling threads run some
+ * themselves, unless they may not. */
 static void check_one_by_one(int may_assist)
 {
     struct chain c = {dtx_work_create("where"), CHAIN - 1, 0};
     struct dtx_stats st;
     int ok = c.w && dtx_work_on_end(c.w, next_one, &c) == 0, sum = 0;
+    int mine, all = 0;
 
     caller = pthread_self();
     assisted = crowded = 0;
@@ -307,10 +308,53 @@ static void check_one_by_one(int may_assist)
         sum += plain[i];
     ok = ok && (uint64_t)sum == st.here;
     verdict(ok && (rank != 0 || c.told == CHAIN), "5000 tasks one by one");
-    verdict(may_assist ? rank != 0 || assisted > 0 : assisted == 0,
-            may_assist ? "the calling thread has run some"
-                       : "the calling thread has run none");
+    mine = assisted;
+    (void)MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    verdict(may_assist ? all > 0 : all == 0,
+            may_assist ? "calling threads have run some"
+                       : "calling threads have run none");
     dtx_work_destroy(c.w);
+}
+
+/* --- a long one among short ones ------------------------------------------ */
+
+static _Atomic int heard;
+
+static void tell(void *ctx, uint64_t task, int code, const void *out,
+                 size_t bytes)
+{
+    (void)ctx;
+    (void)task;
+    (void)out;
+    heard += code == 0 && bytes == 1;
+}
+
+/* On rank 0: runs until the others' outcomes have come, or in vain for long. */
+static int last(struct dtx_call *c, const void *in, size_t bytes)
+{
+    double until = MPI_Wtime() + 20;
+
+    (void)in;
+    (void)bytes;
+    while (dtx_call_rank(c) == 0 && heard < 500) {
+        if (MPI_Wtime() > until)
+            return 1;
+    }
+    return 0;
+}
+
+static void check_long_one(void)
+{
+    struct dtx_work *w = dtx_work_create("where");
+    int ok = w && dtx_work_on_end(w, tell, NULL) == 0;
+
+    heard = 0;
+    for (int i = 0; ok && rank == 0 && i <= 500; i++)
+        ok = dtx_work_submit(w, i == 500 ? "last" : NULL, NULL, 0, NULL) > 0;
+    ok = ok && dtx_work_run(w) == 0;
+    verdict(ok && (rank != 0 || heard == 500),
+            "short tasks' outcomes do not wait for a long one");
+    dtx_work_destroy(w);
 }
 
 /* --- what tasks cost ------------------------------------------------------ */
@@ -590,11 +634,13 @@ static void session(int slots, const char *more_options)
                 dtx_kernel_task("carry", carry) == 0 &&
                 dtx_kernel_task("stop", stop) == 0 &&
                 dtx_kernel_task("where", where) == 0 &&
+                dtx_kernel_task("last", last) == 0 &&
                 dtx_kernel_task("weigh", weigh) == 0,
             options);
     check_bytes();
     check_order();
     check_one_by_one(!strstr(more_options, "assist=no"));
+    check_long_one();
     check_cost();
     check_spawn();
     check_straight();
