@@ -110,7 +110,7 @@ if [ "$cores" -ge 2 ]; then
         timeout -k 5 20 taskset -c "$first" "$DISTRIBUTEX" run list \
             >out 2>err
         [ "$(sort -u out)" = "$first" ] || fail "$(cat out)"
-        grep -q "1 slots" err || fail "$(cat err)"
+        grep -q "1 slot," err || fail "$(cat err)"
     '
 else
     skip_case "cores of tasks" "only one core here"

@@ -129,7 +129,7 @@ static void attempts(uint32_t task, int n, double gb, double ipc,
     }
     dtx_features_of(dtx_tasklist_text(&list, t), t->len, NULL, NULL, NULL, &f);
     for (; n > 0; n--) {
-        ck_assert(dtx_usages_add(&usage, &f, &o, 1));
+        ck_assert(dtx_usages_add(&usage, &f, &o, 1, 0));
         class = dtx_usages_find(&usage, f.class_key);
         ck_assert_ptr_nonnull(class);
         dtx_spread_ended(spread, class, &o);

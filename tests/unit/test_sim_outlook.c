@@ -14,7 +14,9 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "predict/features.h"
+#include "predict/memory.h"
 #include "predict/predictor.h"
+#include "wire/experience.h"
 
 #define TASKS 60
 #define RUNS 3
@@ -228,6 +230,18 @@ static void arguments(const struct kind *k, int *x, struct dtx_rng *rng)
     }
 }
 
+/* As from a history. */
+static void add_up(struct dtx_predictor *into, const struct dtx_predictor *from)
+{
+    struct dtx_experience e = {0};
+    uint64_t senseless = 0;
+
+    ck_assert_int_eq(dtx_predictor_save(from, &e), 0);
+    ck_assert_int_eq(dtx_predictor_load(into, &e, &senseless), 0);
+    ck_assert_uint_eq(senseless, 0);
+    dtx_experience_free(&e);
+}
+
 /* A job with what is known so far; what it learns alone is kept, as in a
  * history. */
 static struct dtx_predictor *run(const struct kind *k, const int *x,
@@ -240,7 +254,7 @@ static struct dtx_predictor *run(const struct kind *k, const int *x,
 
     ck_assert(p && own);
     for (i = 0; i < n; i++)
-        ck_assert_int_eq(dtx_predictor_merge(p, known[i]), 0);
+        add_up(p, known[i]);
     dtx_predictor_twin(p, own);
     for (i = 0; i < TASKS; i++)
         learn(p, x[i], takes(k, x[i], rng));
@@ -318,7 +332,7 @@ static int holds(const struct kind *k, uint64_t seed, double *width)
         arguments(k, x, &rng);
     p = dtx_predictor_create((size_t)4 << 20);
     for (n = 0; n < k->runs; n++)
-        ck_assert_int_eq(dtx_predictor_merge(p, known[n]), 0);
+        add_up(p, known[n]);
     for (i = 0; i < TASKS; i++)
         add(&o, p, x[i]);
     ck_assert_int_eq(dtx_outlook_seal(&o), 0);
