@@ -452,8 +452,11 @@ START_TEST(too_slow_for_the_deadline)
     config.cost_s = cost;
     config.delay_ns = _i == 1 ? 1 : 0;
     config.equal_speeds = _i == 2;
+    config.slice = _i == 3 ? 1 : 0;
     begin();
     hello(0, 2, 1);
+    for (uint32_t i = 0; _i == 3 && i < 20; i++)
+        step((struct dtx_event){.kind = DTX_EV_TIMER});
     if (_i == 1) {
         at(0.5);
         step((struct dtx_event){.kind = DTX_EV_TIMER});
@@ -468,6 +471,13 @@ START_TEST(too_slow_for_the_deadline)
     done(0, has[0]);
     at(101);
     recorded(1);
+    if (_i == 3) { /* in very small steps */
+        for (uint32_t i = 0; i < 20; i++)
+            step((struct dtx_event){.kind = DTX_EV_TIMER});
+        ck_assert_int_eq(state(2), DTX_TASK_GRANTED);
+        ck_assert_int_eq(state(3), DTX_TASK_GRANTED);
+        return;
+    }
     if (_i == 2) { /* all alike */
         ck_assert_uint_eq(granted_to(2), 1);
         ck_assert_uint_eq(granted_to(3), 2);
@@ -686,7 +696,7 @@ static Suite *build_suite(void)
     tcase_add_test(t, nobody_stands_back_for_ever);
     tcase_add_loop_test(t, stands_back_for_others, 0, 2);
     tcase_add_loop_test(t, others_are_not_learned, 0, 2);
-    tcase_add_loop_test(t, too_slow_for_the_deadline, 0, 3);
+    tcase_add_loop_test(t, too_slow_for_the_deadline, 0, 4);
     tcase_add_loop_test(t, too_slow_for_a_wide_one, 0, 3);
     tcase_add_test(t, one_that_hangs_hides_nobody);
     suite_add_tcase(s, t);
