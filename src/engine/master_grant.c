@@ -314,10 +314,24 @@ static bool grant_or_pass(struct dtx_master *m, uint32_t r, uint64_t n,
     return true;
 }
 
-/* Offer narrow tasks to the first rank; false when none is wanted. */
-static bool offer(struct dtx_master *m, uint32_t until)
+/* Is the next narrow task for a free slot alone? So that what was called back,
+ * or a heavy task that comes before it, finds one soon. */
+static bool queues_nothing(const struct dtx_master *m, bool heavy_waits)
+{
+    uint32_t task = dtx_keyheap_top(&m->ready);
+    uint32_t heavy = dtx_keyheap_top(&m->heavy);
+
+    return m->called_back ||
+           (heavy_waits && task != DTX_HEAP_NONE && heavy != DTX_HEAP_NONE &&
+            dtx_master_before(m, heavy, task));
+}
+
+/* Offer narrow tasks to the first rank; false when none is wanted.
+ * 'heavy_waits': for a slot. */
+static bool offer(struct dtx_master *m, uint32_t until, bool heavy_waits)
 {
     uint32_t r = dtx_keyheap_top(m->c.delay_ns > 0 ? &m->hungry : &m->low);
+    bool bare = queues_nothing(m, heavy_waits);
     struct dtx_sched_view v;
     uint64_t n;
 
@@ -328,11 +342,10 @@ static bool offer(struct dtx_master *m, uint32_t until)
     if (dtx_master_stand_back(m, r))
         return true;
     v = view_of(m, r);
-    if (m->called_back && v.used >= v.slots)
-        return has_next(m, r, until) && sate(m, r); /* it would be called back
-                                                        again */
+    if (bare && v.used >= v.slots) /* it would be called back again */
+        return m->cost_s && has_next(m, r, until) && sate(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
-    if (m->called_back && n > v.slots - v.used)
+    if (bare && n > v.slots - v.used)
         n = v.slots - v.used;
     if (n == 0)
         return m->cost_s && m->policy_state.full && sate(m, r);
@@ -387,12 +400,12 @@ void dtx_master_make_ready(struct dtx_master *m, uint32_t task)
 }
 
 /* Which task stops the granting of narrow ones: the wide one, or a heavy one
- * whose memory is there. */
+ * that does not wait. */
 static uint32_t until(const struct dtx_master *m, uint32_t wide,
                       enum dtx_heavy how)
 {
-    uint32_t heavy = how == DTX_HEAVY_CROWDED ? DTX_HEAP_NONE
-                                              : dtx_keyheap_top(&m->heavy);
+    uint32_t heavy = how == DTX_HEAVY_PLACED ? dtx_keyheap_top(&m->heavy)
+                                             : DTX_HEAP_NONE;
 
     if (heavy == DTX_HEAP_NONE ||
         (wide != DTX_NO_TASK && dtx_master_before(m, wide, heavy)))
@@ -430,7 +443,8 @@ void dtx_master_dispatch(struct dtx_master *m)
                                                         ready);
             continue;
         }
-        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, how)))
+        if (ready == DTX_HEAP_NONE || !offer(m, until(m, wide, how),
+                                           how == DTX_HEAVY_NO_SLOT))
             break;
     }
     look_back(m);
