@@ -343,7 +343,8 @@ static bool offer(struct dtx_master *m, uint32_t until, bool heavy_waits)
         return true;
     v = view_of(m, r);
     if (bare && v.used >= v.slots) /* it would be called back again */
-        return m->cost_s && has_next(m, r, until) && sate(m, r);
+        return has_next(m, r, until) && (m->called_back || m->cost_s) &&
+               sate(m, r);
     n = m->policy->chunk(&m->policy_state, &v);
     if (bare && n > v.slots - v.used)
         n = v.slots - v.used;

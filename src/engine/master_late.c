@@ -97,15 +97,21 @@ bool dtx_master_too_late(const struct dtx_master *m, uint32_t task)
 }
 
 /* How long it is expected to take on this rank, 0 = unknown; on one that is
- * quicker than the others no less. */
+ * quicker than the others no less.  Lengths that were measured are those of
+ * these ranks, as slow as they are. */
 static int64_t expected_here_ns(const struct dtx_master *m,
                                 const struct dtx_rank *k, uint32_t task)
 {
     int64_t expected = dtx_master_expected_ns(m, task);
     int64_t timeout = timeout_of(m, task);
 
-    if (k->slow > 1)
-        expected = ns_of((float)((double)expected / 1e9 * k->slow));
+    double times = k->slow;
+
+    if (!(m->cost_s && m->need_s[task] >= 0) && m->slots_alive > 0 &&
+        m->capacity > 0)
+        times *= m->capacity / (double)m->slots_alive;
+    if (times > 1)
+        expected = ns_of((float)((double)expected / 1e9 * times));
     return timeout > 0 && timeout < expected ? timeout : expected;
 }
 

@@ -258,4 +258,3 @@ const struct dtx_style dtx_style_task = {
     .bank = dtx_task_bank,
     .lost = dtx_task_lost,
 };
-

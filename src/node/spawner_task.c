@@ -264,7 +264,7 @@ static bool take_capture(struct dtx_proc *p, int32_t *capture)
     }
     e = errno;
     /* those that are in use come back */
-    if (try_later(p, p->nruns > 0 || p->captures.nheld > 0))
+    if (try_later(p, p->nruns + p->nended > 0 || p->captures.nheld > 0))
         return false;
     errno = e;
     return true;

@@ -255,12 +255,17 @@ static bool is_rank_0(int fd, const struct dtx_tether_call *call, uint32_t rank)
     struct pollfd p = {fd, POLLIN, 0};
     struct hello h;
     uint64_t answer = 0;
+    int n;
 
     memset(&h, 0, sizeof(h));
     h.token = call->token;
     h.rank = rank;
-    return send(fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h) &&
-           poll(&p, 1, ANSWER_MS) == 1 &&
+    if (send(fd, &h, sizeof(h), MSG_NOSIGNAL) != sizeof(h))
+        return false;
+    do {
+        n = poll(&p, 1, ANSWER_MS);
+    } while (n < 0 && errno == EINTR);
+    return n == 1 &&
            recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) ==
                sizeof(answer) &&
            same(answer, call->answer);

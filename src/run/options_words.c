@@ -21,9 +21,9 @@ static const char *const binds[] = {"auto", "core", "none"};
 
 static const char *const counters[] = {"auto", "off"};
 
-static const char *const yesno[] = {"yes", "no"};
-
 #define NCOUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static const char *const yesno[] = {"yes", "no"};
 
 /* By enum dtx_keep. */
 static const char *const keeps[] = {"all", "failed", "none"};

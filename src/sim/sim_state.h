@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* sim/sim_state.h - what the simulator's own files share
  *
- * Private to src/sim.  sim.c has the clock and carries out actions, sim_net.c
- * moves frames, sim_cpu.c says when a process is free to hear an event,
- * sim_exec.c runs attempts, sim_memory.c and sim_crowd.c slow them, sim_store.c
- * writes records, sim_check.c holds the model that the engine is compared with
- * (sim_needs.c that of memory and devices),
- * sim_idle.c measures free slots, sim_fault.c lets ranks die, sim_queue.c keeps
- * the events, sim_stream.c lets tasks come, sim_result.c sums up.
+ * Private to src/sim. sim.c has the clock, sim_act.c carries out actions,
+ * sim_net.c moves frames, sim_cpu.c says when a process is free to hear an
+ * event, sim_exec.c runs attempts, sim_memory.c and sim_crowd.c slow them,
+ * sim_store.c writes records, sim_check.c holds the model that the engine is
+ * compared with (sim_needs.c that of memory and devices), sim_idle.c measures
+ * free slots, sim_fault.c lets ranks die, sim_queue.c keeps the events,
+ * sim_stream.c lets tasks come, sim_result.c sums up.
  */
 #ifndef DTX_SIM_SIM_STATE_H
 #define DTX_SIM_SIM_STATE_H
@@ -335,6 +335,8 @@ uint32_t dtx_sim_memory_numa(const struct dtx_sim *s, uint32_t rank,
 /* A run has begun, with its end posted; or does not run any more. */
 void dtx_sim_memory_enter(struct dtx_sim *s, uint32_t run);
 void dtx_sim_memory_leave(struct dtx_sim *s, uint32_t run);
+/* It goes on in a free slot of its rank. */
+void dtx_sim_memory_move(struct dtx_sim *s, uint32_t run, uint32_t slot);
 /* The end of what runs moves to where it is now known to be; a limit comes
  * first. */
 void dtx_sim_move_end(struct dtx_sim *s, uint32_t run, int64_t end_ns);
@@ -344,8 +346,6 @@ void dtx_sim_move_end(struct dtx_sim *s, uint32_t run, int64_t end_ns);
 void dtx_sim_crowd(struct dtx_sim_rank *r, double share);
 /* A rank has come. */
 void dtx_sim_crowd_come(struct dtx_sim_rank *r);
-/* It goes on in a free slot of its rank. */
-void dtx_sim_memory_move(struct dtx_sim *s, uint32_t run, uint32_t slot);
 
 /* ---- sim_store.c ---- */
 void dtx_sim_store_record(struct dtx_sim *s, const struct dtx_action *a,
