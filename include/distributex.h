@@ -351,7 +351,8 @@ DTX_PUBLIC int dtx_work_run(struct dtx_work *w);
 /* Master-driven programs: rank 0 submits and runs, again and again; the other
  * ranks call dtx_serve, which returns when rank 0 calls dtx_dismiss.  Between
  * those only dtx_work_run is called on rank 0, of work without reductions; one
- * with wrong arguments is an error there, and the others go on serving. */
+ * with wrong arguments is an error there, and the others go on serving; one
+ * whose journal cannot be used ends dtx_serve with that code. */
 DTX_PUBLIC int dtx_serve(void);
 DTX_PUBLIC int dtx_dismiss(void);
 

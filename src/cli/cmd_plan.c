@@ -305,7 +305,7 @@ static int put_script(struct dtx_buf *b, const struct dtx_cli_words *w,
             s.gpus = f->gpus;
         if (dtx_cli_option(w, "mem-per-node")) {
             (void)snprintf(mem, sizeof(mem), "%" PRId64 "K",
-                           f->mem_bytes / 1024);
+                           (f->mem_bytes + 1023) / 1024);
             s.mem = mem;
         }
         s.nwords = put_own_words(word, f, o, slots, sizeof(slots));

@@ -17,6 +17,7 @@
  * of the processors. */
 #define OTHERS_ALL 1001u
 #define OTHERS_NEWS 50u
+
 void dtx_worker_trace(struct dtx_worker *w, const char *fmt, ...)
 {
     char line[160];

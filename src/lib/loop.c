@@ -14,7 +14,6 @@
                                        days, far below what overflows ... */
 #define MOST_SUM_NS (UINT64_C(1) << 60) /* ... and that many are */
 
-
 bool dtx_loop_is_source(const struct dtx_region *g)
 {
     return dtx_loop_of(g)->whole;

@@ -2,12 +2,13 @@
 /* node/others.h - what others use of the processors that tasks run on
  *
  * Others are all processes but the job's own: its ranks of this node and their
- * descendants.  What the processors were busy with, /proc/stat tells (time that
- * a hypervisor gave to other machines included); what of it was the job's, the
- * accounts of its processes, those that have ended being in their parents'.
- * The difference is the others', and what that costs is the answer: the share
- * of the processors that the job's slots could use which others take away.
- * Processors that no slot needs are theirs for nothing.
+ * descendants (not children that ended and were never waited for, nor what a
+ * task has a daemon do).  What the processors were busy with, /proc/stat tells
+ * (time that a hypervisor gave to other machines included); what of it was the
+ * job's, the accounts of its processes, those that have ended being in their
+ * parents'. The difference is the others', and what that costs is the answer:
+ * the share of the processors that the job's slots could use which others take
+ * away. Processors that no slot needs are theirs for nothing.
  *
  *     slots together want   S of P processors; others want k
  *     S + k <= P            all have what they want

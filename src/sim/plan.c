@@ -298,7 +298,6 @@ static uint64_t width(const struct planning *g)
 
     if (g->draw[0].mem_s + g->draw[0].gpu_s > 0)
         return UINT64_MAX;
-
     for (i = 0; i < g->ntasks; i++)
         n += dtx_tasklist_attr_of(&g->job.list, (uint32_t)i)->cpus;
     return n;

@@ -140,7 +140,7 @@ void dtx_cluster_preset(struct dtx_cluster *m)
     m->store_ns = 200 * US;
     m->detect_ns = 5 * DTX_SEC_NS;
     m->slow_factor = m->taper = 1;
-    m->others_ns = 2 * DTX_SEC_NS; /* as run/loop.c */
+    m->others_ns = 2 * DTX_SEC_NS; /* looks and a tick */
     m->streams = 4; /* cores that fill the memory channels of a NUMA node */
 }
 

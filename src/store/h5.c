@@ -261,12 +261,31 @@ int dtx_h5_put_table(hid_t file, const struct dtx_h5_table *t,
     return rc;
 }
 
+/* Does each member lie within the row? HDF5 does not look when it converts. */
+static bool members_fit(hid_t type)
+{
+    size_t row = H5Tget_size(type);
+    int i, n = H5Tget_class(type) == H5T_COMPOUND ? H5Tget_nmembers(type) : -1;
+    bool good = n > 0;
+
+    for (i = 0; good && i < n; i++) {
+        hid_t member = H5Tget_member_type(type, (unsigned)i);
+        size_t at = H5Tget_member_offset(type, (unsigned)i);
+        size_t size = member >= 0 ? H5Tget_size(member) : 0;
+
+        good = size > 0 && size <= row && at <= row - size;
+        if (member >= 0)
+            (void)H5Tclose(member);
+    }
+    return good;
+}
+
 /* Can the bytes there hold so many rows? Those of a damaged file may claim what
  * would fill the memory; deflate makes of a byte no more than 1032. */
 static bool is_plausible(hid_t set, uint64_t count)
 {
     hid_t type = H5Dget_type(set);
-    size_t row = type >= 0 ? H5Tget_size(type) : 0;
+    size_t row = type >= 0 && members_fit(type) ? H5Tget_size(type) : 0;
 
     if (type >= 0)
         (void)H5Tclose(type);

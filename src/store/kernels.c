@@ -115,7 +115,7 @@ static int on_record(void *ctx, const void *payload, size_t len, uint64_t at,
         return on_took(p, &rec);
     return dtx_error_set(err, DTX_EFOREIGN,
                          "it is %s, not what a program's kernels took",
-                         dtx_kernels_whose(rec.kind));
+                         dtx_kernels_whose((int)rec.kind));
 }
 
 int dtx_kernels_parse(const char *path, const void *data, size_t len,

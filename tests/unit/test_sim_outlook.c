@@ -373,7 +373,8 @@ START_TEST(nine_times_of_ten)
         in = n - below - above;
         printf("%-29s %3d of %3d inside, %2d shorter, %2d longer; a factor of "
                "%.3f\n", kinds[k].name, in, n, below, above, exp(width / n));
-        ck_assert_int_ge(in * 100, n * (whole ? 80 : 50));
+        if (n >= 10) /* fewer say nothing of one kind */
+            ck_assert_int_ge(in * 100, n * (whole ? 80 : 50));
         inside += in;
     }
     printf("%d of %d inside\n", inside, n * DTX_COUNT(kinds));
