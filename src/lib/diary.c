@@ -98,7 +98,7 @@ static int on_record(void *ctx, const void *payload, size_t len, uint64_t at,
     else
         return dtx_error_set(err, DTX_EFOREIGN,
                              "%s is %s, not the journal of a program's work",
-                             d->path, dtx_kernels_whose(rec.kind));
+                             d->path, dtx_kernels_whose((int)rec.kind));
     return ok ? 0 : dtx_error_set(err, DTX_ENOMEM, "out of memory");
 }
 
