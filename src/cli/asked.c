@@ -106,9 +106,7 @@ int dtx_asked_check(const struct dtx_asked *q, const struct dtx_tasklist *list,
 
 /* ---- the command line ---- */
 
-/* A number or a range of them, as in 3 or 4-7, "to the end" as in 4-; 'len'
- * bytes: 1, 0 when it is none, or -1 when it cannot be one of tasks. */
-static int read_range(const char *s, size_t len, struct dtx_asked_ref *ref)
+int dtx_asked_range(const char *s, size_t len, struct dtx_asked_ref *ref)
 {
     char text[48], *dash;
     int64_t first = 0, last = DTX_MAX_TASKS;
@@ -143,7 +141,7 @@ static int read_tasks(struct dtx_asked *q, const char *word)
         size_t len = strcspn(s, ",");
         struct dtx_asked_ref ref = {0, 0, s, len}, *p;
 
-        if (len == 0 || len > DTX_MAX_NAME || read_range(s, len, &ref) < 0)
+        if (len == 0 || len > DTX_MAX_NAME || dtx_asked_range(s, len, &ref) < 0)
             return dtx_cmd_usage("output: '%.200s' is not a task: a number "
                                  "from 1, a range such as 3-5, or a name\n"
                                  FORM, word);
@@ -167,7 +165,7 @@ static bool is_dir(const char *word, int n)
 
     if (strcmp(word, "latest") == 0 || strchr(word, '/'))
         return true;
-    if (read_range(word, strcspn(word, ","), &ref) != 0)
+    if (dtx_asked_range(word, strcspn(word, ","), &ref) != 0)
         return false;
     return n > 1 || (stat(word, &st) == 0 && S_ISDIR(st.st_mode));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/asked.h - which tasks "distributex output" is asked for
+/* cli/asked.h - which tasks "distributex output" and its like are asked for
  *
  * From its command line: the run directory, tasks by number, range or name, a
  * state, which streams, and whether to wait for more.
@@ -30,6 +30,9 @@ struct dtx_asked {
     bool want[2]; /* by enum dtx_stream */
 };
 
+/* A number from 1 or a range of them, as in 3 or 4-7, "to the end" as in 4-;
+ * 'len' bytes: 1, 0 when it is none, or -1 when it cannot be one of tasks. */
+int dtx_asked_range(const char *s, size_t len, struct dtx_asked_ref *ref);
 /* Read the words; they must stay. 0, or the exit status of bad usage, which
  * has been told. Free it in any case. */
 int dtx_asked_read(int argc, char **argv, struct dtx_asked *q);

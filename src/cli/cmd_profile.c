@@ -10,8 +10,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/asked.h"
 #include "cli/history.h"
 #include "cli/told.h"
+#include "cli/traits.h"
 #include "cli/words.h"
 #include "predict/features.h"
 #include "predict/usage.h"
@@ -22,9 +24,9 @@
 #define FORM                                                                   \
     "the form: distributex profile [--json] [RUNDIR | FILE] [TASK...]"
 
-/* Tasks that were named, by number from 1. */
+/* Tasks that were named. */
 struct range {
-    int64_t first, last;
+    struct dtx_asked_ref ref;
     bool seen; /* one of them */
 };
 
@@ -166,7 +168,7 @@ static bool is_named(struct look *l, uint64_t seq)
     for (i = 0; i < l->nranges; i++) {
         struct range *r = &l->range[i];
 
-        if ((uint64_t)r->first <= seq && seq <= (uint64_t)r->last)
+        if (dtx_task_id(r->ref.first) <= seq && seq <= dtx_task_id(r->ref.last))
             r->seen = named = true;
     }
     return named;
@@ -198,18 +200,11 @@ static int hear(void *ctx, const struct dtx_told *t)
 
 /* ---- classes ---- */
 
-static const struct {
-    enum dtx_usage_trait trait;
-    const char *json, *format;
-    double times; /* for people */
-} columns[] = {
-    {DTX_USAGE_CPU, "cores", " %6.2f", 1},
-    {DTX_USAGE_IO, "io_wait", " %5.1f%%", 100},
-    {DTX_USAGE_IPC, "instructions_per_cycle", " %6.2f", 1},
-    {DTX_USAGE_MISSES, "misses_per_instruction", " %6.2f", 1000},
-    {DTX_USAGE_BYTES, "memory_bytes_per_second", " %6.2f", 1e-9},
-};
-#define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
+/* Memory is told behind the others, in units of its own. */
+static bool is_column(size_t i)
+{
+    return dtx_cli_traits[i].trait != DTX_USAGE_PEAK;
+}
 
 static int by_time(const void *a, const void *b)
 {
@@ -229,11 +224,14 @@ static void put_class(struct dtx_buf *b, const struct dtx_usage *c)
                    dtx_format_duration(mean, sizeof(mean),
                                        (int64_t)(c->wall_s * 1e9 /
                                                  (double)c->n)));
-    for (i = 0; i < NCOLUMNS; i++) {
-        if (dtx_usage_get(c, columns[i].trait, &v))
-            dtx_buf_printf(b, columns[i].format, v * columns[i].times);
+    for (i = 0; i < DTX_CLI_TRAITS; i++) {
+        if (!is_column(i))
+            continue;
+        dtx_buf_char(b, ' ');
+        if (dtx_usage_get(c, dtx_cli_traits[i].trait, &v))
+            dtx_cli_trait_put(b, &dtx_cli_traits[i], v, 6);
         else
-            dtx_buf_printf(b, " %6s", "-");
+            dtx_buf_printf(b, "%6s", "-");
     }
     if (dtx_usage_get(c, DTX_USAGE_PEAK, &v))
         dtx_buf_printf(b, " %10s\n",
@@ -251,11 +249,14 @@ static void put_class_json(struct dtx_buf *b, const struct dtx_usage *c)
     dtx_cli_json_text(b, c->text);
     dtx_buf_printf(b, ", \"n\": %" PRIu64 ", \"mean\": %.6g", c->n,
                    c->wall_s / (double)c->n);
-    for (i = 0; i < NCOLUMNS; i++) {
-        if (dtx_usage_get(c, columns[i].trait, &v))
-            dtx_buf_printf(b, ", \"%s\": %.6g", columns[i].json, v);
+    for (i = 0; i < DTX_CLI_TRAITS; i++) {
+        if (!is_column(i))
+            continue;
+        dtx_buf_printf(b, ", \"%s\": ", dtx_cli_traits[i].json);
+        if (dtx_usage_get(c, dtx_cli_traits[i].trait, &v))
+            dtx_buf_printf(b, "%.6g", v);
         else
-            dtx_buf_printf(b, ", \"%s\": null", columns[i].json);
+            dtx_buf_str(b, "null");
     }
     put_json_number(b, "peak_bytes", dtx_usage_get(c, DTX_USAGE_PEAK, &v),
                     (int64_t)(c->peak_kib * 1024));
@@ -326,8 +327,9 @@ static int show(struct look *l, const char *path)
     rc = dtx_told_each(path, hear, l, &err);
     for (i = 0; i < l->nranges && rc == DTX_OK; i++)
         if (!l->range[i].seen)
-            rc = dtx_error_set(&err, DTX_ENOENT, "task %" PRId64 " has no "
-                               "recorded outcome", l->range[i].first);
+            rc = dtx_error_set(&err, DTX_ENOENT, "task %" PRIu64 " has no "
+                               "recorded outcome",
+                               dtx_task_id(l->range[i].ref.first));
     if (rc == DTX_OK && l->nranges > 0) {
         dtx_buf_str(&out, l->json ? "]\n" : "");
     } else if (rc == DTX_OK) {
@@ -343,26 +345,6 @@ static int show(struct look *l, const char *path)
     return dtx_cmd_fail(DTX_CMD_FAILED, &err);
 }
 
-/* "3" or "4-7", 'len' bytes. */
-static bool read_range(const char *s, size_t len, struct range *r)
-{
-    char text[48], *dash;
-
-    if (len == 0 || len >= sizeof(text))
-        return false;
-    memcpy(text, s, len);
-    text[len] = '\0';
-    dash = strchr(text, '-');
-    if (dash)
-        *dash++ = '\0';
-    r->seen = false;
-    if (dtx_parse_int(text, 1, DTX_MAX_TASKS, &r->first) != DTX_OK)
-        return false;
-    r->last = r->first;
-    return !dash ||
-           dtx_parse_int(dash, r->first, DTX_MAX_TASKS, &r->last) == DTX_OK;
-}
-
 /* 1,3-5 */
 static int read_tasks(struct look *l, const char *word)
 {
@@ -376,7 +358,8 @@ static int read_tasks(struct look *l, const char *word)
         if (!p)
             return dtx_cmd_usage("profile: out of memory");
         l->range = p;
-        if (!read_range(s, len, &p[l->nranges++]))
+        p[l->nranges].seen = false;
+        if (dtx_asked_range(s, len, &p[l->nranges++].ref) <= 0)
             return dtx_cmd_usage("profile: '%.200s' is not a task: a number "
                                  "from 1, or a range such as 3-5\n" FORM, word);
         if (!s[len])

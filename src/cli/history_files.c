@@ -14,6 +14,7 @@
 #include "cli/history.h"
 #include "cli/history_kernels.h"
 #include "cli/history_usage.h"
+#include "cli/traits.h"
 #include "predict/memory.h"
 #include "predict/predictor.h"
 #include "predict/review.h"
@@ -127,21 +128,6 @@ struct showing {
     struct dtx_history_usage usage;
 };
 
-static const struct {
-    enum dtx_usage_trait trait;
-    const char *json, *title, *format;
-    int width;
-    double times; /* for people */
-} traits[] = {
-    {DTX_USAGE_CPU, "cores", "cores", "%6.2f  ", 6, 1},
-    {DTX_USAGE_PEAK, "peak_bytes", "peak MiB", "%9.1f  ", 9, 1.0 / (1 << 20)},
-    {DTX_USAGE_IO, "io_wait", "I/O", "%5.1f%%  ", 6, 100},
-    {DTX_USAGE_IPC, "instructions_per_cycle", "IPC", "%5.2f  ", 5, 1},
-    {DTX_USAGE_MISSES, "misses_per_instruction", "misses", "%6.2f  ", 6, 1000},
-    {DTX_USAGE_BYTES, "memory_bytes_per_second", "GB/s", "%5.2f  ", 5, 1e-9},
-};
-#define NTRAITS (sizeof(traits) / sizeof(traits[0]))
-
 /* What was never measured is not there. */
 static void used_json(struct showing *s, uint64_t class_key)
 {
@@ -149,10 +135,13 @@ static void used_json(struct showing *s, uint64_t class_key)
     size_t i;
     double v;
 
-    for (i = 0; used && i < NTRAITS; i++)
-        if (dtx_usage_get(used, traits[i].trait, &v))
-            dtx_buf_printf(s->out, ", \"%s\": %.*g", traits[i].json,
-                           traits[i].trait == DTX_USAGE_PEAK ? 15 : 6, v);
+    for (i = 0; used && i < DTX_CLI_TRAITS; i++) {
+        const struct dtx_cli_trait *t = &dtx_cli_traits[i];
+
+        if (dtx_usage_get(used, t->trait, &v))
+            dtx_buf_printf(s->out, ", \"%s\": %.*g", t->json,
+                           t->trait == DTX_USAGE_PEAK ? 15 : 6, v);
+    }
 }
 
 static void show_json(struct showing *s, const struct dtx_class_review *r)
@@ -178,11 +167,14 @@ static void put_used(struct showing *s, uint64_t class_key)
     size_t i;
     double v;
 
-    for (i = 0; i < NTRAITS; i++) {
-        if (used && dtx_usage_get(used, traits[i].trait, &v))
-            dtx_buf_printf(s->out, traits[i].format, v * traits[i].times);
+    for (i = 0; i < DTX_CLI_TRAITS; i++) {
+        const struct dtx_cli_trait *t = &dtx_cli_traits[i];
+
+        if (used && dtx_usage_get(used, t->trait, &v))
+            dtx_cli_trait_put(s->out, t, v, t->width);
         else
-            dtx_buf_printf(s->out, "%*s  ", traits[i].width, "-");
+            dtx_buf_printf(s->out, "%*s", t->width, "-");
+        dtx_buf_str(s->out, "  ");
     }
 }
 
@@ -222,8 +214,9 @@ static void put_titles(struct dtx_buf *b)
 
     dtx_buf_printf(b, "%9s  %12s  %-20s  %-8s %6s  ", "outcomes", "median",
                    "(nine of ten)", "best", "error");
-    for (i = 0; i < NTRAITS; i++)
-        dtx_buf_printf(b, "%*s  ", traits[i].width, traits[i].title);
+    for (i = 0; i < DTX_CLI_TRAITS; i++)
+        dtx_buf_printf(b, "%*s  ", dtx_cli_traits[i].width,
+                       dtx_cli_traits[i].title);
     dtx_buf_str(b, "class\n");
 }
 

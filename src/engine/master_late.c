@@ -104,7 +104,6 @@ static int64_t expected_here_ns(const struct dtx_master *m,
 {
     int64_t expected = dtx_master_expected_ns(m, task);
     int64_t timeout = timeout_of(m, task);
-
     double times = k->slow;
 
     if (!(m->cost_s && m->need_s[task] >= 0) && m->slots_alive > 0 &&

@@ -140,46 +140,6 @@ bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
     return true;
 }
 
-static void merge(struct dtx_usage *c, const struct dtx_usage *d)
-{
-    add_asked(c, c->n == 0, d->cpus, d->asked);
-    c->n += d->n;
-    c->slot_s += d->slot_s;
-    c->wall_s += d->wall_s;
-    c->cpu_s += d->cpu_s;
-    c->io_wall_s += d->io_wall_s;
-    c->io_s += d->io_s;
-    c->cycles += d->cycles;
-    c->cycles_done += d->cycles_done;
-    c->misses += d->misses;
-    c->misses_done += d->misses_done;
-    c->waited += d->waited;
-    c->preempted += d->preempted;
-    if (d->peak_kib > c->peak_kib)
-        c->peak_kib = d->peak_kib;
-    dtx_sketch_merge(&c->bandwidth, &d->bandwidth);
-}
-
-bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from)
-{
-    uint32_t i;
-
-    if (!make_room(into))
-        return false;
-    for (i = 0; i < from->n; i++) {
-        const struct dtx_usage *d = &from->of[i];
-        struct dtx_usage *c = place_of(into, d->key, d->text);
-
-        if (c)
-            merge(c, d);
-        else
-            into->beyond += d->n;
-    }
-    into->beyond += from->beyond;
-    into->slot_s += from->slot_s;
-    return true;
-}
-
 /* ---- what they say ---- */
 
 static bool ratio(double part, double whole, double *value)

@@ -92,8 +92,6 @@ bool dtx_usages_add(struct dtx_usages *u, const struct dtx_features *f,
 /* The profile of a class; NULL: it has none (yet). It stays where it is. */
 const struct dtx_usage *dtx_usages_find(const struct dtx_usages *u,
                                         uint64_t class_key);
-/* Add what 'from' holds. False: out of memory, and nothing was added. */
-bool dtx_usages_merge(struct dtx_usages *into, const struct dtx_usages *from);
 
 /* False: it was not measured, and '*value' is as it was. */
 bool dtx_usage_get(const struct dtx_usage *c, enum dtx_usage_trait what,

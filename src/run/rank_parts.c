@@ -161,7 +161,6 @@ static void ended(void *ctx, const struct dtx_outcome *o, bool final)
 
     r->last_ns = dtx_clock_mono_ns();
     dtx_report_ended(r->report, o, final);
-    r->usage.mem_bytes = r->o->mem_bytes;
     class = dtx_usage_hear(&r->usage, &r->job.list, o);
     if (r->spread)
         dtx_spread_ended(r->spread, class, o);
@@ -431,6 +430,7 @@ static int make_master(struct dtx_rank_life *r, struct dtx_error *err)
     c.stock = r->needs.stock;
     c.mem_bytes = r->o->mem_bytes;
     c.gpus = r->o->gpus;
+    r->usage.mem_bytes = r->o->mem_bytes;
     r->master = dtx_master_create(&c, err);
     r->slow = (struct dtx_slow){.master = r->master, .nranks = r->size,
                                 .heeded = !r->o->equal_speeds};

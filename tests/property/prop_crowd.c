@@ -25,11 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "bags.h"
 #include "base/rng.h"
-#include "base/units.h"
-#include "sim/scenario.h"
-#include "sim/workload.h"
 
 #define WORLDS 60
 
@@ -60,39 +57,24 @@ struct sums {
     int n;
 };
 
-static void need(bool good, const char *what)
-{
-    if (!good) {
-        (void)fprintf(stderr, "prop_crowd: %s\n", what);
-        exit(EXIT_FAILURE);
-    }
-}
-
 static double play(const struct dtx_scenario *base, const char *policy,
                    bool measured, bool heeded)
 {
     struct dtx_scenario c = *base;
     struct dtx_sim_result r;
-    struct dtx_error err = {0};
-    int rc;
 
     c.policy = policy;
     c.order = DTX_ORDER_PREDICTED;
     c.error_sigma = 0.3;
     c.equal_speeds = !heeded;
     c.machine.others_ns = measured ? 2 * DTX_SEC_NS : -1;
-    rc = dtx_scenario_run(&c, &r, &err);
-    need(rc == 0 && r.finished && r.stats.left == 0,
-         rc ? err.text : "not finished");
-    return (double)r.makespan_ns / 1e9;
+    return bags_makespan(&c, &r);
 }
 
 /* The job, and when others come and go. */
 static void draw(uint64_t seed, struct dtx_scenario *c,
                  struct dtx_scenario_job *job)
 {
-    struct dtx_workload w;
-    struct dtx_error err = {0};
     struct dtx_rng rng;
     char spec[96];
     double all_s;
@@ -105,10 +87,7 @@ static void draw(uint64_t seed, struct dtx_scenario *c,
     n = c->machine.slots * (10 + (unsigned)dtx_rng_below(&rng, 40));
     (void)snprintf(spec, sizeof(spec), "%s,tasks=%u",
                    shapes[dtx_rng_below(&rng, NSHAPES)], n);
-    need(dtx_scenario_job_init(job) == 0 &&
-             dtx_workload_parse(spec, &w, &err) == 0 &&
-             dtx_scenario_draw(job, &w, seed, &err) == 0,
-         err.text);
+    bags_draw(job, spec, seed);
     c->job = job;
     all_s = 10.0 * n / (3 * c->machine.slots);
     c->machine.crowd_nodes = 1;
@@ -193,11 +172,7 @@ int main(int argc, char **argv)
     bool good = true;
     size_t k;
 
-    if ((argc > 1 && dtx_parse_int(argv[1], 1, 1000000, &n)) ||
-        (argc > 2 && dtx_parse_int(argv[2], 0, INT64_MAX / 2, &first))) {
-        (void)fprintf(stderr, "usage: %s [worlds [first seed]]\n", argv[0]);
-        return EXIT_FAILURE;
-    }
+    bags_asked(argc, argv, "worlds", 1000000, &n, &first);
     memset(sums, 0, sizeof(sums));
     for (i = first; i < first + n; i++)
         world((uint64_t)i, sums);

@@ -182,9 +182,7 @@ START_TEST(what_was_asked_keeps_it)
     asked = 0;
     add_large("asm 2", 1, 1);
     ck_assert_uint_eq(u.of[0].asked, 0);
-    ck_assert(dtx_usages_merge(&v, &u) && dtx_usages_merge(&v, &u));
-    ck_assert_uint_eq(v.of[0].asked, 0);
-    ck_assert_uint_eq(v.of[0].cpus, 1);
+    ck_assert_uint_eq(u.of[0].cpus, 1);
 }
 END_TEST
 
@@ -220,21 +218,18 @@ START_TEST(bounded)
     ck_assert_uint_eq(u.n, DTX_USAGE_CLASSES);
     ck_assert_uint_eq(u.beyond, 2 * (100 - DTX_USAGE_CLASSES));
     ck_assert_double_eq_tol(u.slot_s, 200, 1e-9);
-    ck_assert(dtx_usages_merge(&v, &u));
-    ck_assert_uint_eq(v.beyond, u.beyond);
 }
 END_TEST
 
-START_TEST(merged_as_added)
+START_TEST(classes_add_up)
 {
     struct dtx_outcome o = outcome(2000, 500);
 
     dtx_counters_set(&o.counters, DTX_COUNTED_MISSES, 1000);
     add(&u, "a 1", o, 1, 3);
-    add(&v, "b", outcome(1000, 900), 1, 5);
+    add(&u, "b", outcome(1000, 900), 1, 5);
     o.maxrss_kib = 512;
-    add(&v, "a 1", o, 1, 3);
-    ck_assert(dtx_usages_merge(&u, &v));
+    add(&u, "a 1", o, 1, 3);
     ck_assert_uint_eq(u.n, 2);
     ck_assert_uint_eq(u.of[0].n, 6);
     ck_assert_uint_eq(u.of[0].bandwidth.n, 6);
@@ -259,7 +254,7 @@ int main(void)
     tcase_add_test(t, what_was_asked_keeps_it);
     tcase_add_test(t, nothing_to_tell);
     tcase_add_test(t, bounded);
-    tcase_add_test(t, merged_as_added);
+    tcase_add_test(t, classes_add_up);
     suite_add_tcase(s, t);
     return dtx_check_main(s);
 }
