@@ -17,7 +17,7 @@
  * never ends the program.  Calls that every rank makes (dtx_init, dtx_for,
  * dtx_work_for, _tree, _run) fail on all when they fail on one: wrong options
  * or arguments on one rank alone are the error of every rank, which tells whose
- * they are, and the next call can be made.
+ * they are, and the next call can be made (after dtx_init: see there).
  *
  * Threads: all functions but those on a struct dtx_call are called by the one
  * thread that called dtx_init, which must be the one that may call MPI.  Those
@@ -154,8 +154,8 @@ DTX_PUBLIC void *dtx_call_value(const struct dtx_call *call, unsigned k);
 /* Where the result of iteration 'index' belongs (one of those the kernel was
  * called for). NULL when no results were asked for. */
 DTX_PUBLIC void *dtx_call_result(const struct dtx_call *call, uint64_t index);
-/* Ask that nothing more is begun, on any rank: the call returns
- * DTX_ECANCEL. */
+/* Ask that nothing more is begun, on any rank, as soon as the slots there hear
+ * of it (very short tasks go on meanwhile): the call returns DTX_ECANCEL. */
 DTX_PUBLIC void dtx_call_cancel(struct dtx_call *call);
 
 /* A task's: append bytes (copied) to what the task gives back, up to 1 MiB in
